@@ -1,0 +1,79 @@
+# tarn - one Makefile a person can read.
+#
+#   make          build/tarn            make test     unit, client and acceptance tests
+#   make demo     the payments example  make unit     unit tests alone
+#   make asan     unit tests under the address and undefined-behaviour sanitizers
+#   make tsan     unit tests under the thread sanitizer
+#   make fuzz     minutes of fuzzing    make bench    figures with ratios
+#   make tidy     includes point downwards, formatting, clang-tidy
+#   make install  PREFIX=/usr/local
+#
+# BUILD picks the output folder, ROOMS limits a build to some rooms (base comes first).
+
+BUILD  ?= build
+ROOMS  ?= $(patsubst src/%/,%,$(wildcard src/*/))
+PREFIX ?= /usr/local
+CC     := $(if $(shell command -v ccache),ccache )gcc
+CLANG  ?= clang-14
+OPT    ?= -O2
+SAN    ?=
+
+DUCKDB   := .deps/duckdb
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -I$(DUCKDB)/include
+WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
+            -Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers
+CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-frame-pointer $(WARN) \
+            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -L$(DUCKDB)/lib \
+            -Wl,-rpath,'$$ORIGIN/../$(DUCKDB)/lib:$(abspath $(DUCKDB))/lib:$$ORIGIN/../lib/tarn'
+LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lroaring -lrdkafka \
+            -lzstd -llz4 -lsnappy -lz -lxxhash -lssl -lcrypto -ledit -lm -lpthread -ldl
+
+SOURCES := $(filter-out %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))
+TESTS   := $(filter %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+TEST_PROGRAMS := $(TESTS:src/%.c=$(BUILD)/tests/%)
+SIM_PROGRAMS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/*_sim.c))
+LIB := $(BUILD)/libtarn.a
+
+.PHONY: all deps unit test asan tsan fuzz bench tidy demo install clean
+.SECONDARY:
+
+all: $(BUILD)/tarn
+
+deps: .deps/.stamp
+.deps/.stamp: scripts/deps
+	scripts/deps
+
+$(BUILD)/tarn: $(BUILD)/obj/src/main.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(LIB): $(OBJECTS)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/obj/%.o: %.c | .deps/.stamp
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
+
+$(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
+
+unit: $(TEST_PROGRAMS)
+	scripts/run-tests $(TEST_PROGRAMS)
+
+asan:
+	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
+
+tsan:
+	$(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,108 @@
+/* disk.h - files, passed in so that a simulator can own them. Outside base nobody calls open().
+ *
+ * Three implementations: disk_system() is the machine's; disk_sim.h keeps files in memory and
+ * tears, loses and reorders unsynced writes at a simulated power loss; disk_fault wraps another
+ * and fails the n-th call. Paths are plain strings, relative to the working folder or absolute.
+ *
+ * What survives power loss: bytes written before a file_sync that returned 0, and names made
+ * before a disk_sync_dir of their folder that returned 0. Nothing else may be relied on.
+ * Threads: any; one file's pread and pwrite may run at the same time.
+ */
+#ifndef BASE_DISK_H
+#define BASE_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+struct disk;
+struct file;
+
+enum disk_flags {
+    DISK_READ = 0,
+    DISK_WRITE = 1,     /* read and write */
+    DISK_CREATE = 2,    /* with WRITE: make it when absent */
+    DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when present */
+    DISK_TRUNCATE = 8,
+};
+
+struct disk_stat {
+    int64_t size;      /* bytes */
+    int64_t mtime_us;
+    bool is_dir;
+};
+
+struct disk_entry {
+    const char *name; /* in the arena of the call */
+    int64_t size;
+    bool is_dir;
+};
+
+struct disk_ops {
+    int (*open)(struct disk *, struct file **, const char *path, int flags, struct err *);
+    void (*close)(struct file *);
+    /* Reads up to len; *got < len only at the end of the file. */
+    int (*pread)(struct file *, void *ptr, size_t len, int64_t pos, size_t *got, struct err *);
+    int (*pwrite)(struct file *, const void *ptr, size_t len, int64_t pos, struct err *); /* all */
+    int (*sync)(struct file *, struct err *);                        /* fdatasync */
+    int (*truncate)(struct file *, int64_t size, struct err *);
+    int (*size)(struct file *, int64_t *size, struct err *);
+    int (*fd)(struct file *); /* for sendfile and mmap; -1 when there is none */
+    int (*rename)(struct disk *, const char *from, const char *to, struct err *); /* replaces */
+    int (*link)(struct disk *, const char *from, const char *to, struct err *); /* ERR_EXISTS */
+    int (*unlink)(struct disk *, const char *path, struct err *);                  /* ERR_NOENT */
+    int (*mkdir)(struct disk *, const char *path, struct err *); /* one level; present is fine */
+    int (*rmdir)(struct disk *, const char *path, struct err *);
+    int (*sync_dir)(struct disk *, const char *path, struct err *);
+    int (*stat)(struct disk *, const char *path, struct disk_stat *, struct err *); /* ERR_NOENT */
+    int (*list)(struct disk *, const char *path, struct arena *, struct disk_entry **,
+                size_t *count, struct err *); /* no order promised; "." and ".." left out */
+    int (*free_bytes)(struct disk *, const char *path, int64_t *bytes, struct err *);
+};
+
+struct disk {
+    const struct disk_ops *ops;
+};
+
+struct file {
+    const struct disk_ops *ops;
+    struct disk *disk; /* borrowed */
+};
+
+struct disk *disk_system(void); /* borrowed, lives for ever */
+
+/* Thin calls through the table. file_close accepts NULL. The caller owns *out of disk_open. */
+int disk_open(struct disk *, struct file **out, const char *path, int flags, struct err *);
+void file_close(struct file *);
+int file_pread(struct file *, void *ptr, size_t len, int64_t pos, size_t *got, struct err *);
+int file_read_all(struct file *, void *ptr, size_t len, int64_t pos, struct err *); /* or CORRUPT */
+int file_pwrite(struct file *, const void *ptr, size_t len, int64_t pos, struct err *);
+int file_sync(struct file *, struct err *);
+int file_truncate(struct file *, int64_t size, struct err *);
+int file_size(struct file *, int64_t *size, struct err *);
+int file_fd(struct file *);
+int disk_rename(struct disk *, const char *from, const char *to, struct err *);
+int disk_link(struct disk *, const char *from, const char *to, struct err *);
+int disk_unlink(struct disk *, const char *path, struct err *);
+int disk_mkdir(struct disk *, const char *path, struct err *);
+int disk_rmdir(struct disk *, const char *path, struct err *);
+int disk_sync_dir(struct disk *, const char *path, struct err *);
+int disk_stat(struct disk *, const char *path, struct disk_stat *, struct err *);
+bool disk_exists(struct disk *, const char *path);
+int disk_list(struct disk *, const char *path, struct arena *, struct disk_entry **, size_t *count,
+              struct err *);
+int disk_free_bytes(struct disk *, const char *path, int64_t *bytes, struct err *);
+
+/* Built on the above. */
+int disk_mkdirs(struct disk *, const char *path, struct err *); /* every level, each synced */
+int disk_remove_tree(struct disk *, const char *path, struct err *); /* absent is fine */
+int disk_read_file(struct disk *, const char *path, struct buf *out, struct err *); /* appends */
+/* Writes a temporary neighbour, syncs it, renames it over `path`, syncs the folder. */
+int disk_write_file(struct disk *, const char *path, struct slice bytes, struct err *);
+/* Syncs a file written by a library behind our back (DuckDB's COPY), then its folder. */
+int disk_sync_path(struct disk *, const char *path, struct err *);
+
+#endif
