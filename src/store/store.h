@@ -1,0 +1,106 @@
+/* store.h - objects by bucket and key; a local folder or an S3 endpoint behind one table.
+ *
+ * Locations are s3://BUCKET/KEY whatever holds the bytes (s3a and s3n are read as s3). An object
+ * appears whole or not at all, and is durable when the call that made it returned 0.
+ * A put over the network ends done, refused, or ERR_UNKNOWN: after that delete nothing.
+ * Threads: any; calls may block (worker), except where a header says otherwise.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/base.h"
+
+struct store;
+
+struct store_info {
+    int64_t size;
+    int64_t mtime_us;
+    char etag[48];            /* without quotes; MD5 in hex, or md5-parts, or size and time */
+    char content_type[96];    /* "" when none was given */
+};
+
+struct store_entry {
+    const char *key; /* in the arena; a common prefix ends with the delimiter */
+    int64_t size;
+    int64_t mtime_us;
+    const char *etag;
+    bool is_prefix;
+};
+
+struct store_list {
+    struct store_entry *entries; /* sorted bytewise by key */
+    size_t count;
+    bool truncated; /* continue after the last key */
+};
+
+struct store_put_options {
+    const char *content_type;   /* NULL allowed */
+    const char *etag;           /* known MD5 hex; NULL: the store makes one up */
+    const char *user_metadata;  /* JSON object text or NULL */
+    bool if_none_match;         /* ERR_EXISTS when the key is there */
+    const char *if_match;       /* ERR_CONFLICT when the etag differs; NULL: no check */
+};
+
+struct store_ops {
+    int (*put)(struct store *, const char *bucket, const char *key, struct slice bytes,
+               const struct store_put_options *, struct store_info *out, struct err *);
+    /* Takes the local file at `path` (made by a writer in the staging folder): moved or uploaded,
+     * then gone. Its bytes need not have been synced. */
+    int (*put_file)(struct store *, const char *bucket, const char *key, const char *path,
+                    const struct store_put_options *, struct store_info *out, struct err *);
+    /* Appends [pos, pos+len) to out; len -1: to the end. ERR_NOENT, ERR_RANGE. */
+    int (*get)(struct store *, const char *bucket, const char *key, int64_t pos, int64_t len,
+               struct buf *out, struct err *);
+    int (*head)(struct store *, const char *bucket, const char *key, struct store_info *,
+                struct err *);
+    int (*remove)(struct store *, const char *bucket, const char *key, struct err *); /* absent: 0 */
+    int (*list)(struct store *, const char *bucket, const char *prefix, const char *delimiter,
+                const char *start_after, size_t max_keys, struct arena *, struct store_list *,
+                struct err *);
+    int (*bucket_make)(struct store *, const char *bucket, struct err *); /* ERR_EXISTS */
+    int (*bucket_remove)(struct store *, const char *bucket, struct err *); /* ERR_CONFLICT: full */
+    int (*bucket_list)(struct store *, struct arena *, struct store_entry **, size_t *count,
+                       struct err *);
+    /* A readable local file for an object: the file itself in a local store, a copy in a
+     * byte-limited cache for a remote one. `path` in the arena. Good until store_local_release. */
+    int (*local)(struct store *, const char *bucket, const char *key, struct arena *,
+                 const char **path, struct err *);
+    void (*local_release)(struct store *, const char *path);
+    void (*free)(struct store *);
+};
+
+struct store {
+    const struct store_ops *ops;
+    const char *staging; /* folder for files on their way in, on the same file system; owned */
+};
+
+struct store_local_options {
+    const char *dir; /* objects/BUCKET/KEY below it; staging/ too. Borrowed for the call */
+    struct disk *disk;
+    struct clock *clock;
+};
+int store_local_new(struct store **out, const struct store_local_options *options, struct err *);
+
+struct store_s3_options {
+    const char *endpoint; /* "https://..."; borrowed for the call, as are the rest */
+    const char *region, *access_key, *secret_key, *session_token;
+    bool path_style;
+    const char *dir;          /* staging and cache */
+    int64_t cache_bytes;
+    struct disk *disk;
+    struct clock *clock;
+};
+int store_s3_new(struct store **out, const struct store_s3_options *options, struct err *);
+void store_free(struct store *store); /* NULL is fine */
+
+/* Splits "s3://bucket/key" (s3a, s3n too) into the arena. ERR_INVALID names the location. */
+int store_split(const char *location, struct arena *, const char **bucket, const char **key,
+                struct err *);
+/* By location, for callers that hold one. */
+int store_put_at(struct store *, const char *location, struct slice, struct err *);
+int store_put_file_at(struct store *, const char *location, const char *path, int64_t *size,
+                      struct err *);
+int store_get_at(struct store *, const char *location, struct buf *out, struct err *);
+int store_remove_at(struct store *, const char *location, struct err *);
+
+#endif
