@@ -1,0 +1,129 @@
+/* vec.h - rows in columns, and DuckDB behind one small API: fragments, feeds, copies, queries.
+ *
+ * The one header that includes duckdb.h: rooms above may read and fill vectors through its C API,
+ * and leave instances, connections, statements and threads to this room.
+ *
+ * A chunk is a duckdb_data_chunk of at most vec_chunk_rows() rows; a batch is a list of chunks with
+ * the same columns. A feed is a table function over a C callback: the way rows enter DuckDB. A
+ * fragment is a SELECT over one feed, prepared once and executed per batch. A copy is a running
+ * COPY ... TO a Parquet file fed by a feed.
+ * Two instances exist: one for streams (threads = 1: it runs on our threads), one for queries.
+ * Threads: an instance is shared; a connection, fragment or copy belongs to one thread at a time.
+ */
+#ifndef VEC_VEC_H
+#define VEC_VEC_H
+
+#include <duckdb.h>
+
+#include "base/base.h"
+
+struct vec_db;
+struct vec_conn;
+
+struct vec_options {
+    int threads;
+    int64_t memory_bytes;
+    const char *temp_dir; /* spills; borrowed for the call */
+};
+
+int vec_db_new(struct vec_db **out, const struct vec_options *options, struct err *err);
+void vec_db_free(struct vec_db *db);
+int vec_conn_new(struct vec_conn **out, struct vec_db *db, struct err *err);
+void vec_conn_free(struct vec_conn *conn);
+duckdb_connection vec_conn_raw(struct vec_conn *conn);
+int vec_exec(struct vec_conn *conn, const char *sql, struct err *err); /* no result wanted */
+void vec_interrupt(struct vec_conn *conn);                             /* any thread */
+void vec_trim(struct vec_db *db); /* gives allocator memory back to the system after work */
+
+/* Columns of a batch, a feed or a result. Types are owned by the struct; vec_columns_free. */
+struct vec_column {
+    char *name;
+    duckdb_logical_type type;
+};
+struct vec_columns {
+    struct vec_column *list;
+    size_t count;
+};
+int vec_columns_add(struct vec_columns *columns, const char *name, duckdb_logical_type type /* take */);
+int vec_columns_copy(struct vec_columns *out, const struct vec_columns *from);
+void vec_columns_free(struct vec_columns *columns);
+
+struct vec_batch {
+    duckdb_data_chunk *chunks; /* owned */
+    size_t count, cap;
+    int64_t rows;
+};
+int vec_batch_add(struct vec_batch *batch, duckdb_data_chunk chunk /* take */);
+void vec_batch_clear(struct vec_batch *batch); /* frees the chunks */
+void vec_batch_deinit(struct vec_batch *batch);
+duckdb_data_chunk vec_chunk_new(const struct vec_columns *columns); /* NULL: out of memory */
+
+/* Rows enter DuckDB: `pull` fills `out` (whose columns are the feed's) and its size; size 0 ends
+ * the scan. Fill in place, or make its vectors refer to another chunk's (vec_chunk_refer). */
+struct vec_feed {
+    const struct vec_columns *columns; /* borrowed while the feed is in use */
+    int (*pull)(void *arg, duckdb_data_chunk out, struct err *err);
+    void *arg;
+};
+/* Makes out's vectors refer to chunk's without a copy; both have the same types. The chunk stays
+ * alive until the next pull. */
+void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
+
+/* `sql` reads the feed as the table `feed`: "SELECT a + 1 FROM feed". Prepared once. */
+struct vec_fragment;
+int vec_fragment_new(struct vec_fragment **out, struct vec_conn *conn, const char *sql,
+                     const struct vec_columns *input, struct err *err);
+void vec_fragment_free(struct vec_fragment *fragment);
+const struct vec_columns *vec_fragment_columns(struct vec_fragment *fragment);
+/* Appends result chunks to `out` (caller clears). An error in an expression fails the whole call:
+ * ERR_INVALID with DuckDB's text; the caller bisects. */
+int vec_fragment_run(struct vec_fragment *fragment, const struct vec_batch *in,
+                     struct vec_batch *out, struct err *err);
+
+/* Statistics that COPY gives back for one leaf column, as text (RETURN_STATS). */
+struct vec_stat {
+    const char *path;         /* "a", "s.x", "l.element", "m.key" */
+    const char *min, *max;    /* NULL when unknown */
+    int64_t null_count;       /* -1 unknown */
+    int64_t value_count;      /* -1 unknown */
+    int64_t size_bytes;       /* -1 unknown */
+    bool has_nan;
+};
+struct vec_copy_result {
+    int64_t rows, file_bytes, footer_bytes;
+    struct vec_stat *stats; /* in the arena given */
+    size_t stat_count;
+};
+struct vec_copy_options {
+    const char *path;      /* local file; not synced by the copy */
+    const char *select;    /* "*" or a SELECT list over `feed` */
+    const char *field_ids; /* DuckDB's FIELD_IDS struct text, children too */
+    const char *codec;     /* "zstd" */
+    int level;             /* 0: default */
+    int64_t row_group_rows;
+};
+/* Pull form: runs the COPY on the calling thread until the feed ends. Worker. */
+int vec_copy_run(struct vec_conn *conn, const struct vec_feed *feed,
+                 const struct vec_copy_options *options, struct arena *arena,
+                 struct vec_copy_result *out, struct err *err);
+/* Push form: a thread of its own runs the COPY, fed by a bounded queue. push takes the batch's
+ * chunks and may block while the queue is full. */
+struct vec_copy;
+int vec_copy_new(struct vec_copy **out, struct vec_db *db, const struct vec_columns *columns,
+                 const struct vec_copy_options *options, struct err *err);
+int vec_copy_push(struct vec_copy *copy, struct vec_batch *batch, struct err *err);
+int64_t vec_copy_bytes(struct vec_copy *copy); /* estimate of what was written so far */
+int vec_copy_finish(struct vec_copy *copy, struct arena *arena, struct vec_copy_result *out,
+                    struct err *err);
+void vec_copy_free(struct vec_copy *copy); /* unfinished: cancels and removes the file */
+
+/* A query whose result is walked chunk by chunk. */
+struct vec_result;
+int vec_query(struct vec_conn *conn, const char *sql, struct vec_result **out, struct err *err);
+const struct vec_columns *vec_result_columns(struct vec_result *result);
+int vec_result_next(struct vec_result *result, duckdb_data_chunk *out /* borrowed; NULL: end */,
+                    struct err *err);
+double vec_query_progress(struct vec_conn *conn); /* 0..1, -1 unknown; any thread */
+void vec_result_free(struct vec_result *result);
+
+#endif
