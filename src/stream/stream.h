@@ -1,18 +1,21 @@
-/* stream.h - jobs: sources, fragments, sinks, and the commit that makes an interval true.
+/* stream.h - what a job is made of: sources, sinks, and the cut that makes an interval true.
  *
- * A job is a row in the metadata store and runs until it is cancelled; it resumes by itself at the
- * next start. It has pipelines: source -> fragment -> sink. Every commit interval the job cuts:
- * each pipeline ends at an offset, each sink turns what it holds into a prepared change, and one
- * metadata transaction makes the changes of all sinks, the source offsets and the epoch true.
+ * A job has pipelines: source -> fragment -> sink. Every commit interval the job cuts: each pipeline
+ * ends its part of the feed at an offset, each sink turns what it drained into a prepared change, and
+ * one metadata transaction makes the changes of all sinks, the source offsets and the epoch true.
  *
- * Order of a cut: (1) flush the source logs to the end offsets read; (2) sinks finish, sync and
- * stage their files; (3) the metadata transaction; (4) after_commit: markers, high watermarks.
+ * Order of a cut: (1) pipelines end their feeds, sinks finish their files; (2) the source logs are
+ * flushed; (3) sinks stage: everything durable, nothing visible; (4) the metadata transaction;
+ * (5) after_commit: high watermarks, caches. Pipelines read on for the next epoch meanwhile.
  * Invariants: a commit never names an offset past the flushed end or a file not synced; an interval
- * without rows and without offset progress makes no commit; one epoch commits once, in order.
- * Crash anywhere before (3): the files are orphans and the offsets are the old ones: read again.
- * Crash after (3): after_commit is repeated by recovery, and is idempotent.
+ * without rows, rejects or offset progress makes no commit, and one without rows no snapshot; an
+ * epoch commits once, in order, by the owner of the data folder's epoch.
+ * Crash anywhere before (4): the files are orphans and the offsets are the old ones: read again.
+ * Crash after (4): `recover` repeats (5), which is idempotent.
  *
  * `stream` declares sources and sinks here; `connector` supplies them.
+ * Threads: a source and drain belong to the pipeline's thread; flush, lag, stage, commit_in and
+ * after_commit run on the job's (commit_in on the metadata writer's), beside the next drain.
  */
 #ifndef STREAM_STREAM_H
 #define STREAM_STREAM_H
@@ -21,37 +24,43 @@
 #include "meta/meta.h"
 #include "vec/vec.h"
 
-/* A place in a source: one offset per partition, in partition order. */
+/* A place in a source: the next offset to read of each partition, in partition order. */
 struct stream_position {
-    int64_t *offsets; /* next offset to read */
+    const char *incarnation; /* id of the topic: one deleted and made again starts anew */
+    int64_t *offsets;
     size_t count;
 };
 
 /* A record that could not become a row. Slices are borrowed for the call. */
 struct stream_reject {
-    const char *reason;   /* a sentence */
-    const char *column;   /* NULL: the whole record */
+    const char *reason; /* a sentence */
+    const char *column; /* NULL: the whole record */
     const char *topic;
     int32_t partition;
     int64_t offset, timestamp_ms;
-    struct slice key, value, headers;
+    struct slice key, value; /* as received; key.ptr NULL: null */
 };
+typedef int stream_reject_fn(void *arg, const struct stream_reject *reject, struct err *err);
 
 struct stream_source;
 struct stream_source_ops {
-    /* Fills `out` with up to some thousand rows from the current place, and moves on. 0 rows and
-     * rc 0: nothing there now. ERR_CLOSED: a bounded source has reached its end. Bad records are
-     * handed to `reject` and skipped. ERR_NOENT: the topic is gone (the job waits and says so). */
-    int (*poll)(struct stream_source *, struct vec_batch *out,
-                int (*reject)(void *arg, const struct stream_reject *), void *arg, struct err *);
-    /* Blocks until poll would give something, at most timeout_ms. */
+    /* Appends up to some thousand rows from the current place to `out` and moves on. 0 rows and
+     * rc 0: nothing more now. ERR_CLOSED: a bounded source has reached its end. Bad records are
+     * handed to `reject` and skipped. ERR_NOENT: the topic is gone: the job waits and says so. */
+    int (*poll)(struct stream_source *, struct vec_batch *out, stream_reject_fn *reject, void *arg,
+                struct err *);
+    /* The record behind row `row` of the batch that poll gave last, for a fragment that fails on
+     * it: fills all but reason and column. Good until the next poll. */
+    int (*origin)(struct stream_source *, int64_t row, struct stream_reject *out, struct err *);
+    /* Blocks until poll may give something, at most timeout_ms. */
     void (*wait)(struct stream_source *, int64_t timeout_ms);
+    void (*wake)(struct stream_source *); /* ends a wait early; any thread */
     int (*position)(struct stream_source *, struct arena *, struct stream_position *, struct err *);
-    int (*seek)(struct stream_source *, const struct stream_position *, struct err *);
-    /* Durable up to the current place (step 1 of a cut). */
+    /* `from` NULL: where the table's options say. */
+    int (*seek)(struct stream_source *, const struct stream_position *from, struct err *);
+    /* Makes durable every record that poll has given. Any thread. */
     int (*flush)(struct stream_source *, struct err *);
-    /* Records not read yet, for lag; -1 unknown. */
-    int64_t (*lag)(struct stream_source *);
+    int64_t (*lag)(struct stream_source *); /* records not read yet; -1 unknown. Any thread */
     const struct vec_columns *(*columns)(struct stream_source *);
     void (*free)(struct stream_source *);
 };
@@ -63,27 +72,39 @@ struct stream_epoch {
     const char *job;    /* name */
     const char *job_id; /* 32 hex digits */
     int64_t epoch;
-    const char *offsets_json; /* {"topic":[o0,o1]} for snapshot summaries */
+    const char *offsets_json; /* {"payment_charges":[120,98]}: for snapshot summaries */
+};
+
+/* What one epoch left in a sink. Sinks embed it first in a struct of their own. */
+struct stream_cut {
+    int64_t rows, bytes;
 };
 
 struct stream_sink;
 struct stream_sink_ops {
-    int (*write)(struct stream_sink *, struct vec_batch *batch /* emptied */, struct err *);
-    int64_t (*held_rows)(struct stream_sink *); /* written since the last commit */
-    int64_t (*held_bytes)(struct stream_sink *);
-    /* Ends the open files and makes them durable; rows written from now on belong to the next
-     * epoch. Then stage: prepare the change on the newest base; may be called again after
-     * ERR_CONFLICT. Nothing to do: 0 and commit_in will do nothing. Worker. */
-    int (*cut)(struct stream_sink *, struct err *);
-    int (*stage)(struct stream_sink *, const struct stream_epoch *, struct err *);
-    /* Inside the metadata transaction. May be run again: no side effect outside of txn. */
-    int (*commit_in)(struct stream_sink *, struct meta_txn *, struct err *);
-    /* After the transaction: ok true when it is true. Idempotent. */
-    void (*after_commit)(struct stream_sink *, const struct stream_epoch *, bool ok);
+    /* Pulls the feed until it ends and keeps what came as a cut, its files finished. *out NULL
+     * when no row came. On an error everything drained is dropped. */
+    int (*drain)(struct stream_sink *, const struct vec_feed *feed, struct stream_cut **out,
+                 struct err *);
+    /* Prepares the change on the newest base: durable, not visible. Again after ERR_CONFLICT. */
+    int (*stage)(struct stream_sink *, struct stream_cut *, const struct stream_epoch *,
+                 struct err *);
+    /* Inside the metadata transaction, maybe more than once: no side effect outside of txn.
+     * ERR_CONFLICT: somebody else's commit came between; the job stages again. */
+    int (*commit_in)(struct stream_sink *, struct stream_cut *, struct meta_txn *, struct err *);
+    /* The cut is true (ok), or will never be. Frees the cut. */
+    void (*after_commit)(struct stream_sink *, struct stream_cut *, bool ok);
+    /* At the start of a job: repeats what after_commit does for the last committed epoch. */
+    int (*recover)(struct stream_sink *, struct err *);
     void (*free)(struct stream_sink *);
 };
 struct stream_sink {
     const struct stream_sink_ops *ops;
 };
+
+/* Columns of the feed that a job's reject sink drains, in this order:
+ * reason VARCHAR, column VARCHAR, topic VARCHAR, partition INTEGER, offset BIGINT,
+ * record_time TIMESTAMP_LTZ, rejected_at TIMESTAMP_LTZ, key BLOB, value BLOB. */
+int stream_reject_columns(struct vec_columns *out);
 
 #endif
