@@ -1,0 +1,58 @@
+/* scan.h - a snapshot becomes SQL that DuckDB can run.
+ *
+ * Planning drops files whose partition or metrics prove that no row can match. The rest is grouped
+ * by the schema in the files' own footers, and each group gets one SELECT that takes columns by
+ * field id and casts them to the table's current types: missing ones are NULL (or their initial
+ * default), renamed, re-added, reordered and promoted ones come out right at every depth. Position
+ * deletes are an anti join over (file, row number).
+ * Predicates only prune: the caller's query still filters.
+ */
+#ifndef LAKE_SCAN_H
+#define LAKE_SCAN_H
+
+#include "lake/manifest.h"
+#include "vec/vec.h"
+
+enum lake_op { LAKE_OP_EQ, LAKE_OP_NE, LAKE_OP_LT, LAKE_OP_LE, LAKE_OP_GT, LAKE_OP_GE,
+               LAKE_OP_IS_NULL, LAKE_OP_NOT_NULL, LAKE_OP_IN, LAKE_OP_STARTS_WITH };
+/* One of several conditions that all must hold; values are of the field's type. */
+struct lake_predicate {
+    int32_t field_id;
+    enum lake_op op;
+    const struct lake_value *values; /* IN: several */
+    size_t value_count;
+};
+
+struct lake_scan_file {
+    struct lake_entry entry; /* inherited */
+    size_t *deletes;         /* indices into lake_plan.deletes */
+    size_t delete_count;
+};
+struct lake_plan {
+    int64_t snapshot_id; /* -1: an empty table */
+    const struct lake_schema *schema;
+    struct lake_scan_file *files;
+    size_t file_count;
+    struct lake_entry *deletes; /* delete files that apply to at least one file */
+    size_t delete_count;
+    int64_t rows, bytes;              /* of the files, before deletes */
+    size_t files_pruned, manifests_pruned;
+    const char **local; /* files lent by the store: lake_plan_release gives them back */
+    size_t local_count;
+};
+
+/* snapshot_id -1: the current one. `schema` NULL: the table's current (time travel readers pass the
+ * snapshot's). Everything in the arena except the manifests' own memory, which is copied.
+ * ERR_UNSUPPORTED: equality deletes or deletion vectors apply; the text names the file. */
+int lake_plan(struct lake *lake, const struct lake_metadata *metadata, int64_t snapshot_id,
+              const struct lake_schema *schema, const struct lake_predicate *predicates,
+              size_t predicate_count, struct arena *arena, struct lake_plan *out, struct err *err);
+/* Appends a parenthesised SELECT to `sql`: columns are the schema's, all of them or those in
+ * `columns` (names; NULL: all). Fetches the files it names (store_ops.local) and reads their
+ * footers through `conn`. Release the plan when the query is over. */
+int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *plan,
+                  const char *const *columns, size_t column_count, struct arena *arena,
+                  struct buf *sql, struct err *err);
+void lake_plan_release(struct lake *lake, struct lake_plan *plan);
+
+#endif
