@@ -1,0 +1,266 @@
+/* disk_system.c - the machine's disk over POSIX. Interrupted and short calls are finished here;
+ * every error names the call and the path. */
+#include "base/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+struct system_file {
+    struct file file;
+    int fd;
+    char path[]; /* for errors */
+};
+
+static struct system_file *of(struct file *file) { return (struct system_file *)file; }
+
+static int posix_flags(int flags)
+{
+    return O_CLOEXEC | (flags & DISK_WRITE ? O_RDWR : O_RDONLY) |
+           (flags & DISK_CREATE ? O_CREAT : 0) | (flags & DISK_EXCLUSIVE ? O_EXCL : 0) |
+           (flags & DISK_TRUNCATE ? O_TRUNC : 0);
+}
+
+static int system_open(struct disk *disk, struct file **out, const char *path, int flags,
+                       struct err *err)
+{
+    size_t len = strlen(path) + 1;
+    struct system_file *file = malloc(sizeof(*file) + len);
+
+    if (!file)
+        return err_set(err, ERR_NOMEM, "open %s", path);
+    memcpy(file->path, path, len);
+    file->file = (struct file){disk->ops, disk};
+    do
+        file->fd = open(path, posix_flags(flags), 0644);
+    while (file->fd < 0 && errno == EINTR);
+    if (file->fd < 0) {
+        int number = errno;
+
+        free(file);
+        return err_errno(err, number, "open %s", path);
+    }
+    *out = &file->file;
+    return 0;
+}
+
+static void system_close(struct file *file)
+{
+    close(of(file)->fd);
+    free(file);
+}
+
+static int system_pread(struct file *file, void *ptr, size_t len, int64_t pos, size_t *got,
+                        struct err *err)
+{
+    while (*got < len) {
+        ssize_t n = pread(of(file)->fd, (char *)ptr + *got, len - *got, pos + (off_t)*got);
+
+        if (n == 0)
+            break;
+        if (n > 0)
+            *got += (size_t)n;
+        else if (errno != EINTR)
+            return err_errno(err, errno, "read %s", of(file)->path);
+    }
+    return 0;
+}
+
+static int system_pwrite(struct file *file, const void *ptr, size_t len, int64_t pos,
+                         struct err *err)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t n = pwrite(of(file)->fd, (const char *)ptr + done, len - done, pos + (off_t)done);
+
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            return err_errno(err, n ? errno : ENOSPC, "write %s", of(file)->path);
+    }
+    return 0;
+}
+
+/* Not repeated on failure: after a failed fsync Linux may drop the dirty pages and report the next
+ * one as fine, so the caller must treat the bytes as lost. */
+static int system_sync(struct file *file, struct err *err)
+{
+    return fdatasync(of(file)->fd) ? err_errno(err, errno, "sync %s", of(file)->path) : 0;
+}
+
+static int system_truncate(struct file *file, int64_t size, struct err *err)
+{
+    return ftruncate(of(file)->fd, size) ? err_errno(err, errno, "truncate %s", of(file)->path) : 0;
+}
+
+static int system_size(struct file *file, int64_t *size, struct err *err)
+{
+    struct stat info;
+
+    if (fstat(of(file)->fd, &info))
+        return err_errno(err, errno, "stat %s", of(file)->path);
+    *size = info.st_size;
+    return 0;
+}
+
+static int system_fd(struct file *file) { return of(file)->fd; }
+
+static int system_rename(struct disk *disk, const char *from, const char *to, struct err *err)
+{
+    (void)disk;
+    return rename(from, to) ? err_errno(err, errno, "rename %s to %s", from, to) : 0;
+}
+
+static int system_link(struct disk *disk, const char *from, const char *to, struct err *err)
+{
+    (void)disk;
+    return link(from, to) ? err_errno(err, errno, "link %s to %s", from, to) : 0;
+}
+
+static int system_unlink(struct disk *disk, const char *path, struct err *err)
+{
+    (void)disk;
+    return unlink(path) ? err_errno(err, errno, "unlink %s", path) : 0;
+}
+
+static int system_mkdir(struct disk *disk, const char *path, struct err *err)
+{
+    struct stat info;
+
+    (void)disk;
+    if (mkdir(path, 0755) == 0)
+        return 0;
+    if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return 0;
+    return err_errno(err, errno, "mkdir %s", path);
+}
+
+static int system_rmdir(struct disk *disk, const char *path, struct err *err)
+{
+    (void)disk;
+    return rmdir(path) ? err_errno(err, errno, "rmdir %s", path) : 0;
+}
+
+static int system_sync_dir(struct disk *disk, const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+    (void)disk;
+    if (fd < 0)
+        return err_errno(err, errno, "open folder %s", path);
+    if (fsync(fd))
+        rc = err_errno(err, errno, "sync folder %s", path);
+    close(fd);
+    return rc;
+}
+
+static int system_stat(struct disk *disk, const char *path, struct disk_stat *out, struct err *err)
+{
+    struct stat info;
+
+    (void)disk;
+    if (stat(path, &info))
+        return err_errno(err, errno, "stat %s", path);
+    out->size = info.st_size;
+    out->mtime_us = (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
+    out->is_dir = S_ISDIR(info.st_mode);
+    return 0;
+}
+
+/* Grows the array of entries by doubling; what it leaves behind in the arena is below its size. */
+static struct disk_entry *next_entry(struct arena *arena, struct disk_entry **list, size_t count,
+                                     size_t *cap)
+{
+    if (count == *cap) {
+        size_t wider = *cap ? *cap * 2 : 16;
+        struct disk_entry *copy = ARENA_ARRAY(arena, struct disk_entry, wider);
+
+        if (!copy)
+            return NULL;
+        if (count)
+            memcpy(copy, *list, count * sizeof(*copy));
+        *list = copy;
+        *cap = wider;
+    }
+    return &(*list)[count];
+}
+
+static int read_entries(DIR *dir, const char *path, struct arena *arena, struct disk_entry **list,
+                        size_t *count, struct err *err)
+{
+    struct dirent *at;
+    struct stat info;
+    size_t cap = 0;
+
+    while (errno = 0, (at = readdir(dir))) {
+        struct disk_entry *entry;
+
+        if (strcmp(at->d_name, ".") == 0 || strcmp(at->d_name, "..") == 0)
+            continue;
+        if (fstatat(dirfd(dir), at->d_name, &info, AT_SYMLINK_NOFOLLOW))
+            continue; /* gone since it was listed */
+        entry = next_entry(arena, list, *count, &cap);
+        if (!entry || !(entry->name = arena_strdup(arena, at->d_name)))
+            return err_set(err, ERR_NOMEM, "list %s", path);
+        entry->size = info.st_size;
+        entry->is_dir = S_ISDIR(info.st_mode);
+        (*count)++;
+    }
+    return errno ? err_errno(err, errno, "list %s", path) : 0;
+}
+
+static int system_list(struct disk *disk, const char *path, struct arena *arena,
+                       struct disk_entry **list, size_t *count, struct err *err)
+{
+    DIR *dir = opendir(path);
+    int rc;
+
+    (void)disk;
+    if (!dir)
+        return err_errno(err, errno, "list %s", path);
+    rc = read_entries(dir, path, arena, list, count, err);
+    closedir(dir);
+    return rc;
+}
+
+static int system_free_bytes(struct disk *disk, const char *path, int64_t *bytes, struct err *err)
+{
+    struct statvfs info;
+
+    (void)disk;
+    if (statvfs(path, &info))
+        return err_errno(err, errno, "statvfs %s", path);
+    *bytes = (int64_t)info.f_bavail * (int64_t)info.f_frsize;
+    return 0;
+}
+
+struct disk *disk_system(void)
+{
+    static const struct disk_ops ops = {
+        .open = system_open,
+        .close = system_close,
+        .pread = system_pread,
+        .pwrite = system_pwrite,
+        .sync = system_sync,
+        .truncate = system_truncate,
+        .size = system_size,
+        .fd = system_fd,
+        .rename = system_rename,
+        .link = system_link,
+        .unlink = system_unlink,
+        .mkdir = system_mkdir,
+        .rmdir = system_rmdir,
+        .sync_dir = system_sync_dir,
+        .stat = system_stat,
+        .list = system_list,
+        .free_bytes = system_free_bytes,
+    };
+    static struct disk disk = {&ops};
+
+    return &disk;
+}
