@@ -42,9 +42,11 @@ typedef int meta_fn(struct meta_txn *txn, void *arg, struct err *err);
 
 /* Runs fn in a write transaction and returns once it is durable. fn may be run again when the
  * group it was in failed for another's fault, so it must not have side effects before success.
- * Returns what fn returned, or ERR_IO, ERR_NOSPC: then nothing of it happened. Worker. */
+ * Returns what fn returned, or ERR_IO, ERR_NOSPC: then nothing of it happened. ERR_UNKNOWN: the
+ * disk failed twice, in the commit and in undoing it: only the next start tells. Worker. */
 int meta_write_wait(struct meta *meta, meta_fn *fn, void *arg, struct err *err);
-/* The same from a loop: `done` runs on `loop` with the result. */
+/* The same from a loop: `done` runs on `loop` with the result (loop NULL: on the writer thread).
+ * ERR_LIMIT: too many wait already. */
 int meta_write(struct meta *meta, meta_fn *fn, void *arg, struct loop *loop,
                void (*done)(void *arg, int rc, const struct err *err), void *done_arg);
 /* A consistent read at one point in time, beside the writer. Any thread; short. */
@@ -66,5 +68,8 @@ void meta_done(struct meta_stmt *stmt); /* NULL is fine; always call */
 
 /* Monotonic per data folder; every transaction of a job or a log checks it (zombie writers). */
 int64_t meta_epoch(struct meta *meta);
+
+/* Walks the whole database: ERR_CORRUPT with what is wrong. Seconds on a large one; on demand. */
+int meta_check(struct meta *meta, struct err *err);
 
 #endif
