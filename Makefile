@@ -19,7 +19,7 @@ OPT    ?= -O2
 SAN    ?=
 
 DUCKDB   := .deps/duckdb
-CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -I$(DUCKDB)/include
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -isystem $(DUCKDB)/include
 WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
             -Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers
 CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-frame-pointer $(WARN) \

@@ -1,0 +1,218 @@
+/* commit.c - an epoch becomes true: flush the logs, stage the sinks, one metadata transaction.
+ *
+ * The order is the promise (stream.h). Everything before the transaction may be lost in a crash and
+ * leaves only files that nobody points at; everything after it is repeated by recovery. A sink whose
+ * table somebody else committed to in between answers ERR_CONFLICT: all stage again on the new base,
+ * which costs manifests and metadata, never data files.
+ */
+#include <stdio.h>
+
+#include "stream/stream_int.h"
+
+#define STAGE_TRIES 50
+
+struct epoch_commit {
+    struct job *job;
+    struct pipeline_cut *cuts;
+    struct stream_cut *rejects; /* NULL: none */
+    int64_t reject_rows;
+    struct stream_epoch epoch;
+};
+
+static bool position_moved(const struct stream_position *a, const struct stream_position *b)
+{
+    if (a->count != b->count || !a->incarnation != !b->incarnation)
+        return true;
+    if (a->incarnation && strcmp(a->incarnation, b->incarnation) != 0)
+        return true;
+    return a->count && memcmp(a->offsets, b->offsets, a->count * sizeof(a->offsets[0])) != 0;
+}
+
+static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct epoch_commit *c = arg;
+    struct job *job = c->job;
+    int rc = rows_commit_epoch(txn, job, c->epoch.epoch, c->reject_rows,
+                               meta_epoch(job->options->meta), err);
+
+    for (size_t i = 0; i < job->count && !rc; i++) {
+        const struct stream_pipeline *spec = job->pipelines[i].spec;
+
+        if (c->cuts[i].cut)
+            rc = spec->sink->ops->commit_in(spec->sink, c->cuts[i].cut, txn, err);
+        if (!rc && c->cuts[i].moved)
+            rc = rows_commit_position(txn, job->name, spec->name, &c->cuts[i].position,
+                                      c->cuts[i].cut ? c->cuts[i].cut->rows : 0, err);
+    }
+    if (!rc && c->rejects)
+        rc = job->plan.rejects->ops->commit_in(job->plan.rejects, c->rejects, txn, err);
+    return rc;
+}
+
+/* The batches of rejects of all pipelines, one after another, as a feed. */
+struct reject_feed {
+    struct epoch_commit *commit;
+    size_t pipeline, chunk;
+};
+
+static int pull_rejects(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct reject_feed *f = arg;
+
+    (void)err;
+    for (; f->pipeline < f->commit->job->count; f->pipeline++, f->chunk = 0) {
+        struct vec_batch *batch = &f->commit->cuts[f->pipeline].rejects;
+
+        if (f->chunk < batch->count) {
+            vec_chunk_refer(out, batch->chunks[f->chunk++]);
+            return 0;
+        }
+    }
+    duckdb_data_chunk_set_size(out, 0);
+    return 0;
+}
+
+static int drain_rejects(struct epoch_commit *c, struct err *err)
+{
+    struct stream_sink *sink = c->job->plan.rejects;
+    struct reject_feed pulled = {c, 0, 0};
+    struct vec_columns columns = {0};
+    struct vec_feed feed = {&columns, pull_rejects, &pulled};
+    int rc = stream_reject_columns(&columns);
+
+    if (!rc)
+        rc = sink->ops->drain(sink, &feed, &c->rejects, err);
+    vec_columns_free(&columns);
+    return rc ? err_wrap(err, rc, "dead letters of job %s", c->job->name) : 0;
+}
+
+/* {"payment_charges":[120,98]}: one member per pipeline's topic; also of those that stood still. */
+static char *offsets_json(struct epoch_commit *c, struct arena *arena)
+{
+    struct buf text = {0};
+    char *out = NULL;
+    int rc = buf_append_str(&text, "{");
+
+    for (size_t i = 0; i < c->job->count && !rc; i++) {
+        const struct stream_position *at = &c->cuts[i].position;
+
+        rc = buf_printf(&text, "%s\"%s\":[", i ? "," : "", c->job->pipelines[i].spec->topic);
+        for (size_t p = 0; p < at->count && !rc; p++)
+            rc = buf_printf(&text, "%s%" PRId64, p ? "," : "", at->offsets[p]);
+        if (!rc)
+            rc = buf_append_str(&text, "]");
+    }
+    if (!rc)
+        rc = buf_append_str(&text, "}");
+    if (!rc)
+        out = arena_cstr(arena, buf_slice(&text));
+    buf_deinit(&text);
+    return out;
+}
+
+static int stage_all(struct epoch_commit *c, struct err *err)
+{
+    struct job *job = c->job;
+    int rc = 0;
+
+    for (size_t i = 0; i < job->count && !rc; i++) {
+        struct stream_sink *sink = job->pipelines[i].spec->sink;
+
+        if (c->cuts[i].cut)
+            rc = sink->ops->stage(sink, c->cuts[i].cut, &c->epoch, err);
+    }
+    if (!rc && c->rejects)
+        rc = job->plan.rejects->ops->stage(job->plan.rejects, c->rejects, &c->epoch, err);
+    return rc;
+}
+
+static int flush_sources(struct epoch_commit *c, struct err *err)
+{
+    for (size_t i = 0; i < c->job->count; i++) {
+        struct stream_source *source = c->job->pipelines[i].spec->source;
+        int rc = c->cuts[i].moved ? source->ops->flush(source, err) : 0;
+
+        if (rc)
+            return err_wrap(err, rc, "%s: flush of the log", c->job->pipelines[i].spec->name);
+    }
+    return 0;
+}
+
+static int make_true(struct epoch_commit *c, struct err *err)
+{
+    struct job *job = c->job;
+    int rc = ERR_CONFLICT;
+
+    for (int tries = 0; rc == ERR_CONFLICT && tries < STAGE_TRIES; tries++) {
+        if (tries && job->threads)
+            job->options->clock->sleep_ns(job->options->clock, (int64_t)tries * 2000000);
+        rc = stage_all(c, err);
+        if (!rc)
+            rc = meta_write_wait(job->options->meta, commit_in, c, err);
+    }
+    return rc;
+}
+
+/* Remembers what is now true, and lets the sinks know. */
+static void after(struct epoch_commit *c, bool ok)
+{
+    struct job *job = c->job;
+
+    for (size_t i = 0; i < job->count; i++) {
+        struct pipeline *p = &job->pipelines[i];
+
+        if (ok && c->cuts[i].moved) {
+            struct arena old = p->arena;
+
+            p->arena = c->cuts[i].arena; /* the position lives in it */
+            p->committed = c->cuts[i].position;
+            c->cuts[i].arena = old;
+        }
+        if (!c->cuts[i].cut)
+            continue;
+        if (ok) {
+            atomic_fetch_add(&p->rows_out, c->cuts[i].cut->rows);
+            atomic_fetch_add(&p->rows_committed, c->cuts[i].cut->rows);
+        }
+        p->spec->sink->ops->after_commit(p->spec->sink, c->cuts[i].cut, ok);
+        c->cuts[i].cut = NULL;
+    }
+    if (c->rejects)
+        job->plan.rejects->ops->after_commit(job->plan.rejects, c->rejects, ok);
+    c->rejects = NULL;
+}
+
+/* Takes the cuts of all pipelines; on return the sinks' parts are gone, the rest is the caller's to
+ * release. *committed: an epoch was made (there was something). */
+int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, struct err *err)
+{
+    struct epoch_commit c = {.job = job, .cuts = cuts};
+    struct arena arena = {0};
+    bool moved = false, rows = false;
+    int rc = 0;
+
+    *committed = false;
+    for (size_t i = 0; i < job->count; i++) {
+        cuts[i].moved = position_moved(&cuts[i].position, &job->pipelines[i].committed);
+        moved |= cuts[i].moved;
+        rows |= cuts[i].cut != NULL;
+        c.reject_rows += cuts[i].rejects.rows;
+    }
+    if (!moved && !rows && !c.reject_rows)
+        return 0;
+    c.epoch = (struct stream_epoch){job->name, job->id, job->epoch + 1, offsets_json(&c, &arena)};
+    if (!c.epoch.offsets_json)
+        rc = err_set(err, ERR_NOMEM, "job %s: offsets", job->name);
+    if (!rc)
+        rc = flush_sources(&c, err);
+    if (!rc && c.reject_rows)
+        rc = drain_rejects(&c, err);
+    if (!rc)
+        rc = make_true(&c, err);
+    after(&c, rc == 0);
+    arena_deinit(&arena);
+    if (rc)
+        return err_wrap(err, rc, "epoch %" PRId64, job->epoch + 1);
+    *committed = true;
+    return 0;
+}

@@ -1,0 +1,445 @@
+/* job.c - the coordinator of one job: opens its plan, times the cuts, commits, starts over.
+ *
+ * The coordinator's thread owns the job's life. It asks all pipelines for a cut by one flag, waits
+ * until each has given its part, takes them together (so that an epoch is one consistent cut) and
+ * commits while the pipelines read on. Whatever fails ends all pipelines of the job; it is opened
+ * anew from what is committed, after a pause that doubles, unless the failure cannot pass.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "stream/stream_int.h"
+
+int job_new(struct job **out, const struct stream_engine_options *options,
+            const struct job_row *row, struct err *err)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    pthread_condattr_t attr;
+
+    if (!job)
+        return err_set(err, ERR_NOMEM, "job %s", row->name);
+    pthread_mutex_init(&job->mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&job->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    job->options = options;
+    job->state = "RUNNING";
+    job->epoch = row->epoch;
+    job->created_ms = row->created_ms;
+    job->committed_ms = row->committed_ms;
+    job->rejects = row->rejects;
+    job->name = strdup(row->name);
+    job->script = strdup(row->script);
+    snprintf(job->id, sizeof(job->id), "%s", row->id);
+    if (!job->name || !job->script) {
+        job_free(job);
+        return err_set(err, ERR_NOMEM, "job %s", row->name);
+    }
+    *out = job;
+    return 0;
+}
+
+void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    job_close(job);
+    arena_deinit(&job->arena);
+    pthread_cond_destroy(&job->changed);
+    pthread_mutex_destroy(&job->mutex);
+    free(job->name);
+    free(job->script);
+    free(job);
+}
+
+void stream_plan_close(struct stream_plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        struct stream_pipeline *p = &plan->pipelines[i];
+
+        if (p->source)
+            p->source->ops->free(p->source);
+        if (p->sink)
+            p->sink->ops->free(p->sink);
+    }
+    if (plan->rejects)
+        plan->rejects->ops->free(plan->rejects);
+    *plan = (struct stream_plan){0};
+}
+
+static int recover_sinks(struct job *job, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < job->plan.count && !rc; i++)
+        rc = job->plan.pipelines[i].sink->ops->recover(job->plan.pipelines[i].sink, err);
+    if (!rc && job->plan.rejects)
+        rc = job->plan.rejects->ops->recover(job->plan.rejects, err);
+    return rc;
+}
+
+/* Plans and opens everything, from the row as it is now. */
+int job_open(struct job *job, struct err *err)
+{
+    const struct stream_engine_options *o = job->options;
+    struct job_row *row;
+    size_t count;
+    int rc = rows_claim(o->meta, job->name, err);
+
+    if (!rc)
+        rc = rows_load(o->meta, &job->arena, job->name, &row, &count, err);
+    if (rc)
+        return rc;
+    if (count != 1)
+        return err_set(err, ERR_NOENT, "job %s: its row is gone", job->name);
+    job->epoch = row->epoch;
+    rc = o->plan(o->plan_arg, job->name, job->script, &job->arena, &job->plan, err);
+    if (!rc)
+        rc = recover_sinks(job, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&job->mutex);
+    job->pipelines = calloc(job->plan.count ? job->plan.count : 1, sizeof(*job->pipelines));
+    job->count = job->pipelines ? job->plan.count : 0;
+    pthread_mutex_unlock(&job->mutex);
+    if (!job->pipelines)
+        return err_set(err, ERR_NOMEM, "job %s", job->name);
+    for (size_t i = 0; i < job->count && !rc; i++)
+        rc = pipeline_open(&job->pipelines[i], job, &job->plan.pipelines[i], err);
+    return rc;
+}
+
+void job_close(struct job *job)
+{
+    struct pipeline *pipelines;
+
+    for (size_t i = 0; i < job->count; i++)
+        if (job->pipelines[i].job)
+            pipeline_close(&job->pipelines[i]);
+    pthread_mutex_lock(&job->mutex); /* a status request may be reading them */
+    pipelines = job->pipelines;
+    job->pipelines = NULL;
+    job->count = 0;
+    pthread_mutex_unlock(&job->mutex);
+    free(pipelines);
+    stream_plan_close(&job->plan);
+    arena_reset(&job->arena);
+}
+
+static void set_state(struct job *job, const char *state, const char *reason)
+{
+    struct err err = {0};
+
+    pthread_mutex_lock(&job->mutex);
+    job->state = state;
+    snprintf(job->reason, sizeof(job->reason), "%s", reason);
+    pthread_mutex_unlock(&job->mutex);
+    if (rows_state(job->options->meta, job->options->clock, job->name, state, reason, &err))
+        diag_error("job", "%s is %s, but that could not be written down: %s", job->name, state,
+                   err.text);
+}
+
+/* Waits on `changed`, with the mutex held, until a mono time. false: the time is over. */
+static bool wait_until(struct job *job, int64_t mono_ns)
+{
+    struct timespec until = {mono_ns / 1000000000, mono_ns % 1000000000};
+
+    return pthread_cond_timedwait(&job->changed, &job->mutex, &until) != ETIMEDOUT;
+}
+
+static bool one_failed(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (job->pipelines[i].given && job->pipelines[i].rc)
+            return true;
+    return false;
+}
+
+/* Until the interval is over, or something wants a cut earlier. */
+static void wait_for_cut_time(struct job *job, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&job->mutex);
+    while (!job->stop && !job->cut_early && !one_failed(job) && wait_until(job, deadline_ns))
+        ;
+    job->cut_early = false;
+    pthread_mutex_unlock(&job->mutex);
+}
+
+static bool all_given(struct job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct pipeline *p = &job->pipelines[i];
+
+        if (p->started && !p->done && !p->given)
+            return false;
+    }
+    return true;
+}
+
+/* Takes every pipeline's part of the epoch. Returns the first pipeline's error, if any. */
+static int collect(struct job *job, struct pipeline_cut *cuts, struct err *err)
+{
+    int rc = 0;
+
+    atomic_store(&job->cut_signal, true);
+    for (size_t i = 0; i < job->count; i++)
+        job->pipelines[i].spec->source->ops->wake(job->pipelines[i].spec->source);
+    pthread_mutex_lock(&job->mutex);
+    while (!all_given(job))
+        pthread_cond_wait(&job->changed, &job->mutex);
+    atomic_store(&job->cut_signal, false);
+    for (size_t i = 0; i < job->count; i++) {
+        struct pipeline *p = &job->pipelines[i];
+
+        cuts[i] = (struct pipeline_cut){0};
+        if (!p->given) { /* its source ended before: it stays where it is */
+            cuts[i].position = p->committed;
+            continue;
+        }
+        cuts[i] = p->cut;
+        p->cut = (struct pipeline_cut){0};
+        if (p->rc && !rc) {
+            rc = p->rc;
+            if (err)
+                *err = p->err;
+            err_wrap(err, rc, "%s", p->spec->name);
+        }
+        p->given = false;
+    }
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+    return rc;
+}
+
+/* Lets go of cuts that will not be committed. */
+static void discard(struct job *job, struct pipeline_cut *cuts)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct stream_sink *sink = job->pipelines[i].spec->sink;
+
+        if (cuts[i].cut)
+            sink->ops->after_commit(sink, cuts[i].cut, false);
+        cuts[i].cut = NULL;
+        pipeline_cut_deinit(&cuts[i]);
+    }
+}
+
+static int cut_and_commit(struct job *job, struct pipeline_cut *cuts, struct err *err)
+{
+    struct clock *clock = job->options->clock;
+    int64_t began = clock_mono_ms(clock);
+    int64_t rejects = 0;
+    bool committed = false;
+    int rc;
+
+    atomic_store(&job->uncommitted, false);
+    rc = collect(job, cuts, err);
+    for (size_t i = 0; i < job->count; i++)
+        rejects += cuts[i].rejects.rows;
+    if (!rc)
+        rc = job_commit(job, cuts, &committed, err);
+    discard(job, cuts);
+    if (rc)
+        return rc;
+    atomic_store(&job->progress_ns, clock_mono_ns(clock));
+    pthread_mutex_lock(&job->mutex);
+    job->cuts_done++;
+    if (committed) {
+        job->epoch++;
+        job->rejects += rejects;
+        job->committed_ms = clock_wall_ms(clock);
+        job->commit_took_ms = clock_mono_ms(clock) - began;
+    }
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+    return 0;
+}
+
+static int start_pipelines(struct job *job, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < job->count && !rc; i++) {
+        struct pipeline *p = &job->pipelines[i];
+
+        p->polls_left = -1;
+        p->started = true;
+        rc = pthread_create(&p->thread, NULL, pipeline_main, p);
+        if (rc) {
+            p->started = false;
+            rc = err_errno(err, rc, "thread of %s", p->spec->name);
+        }
+    }
+    return rc;
+}
+
+static void set_ending(struct job *job)
+{
+    pthread_mutex_lock(&job->mutex);
+    job->ending = true;
+    pthread_mutex_unlock(&job->mutex);
+}
+
+static bool all_over(struct job *job)
+{
+    bool over = true;
+
+    pthread_mutex_lock(&job->mutex);
+    for (size_t i = 0; i < job->count; i++)
+        over &= job->pipelines[i].ended;
+    pthread_mutex_unlock(&job->mutex);
+    return over;
+}
+
+/* Cuts until the job is stopped (0), all its sources have ended (0) or something failed. */
+static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
+{
+    struct clock *clock = job->options->clock;
+    int64_t interval_ms = job->plan.commit_interval_ms;
+    bool stop = false;
+    int rc = 0;
+
+    if (interval_ms <= 0)
+        interval_ms = job->options->commit_interval_ms;
+    while (!rc && !stop && !all_over(job)) {
+        wait_for_cut_time(job, clock_mono_ns(clock) + interval_ms * 1000000);
+        stop = atomic_load(&job->stopping);
+        if (stop)
+            set_ending(job);
+        rc = cut_and_commit(job, cuts, err);
+    }
+    return rc;
+}
+
+static int job_run(struct job *job, struct err *err)
+{
+    struct pipeline_cut *cuts = calloc(job->count ? job->count : 1, sizeof(*cuts));
+    int rc = cuts ? 0 : err_set(err, ERR_NOMEM, "job %s", job->name);
+
+    job->ending = false;
+    if (!rc)
+        rc = start_pipelines(job, err);
+    if (!rc)
+        rc = run_cuts(job, cuts, err);
+    set_ending(job);
+    if (cuts) {
+        collect(job, cuts, NULL);
+        discard(job, cuts);
+    }
+    for (size_t i = 0; i < job->count; i++)
+        if (job->pipelines[i].started)
+            pthread_join(job->pipelines[i].thread, NULL);
+    free(cuts);
+    return rc;
+}
+
+/* Failures that another try cannot cure: the script or what it names is wrong. */
+static bool is_final(int rc)
+{
+    return rc == ERR_INVALID || rc == ERR_UNSUPPORTED || rc == ERR_DENIED;
+}
+
+static void pause_before_restart(struct job *job, int64_t pause_ms)
+{
+    int64_t until = clock_mono_ns(job->options->clock) + pause_ms * 1000000;
+
+    pthread_mutex_lock(&job->mutex);
+    while (!job->stop && wait_until(job, until))
+        ;
+    pthread_mutex_unlock(&job->mutex);
+}
+
+static void *job_main(void *arg)
+{
+    struct job *job = arg;
+    int64_t pause_ms = job->options->restart_min_ms;
+
+    while (!atomic_load(&job->stopping)) {
+        int64_t epoch = job->epoch;
+        struct err err = {0};
+        int rc = job_open(job, &err);
+
+        if (!rc) {
+            set_state(job, "RUNNING", "");
+            rc = job_run(job, &err);
+        }
+        if (!rc && !atomic_load(&job->stopping))
+            set_state(job, "FINISHED", "");
+        job_close(job);
+        if (!rc)
+            break;
+        if (is_final(rc)) {
+            diag_error("job", "%s failed: %s", job->name, err.text);
+            set_state(job, "FAILED", err.text);
+            break;
+        }
+        if (job->epoch > epoch) /* it got somewhere: be quick again */
+            pause_ms = job->options->restart_min_ms;
+        diag_warn("job", "%s restarts in %" PRId64 " ms: %s", job->name, pause_ms, err.text);
+        set_state(job, "RESTARTING", err.text);
+        pthread_mutex_lock(&job->mutex);
+        job->restarts++;
+        pthread_mutex_unlock(&job->mutex);
+        pause_before_restart(job, pause_ms);
+        pause_ms = pause_ms * 2 < job->options->restart_max_ms ? pause_ms * 2
+                                                               : job->options->restart_max_ms;
+    }
+    return NULL;
+}
+
+int job_start(struct job *job, struct err *err)
+{
+    int rc;
+
+    job->threads = true;
+    job->started_ms = clock_wall_ms(job->options->clock);
+    atomic_store(&job->progress_ns, clock_mono_ns(job->options->clock));
+    rc = pthread_create(&job->thread, NULL, job_main, job);
+    if (rc)
+        return err_errno(err, rc, "thread of job %s", job->name);
+    job->joinable = true;
+    return 0;
+}
+
+void job_stop(struct job *job)
+{
+    pthread_mutex_lock(&job->mutex);
+    job->stop = true;
+    atomic_store(&job->stopping, true);
+    for (size_t i = 0; i < job->count; i++)
+        job->pipelines[i].spec->source->ops->wake(job->pipelines[i].spec->source);
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+}
+
+void job_join(struct job *job)
+{
+    if (job->joinable)
+        pthread_join(job->thread, NULL);
+    job->joinable = false;
+}
+
+/* One step of a job without threads: what the sources hold now becomes one epoch. */
+int job_step(struct job *job, int max_polls, struct err *err)
+{
+    struct pipeline_cut *cuts = calloc(job->count ? job->count : 1, sizeof(*cuts));
+    bool committed = false;
+    int rc = cuts ? 0 : err_set(err, ERR_NOMEM, "job %s", job->name);
+
+    for (size_t i = 0; i < job->count && !rc; i++) {
+        job->pipelines[i].polls_left = max_polls;
+        rc = pipeline_epoch(&job->pipelines[i], &cuts[i]);
+        if (rc && err)
+            *err = job->pipelines[i].err;
+    }
+    if (!rc)
+        rc = job_commit(job, cuts, &committed, err);
+    if (committed)
+        job->epoch++;
+    if (cuts)
+        discard(job, cuts);
+    free(cuts);
+    return rc;
+}
