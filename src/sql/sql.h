@@ -1,0 +1,158 @@
+/* sql.h - Flink SQL 1.20: text to syntax tree to bound tree to DuckDB's SQL. Does no I/O.
+ *
+ *   sql_parse_script   text          -> statements (ast.h)
+ *   sql_bind_query     query         -> bound query: names resolved, every expression typed
+ *   sql_print_duckdb   bound query   -> SELECT text for DuckDB
+ *   sql_plan_insert    INSERT        -> source table, SELECT over `feed`, output columns
+ *   sql_print_flink    statement     -> Flink's SQL text, which parses to the same tree
+ *   sql_options_check  WITH (...)    -> unknown options, with the nearest known name
+ *
+ * Errors read "line 3, column 14: unknown column `amuont`; did you mean `amount`?" and carry
+ * ERR_INVALID (the text is wrong), ERR_NOENT (no such table) or ERR_UNSUPPORTED (well formed, and
+ * not built: named). Input is bounded: size of the text, tokens, nesting.
+ * Memory: everything given out lives in the arena passed in; trees point into each other and
+ * borrow the script's text, which must outlive them.
+ * Threads: calls share nothing; a resolver is called on the calling thread.
+ */
+#ifndef SQL_SQL_H
+#define SQL_SQL_H
+
+#include "sql/ast.h"
+#include "sql/types.h"
+
+#define SQL_TEXT_MAX  ((size_t)4 << 20) /* bytes of one script */
+#define SQL_DEPTH_MAX 200               /* nesting of expressions, queries, types */
+
+/* ---- parsing ------------------------------------------------------------------------------ */
+
+/* All statements of a script, separated by semicolons; BEGIN STATEMENT SET; ...; END; becomes one
+ * STATEMENT SET. Stops at the first error. */
+int sql_parse_script(struct slice text, struct arena *arena, struct sql_script *out,
+                     struct err *err);
+/* Exactly one statement, with or without a semicolon. */
+int sql_parse_statement(struct slice text, struct arena *arena, struct sql_statement **out,
+                        struct err *err);
+int sql_parse_query(struct slice text, struct arena *arena, struct sql_query **out,
+                    struct err *err);
+int sql_parse_expr(struct slice text, struct arena *arena, struct sql_expr **out, struct err *err);
+
+/* For an interactive prompt: does `text` end a statement (a semicolon outside of quotes, comments
+ * and BEGIN ... END)? Gives the bytes up to and with that semicolon, 0 when more lines are needed. */
+size_t sql_statement_len(struct slice text);
+
+const char *sql_statement_kind_name(enum sql_statement_kind kind); /* "CREATE TABLE", ... */
+/* `a`.`b`: quoted where needed. */
+int sql_print_name(const struct sql_name *name, struct buf *out);
+
+/* ---- printing Flink's text ---------------------------------------------------------------- */
+
+struct sql_print_options {
+    bool parentheses; /* around every operator: shows the shape of the tree */
+};
+int sql_print_flink(const struct sql_statement *statement, const struct sql_print_options *options,
+                    struct buf *out, struct err *err);
+int sql_print_flink_query(const struct sql_query *query, const struct sql_print_options *options,
+                          struct buf *out, struct err *err);
+int sql_print_flink_expr(const struct sql_expr *expr, const struct sql_print_options *options,
+                         struct buf *out, struct err *err);
+
+/* ---- tables, as the resolver describes them ------------------------------------------------ */
+
+struct sql_column {
+    const char *name;
+    const struct sql_type *type;
+    enum sql_column_kind kind;
+    const struct sql_expr *expr; /* COMPUTED */
+    const char *metadata_key;    /* METADATA */
+    bool is_virtual;
+    const char *comment;
+};
+
+struct sql_table {
+    const char *catalog, *database, *name;
+    const struct sql_column *columns;
+    size_t column_count;
+    const struct sql_query *view; /* a view: bound in place; columns may be 0 then */
+    const char *const *view_columns; /* CREATE VIEW v (a, b); or NULL */
+    size_t view_column_count;
+    const char *rowtime;               /* column of the watermark, or NULL */
+    const struct sql_expr *watermark;
+    const char *const *primary_key;
+    size_t primary_key_count;
+    const struct sql_options *options; /* WITH (...), or NULL */
+    void *handle;                      /* the resolver's own */
+};
+
+/* What the binder asks the world. `parts` are one to three names; the resolver adds the current
+ * catalog and database. ERR_NOENT when there is no such table; then `suggest`, when given, names
+ * the nearest it knows. Tables live at least as long as the arena of the bind. */
+struct sql_resolver {
+    int (*table)(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
+                 struct err *err);
+    void *arg;
+    const char *time_zone; /* 'table.local-time-zone'; NULL: UTC */
+    const char *database;  /* CURRENT_DATABASE(); may be NULL */
+};
+
+/* Turns CREATE TABLE's schema into columns: computed columns get their types, metadata and keys
+ * are checked. `like` is the table of LIKE, or NULL. Names come from the statement. */
+int sql_table_define(const struct sql_create_table *create, const struct sql_table *like,
+                     const struct sql_resolver *resolver, struct arena *arena,
+                     struct sql_table *out, struct err *err);
+
+/* The known name nearest to `name` (edit distance, small against its length); NULL: none near. */
+const char *sql_nearest(const char *name, const char *const *known, size_t count);
+
+/* ---- binding ------------------------------------------------------------------------------ */
+
+struct sql_bound; /* a bound query: bound.h has its shape */
+
+struct sql_output {
+    const char *name; /* EXPR$0 where the query names none */
+    const struct sql_type *type;
+};
+
+int sql_bind_query(const struct sql_query *query, const struct sql_resolver *resolver,
+                   struct arena *arena, struct sql_bound **out, struct err *err);
+const struct sql_output *sql_bound_outputs(const struct sql_bound *bound, size_t *count);
+/* Tables read, each once, in order of appearance. */
+const struct sql_table *const *sql_bound_tables(const struct sql_bound *bound, size_t *count);
+
+/* Spells a bound query for DuckDB. `table` gives the text that stands for a base table in FROM
+ * ("feed", "read_parquet('...')", "\"t1\""): its columns are the table's physical and metadata
+ * columns by name; computed columns are added here. The text is copied. */
+struct sql_duckdb_options {
+    const char *(*table)(void *arg, const struct sql_table *table);
+    void *arg;
+};
+int sql_print_duckdb(const struct sql_bound *bound, const struct sql_duckdb_options *options,
+                     struct buf *out, struct err *err);
+
+/* ---- planning ----------------------------------------------------------------------------- */
+
+/* INSERT INTO target SELECT ... over one source (or a view over it), without state: projection,
+ * filter, computed columns. Anything stateful is refused by name and place with ERR_UNSUPPORTED:
+ * "line 4, column 1: GROUP BY on a stream is not built yet". */
+struct sql_insert_plan {
+    const struct sql_table *source;
+    const struct sql_table *target;
+    const char *duckdb;                /* SELECT over `feed`; columns as `outputs`, in order */
+    const struct sql_output *outputs;  /* the target's columns, in its order, with its types */
+    size_t output_count;
+    bool overwrite;
+};
+int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
+                    struct arena *arena, struct sql_insert_plan *out, struct err *err);
+
+/* ---- options of connectors and formats ---------------------------------------------------- */
+
+/* Checks WITH (...) of CREATE TABLE: required options, unknown names (with the nearest known one),
+ * connectors and formats that exist in Flink but are not built here (ERR_UNSUPPORTED, by name). */
+int sql_options_check(const struct sql_options *options, struct sql_pos statement, struct err *err);
+/* The same for CREATE CATALOG. */
+int sql_catalog_options_check(const struct sql_options *options, struct sql_pos statement,
+                              struct err *err);
+/* The value of an option, or NULL. */
+const char *sql_option(const struct sql_options *options, const char *key);
+
+#endif
