@@ -17,7 +17,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS meta_epoch ("
     " id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL);"
     "INSERT OR IGNORE INTO meta_epoch VALUES (1, 0);"
-    "PRAGMA application_id = 1952542318;";
+    "PRAGMA application_id = 1952543342;";
 
 static int run_script(struct conn *conn, const char *sql, struct err *err)
 {
