@@ -17,6 +17,7 @@ struct store_info {
     int64_t mtime_us;
     char etag[48];            /* without quotes; MD5 in hex, or md5-parts, or size and time */
     char content_type[96];    /* "" when none was given */
+    char metadata[4096];      /* what put was given as user_metadata, or "" */
 };
 
 struct store_entry {
@@ -36,7 +37,7 @@ struct store_list {
 struct store_put_options {
     const char *content_type;   /* NULL allowed */
     const char *etag;           /* known MD5 hex; NULL: the store makes one up */
-    const char *user_metadata;  /* JSON object text or NULL */
+    const char *user_metadata;  /* JSON object text of less than 4 KiB, or NULL */
     bool if_none_match;         /* ERR_EXISTS when the key is there */
     const char *if_match;       /* ERR_CONFLICT when the etag differs; NULL: no check */
 };
@@ -53,7 +54,14 @@ struct store_ops {
                struct buf *out, struct err *);
     int (*head)(struct store *, const char *bucket, const char *key, struct store_info *,
                 struct err *);
+    /* The object as a file to read from, and what head would say of this very version, whatever
+     * replaces it meanwhile. The caller closes *out. */
+    int (*open)(struct store *, const char *bucket, const char *key, struct store_info *,
+                struct file **out, struct err *);
     int (*remove)(struct store *, const char *bucket, const char *key, struct err *); /* absent: 0 */
+    /* Keys after `start_after` (NULL: from the first) that begin with `prefix`, in bytewise order.
+     * With a delimiter, keys that share the part up to its first occurrence behind the prefix are
+     * one entry with is_prefix set. ERR_NOENT: no such bucket. */
     int (*list)(struct store *, const char *bucket, const char *prefix, const char *delimiter,
                 const char *start_after, size_t max_keys, struct arena *, struct store_list *,
                 struct err *);
@@ -71,7 +79,9 @@ struct store_ops {
 
 struct store {
     const struct store_ops *ops;
-    const char *staging; /* folder for files on their way in, on the same file system; owned */
+    const char *staging; /* folder for files on their way in, on the same file system; owned. Plain
+                            files in it are swept away at the next start, folders are kept */
+    struct disk *disk;   /* that holds the staging folder; borrowed */
 };
 
 struct store_local_options {
@@ -92,6 +102,16 @@ struct store_s3_options {
 };
 int store_s3_new(struct store **out, const struct store_s3_options *options, struct err *);
 void store_free(struct store *store); /* NULL is fine */
+
+/* For tests: asks `before` ahead of every call and `after` once it was done. A code other than 0 is
+ * what the caller then gets: from `after`, although the thing was done. `under` is borrowed. */
+enum store_call {
+    STORE_PUT, STORE_PUT_FILE, STORE_GET, STORE_HEAD, STORE_OPEN, STORE_REMOVE, STORE_LIST,
+    STORE_BUCKET, STORE_LOCAL
+};
+typedef int store_call_fn(void *arg, enum store_call call, const char *bucket, const char *key);
+int store_fault_new(struct store **out, struct store *under, store_call_fn *before,
+                    store_call_fn *after, void *arg, struct err *err);
 
 /* Splits "s3://bucket/key" (s3a, s3n too) into the arena. ERR_INVALID names the location. */
 int store_split(const char *location, struct arena *, const char **bucket, const char **key,

@@ -1,0 +1,153 @@
+/* local_attr.c - etag, content type and metadata, beside the object.
+ *
+ * An object and its attributes are two files, and power may fail between their renames. So a record
+ * names the size and the time of the version it describes and counts for no other. The new record
+ * is written first, together with the old one; then the object is renamed into place. Whichever
+ * version a crash leaves behind finds its own record.
+ */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "store/store_local.h"
+
+/* "ATTRS/BUCKET/DIR/NAME%attr"; `dir` gets the folder. */
+static const char *attr_path(struct local *local, struct arena *arena, const char *bucket,
+                             const char *key, const char **dir)
+{
+    struct local_parts parts;
+    const char *path = arena_printf(arena, "%s/%s", local->attrs, bucket);
+
+    if (local_parts(arena, slice_str(key), &parts))
+        return NULL;
+    for (size_t i = 0; i < parts.count && path; i++) {
+        *dir = path;
+        path = arena_printf(arena, "%s/%s%s", path, parts.list[i].name,
+                            i + 1 == parts.count ? "%attr" : "");
+    }
+    return path;
+}
+
+/* The file's records; an empty array when there is none. */
+static int load(struct local *local, const char *path, json_t **out, struct err *err)
+{
+    struct buf text = {.max = 64 << 10};
+    int rc = disk_read_file(local->disk, path, &text, err);
+
+    *out = NULL;
+    if (!rc)
+        rc = json_parse(buf_slice(&text), out, err);
+    buf_deinit(&text);
+    if (rc == ERR_NOENT || (!rc && !json_is_array(*out))) {
+        json_decref(*out);
+        *out = json_array();
+        rc = *out ? 0 : err_set(err, ERR_NOMEM, "attributes");
+    }
+    return rc;
+}
+
+static bool describes(const json_t *record, const struct disk_stat *stat)
+{
+    return json_integer_value(json_object_get(record, "size")) == stat->size &&
+           json_integer_value(json_object_get(record, "mtime_us")) == stat->mtime_us;
+}
+
+static json_t *find(const json_t *records, const struct disk_stat *stat)
+{
+    for (size_t i = 0; i < json_array_size(records); i++)
+        if (describes(json_array_get(records, i), stat))
+            return json_array_get(records, i);
+    return NULL;
+}
+
+static json_t *record_new(const struct disk_stat *stat, const struct store_put_options *options)
+{
+    json_t *record = json_pack("{s:I, s:I}", "size", (json_int_t)stat->size, "mtime_us",
+                               (json_int_t)stat->mtime_us);
+    const struct {
+        const char *name, *value;
+    } texts[] = {{"etag", options->etag},
+                 {"content_type", options->content_type},
+                 {"metadata", options->user_metadata}};
+
+    for (size_t i = 0; i < COUNT_OF(texts) && record; i++)
+        if (texts[i].value &&
+            json_object_set_new(record, texts[i].name, json_string(texts[i].value))) {
+            json_decref(record);
+            return NULL;
+        }
+    return record;
+}
+
+int local_attr_put(struct local *local, const char *bucket, const char *key,
+                   const struct disk_stat *now, const struct disk_stat *next,
+                   const struct store_put_options *options, struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {0};
+    const char *dir = NULL, *path = attr_path(local, &arena, bucket, key, &dir);
+    json_t *records = NULL, *old, *both = json_array(), *record = record_new(next, options);
+    int rc = path && both && record ? 0 : err_set(err, ERR_NOMEM, "attributes of %s", key);
+
+    if (!rc && now)
+        rc = load(local, path, &records, err);
+    old = !rc && now ? find(records, now) : NULL;
+    if (!rc && (json_array_append(both, record) || (old && json_array_append(both, old))))
+        rc = err_set(err, ERR_INVALID, "attributes of %s are not UTF-8", key);
+    if (!rc)
+        rc = json_print(both, 0, &text, err);
+    if (!rc) {
+        rc = disk_write_file(local->disk, path, buf_slice(&text), err);
+        if (rc == ERR_NOENT) { /* the first of its folder */
+            rc = disk_mkdirs(local->disk, dir, err);
+            if (!rc)
+                rc = disk_write_file(local->disk, path, buf_slice(&text), err);
+        }
+    }
+    json_decref(records);
+    json_decref(both);
+    json_decref(record);
+    buf_deinit(&text);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static void copy_text(char *out, size_t size, const json_t *record, const char *name)
+{
+    const char *text = json_string_value(json_object_get(record, name));
+
+    if (text && strlen(text) < size)
+        memcpy(out, text, strlen(text) + 1);
+}
+
+int local_attr_get(struct local *local, const char *bucket, const char *key,
+                   const struct disk_stat *stat, struct store_info *out, struct err *err)
+{
+    struct arena arena = {0};
+    const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
+    json_t *records = NULL, *record;
+    int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
+
+    *out = (struct store_info){.size = stat->size, .mtime_us = stat->mtime_us};
+    /* Ends like a multipart etag, so that nobody takes it for the MD5 of the bytes. */
+    snprintf(out->etag, sizeof(out->etag), "%016" PRIx64 "%016" PRIx64 "-1",
+             (uint64_t)stat->mtime_us, (uint64_t)stat->size);
+    if (!rc) {
+        record = find(records, stat);
+        copy_text(out->etag, sizeof(out->etag), record, "etag");
+        copy_text(out->content_type, sizeof(out->content_type), record, "content_type");
+        copy_text(out->metadata, sizeof(out->metadata), record, "metadata");
+    }
+    json_decref(records);
+    arena_deinit(&arena);
+    return rc;
+}
+
+void local_attr_remove(struct local *local, const char *bucket, const char *key)
+{
+    struct arena arena = {0};
+    const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
+
+    if (path)
+        disk_unlink(local->disk, path, NULL);
+    arena_deinit(&arena);
+}

@@ -1,0 +1,82 @@
+/* store.c - what both stores share: locations, and calls by location. */
+#include "store/store.h"
+
+void store_free(struct store *store)
+{
+    if (store)
+        store->ops->free(store);
+}
+
+int store_split(const char *location, struct arena *arena, const char **bucket, const char **key,
+                struct err *err)
+{
+    static const char *const schemes[] = {"s3://", "s3a://", "s3n://"};
+
+    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        const char *rest = location + len, *slash;
+
+        if (strncmp(location, schemes[i], len))
+            continue;
+        slash = strchr(rest, '/');
+        if (slash == rest || *rest == '\0')
+            break;
+        len = slash ? (size_t)(slash - rest) : strlen(rest);
+        *bucket = arena_cstr(arena, slice_of(rest, len));
+        *key = arena_strdup(arena, slash ? slash + 1 : "");
+        return *bucket && *key ? 0 : err_set(err, ERR_NOMEM, "location");
+    }
+    return err_set(err, ERR_INVALID, "location \"%.300s\": not s3://BUCKET/KEY", location);
+}
+
+int store_put_at(struct store *store, const char *location, struct slice bytes, struct err *err)
+{
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->put(store, bucket, key, bytes, NULL, NULL, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int store_put_file_at(struct store *store, const char *location, const char *path, int64_t *size,
+                      struct err *err)
+{
+    struct arena arena = {0};
+    struct store_info info = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->put_file(store, bucket, key, path, NULL, &info, err);
+    if (!rc && size)
+        *size = info.size;
+    arena_deinit(&arena);
+    return rc;
+}
+
+int store_get_at(struct store *store, const char *location, struct buf *out, struct err *err)
+{
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->get(store, bucket, key, 0, -1, out, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int store_remove_at(struct store *store, const char *location, struct err *err)
+{
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->remove(store, bucket, key, err);
+    arena_deinit(&arena);
+    return rc;
+}

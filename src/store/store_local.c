@@ -1,0 +1,513 @@
+/* store_local.c - objects as plain files in a local folder.
+ *
+ * A put stages the bytes, syncs them, writes attributes when there are any, renames into place and
+ * syncs the folder, in this order; it is durable when it returns. Readers never lock: a name leads
+ * to the old version or to the new one, whole.
+ */
+#include "store/store_local.h"
+
+#include <stdio.h>
+
+#include "base/codec.h"
+
+static struct local *local_of(struct store *store)
+{
+    return (struct local *)store;
+}
+
+static pthread_mutex_t *stripe(struct local *local, const char *bucket, const char *key)
+{
+    uint64_t hash = hash64(key, strlen(key), hash64(bucket, strlen(bucket), 0));
+
+    return &local->stripes[hash % LOCAL_STRIPES];
+}
+
+/* --- put -------------------------------------------------------------------------------------- */
+
+/* Versions of a key differ in size or time, because etags and attributes go by them. The kernel's
+ * file time moves in steps of milliseconds: when the new file cannot be told from the one it
+ * replaces, touch it until it can. */
+static int tell_apart(struct local *local, const char *path, const struct disk_stat *now,
+                      struct disk_stat *next, struct err *err)
+{
+    struct file *file = NULL;
+    uint8_t last = 0;
+    size_t got;
+    int rc = 0;
+
+    for (int try = 0;
+         try < 200 && !rc && next->size == now->size && next->mtime_us == now->mtime_us; try++) {
+        local->clock->sleep_ns(local->clock, 1000000);
+        rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
+        if (!rc && next->size == 0)
+            rc = file_truncate(file, 0, err);
+        if (!rc && next->size > 0)
+            rc = file_pread(file, &last, 1, next->size - 1, &got, err);
+        if (!rc && next->size > 0)
+            rc = file_pwrite(file, &last, 1, next->size - 1, err);
+        if (!rc)
+            rc = file_sync(file, err);
+        file_close(file);
+        file = NULL;
+        if (!rc)
+            rc = disk_stat(local->disk, path, next, err);
+    }
+    return rc;
+}
+
+static int check_conditions(const struct store_put_options *options, const char *key, bool exists,
+                            const struct store_info *now, struct err *err)
+{
+    if (options->if_none_match && exists)
+        return err_set(err, ERR_EXISTS, "object %s: exists already", key);
+    if (options->if_match && !exists)
+        return err_set(err, ERR_NOENT, "object %s: no such object", key);
+    if (options->if_match && strcmp(options->if_match, "*") && strcmp(options->if_match, now->etag))
+        return err_set(err, ERR_CONFLICT, "object %s: is %s, not %s", key, now->etag,
+                       options->if_match);
+    return 0;
+}
+
+/* Gives the staged file its name. A link instead of a rename, where nothing may be replaced. */
+static int name_it(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                   const char *from, bool exclusive, struct err *err)
+{
+    const char *path, *slash;
+    int rc;
+
+    pthread_mutex_lock(&local->names);
+    rc = local_make(local, arena, bucket, key, &path, err);
+    if (!rc)
+        rc = exclusive ? disk_link(local->disk, from, path, err)
+                       : disk_rename(local->disk, from, path, err);
+    pthread_mutex_unlock(&local->names);
+    if (rc)
+        return rc;
+    slash = strrchr(path, '/');
+    path = arena_cstr(arena, slice_of(path, (size_t)(slash - path)));
+    rc = path ? disk_sync_dir(local->disk, path, err) : ERR_NOMEM;
+    if (!rc && exclusive)
+        rc = disk_unlink(local->disk, from, err);
+    return rc;
+}
+
+/* Caller holds the key's stripe. The staged file is synced. */
+static int put_staged(struct local *local, const char *bucket, const char *key, const char *from,
+                      const struct store_put_options *options, struct store_info *out,
+                      struct err *err)
+{
+    bool has_attr = options->etag || options->content_type || options->user_metadata;
+    struct arena arena = {0};
+    struct disk_stat now, next;
+    struct store_info info = {0};
+    const char *path;
+    bool exists;
+    int rc = local_find(local, &arena, bucket, key, &path, &now, err);
+
+    exists = rc == 0;
+    if (rc == ERR_NOENT)
+        rc = local_bucket_check(local, bucket, err);
+    if (!rc && exists && options->if_match)
+        rc = local_attr_get(local, bucket, key, &now, &info, err);
+    if (!rc)
+        rc = check_conditions(options, key, exists, &info, err);
+    if (!rc)
+        rc = disk_stat(local->disk, from, &next, err);
+    if (!rc && exists)
+        rc = tell_apart(local, from, &now, &next, err);
+    if (!rc && has_attr)
+        rc = local_attr_put(local, bucket, key, exists ? &now : NULL, &next, options, err);
+    if (!rc)
+        rc = name_it(local, &arena, bucket, key, from, options->if_none_match, err);
+    if (!rc && exists && !has_attr)
+        local_attr_remove(local, bucket, key);
+    if (!rc && out)
+        rc = local_attr_get(local, bucket, key, &next, out, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int check_options(const struct store_put_options *options, struct err *err)
+{
+    static const struct store_info info;
+
+    if (options->etag && strlen(options->etag) >= sizeof(info.etag))
+        return err_set(err, ERR_INVALID, "etag of %zu bytes", strlen(options->etag));
+    if (options->content_type && strlen(options->content_type) >= sizeof(info.content_type))
+        return err_set(err, ERR_LIMIT, "content type of %zu bytes", strlen(options->content_type));
+    if (options->user_metadata && strlen(options->user_metadata) >= sizeof(info.metadata))
+        return err_set(err, ERR_LIMIT, "metadata of %zu bytes", strlen(options->user_metadata));
+    return 0;
+}
+
+static int put_locked(struct local *local, const char *bucket, const char *key, const char *from,
+                      const struct store_put_options *options, struct store_info *out,
+                      struct err *err)
+{
+    static const struct store_put_options none;
+    pthread_mutex_t *lock = stripe(local, bucket, key);
+    int rc = check_options(options ? options : &none, err);
+
+    if (rc)
+        return rc;
+    pthread_mutex_lock(lock);
+    rc = put_staged(local, bucket, key, from, options ? options : &none, out, err);
+    pthread_mutex_unlock(lock);
+    return rc;
+}
+
+static int local_put_file(struct store *store, const char *bucket, const char *key,
+                          const char *path, const struct store_put_options *options,
+                          struct store_info *out, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct file *file = NULL;
+    int rc = local_check(bucket, key, err);
+
+    if (!rc)
+        rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
+    if (!rc)
+        rc = file_sync(file, err);
+    file_close(file);
+    if (!rc)
+        rc = put_locked(local, bucket, key, path, options, out, err);
+    return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
+}
+
+static int local_put(struct store *store, const char *bucket, const char *key, struct slice bytes,
+                     const struct store_put_options *options, struct store_info *out,
+                     struct err *err)
+{
+    struct local *local = local_of(store);
+    struct file *file = NULL;
+    char path[4096];
+    int rc = local_check(bucket, key, err);
+
+    if (rc)
+        return rc;
+    snprintf(path, sizeof(path), "%s/put.%" PRIu64, store->staging,
+             __atomic_add_fetch(&local->staged, 1, __ATOMIC_RELAXED));
+    rc = disk_open(local->disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
+    if (!rc && bytes.len)
+        rc = file_pwrite(file, bytes.ptr, bytes.len, 0, err);
+    if (!rc)
+        rc = file_sync(file, err);
+    file_close(file);
+    if (!rc)
+        rc = put_locked(local, bucket, key, path, options, out, err);
+    if (rc)
+        disk_unlink(local->disk, path, NULL);
+    return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
+}
+
+/* --- read ------------------------------------------------------------------------------------- */
+
+static int local_head(struct store *store, const char *bucket, const char *key,
+                      struct store_info *out, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    struct disk_stat stat;
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+
+    if (!rc)
+        rc = local_attr_get(local, bucket, key, &stat, out, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+/* Opens by name and looks at the name once more: the same version before and after means that the
+ * file opened is that version. */
+static int local_open(struct store *store, const char *bucket, const char *key,
+                      struct store_info *info, struct file **out, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    int rc = ERR_AGAIN;
+
+    for (int try = 0; try < 100 && rc == ERR_AGAIN; try++) {
+        struct disk_stat before, after;
+        const char *path;
+
+        *out = NULL;
+        rc = local_find(local, &arena, bucket, key, &path, &before, err);
+        if (rc)
+            break;
+        rc = disk_open(local->disk, out, path, DISK_READ, NULL);
+        if (!rc)
+            rc = disk_stat(local->disk, path, &after, NULL);
+        if (rc == ERR_NOENT)
+            rc = ERR_AGAIN; /* look again: it may have been replaced or removed */
+        else if (!rc && (before.size != after.size || before.mtime_us != after.mtime_us))
+            rc = ERR_AGAIN;
+        if (!rc)
+            rc = local_attr_get(local, bucket, key, &before, info, err);
+        else
+            err_set(err, rc, "object %s/%s: cannot be opened", bucket, key);
+        if (rc) {
+            file_close(*out);
+            *out = NULL;
+        }
+        arena_reset(&arena);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int local_get(struct store *store, const char *bucket, const char *key, int64_t pos,
+                     int64_t len, struct buf *out, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    struct disk_stat stat;
+    struct file *file = NULL;
+    const char *path;
+    int64_t size = 0;
+    size_t got = 0;
+    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+
+    if (!rc)
+        rc = disk_open(local->disk, &file, path, DISK_READ, err);
+    if (!rc)
+        rc = file_size(file, &size, err);
+    if (!rc && (pos < 0 || pos > size))
+        rc = err_set(err, ERR_RANGE, "position %" PRId64 " of %" PRId64, pos, size);
+    if (!rc && (len < 0 || len > size - pos))
+        len = size - pos;
+    if (!rc && buf_reserve(out, (size_t)len))
+        rc = err_set(err, ERR_NOMEM, "%" PRId64 " bytes", len);
+    if (!rc && len)
+        rc = file_pread(file, out->ptr + out->len, (size_t)len, pos, &got, err);
+    if (!rc)
+        out->len += got;
+    file_close(file);
+    arena_deinit(&arena);
+    return rc ? err_wrap(err, rc, "get %s/%s", bucket, key) : 0;
+}
+
+static int local_path(struct store *store, const char *bucket, const char *key, struct arena *arena,
+                      const char **path, struct err *err)
+{
+    struct disk_stat stat;
+
+    return local_find(local_of(store), arena, bucket, key, path, &stat, err);
+}
+
+static void local_release(struct store *store, const char *path)
+{
+    (void)store; /* the path is the object itself */
+    (void)path;
+}
+
+/* --- remove ----------------------------------------------------------------------------------- */
+
+/* Takes away folders that have become empty, up to the bucket's, and syncs the first that stays. */
+static int prune(struct local *local, struct arena *arena, const char *bucket, const char *path,
+                 struct err *err)
+{
+    size_t root = strlen(local->objects) + 1 + strlen(bucket);
+    char *dir = arena_strdup(arena, path);
+
+    if (!dir)
+        return err_set(err, ERR_NOMEM, "remove");
+    do
+        *strrchr(dir, '/') = '\0';
+    while (strlen(dir) > root && disk_rmdir(local->disk, dir, NULL) == 0);
+    return disk_sync_dir(local->disk, dir, err);
+}
+
+static int local_remove(struct store *store, const char *bucket, const char *key, struct err *err)
+{
+    struct local *local = local_of(store);
+    pthread_mutex_t *lock = stripe(local, bucket, key);
+    struct arena arena = {0};
+    struct disk_stat stat;
+    const char *path;
+    int rc;
+
+    pthread_mutex_lock(lock);
+    pthread_mutex_lock(&local->names);
+    rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+    if (!rc)
+        rc = disk_unlink(local->disk, path, err);
+    if (!rc)
+        rc = prune(local, &arena, bucket, path, err);
+    pthread_mutex_unlock(&local->names);
+    if (!rc)
+        local_attr_remove(local, bucket, key);
+    pthread_mutex_unlock(lock);
+    arena_deinit(&arena);
+    if (rc == ERR_NOENT)
+        rc = local_bucket_check(local, bucket, err);
+    return rc ? err_wrap(err, rc, "remove %s/%s", bucket, key) : 0;
+}
+
+/* --- buckets ---------------------------------------------------------------------------------- */
+
+static int bucket_make(struct store *store, const char *bucket, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    const char *path = arena_printf(&arena, "%s/%s", local->objects, bucket);
+    int rc = path ? local_check(bucket, NULL, err) : ERR_NOMEM;
+
+    pthread_mutex_lock(&local->names);
+    if (!rc && disk_exists(local->disk, path))
+        rc = err_set(err, ERR_EXISTS, "bucket %s: exists already", bucket);
+    if (!rc)
+        rc = disk_mkdir(local->disk, path, err);
+    if (!rc)
+        rc = disk_sync_dir(local->disk, local->objects, err);
+    pthread_mutex_unlock(&local->names);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int bucket_remove(struct store *store, const char *bucket, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    struct store_list list = {0};
+    const char *path = arena_printf(&arena, "%s/%s", local->objects, bucket);
+    const char *attrs = arena_printf(&arena, "%s/%s", local->attrs, bucket);
+    int rc;
+
+    pthread_mutex_lock(&local->names);
+    rc = path && attrs ? local_list(store, bucket, "", "", "", 1, &arena, &list, err) : ERR_NOMEM;
+    if (!rc && list.count)
+        rc = err_set(err, ERR_CONFLICT, "bucket %s: not empty", bucket);
+    if (!rc)
+        rc = disk_remove_tree(local->disk, path, err); /* what a crash left: empty folders */
+    if (!rc)
+        rc = disk_sync_dir(local->disk, local->objects, err);
+    if (!rc)
+        rc = disk_remove_tree(local->disk, attrs, err);
+    pthread_mutex_unlock(&local->names);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int by_key(const void *left, const void *right)
+{
+    return strcmp(((const struct store_entry *)left)->key,
+                  ((const struct store_entry *)right)->key);
+}
+
+static int bucket_list(struct store *store, struct arena *arena, struct store_entry **out,
+                       size_t *count, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct disk_entry *entries;
+    size_t total;
+    int rc = disk_list(local->disk, local->objects, arena, &entries, &total, err);
+
+    if (rc)
+        return rc;
+    *count = 0;
+    *out = ARENA_ARRAY(arena, struct store_entry, total + 1);
+    for (size_t i = 0; i < total && *out; i++) {
+        const char *path = arena_printf(arena, "%s/%s", local->objects, entries[i].name);
+        struct disk_stat stat;
+
+        if (!entries[i].is_dir || !path || local_check(entries[i].name, NULL, NULL) ||
+            disk_stat(local->disk, path, &stat, NULL))
+            continue;
+        (*out)[*count] = (struct store_entry){
+            .key = entries[i].name, .mtime_us = stat.mtime_us, .etag = "", .is_prefix = true};
+        (*count)++;
+    }
+    if (!*out)
+        return err_set(err, ERR_NOMEM, "buckets");
+    qsort(*out, *count, sizeof(**out), by_key);
+    return 0;
+}
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+static void local_free(struct store *store)
+{
+    struct local *local = local_of(store);
+
+    pthread_mutex_destroy(&local->names);
+    for (size_t i = 0; i < LOCAL_STRIPES; i++)
+        pthread_mutex_destroy(&local->stripes[i]);
+    free(local->objects);
+    free(local->attrs);
+    free((char *)store->staging);
+    free(local);
+}
+
+static const struct store_ops local_ops = {
+    .put = local_put,
+    .put_file = local_put_file,
+    .get = local_get,
+    .head = local_head,
+    .open = local_open,
+    .remove = local_remove,
+    .list = local_list,
+    .bucket_make = bucket_make,
+    .bucket_remove = bucket_remove,
+    .bucket_list = bucket_list,
+    .local = local_path,
+    .local_release = local_release,
+    .free = local_free,
+};
+
+/* What writers left behind when the last process died. Folders in it belong to others. */
+static int sweep(struct local *local, struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries;
+    size_t count;
+    int rc = disk_list(local->disk, local->store.staging, &arena, &entries, &count, err);
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        const char *path = arena_printf(&arena, "%s/%s", local->store.staging, entries[i].name);
+
+        if (path && !entries[i].is_dir)
+            rc = disk_unlink(local->disk, path, err);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+static char *below(const char *dir, const char *name)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+int store_local_new(struct store **out, const struct store_local_options *options, struct err *err)
+{
+    struct local *local = calloc(1, sizeof(*local));
+    int rc;
+
+    if (!local)
+        return err_set(err, ERR_NOMEM, "store");
+    local->store.ops = &local_ops;
+    local->store.disk = local->disk = options->disk;
+    local->clock = options->clock;
+    pthread_mutex_init(&local->names, NULL);
+    for (size_t i = 0; i < LOCAL_STRIPES; i++)
+        pthread_mutex_init(&local->stripes[i], NULL);
+    local->objects = below(options->dir, "objects");
+    local->attrs = below(options->dir, "attrs");
+    local->store.staging = below(options->dir, "staging");
+    rc = local->objects && local->attrs && local->store.staging ? 0 : ERR_NOMEM;
+    if (!rc)
+        rc = disk_mkdirs(local->disk, local->objects, err);
+    if (!rc)
+        rc = disk_mkdirs(local->disk, local->attrs, err);
+    if (!rc)
+        rc = disk_mkdirs(local->disk, local->store.staging, err);
+    if (!rc)
+        rc = sweep(local, err);
+    if (rc) {
+        local_free(&local->store);
+        return err_wrap(err, rc, "store %s", options->dir);
+    }
+    *out = &local->store;
+    return 0;
+}

@@ -1,0 +1,371 @@
+/* store_local_test.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/store.h"
+
+struct fixture {
+    struct store *store;
+    char dir[64];
+};
+
+static void open_store(struct fixture *fix)
+{
+    const struct store_local_options options = {fix->dir, disk_system(), clock_system()};
+    struct err err = {0};
+
+    if (store_local_new(&fix->store, &options, &err))
+        fail_msg("%s", err.text);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fix = calloc(1, sizeof(*fix));
+
+    snprintf(fix->dir, sizeof(fix->dir), "/tmp/store_test.%d", (int)getpid());
+    disk_remove_tree(disk_system(), fix->dir, NULL);
+    open_store(fix);
+    assert_int_equal(fix->store->ops->bucket_make(fix->store, "lake", NULL), 0);
+    *state = fix;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fix = *state;
+
+    store_free(fix->store);
+    disk_remove_tree(disk_system(), fix->dir, NULL);
+    free(fix);
+    return 0;
+}
+
+static void put(struct fixture *fix, const char *key, const char *text)
+{
+    struct err err = {0};
+
+    if (fix->store->ops->put(fix->store, "lake", key, slice_str(text), NULL, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
+static void expect(struct fixture *fix, const char *key, const char *text)
+{
+    struct buf got = {0};
+    struct err err = {0};
+
+    if (fix->store->ops->get(fix->store, "lake", key, 0, -1, &got, &err))
+        fail_msg("%s: %s", key, err.text);
+    assert_string_equal(buf_cstr(&got), text);
+    buf_deinit(&got);
+}
+
+static void expect_none(struct fixture *fix, const char *key)
+{
+    struct buf got = {0};
+
+    assert_int_equal(fix->store->ops->get(fix->store, "lake", key, 0, -1, &got, NULL), ERR_NOENT);
+    buf_deinit(&got);
+}
+
+/* The listing as text: "a,b/,+" (a prefix keeps its slash, '+' says truncated). */
+static const char *list(struct fixture *fix, const char *prefix, const char *delimiter,
+                        const char *after, size_t max)
+{
+    static char text[65536];
+    struct arena arena = {0};
+    struct store_list out;
+    struct err err = {0};
+    size_t len = 0;
+
+    text[0] = '\0';
+    if (fix->store->ops->list(fix->store, "lake", prefix, delimiter, after, max, &arena, &out,
+                              &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < out.count; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s,", out.entries[i].key);
+    if (out.truncated)
+        snprintf(text + len, sizeof(text) - len, "+");
+    arena_deinit(&arena);
+    return text;
+}
+
+static void keeps_ordinary_keys_as_plain_paths(void **state)
+{
+    struct fixture *fix = *state;
+    char path[200];
+
+    put(fix, "db/table/data/dt=2024-01-01/part-0.parquet", "rows");
+    snprintf(path, sizeof(path), "%s/objects/lake/db/table/data/dt=2024-01-01/part-0.parquet",
+             fix->dir);
+    assert_true(disk_exists(disk_system(), path));
+    expect(fix, "db/table/data/dt=2024-01-01/part-0.parquet", "rows");
+}
+
+/* One key per page: order and continuation agree. */
+static void expect_ascending_pages(struct fixture *fix, size_t count)
+{
+    char last[1100] = "", next[1100];
+
+    for (size_t i = 0; i < count; i++) {
+        const char *page = list(fix, "", "", last, 1);
+
+        snprintf(next, sizeof(next), "%.*s", (int)strcspn(page, ","), page);
+        assert_true(strcmp(last, next) < 0);
+        assert_true((page[strlen(page) - 1] == '+') == (i + 1 < count));
+        memcpy(last, next, sizeof(last));
+    }
+}
+
+/* Goal: any key holds its own bytes and comes back from a listing as it went in, in bytewise order.
+ * Method: keys that a file system cannot hold or that collide with each other's folders. */
+static void keeps_odd_keys_apart(void **state)
+{
+    static char longest[1025], long_a[700], long_b[700];
+    const char *keys[] = {"a",        "a/b",    "a/",       "a//b",  "a/b/c",    "/",     "//",
+                          "/x",       ".",      "..",       "../..", "a/..",     "a/.",   "%",
+                          "%2F",      "%nil",   "a%dir",    "a%obj", "x%+",      "x",     "x%+/y",
+                          "\x01\x7f", "sp ace", "\xff\xfe", "a+b",   "\xc3\xa9", "q?#&=", "a\\b",
+                          long_a,     long_b,   longest,    "a.txt"};
+    struct fixture *fix = *state;
+    const char *at;
+
+    memset(long_a, 'A', 650);
+    memset(long_b, 'A', 300);
+    long_b[250] = 'B';
+    memset(longest, '.', 1024);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        put(fix, keys[i], keys[i]);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        expect(fix, keys[i], keys[i]);
+    at = list(fix, "", "", "", 1000);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        char entry[1100];
+
+        snprintf(entry, sizeof(entry), "%s,", keys[i]);
+        assert_non_null(strstr(at, entry));
+    }
+    expect_ascending_pages(fix, COUNT_OF(keys));
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        assert_int_equal(fix->store->ops->remove(fix->store, "lake", keys[i], NULL), 0);
+        expect_none(fix, keys[i]);
+        for (size_t j = i + 1; j < COUNT_OF(keys); j++)
+            expect(fix, keys[j], keys[j]);
+    }
+    assert_int_equal(fix->store->ops->bucket_remove(fix->store, "lake", NULL), 0);
+}
+
+/* An object and a folder of one name, in every order of coming and going. */
+static void keeps_an_object_beside_a_folder_of_its_name(void **state)
+{
+    struct fixture *fix = *state;
+
+    put(fix, "n", "object");
+    put(fix, "n/1", "one");
+    fix->store->ops->remove(fix->store, "lake", "n", NULL);
+    put(fix, "n/2", "two"); /* the folder keeps the form it has */
+    put(fix, "n", "again");
+    expect(fix, "n", "again");
+    expect(fix, "n/1", "one");
+    expect(fix, "n/2", "two");
+    assert_string_equal(list(fix, "", "/", "", 10), "n,n/,");
+    assert_string_equal(list(fix, "n/", "", "", 10), "n/1,n/2,");
+    fix->store->ops->remove(fix->store, "lake", "n/1", NULL);
+    fix->store->ops->remove(fix->store, "lake", "n/2", NULL);
+    put(fix, "n/3", "three");
+    expect(fix, "n", "again");
+    fix->store->ops->remove(fix->store, "lake", "n", NULL);
+    fix->store->ops->remove(fix->store, "lake", "n/3", NULL);
+    assert_string_equal(list(fix, "", "", "", 10), "");
+}
+
+static void lists_sorted_with_prefix_delimiter_and_pages(void **state)
+{
+    struct fixture *fix = *state;
+    const char *keys[] = {"a",  "a-b",   "a/1",   "a/2", "a/sub/x",
+                          "a0", "b/c/d", "b/c/e", "b/f", "photos/2024/jan.jpg"};
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        put(fix, keys[i], "");
+    assert_string_equal(list(fix, "", "", "", 100),
+                        "a,a-b,a/1,a/2,a/sub/x,a0,b/c/d,b/c/e,b/f,photos/2024/jan.jpg,");
+    assert_string_equal(list(fix, "", "/", "", 100), "a,a-b,a/,a0,b/,photos/,");
+    assert_string_equal(list(fix, "a/", "/", "", 100), "a/1,a/2,a/sub/,");
+    assert_string_equal(list(fix, "a", "", "", 100), "a,a-b,a/1,a/2,a/sub/x,a0,");
+    assert_string_equal(list(fix, "b/c", "/", "", 100), "b/c/,");
+    assert_string_equal(list(fix, "", "/", "a/", 100), "a0,b/,photos/,");
+    assert_string_equal(list(fix, "", "/", "a-b", 2), "a/,a0,+");
+    assert_string_equal(list(fix, "", "", "a/2", 2), "a/sub/x,a0,+");
+    assert_string_equal(list(fix, "", "/2", "", 100), "a,a-b,a/1,a/2,a/sub/x,a0,b/c/d,b/c/e,b/f,"
+                                                      "photos/2,");
+    assert_string_equal(list(fix, "nothing/here", "", "", 100), "");
+    assert_string_equal(list(fix, "b/f/", "", "", 100), "");
+}
+
+static void keeps_conditions(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *store = fix->store;
+    struct store_put_options once = {.if_none_match = true}, swap = {0};
+    struct store_info info, other;
+
+    assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("1"), &once, &info, NULL), 0);
+    assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("2"), &once, &other, NULL),
+                     ERR_EXISTS);
+    expect(fix, "k", "1");
+    swap.if_match = info.etag;
+    assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("3"), &swap, &other, NULL), 0);
+    assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("4"), &swap, NULL, NULL),
+                     ERR_CONFLICT);
+    expect(fix, "k", "3");
+    swap.if_match = "*";
+    assert_int_equal(store->ops->put(store, "lake", "none", SLICE_LIT("4"), &swap, NULL, NULL),
+                     ERR_NOENT);
+}
+
+/* Versions of equal length in quick succession still have etags of their own. */
+static void tells_versions_apart(void **state)
+{
+    struct fixture *fix = *state;
+    struct store_info before = {0}, after;
+
+    for (int i = 0; i < 10; i++) {
+        char text[2] = {(char)('0' + i), 0};
+
+        assert_int_equal(
+            fix->store->ops->put(fix->store, "lake", "k", slice_str(text), NULL, &after, NULL), 0);
+        assert_string_not_equal(before.etag, after.etag);
+        before = after;
+        assert_int_equal(fix->store->ops->head(fix->store, "lake", "k", &after, NULL), 0);
+        assert_string_equal(before.etag, after.etag);
+    }
+}
+
+static void keeps_attributes_with_the_version_they_came_with(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *store = fix->store;
+    struct store_put_options with = {.content_type = "text/csv",
+                                     .etag = "0123456789abcdef0123456789abcdef",
+                                     .user_metadata = "{\"x-amz-meta-a\":\"b\"}"};
+    struct store_info info;
+
+    assert_int_equal(store->ops->put(store, "lake", "d/k", SLICE_LIT("1"), &with, NULL, NULL), 0);
+    store_free(store);
+    open_store(fix);
+    store = fix->store;
+    assert_int_equal(store->ops->head(store, "lake", "d/k", &info, NULL), 0);
+    assert_string_equal(info.content_type, "text/csv");
+    assert_string_equal(info.etag, with.etag);
+    assert_string_equal(info.metadata, with.user_metadata);
+    put(fix, "d/k", "2");
+    assert_int_equal(store->ops->head(store, "lake", "d/k", &info, NULL), 0);
+    assert_string_equal(info.content_type, "");
+    assert_string_not_equal(info.etag, with.etag);
+}
+
+static void moves_a_staged_file_into_place(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *store = fix->store;
+    struct store_info info;
+    struct file *file = NULL;
+    char path[200];
+    uint8_t text[3];
+
+    snprintf(path, sizeof(path), "%s/x.parquet", store->staging);
+    assert_int_equal(disk_write_file(disk_system(), path, SLICE_LIT("abc"), NULL), 0);
+    assert_int_equal(store->ops->put_file(store, "lake", "t/x", path, NULL, &info, NULL), 0);
+    assert_int_equal(info.size, 3);
+    assert_false(disk_exists(disk_system(), path));
+    assert_int_equal(store->ops->open(store, "lake", "t/x", &info, &file, NULL), 0);
+    put(fix, "t/x", "newer");
+    assert_int_equal(file_read_all(file, text, 3, 0, NULL), 0);
+    assert_memory_equal(text, "abc", 3);
+    file_close(file);
+}
+
+static void refuses_bad_names_and_missing_buckets(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *store = fix->store;
+    static char key[1100];
+    struct buf out = {0};
+
+    memset(key, 'k', 1025);
+    assert_int_equal(store->ops->put(store, "lake", "", SLICE_LIT(""), NULL, NULL, NULL),
+                     ERR_INVALID);
+    assert_int_equal(store->ops->put(store, "lake", key, SLICE_LIT(""), NULL, NULL, NULL),
+                     ERR_LIMIT);
+    assert_int_equal(store->ops->put(store, "none", "k", SLICE_LIT(""), NULL, NULL, NULL),
+                     ERR_NOENT);
+    assert_int_equal(store->ops->put(store, "../x", "k", SLICE_LIT(""), NULL, NULL, NULL),
+                     ERR_INVALID);
+    assert_int_equal(store->ops->bucket_make(store, "..", NULL), ERR_INVALID);
+    assert_int_equal(store->ops->bucket_make(store, "lake", NULL), ERR_EXISTS);
+    assert_int_equal(store->ops->bucket_remove(store, "none", NULL), ERR_NOENT);
+    put(fix, "a/b", "x");
+    assert_int_equal(store->ops->bucket_remove(store, "lake", NULL), ERR_CONFLICT);
+    assert_int_equal(store->ops->get(store, "lake", "a/b", 2, -1, &out, NULL), ERR_RANGE);
+    assert_int_equal(store->ops->remove(store, "lake", "none", NULL), 0);
+    expect_none(fix, "a");
+    buf_deinit(&out);
+}
+
+static void splits_locations(void **state)
+{
+    static const char *const bad[] = {"", "s3:/x/y", "s3://", "s3:///k", "http://b/k", "/b/k"};
+    struct arena arena = {0};
+    const char *bucket, *key;
+
+    (void)state;
+    assert_int_equal(store_split("s3a://lake/a/b//c", &arena, &bucket, &key, NULL), 0);
+    assert_string_equal(bucket, "lake");
+    assert_string_equal(key, "a/b//c");
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_int_equal(store_split(bad[i], &arena, &bucket, &key, NULL), ERR_INVALID);
+    arena_deinit(&arena);
+}
+
+static int lie(void *arg, enum store_call call, const char *bucket, const char *key)
+{
+    (void)bucket;
+    (void)key;
+    return call == STORE_PUT ? *(int *)arg : 0;
+}
+
+static void lies_on_purpose_after_the_deed(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *liar = NULL;
+    int rc = ERR_UNKNOWN;
+
+    assert_int_equal(store_fault_new(&liar, fix->store, NULL, lie, &rc, NULL), 0);
+    assert_int_equal(store_put_at(liar, "s3://lake/k", SLICE_LIT("done"), NULL), ERR_UNKNOWN);
+    expect(fix, "k", "done");
+    store_free(liar);
+}
+
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLAIM(keeps_ordinary_keys_as_plain_paths),
+        CLAIM(keeps_odd_keys_apart),
+        CLAIM(keeps_an_object_beside_a_folder_of_its_name),
+        CLAIM(lists_sorted_with_prefix_delimiter_and_pages),
+        CLAIM(keeps_conditions),
+        CLAIM(tells_versions_apart),
+        CLAIM(keeps_attributes_with_the_version_they_came_with),
+        CLAIM(moves_a_staged_file_into_place),
+        CLAIM(refuses_bad_names_and_missing_buckets),
+        CLAIM(splits_locations),
+        CLAIM(lies_on_purpose_after_the_deed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
