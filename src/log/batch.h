@@ -33,6 +33,9 @@ static inline bool batch_is_control(const struct batch *b) { return b->attribute
 int batch_next(struct slice *bytes, bool check_crc, struct batch *out, size_t *need,
                struct err *err);
 
+/* Reads the header alone: out->bytes.len says what the batch claims, its pointers are NULL. */
+int batch_peek(const uint8_t header[BATCH_HEADER_LEN], struct batch *out, struct err *err);
+
 struct record {
     int64_t offset;
     int64_t timestamp; /* ms */
@@ -58,6 +61,11 @@ int header_next(struct slice *headers, struct slice *key, struct slice *value, s
 struct header {
     struct slice key, value;
 };
+
+/* What the broker writes into a checked batch: its place (outside of the CRC), and with
+ * message.timestamp.type=LogAppendTime the time (attribute bit 3; the CRC is made again). */
+void batch_place(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
+void batch_stamp(uint8_t *batch, size_t len, int64_t append_time_ms);
 
 /* Builds one batch. add: timestamps in ms; key.ptr NULL is a null key. finish: compresses, fills
  * in lengths and CRC, appends the batch to `out` and is ready for the next. */

@@ -26,6 +26,8 @@ struct log_options {
     int64_t index_interval_bytes; /* one index entry per this many bytes */
     bool owned;                   /* see above */
     int64_t owned_end;            /* owned: offset up to which the commit vouches; recovery cuts */
+    bool visible_unsynced;        /* the high watermark follows the end, not the flushed end */
+    bool append_time;             /* records carry the time of their append, not the producer's */
     struct disk *disk;            /* borrowed for the life of the log */
     struct clock *clock;          /* likewise */
 };
@@ -35,6 +37,10 @@ struct log_offsets {
     int64_t bytes;                               /* on disk */
 };
 
+/* Opens the log in `dir`, making the folder when absent. A torn tail past the last known good offset
+ * is cut at the last batch that holds; damage below it is ERR_CORRUPT and nothing is touched.
+ * Worker. log_free flushes, notes the end as good, and gives everything back; extents still held
+ * stay readable. */
 int log_new(struct log **out, const struct log_options *options, struct err *err);
 void log_free(struct log *log);
 void log_configure(struct log *log, const struct log_options *options); /* sizes and retention */
@@ -49,17 +55,23 @@ struct log_append_result {
 /* Appends one or more whole record batches. Their base offset and leader epoch are written into
  * `bytes` (they lie outside of the CRC). Each batch's CRC, lengths and counts are checked first:
  * ERR_CORRUPT leaves the log unchanged. Idempotent producers (KIP-98): ERR_CONFLICT for a sequence
- * out of order, ERR_DENIED for an old epoch. Nothing is durable before log_flush. */
+ * out of order, ERR_DENIED for an old epoch, ERR_INVALID for more than one of their batches at a
+ * time. Nothing is durable before log_flush. After a failed sync the log refuses appends with ERR_IO
+ * until it is opened again, since nobody knows what the kernel still holds. */
 int log_append(struct log *log, uint8_t *bytes, size_t len, struct log_append_result *out,
                struct err *err);
-/* Makes everything appended before the call durable. */
+/* Makes everything appended before the call durable. Worker. */
 int log_flush(struct log *log, struct err *err);
+/* Notes how far the log is known good, so that recovery reads little: when much was appended since
+ * the last note, or always when `force`. Cheap when nothing is due. A failure costs only time at the
+ * next start. Worker. */
+int log_checkpoint(struct log *log, bool force, struct err *err);
 struct log_offsets log_offsets(struct log *log);
 void log_set_high_watermark(struct log *log, int64_t offset);
 
 /* Whole batches from the one that holds `offset`, at most max_bytes (but at least one batch when
- * at_least_one), below the high watermark. Appends to `out`. ERR_RANGE outside [start, high_wm].
- * At the high watermark: 0 bytes, returns 0. */
+ * at_least_one), below the high watermark, within one segment. Appends to `out`. ERR_RANGE outside
+ * [start, end]. At the high watermark and beyond: 0 bytes, returns 0. */
 int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, struct buf *out,
              struct err *err);
 
@@ -74,15 +86,22 @@ int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_
                struct log_extent *out, struct err *err);
 void log_extent_release(struct log_extent *extent);
 
-/* First offset whose timestamp is >= time_ms; *offset -1 when there is none. */
+/* First offset whose timestamp is >= time_ms; *offset -1 when there is none. The newest timestamp of
+ * all: log_time_max, -1 when the log is empty. */
+int64_t log_time_max(struct log *log);
 int log_find_time(struct log *log, int64_t time_ms, int64_t *offset, int64_t *found_ms,
                   struct err *err);
-/* Applies retention by time and size; whole segments only. */
+/* Applies retention by time and size; whole segments only, none past the high watermark. Worker. */
 int log_retain(struct log *log, struct err *err);
+/* The log starts at `offset` from now on. ERR_RANGE beyond the high watermark. Worker. */
 int log_delete_before(struct log *log, int64_t offset, struct err *err);
+/* Cuts what lies at and beyond `end_offset`, a batch's first offset. Worker. */
 int log_truncate(struct log *log, int64_t end_offset, struct err *err);
 
-/* Called after the high watermark moved, on the appending or flushing thread: wake readers. */
-void log_on_advance(struct log *log, void (*fn)(void *arg, struct log *log), void *arg);
+/* Called after the high watermark moved, on the appending or flushing thread: wake readers. fn must
+ * be short and must not call into the log's watch list. Once log_off_advance returned it runs no
+ * more. Several may watch. */
+int log_on_advance(struct log *log, void (*fn)(void *arg, struct log *log), void *arg);
+void log_off_advance(struct log *log, void (*fn)(void *arg, struct log *log), void *arg);
 
 #endif
