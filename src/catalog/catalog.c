@@ -1,0 +1,134 @@
+/* catalog.c - opening and closing, and the seam through which `lake` commits. */
+#include "catalog/catalog_int.h"
+
+#define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
+
+static struct catalog *of_seam(struct lake_catalog *seam)
+{
+    return (struct catalog *)seam;
+}
+
+/* ---- lake/commit.h ---- */
+
+struct find_call {
+    const struct lake_ident *ident;
+    struct arena *arena;
+    struct row row;
+};
+
+static int find_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct find_call *call = arg;
+
+    return row_find(txn, call->ident, call->arena, &call->row, err);
+}
+
+static int seam_load(struct lake_catalog *seam, const struct lake_ident *ident,
+                     struct arena *arena, const char **location, struct err *err)
+{
+    struct find_call call = {.ident = ident, .arena = arena};
+    int rc = meta_read(of_seam(seam)->meta, find_fn, &call, err);
+
+    *location = rc ? NULL : call.row.location;
+    return rc;
+}
+
+static int seam_swap_in(struct lake_catalog *seam, struct meta_txn *txn,
+                        const struct lake_swap *swaps, size_t count, struct err *err)
+{
+    return swap_tables(of_seam(seam), txn, "tarn", swaps, count, err);
+}
+
+static int seam_swap(struct lake_catalog *seam, const struct lake_swap *swaps, size_t count,
+                     struct err *err)
+{
+    return swap_tables_wait(of_seam(seam), "tarn", swaps, count, err);
+}
+
+static const struct lake_catalog_ops seam_ops = {
+    .load = seam_load,
+    .swap_in = seam_swap_in,
+    .swap = seam_swap,
+};
+
+struct lake_catalog *catalog_lake(struct catalog *catalog)
+{
+    return &catalog->seam;
+}
+
+/* ---- life ---- */
+
+static int make_bucket(struct catalog *catalog, struct err *err)
+{
+    struct store *store = lake_store(catalog->lake);
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(catalog->warehouse, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->bucket_make(store, bucket, err);
+    arena_deinit(&arena);
+    return rc == ERR_EXISTS ? 0 : rc;
+}
+
+int catalog_new(struct catalog **out, const struct catalog_options *options, struct err *err)
+{
+    struct catalog *catalog = calloc(1, sizeof(*catalog));
+    int rc = 0;
+
+    if (!catalog)
+        return err_set(err, ERR_NOMEM, "catalog");
+    catalog->seam = (struct lake_catalog){.ops = &seam_ops, .joins_meta = true};
+    catalog->meta = options->meta;
+    catalog->lake = options->lake;
+    catalog->clock = options->clock;
+    catalog->no_thread = options->no_thread;
+    for (size_t i = 0; i < TABLE_LOCKS; i++)
+        pthread_mutex_init(&catalog->table_locks[i], NULL);
+    pthread_mutex_init(&catalog->purge_mutex, NULL);
+    pthread_cond_init(&catalog->purge_wake, NULL);
+    catalog->name = strdup(options->name);
+    catalog->warehouse = strdup(options->warehouse);
+    if (!catalog->name || !catalog->warehouse ||
+        text_cache_new(&catalog->texts,
+                       options->cache_bytes ? options->cache_bytes : CACHE_BYTES_DEFAULT))
+        rc = err_set(err, ERR_NOMEM, "catalog");
+    if (!rc) {
+        for (size_t len = strlen(catalog->warehouse); len && catalog->warehouse[len - 1] == '/';)
+            catalog->warehouse[--len] = '\0';
+        rc = make_bucket(catalog, err);
+    }
+    if (!rc)
+        rc = purge_start(catalog, err);
+    if (rc) {
+        catalog_free(catalog);
+        return err_wrap(err, rc, "catalog %s", options->name);
+    }
+    *out = catalog;
+    return 0;
+}
+
+void catalog_free(struct catalog *catalog)
+{
+    if (!catalog)
+        return;
+    purge_stop(catalog);
+    text_cache_free(catalog->texts);
+    for (size_t i = 0; i < TABLE_LOCKS; i++)
+        pthread_mutex_destroy(&catalog->table_locks[i]);
+    pthread_mutex_destroy(&catalog->purge_mutex);
+    pthread_cond_destroy(&catalog->purge_wake);
+    free(catalog->name);
+    free(catalog->warehouse);
+    free(catalog);
+}
+
+const char *catalog_name(const struct catalog *catalog)
+{
+    return catalog->name;
+}
+
+const char *catalog_warehouse(const struct catalog *catalog)
+{
+    return catalog->warehouse;
+}

@@ -1,0 +1,317 @@
+/* table.c - tables as a whole: create, load, drop, rename, register. Their changes are in commit.c.
+ */
+#include <stdio.h>
+
+#include "catalog/catalog_int.h"
+
+void catalog_table_deinit(struct catalog_table *table)
+{
+    lake_metadata_free(table->metadata);
+    *table = (struct catalog_table){0};
+}
+
+/* ---- load ---- */
+
+int catalog_table_load(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
+                       struct catalog_table *out, struct err *err)
+{
+    struct lake_catalog *seam = &catalog->seam;
+    int rc;
+
+    *out = (struct catalog_table){0};
+    /* Between the two steps the file may be replaced and, in a table that says so, removed. */
+    for (int tries = 0; tries < 5; tries++) {
+        rc = seam->ops->load(seam, ident, arena, &out->location, err);
+        if (rc)
+            return rc;
+        rc = lake_metadata_load(catalog->lake, out->location, &out->metadata, err);
+        if (rc != ERR_NOENT)
+            break;
+    }
+    if (rc == ERR_NOENT) /* the table exists; its file does not: not what NOENT means here */
+        rc = ERR_CORRUPT;
+    return rc ? err_wrap(err, rc, "Table %s", show_table(ident).text) : 0;
+}
+
+struct exists_call {
+    const struct lake_ident *ident;
+};
+
+static int exists_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct exists_call *call = arg;
+    struct arena arena = {0};
+    struct row row;
+    int rc = row_find(txn, call->ident, &arena, &row, err);
+
+    arena_deinit(&arena);
+    return rc;
+}
+
+int catalog_table_exists(struct catalog *catalog, const struct lake_ident *ident, struct err *err)
+{
+    struct exists_call call = {ident};
+
+    return meta_read(catalog->meta, exists_fn, &call, err);
+}
+
+/* ---- create ---- */
+
+static const char *with_ending(struct arena *arena, const char *path)
+{
+    char uuid[37];
+
+    uuid_v4(uuid);
+    return path ? arena_printf(arena, "%s-%.8s", path, uuid) : NULL;
+}
+
+/* Files of a dropped table, or of one that was renamed, may lie there still. */
+static int is_empty(struct catalog *catalog, const char *location, struct arena *arena, bool *empty,
+                    struct err *err)
+{
+    struct store *store = lake_store(catalog->lake);
+    const char *bucket, *key, *prefix;
+    struct store_list list = {0};
+    int rc = store_split(location, arena, &bucket, &key, err);
+
+    if (rc)
+        return rc;
+    prefix = arena_printf(arena, "%s/", key);
+    if (!prefix)
+        return err_set(err, ERR_NOMEM, "table location");
+    rc = store->ops->list(store, bucket, prefix, NULL, NULL, 1, arena, &list, err);
+    *empty = list.count == 0;
+    return rc;
+}
+
+struct base_call {
+    const char *ns;
+    json_t *properties;
+};
+
+const char *table_default_location(struct catalog *catalog, const struct lake_ident *ident,
+                                   struct arena *arena, struct err *err)
+{
+    json_t *properties = NULL;
+    const char *base, *location = NULL;
+    bool odd = false, empty = false;
+    int rc = catalog_namespace_load(catalog, ident->ns, &properties, err);
+
+    if (rc)
+        return NULL;
+    base = json_string_value(json_object_get(properties, "location"));
+    if (base) {
+        struct slice plain = slice_str(base);
+
+        while (plain.len && plain.ptr[plain.len - 1] == '/')
+            plain.len--;
+        base = arena_cstr(arena, plain);
+    }
+    /* The namespace's own levels are part of its location already. */
+    if (base)
+        location = path_below(arena, base, ident->name, NULL, &odd);
+    json_decref(properties);
+    if (location && !odd && is_empty(catalog, location, arena, &empty, err))
+        return NULL;
+    if (!empty)
+        location = with_ending(arena, location);
+    if (!location)
+        err_set(err, ERR_NOMEM, "table location");
+    return location;
+}
+
+static int create_metadata(struct catalog *catalog, const struct lake_ident *ident,
+                           const struct lake_table_options *given, struct arena *arena,
+                           struct lake_metadata **out, struct err *err)
+{
+    struct lake_table_options options = *given;
+
+    if (!options.location) {
+        options.location = table_default_location(catalog, ident, arena, err);
+        if (!options.location)
+            return err ? err->code : ERR_NOMEM;
+    }
+    if (!options.now_ms)
+        options.now_ms = clock_wall_ms(catalog->clock);
+    return lake_metadata_new(out, &options, err);
+}
+
+struct vacant_call {
+    const struct lake_ident *ident;
+};
+
+/* Asked before anything is written, so that the usual refusals leave no file behind. */
+static int vacant_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct vacant_call *call = arg;
+    struct arena arena = {0};
+    struct row row;
+    int rc = ns_require(txn, call->ident->ns, err);
+
+    if (!rc) {
+        rc = row_find(txn, call->ident, &arena, &row, NULL);
+        rc = rc == ERR_NOENT ? 0 : rc ? rc : have_table(err, call->ident);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+int catalog_table_create(struct catalog *catalog, const struct lake_ident *ident,
+                         const struct lake_table_options *options, bool stage, struct arena *arena,
+                         struct catalog_table *out, struct err *err)
+{
+    struct vacant_call vacant = {ident};
+    struct err local = {0}; /* codes are read from it */
+    int rc = check_ident(ident, &local);
+
+    *out = (struct catalog_table){0};
+    if (!rc)
+        rc = meta_read(catalog->meta, vacant_fn, &vacant, &local);
+    if (!rc)
+        rc = create_metadata(catalog, ident, options, arena, &out->metadata, &local);
+    if (!rc && !stage)
+        rc = lake_metadata_store(catalog->lake, out->metadata, NULL, NULL, arena, &out->location,
+                                 NULL, NULL, &local);
+    if (!rc && !stage) {
+        struct lake_swap swap = {.ident = *ident,
+                                 .uuid = out->metadata->uuid,
+                                 .new_location = out->location};
+
+        rc = swap_tables_wait(catalog, "tarn", &swap, 1, &local);
+        if (rc && rc != ERR_UNKNOWN)
+            lake_remove_files(catalog->lake, &out->location, 1);
+    }
+    if (rc) {
+        catalog_table_deinit(out);
+        if (err)
+            *err = local;
+    }
+    return rc;
+}
+
+/* ---- drop, rename, register ---- */
+
+struct table_call {
+    struct catalog *catalog;
+    const struct lake_ident *ident, *to;
+    const char *uuid, *location;
+    bool purge, overwrite;
+};
+
+static int log_one(struct table_call *call, struct meta_txn *txn, const char *op, const char *uuid,
+                   const char *from, const char *to, struct err *err)
+{
+    json_t *changes = json_pack("[o]", log_change(op, call->ident, uuid, from, to));
+
+    if (changes && call->to)
+        json_object_set_new(json_array_get(changes, 0), "new-key",
+                            json_string(show_table(call->to).text));
+    return log_append(call->catalog, txn, "tarn", changes, err);
+}
+
+static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct table_call *call = arg;
+    struct arena arena = {0};
+    struct row row = {0};
+    int rc = row_find(txn, call->ident, &arena, &row, err);
+
+    if (!rc)
+        rc = meta_exec(txn, err, "DELETE FROM catalog_table WHERE ns = ? AND name = ?", "ss",
+                       call->ident->ns, call->ident->name);
+    if (!rc && call->purge)
+        rc = meta_exec(txn, err, "INSERT OR REPLACE INTO catalog_purge VALUES (?, ?, ?)", "ssi",
+                       row.location, row.uuid, clock_wall_ms(call->catalog->clock));
+    if (!rc)
+        rc = log_one(call, txn, call->purge ? "purge" : "drop", row.uuid, row.location, NULL, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int catalog_table_drop(struct catalog *catalog, const struct lake_ident *ident, bool purge,
+                       struct err *err)
+{
+    struct table_call call = {.catalog = catalog, .ident = ident, .purge = purge};
+    int rc = meta_write_wait(catalog->meta, drop_fn, &call, err);
+
+    if (!rc && purge)
+        purge_wake(catalog);
+    return rc;
+}
+
+static int rename_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct table_call *call = arg;
+    struct arena arena = {0};
+    struct row row = {0};
+    int rc = row_find(txn, call->ident, &arena, &row, err);
+
+    if (!rc)
+        rc = ns_require(txn, call->to->ns, err);
+    if (!rc)
+        rc = meta_exec(txn, err,
+                       "UPDATE catalog_table SET ns = ?, name = ? WHERE ns = ? AND name = ?",
+                       "ssss", call->to->ns, call->to->name, call->ident->ns, call->ident->name);
+    if (rc == ERR_EXISTS)
+        rc = have_table(err, call->to);
+    if (!rc)
+        rc = log_one(call, txn, "rename", row.uuid, row.location, NULL, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int catalog_table_rename(struct catalog *catalog, const struct lake_ident *from,
+                         const struct lake_ident *to, struct err *err)
+{
+    struct table_call call = {.catalog = catalog, .ident = from, .to = to};
+    int rc = check_ident(to, err);
+
+    return rc ? rc : meta_write_wait(catalog->meta, rename_fn, &call, err);
+}
+
+static int register_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct table_call *call = arg;
+    struct arena arena = {0};
+    struct row old = {0};
+    int rc = ns_require(txn, call->ident->ns, err);
+
+    if (!rc) {
+        rc = row_find(txn, call->ident, &arena, &old, NULL);
+        rc = rc == ERR_NOENT ? 0 : rc ? rc : call->overwrite ? 0 : have_table(err, call->ident);
+    }
+    if (!rc)
+        rc = meta_exec(txn, err,
+                       "INSERT OR REPLACE INTO catalog_table VALUES (?, ?, ?, ?, ?, ?)", "sssssi",
+                       call->ident->ns, call->ident->name, call->uuid, call->location,
+                       old.location, clock_wall_ms(call->catalog->clock));
+    if (!rc) /* it lives again */
+        rc = meta_exec(txn, err, "DELETE FROM catalog_purge WHERE uuid = ?", "s", call->uuid);
+    if (!rc)
+        rc = log_one(call, txn, "register", call->uuid, old.location, call->location, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int catalog_table_register(struct catalog *catalog, const struct lake_ident *ident,
+                           const char *metadata_location, bool overwrite, struct arena *arena,
+                           struct catalog_table *out, struct err *err)
+{
+    struct table_call call = {.catalog = catalog, .ident = ident, .overwrite = overwrite};
+    int rc = check_ident(ident, err);
+
+    *out = (struct catalog_table){0};
+    if (!rc)
+        rc = lake_metadata_load(catalog->lake, metadata_location, &out->metadata, err);
+    if (rc == ERR_NOENT)
+        return err_set(err, ERR_INVALID, "There is no metadata file %.300s", metadata_location);
+    if (!rc) {
+        out->location = call.location = arena_strdup(arena, metadata_location);
+        call.uuid = out->metadata->uuid;
+        rc = call.location ? meta_write_wait(catalog->meta, register_fn, &call, err)
+                           : err_set(err, ERR_NOMEM, "register");
+    }
+    if (rc)
+        catalog_table_deinit(out);
+    return rc;
+}
