@@ -84,6 +84,7 @@ static int recover_sinks(struct job *job, struct err *err)
 int job_open(struct job *job, struct err *err)
 {
     const struct stream_engine_options *o = job->options;
+    struct pipeline *pipelines;
     struct job_row *row;
     size_t count;
     int rc = rows_claim(o->meta, job->name, err);
@@ -94,20 +95,23 @@ int job_open(struct job *job, struct err *err)
         return rc;
     if (count != 1)
         return err_set(err, ERR_NOENT, "job %s: its row is gone", job->name);
+    pthread_mutex_lock(&job->mutex);
     job->epoch = row->epoch;
+    pthread_mutex_unlock(&job->mutex);
     rc = o->plan(o->plan_arg, job->name, job->script, &job->arena, &job->plan, err);
     if (!rc)
         rc = recover_sinks(job, err);
     if (rc)
         return rc;
-    pthread_mutex_lock(&job->mutex);
-    job->pipelines = calloc(job->plan.count ? job->plan.count : 1, sizeof(*job->pipelines));
-    job->count = job->pipelines ? job->plan.count : 0;
-    pthread_mutex_unlock(&job->mutex);
-    if (!job->pipelines)
+    pipelines = calloc(job->plan.count ? job->plan.count : 1, sizeof(*pipelines));
+    if (!pipelines)
         return err_set(err, ERR_NOMEM, "job %s", job->name);
-    for (size_t i = 0; i < job->count && !rc; i++)
-        rc = pipeline_open(&job->pipelines[i], job, &job->plan.pipelines[i], err);
+    for (size_t i = 0; i < job->plan.count && !rc; i++)
+        rc = pipeline_open(&pipelines[i], job, &job->plan.pipelines[i], err);
+    pthread_mutex_lock(&job->mutex); /* from here on a status request may read them */
+    job->pipelines = pipelines;
+    job->count = job->plan.count;
+    pthread_mutex_unlock(&job->mutex);
     return rc;
 }
 

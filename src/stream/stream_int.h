@@ -40,7 +40,7 @@ struct pipeline {
     struct reject_buf rejects;
     int64_t rows_in_epoch, bytes_in_epoch;
     int polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
-    bool ended;     /* its source is bounded and read */
+    _Atomic bool ended; /* its source is bounded and read */
     struct err err; /* why the epoch failed */
 
     struct arena arena; /* of `committed`, which is the coordinator's */

@@ -32,7 +32,8 @@ struct test_source {
     struct stream_source source;
     struct world *world;
     struct vec_columns columns;
-    int64_t next, batch_first, batch_rows[POLL_ROWS];
+    _Atomic int64_t next;
+    int64_t batch_rows[POLL_ROWS];
 };
 
 static bool is_bad(int64_t n) { return n % 100 == 13; }
