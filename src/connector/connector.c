@@ -1,0 +1,311 @@
+/* connector.c - scripts of Flink SQL become pipelines.
+ *
+ * A job's script is the whole file it came from, with the other jobs of the file blanked out, so that
+ * positions in errors stay those of the file and the definitions travel with the job: a job can be
+ * opened again after any restart from its row alone.
+ */
+#include <stdio.h>
+
+#include "connector/dead_letters.h"
+#include "connector/kafka_source.h"
+#include "connector/lake_sink.h"
+#include "connector/session_int.h"
+
+struct connector {
+    struct connector_options options;
+};
+
+int connector_new(struct connector **out, const struct connector_options *options,
+                  struct err *err)
+{
+    struct connector *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return err_set(err, ERR_NOMEM, "connector");
+    c->options = *options;
+    *out = c;
+    return 0;
+}
+
+void connector_free(struct connector *connector) { free(connector); }
+struct catalog *connector_lake_catalog(struct connector *c) { return c->options.catalog; }
+const int *connector_catalog_ports(struct connector *c) { return c->options.catalog_ports; }
+
+/* ---- planning ---- */
+
+static int at(const struct sql_statement *st, int rc, struct err *err)
+{
+    if (rc && err && strncmp(err->text, "line ", 5) != 0)
+        err_wrap(err, rc, "line %u, column %u", st->pos.line, st->pos.column);
+    return rc;
+}
+
+static int open_source(struct connector *c, const struct sql_insert_plan *plan,
+                       struct session *session, struct stream_source **out, struct err *err)
+{
+    struct kafka_source_options o = {.broker = c->options.broker, .clock = c->options.clock};
+    const struct session_table *handle = plan->source->handle;
+    const char *connector;
+
+    if (handle->kind == SESSION_LAKE)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "reading the Iceberg table `%s` as a stream is not built yet",
+                       plan->source->name);
+    connector = sql_option(plan->source->options, "connector");
+    if (!connector || strcmp(connector, "kafka") != 0)
+        return err_set(err, ERR_UNSUPPORTED, "a source with connector '%s' is not built yet",
+                       connector ? connector : "");
+    o.table = plan->source;
+    o.time_zone = session_resolver(session)->time_zone;
+    return kafka_source_new(out, &o, err);
+}
+
+static struct lake_sink_options sink_options(struct connector *c)
+{
+    return (struct lake_sink_options){.lake = c->options.lake,
+                                      .catalog = catalog_lake(c->options.catalog),
+                                      .db = c->options.db,
+                                      .merges = c->options.merges};
+}
+
+/* Columns of these names and types, as DuckDB makes them. */
+int connector_columns(struct vec_db *db, const struct sql_output *outputs, size_t count,
+                      struct vec_columns *out, struct err *err)
+{
+    struct vec_result *result = NULL;
+    struct vec_conn *conn = NULL;
+    struct buf sql = {0};
+    int rc = buf_append_str(&sql, "SELECT ");
+
+    for (size_t i = 0; i < count && !rc; i++) {
+        rc = buf_append_str(&sql, i ? ", CAST(NULL AS " : "CAST(NULL AS ");
+        if (!rc)
+            rc = sql_type_print_duckdb(outputs[i].type, &sql);
+        if (!rc)
+            rc = buf_append_str(&sql, ") AS ");
+        if (!rc)
+            rc = lake_sql_name(&sql, outputs[i].name);
+    }
+    if (rc || !buf_cstr(&sql))
+        rc = err_set(err, ERR_NOMEM, "columns");
+    if (!rc)
+        rc = vec_conn_new(&conn, db, err);
+    if (!rc)
+        rc = vec_query(conn, buf_cstr(&sql), &result, err);
+    if (!rc)
+        rc = vec_columns_copy(out, vec_result_columns(result));
+    vec_result_free(result);
+    vec_conn_free(conn);
+    buf_deinit(&sql);
+    return rc;
+}
+
+static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
+                     struct stream_sink **out, struct err *err)
+{
+    const struct session_table *handle = plan->target->handle;
+    struct lake_sink_options o = sink_options(c);
+    struct vec_columns columns = {0};
+    int rc;
+
+    if (handle->kind != SESSION_LAKE)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "writing to `%s` (connector '%s') is not built yet: jobs write to Iceberg "
+                       "tables",
+                       plan->target->name, sql_option(plan->target->options, "connector"));
+    if (plan->overwrite)
+        return err_set(err, ERR_UNSUPPORTED, "INSERT OVERWRITE in a stream makes no sense");
+    rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
+    o.ident = handle->ident;
+    o.columns = &columns;
+    if (!rc)
+        rc = lake_sink_new(out, &o, err);
+    vec_columns_free(&columns);
+    return rc;
+}
+
+static int plan_insert(struct connector *c, struct session *session, const struct sql_insert *insert,
+                       struct arena *arena, struct stream_pipeline *out, struct err *err)
+{
+    struct sql_insert_plan plan = {0};
+    int rc = sql_plan_insert(insert, session_resolver(session), arena, &plan, err);
+
+    if (!rc)
+        rc = open_source(c, &plan, session, &out->source, err);
+    if (!rc)
+        rc = open_sink(c, &plan, &out->sink, err);
+    if (rc)
+        return rc;
+    out->select = plan.duckdb;
+    out->topic = arena_strdup(arena, kafka_source_topic(out->source));
+    out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
+    out->name = out->topic && out->target
+                    ? arena_printf(arena, "%s > %s", plan.source->name, out->target)
+                    : NULL;
+    return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline of %s", plan.source->name);
+}
+
+/* The INSERTs of a statement; count 0: it is none. */
+static struct sql_statement **inserts_of(struct sql_statement **st, size_t *count)
+{
+    struct sql_statement *inner = *st;
+
+    *count = 0;
+    if (inner->kind == SQL_STMT_EXECUTE)
+        st = &inner->execute;
+    if ((*st)->kind == SQL_STMT_INSERT) {
+        *count = 1;
+        return st;
+    }
+    if ((*st)->kind == SQL_STMT_STATEMENT_SET) {
+        *count = (*st)->set_of->count;
+        return (*st)->set_of->list;
+    }
+    return NULL;
+}
+
+static int add_pipelines(struct connector *c, struct session *session, struct sql_statement **list,
+                         size_t count, struct arena *arena, struct stream_plan *out,
+                         struct err *err)
+{
+    struct stream_pipeline *all = ARENA_ARRAY(arena, struct stream_pipeline, out->count + count);
+
+    if (!all)
+        return err_set(err, ERR_NOMEM, "plan");
+    if (out->count)
+        memcpy(all, out->pipelines, out->count * sizeof(*all));
+    out->pipelines = all;
+    for (size_t i = 0; i < count; i++) {
+        int rc = plan_insert(c, session, list[i]->insert, arena, &all[out->count++], err);
+
+        if (rc)
+            return at(list[i], rc, err);
+        for (size_t k = 0; k + 1 < out->count; k++)
+            if (!strcmp(all[k].name, all[out->count - 1].name))
+                return at(list[i], err_set(err, ERR_UNSUPPORTED,
+                                           "a second INSERT from and into the same tables (%s)",
+                                           all[k].name), err);
+    }
+    return 0;
+}
+
+/* "5s", "500 ms", "1 min", "5000": Flink's durations; a bare number is milliseconds. */
+static int64_t duration_ms(const char *text)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"sec", 1000}, {"min", 60000}, {"m", 60000},
+                 {"h", 3600000}, {"d", 86400000}};
+    char *end;
+    long long number = text ? strtoll(text, &end, 10) : 0;
+
+    if (!text || end == text || number <= 0)
+        return 0;
+    end += strspn(end, " ");
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        if (!strcmp(end, units[i].unit))
+            return number * units[i].ms;
+    return 0;
+}
+
+static int run_script(struct connector *c, struct session *session, const char *script,
+                      struct arena *arena, struct stream_plan *out, struct err *err)
+{
+    struct sql_script parsed = {0};
+    int rc = sql_parse_script(slice_str(script), arena, &parsed, err);
+
+    for (size_t i = 0; i < parsed.count && !rc; i++) {
+        size_t count;
+        struct sql_statement **inserts = inserts_of(&parsed.list[i], &count);
+
+        rc = count ? add_pipelines(c, session, inserts, count, arena, out, err)
+                   : session_execute(session, parsed.list[i], err);
+    }
+    if (!rc && out->count == 0)
+        rc = err_set(err, ERR_INVALID, "the script has no INSERT INTO");
+    return rc;
+}
+
+int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
+                   struct stream_plan *out, struct err *err)
+{
+    struct connector *c = connector;
+    struct dead_letters_options letters = {.lake_catalog = c->options.catalog,
+                                           .broker = c->options.broker,
+                                           .clock = c->options.clock, .job = job};
+    char *text = arena_strdup(arena, script);
+    struct session *session = NULL;
+    int rc = text ? session_new(&session, c, arena, err) : err_set(err, ERR_NOMEM, "job %s", job);
+
+    if (!rc)
+        rc = run_script(c, session, text, arena, out, err);
+    if (!rc) {
+        letters.sink = sink_options(c);
+        out->commit_interval_ms =
+            duration_ms(session_setting(session, "execution.checkpointing.interval"));
+        rc = dead_letters_new(&out->rejects, &letters, err);
+    }
+    session_free(session);
+    if (rc)
+        stream_plan_close(out);
+    return rc;
+}
+
+/* ---- submitting ---- */
+
+/* A copy of the script in which every job statement but the one is blanks; newlines stay. */
+static char *one_job_script(const char *script, const struct sql_script *parsed, size_t keep,
+                            struct arena *arena)
+{
+    char *out = arena_strdup(arena, script);
+
+    for (size_t i = 0; out && i < parsed->count; i++) {
+        struct sql_statement *st = parsed->list[i];
+        size_t count;
+
+        if (i == keep || (!inserts_of(&st, &count) && count == 0))
+            continue;
+        for (size_t b = 0; b <= st->text.len; b++) { /* and its semicolon */
+            char *byte = out + (st->text.ptr - (const uint8_t *)script) + b;
+
+            if (*byte != '\n' && *byte != '\0')
+                *byte = ' ';
+        }
+    }
+    return out;
+}
+
+int connector_submit_script(struct connector *connector, struct stream_engine *engine,
+                            const char *stem, const char *script, struct err *err)
+{
+    struct arena arena = {0};
+    struct session *session = NULL;
+    struct sql_script parsed = {0};
+    int rc = sql_parse_script(slice_str(script), &arena, &parsed, err);
+    int jobs = 0;
+
+    if (!rc)
+        rc = session_new(&session, connector, &arena, err);
+    for (size_t i = 0; i < parsed.count && !rc; i++) {
+        const char *name = session_setting(session, "pipeline.name");
+        struct sql_statement *st = parsed.list[i];
+        char *text;
+        size_t count;
+
+        inserts_of(&st, &count);
+        if (!count) {
+            rc = session_execute(session, parsed.list[i], err);
+            continue;
+        }
+        jobs++;
+        if (!name)
+            name = jobs > 1 ? arena_printf(&arena, "%s_%d", stem, jobs) : stem;
+        text = one_job_script(script, &parsed, i, &arena);
+        rc = name && text ? stream_engine_submit(engine, name, text, err)
+                          : err_set(err, ERR_NOMEM, "script %s", stem);
+    }
+    session_free(session);
+    arena_deinit(&arena);
+    return rc;
+}

@@ -1,0 +1,45 @@
+/* connector.h - sources and sinks, bound to jobs: scripts of Flink SQL become pipelines.
+ *
+ *   session.h      catalogs, databases, tables and settings of one script or one user
+ *   lake_sink.h    rows to Iceberg tables
+ *   kafka_source.h topics of our own log to rows
+ *   dead_letters.h rejects to a topic and a table
+ *
+ * Threads: a connector is shared by all jobs and sessions.
+ */
+#ifndef CONNECTOR_CONNECTOR_H
+#define CONNECTOR_CONNECTOR_H
+
+#include "base/workers.h"
+#include "catalog/catalog.h"
+#include "stream/job.h"
+
+struct broker; /* kafka/kafka.h */
+struct connector;
+struct connector_options { /* all borrowed for life */
+    struct clock *clock;
+    struct meta *meta;
+    struct broker *broker;
+    struct lake *lake;
+    struct catalog *catalog;
+    struct vec_db *db;          /* of the streams */
+    struct workers *merges;     /* for merging small files; NULL: none */
+    const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends */
+    const int *catalog_ports;   /* likewise, of our own catalog */
+};
+int connector_new(struct connector **out, const struct connector_options *options,
+                  struct err *err);
+void connector_free(struct connector *connector);
+
+/* stream_plan_fn with a connector as its arg: runs the script's DDL and turns its INSERT or
+ * STATEMENT SET into pipelines. */
+int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
+                   struct stream_plan *out, struct err *err);
+
+/* Runs a script file: DDL first, then each INSERT or STATEMENT SET is submitted as a job. Its name is
+ * SET 'pipeline.name', else `stem` (then stem_2, ...). Submitting again is harmless.
+ * Errors name line and column of the script. */
+int connector_submit_script(struct connector *connector, struct stream_engine *engine,
+                            const char *stem, const char *script, struct err *err);
+
+#endif

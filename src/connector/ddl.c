@@ -1,0 +1,319 @@
+/* ddl.c - statements that make, change and forget names: one function each, found by one table. */
+#include <stdio.h>
+
+#include "connector/session_int.h"
+
+/* A name of one to three parts, completed with what is current. */
+struct full_name {
+    const char *catalog, *database, *name;
+    struct catalog_entry *entry;
+};
+
+static int complete(struct session *s, const struct sql_name *name, struct full_name *out,
+                    struct err *err)
+{
+    const struct sql_ident *parts = name->parts;
+    size_t count = name->count;
+
+    if (count == 0 || count > 3)
+        return err_set(err, ERR_INVALID, "a table's name has one to three parts");
+    out->name = parts[count - 1].text;
+    out->database = count > 1 ? parts[count - 2].text : s->database;
+    out->catalog = count > 2 ? parts[0].text : s->catalog;
+    out->entry = session_find_catalog(s, out->catalog);
+    if (!out->entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", out->catalog);
+    return 0;
+}
+
+static int create_table(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_create_table *create = st->create_table;
+    const struct sql_table *like = NULL;
+    struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
+    struct full_name name;
+    int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
+
+    if (!rc && create->as)
+        rc = err_set(err, ERR_UNSUPPORTED, "CREATE TABLE ... AS SELECT is not built yet");
+    if (!rc && create->has_like) {
+        const char *parts[3];
+
+        for (size_t i = 0; i < create->like.count && i < 3; i++)
+            parts[i] = create->like.parts[i].text;
+        rc = session_resolver(s)->table(s, parts, create->like.count, &like, err);
+    }
+    if (!rc)
+        rc = sql_table_define(create, like, session_resolver(s), s->arena, &entry->table, err);
+    if (rc)
+        return rc;
+    if (name.entry->lake) {
+        struct lake_ident ident = {name.database, name.name};
+
+        return lake_table_create(s, &ident, create, &entry->table, err);
+    }
+    if (!session_has_database(s, name.database))
+        return err_set(err, ERR_NOENT, "there is no database `%s`", name.database);
+    if (session_find_table(s, name.database, name.name) && !create->or_replace)
+        return create->if_not_exists
+                   ? 0
+                   : err_set(err, ERR_EXISTS, "table `%s` exists already", name.name);
+    rc = sql_options_check(entry->table.options ? entry->table.options : &create->options, st->pos,
+                           err);
+    if (rc)
+        return rc;
+    entry->table.catalog = name.catalog;
+    entry->table.database = name.database;
+    entry->table.name = name.name;
+    entry->handle = (struct session_table){.kind = SESSION_CONNECTOR};
+    entry->handle.text = arena_cstr(s->arena, st->text);
+    entry->table.handle = &entry->handle;
+    entry->next = s->tables;
+    s->tables = entry;
+    return 0;
+}
+
+static int create_view(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_create_view *create = st->create_view;
+    struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
+    struct sql_bound *bound;
+    struct full_name name;
+    int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
+
+    if (rc)
+        return rc;
+    if (name.entry->lake)
+        return err_set(err, ERR_UNSUPPORTED, "views in an Iceberg catalog are not built yet: "
+                       "create it in " MEMORY_CATALOG "." MEMORY_DATABASE);
+    if (session_find_table(s, name.database, name.name) && !create->or_replace)
+        return create->if_not_exists ? 0
+                                     : err_set(err, ERR_EXISTS, "`%s` exists already", name.name);
+    rc = sql_bind_query(create->query, session_resolver(s), s->arena, &bound, err);
+    if (rc)
+        return rc;
+    entry->table = (struct sql_table){.catalog = name.catalog, .database = name.database,
+                                      .name = name.name, .view = create->query};
+    if (create->column_count) {
+        const char **columns = ARENA_ARRAY(s->arena, const char *, create->column_count);
+
+        if (!columns)
+            return session_no_memory(err);
+        for (size_t i = 0; i < create->column_count; i++)
+            columns[i] = create->columns[i].name.text;
+        entry->table.view_columns = columns;
+        entry->table.view_column_count = create->column_count;
+    }
+    entry->handle = (struct session_table){.kind = SESSION_VIEW};
+    entry->handle.text = arena_cstr(s->arena, st->text);
+    entry->table.handle = &entry->handle;
+    entry->next = s->tables;
+    s->tables = entry;
+    return 0;
+}
+
+/* Is the catalog behind this address ours? Host names of one machine are many, ports are few: what
+ * counts is the port. */
+static bool uri_is_ours(struct session *s, const char *uri)
+{
+    const int *ports = connector_catalog_ports(s->connector);
+    const char *host = strstr(uri, "://");
+    const char *colon = strchr(host ? host + 3 : uri, ':');
+    int port = colon ? atoi(colon + 1) : 80;
+
+    for (; ports && *ports; ports++)
+        if (*ports == port)
+            return true;
+    return false;
+}
+
+static int create_catalog(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_create_catalog *create = st->create_catalog;
+    const char *name = create->name.parts[0].text;
+    const char *type = sql_option(&create->options, "type");
+    const char *uri;
+    int rc = sql_catalog_options_check(&create->options, st->pos, err);
+
+    if (rc)
+        return rc;
+    if (session_find_catalog(s, name))
+        return create->if_not_exists || session_find_catalog(s, name)->lake
+                   ? 0
+                   : err_set(err, ERR_EXISTS, "catalog `%s` exists already", name);
+    if (type && !strcmp(type, "generic_in_memory"))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a second in-memory catalog is not built: use " MEMORY_CATALOG);
+    uri = sql_option(&create->options, "uri");
+    if (uri && !uri_is_ours(s, uri))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "catalog `%s` is at %s, which is not this tarn's catalog: jobs commit to our "
+                       "own catalog only, so far",
+                       name, uri);
+    return session_add_catalog(s, name, true, sql_option(&create->options, "default-database"), err);
+}
+
+static int create_database(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_create_database *create = st->create_database;
+    const char *name = create->name.parts[create->name.count - 1].text;
+    const char *catalog = create->name.count > 1 ? create->name.parts[0].text : s->catalog;
+    struct catalog_entry *entry = session_find_catalog(s, catalog);
+    int rc;
+
+    if (!entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
+    if (entry->lake) {
+        rc = catalog_namespace_create(s->lake_catalog, name, NULL, err);
+        return rc == ERR_EXISTS && create->if_not_exists ? 0 : rc;
+    }
+    if (session_has_database(s, name))
+        return create->if_not_exists
+                   ? 0
+                   : err_set(err, ERR_EXISTS, "database `%s` exists already", name);
+    return session_add_database(s, name, err);
+}
+
+static int drop(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_drop *d = st->drop;
+    struct table_entry *table;
+    struct full_name name;
+    int rc;
+
+    if (d->object == SQL_OBJECT_DATABASE) {
+        const char *catalog = d->name.count > 1 ? d->name.parts[0].text : s->catalog;
+        struct catalog_entry *entry = session_find_catalog(s, catalog);
+
+        if (!entry || !entry->lake)
+            return err_set(err, ERR_UNSUPPORTED, "DROP DATABASE works in an Iceberg catalog");
+        rc = catalog_namespace_drop(s->lake_catalog, d->name.parts[d->name.count - 1].text, err);
+        return rc == ERR_NOENT && d->if_exists ? 0 : rc;
+    }
+    if (d->object != SQL_OBJECT_TABLE && d->object != SQL_OBJECT_VIEW)
+        return err_set(err, ERR_UNSUPPORTED, "this DROP is not built yet");
+    rc = complete(s, &d->name, &name, err);
+    if (rc)
+        return rc;
+    if (name.entry->lake) {
+        struct lake_ident ident = {name.database, name.name};
+
+        rc = catalog_table_drop(s->lake_catalog, &ident, false, err);
+        return rc == ERR_NOENT && d->if_exists ? 0 : rc;
+    }
+    table = session_find_table(s, name.database, name.name);
+    if (!table)
+        return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no table `%s`", name.name);
+    table->dropped = true;
+    return 0;
+}
+
+static int use(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_use *u = st->use;
+    const char *last = u->name.count ? u->name.parts[u->name.count - 1].text : "";
+    const char *catalog = u->object == SQL_OBJECT_CATALOG ? last : s->catalog;
+    struct catalog_entry *entry;
+    int rc = 0;
+
+    if (u->object == SQL_OBJECT_MODULES)
+        return err_set(err, ERR_UNSUPPORTED, "USE MODULES: there are no modules to choose from");
+    if (u->object == SQL_OBJECT_DATABASE && u->name.count > 1)
+        catalog = u->name.parts[0].text;
+    entry = session_find_catalog(s, catalog);
+    if (!entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
+    if (u->object == SQL_OBJECT_CATALOG) {
+        s->catalog = entry->name;
+        s->database = entry->default_database ? entry->default_database : "default";
+        return 0;
+    }
+    if (entry->lake)
+        rc = catalog_namespace_load(s->lake_catalog, last, NULL, err);
+    else if (!session_has_database(s, last))
+        rc = err_set(err, ERR_NOENT, "there is no database `%s`", last);
+    if (!rc) {
+        s->catalog = entry->name;
+        s->database = last;
+    }
+    return rc;
+}
+
+static int set_value(struct session *s, const char *key, const char *value, struct err *err)
+{
+    for (size_t i = 0; i < s->setting_count; i++)
+        if (!strcmp(s->settings[i].key, key)) {
+            s->settings[i].value = value;
+            return 0;
+        }
+    if (s->setting_count == s->setting_cap) {
+        size_t cap = s->setting_cap ? s->setting_cap * 2 : 16;
+        struct session_setting_row *more = ARENA_ARRAY(s->arena, struct session_setting_row, cap);
+
+        if (!more)
+            return session_no_memory(err);
+        if (s->setting_count)
+            memcpy(more, s->settings, s->setting_count * sizeof(*more));
+        s->settings = more;
+        s->setting_cap = cap;
+    }
+    s->settings[s->setting_count++] = (struct session_setting_row){key, value};
+    return 0;
+}
+
+static int set(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const char *key = st->set->key;
+
+    if (!key)
+        return 0; /* SET alone lists: the query room's */
+    return set_value(s, arena_strdup(s->arena, key), arena_strdup(s->arena, st->set->value), err);
+}
+
+static int reset(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    (void)err;
+    for (size_t i = s->setting_count; i-- > 0;)
+        if (!st->set->key || !strcmp(s->settings[i].key, st->set->key))
+            s->settings[i] = s->settings[--s->setting_count];
+    return 0;
+}
+
+static const struct {
+    enum sql_statement_kind kind;
+    int (*run)(struct session *, const struct sql_statement *, struct err *);
+} executors[] = {
+    {SQL_STMT_CREATE_TABLE, create_table},
+    {SQL_STMT_CREATE_VIEW, create_view},
+    {SQL_STMT_CREATE_CATALOG, create_catalog},
+    {SQL_STMT_CREATE_DATABASE, create_database},
+    {SQL_STMT_DROP, drop},
+    {SQL_STMT_USE, use},
+    {SQL_STMT_SET, set},
+    {SQL_STMT_RESET, reset},
+};
+
+bool session_executes(const struct sql_statement *statement)
+{
+    for (size_t i = 0; i < COUNT_OF(executors); i++)
+        if (executors[i].kind == statement->kind)
+            return true;
+    return false;
+}
+
+int session_execute(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    for (size_t i = 0; i < COUNT_OF(executors); i++) {
+        int rc;
+
+        if (executors[i].kind != st->kind)
+            continue;
+        rc = executors[i].run(s, st, err);
+        if (rc && err && strncmp(err->text, "line ", 5) != 0)
+            err_wrap(err, rc, "line %u, column %u", st->pos.line, st->pos.column);
+        return rc;
+    }
+    return err_set(err, ERR_UNSUPPORTED, "line %u, column %u: %s is not built yet", st->pos.line,
+                   st->pos.column, sql_statement_kind_name(st->kind));
+}
+

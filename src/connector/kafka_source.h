@@ -1,0 +1,27 @@
+/* kafka_source.h - topics of our own log as a source of rows: CREATE TABLE ... ('connector' = 'kafka').
+ *
+ * Reads the partition logs in process, without a socket, and decodes each value by the table's format
+ * straight into columns. A topic that does not exist is waited for; one that was deleted and made
+ * again is read from its start (its incarnation differs).
+ */
+#ifndef CONNECTOR_KAFKA_SOURCE_H
+#define CONNECTOR_KAFKA_SOURCE_H
+
+#include "sql/sql.h"
+#include "stream/stream.h"
+
+struct broker;
+
+struct kafka_source_options {
+    struct broker *broker;         /* borrowed for the source's life, as is the clock */
+    struct clock *clock;
+    const struct sql_table *table; /* borrowed for the call: columns and options */
+    const struct sql_options *hints; /* OPTIONS hint, or NULL: they win over the table's */
+    const char *time_zone;         /* of the session; NULL: UTC */
+};
+/* ERR_INVALID, ERR_UNSUPPORTED name the option. */
+int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
+                     struct err *err);
+const char *kafka_source_topic(struct stream_source *source);
+
+#endif

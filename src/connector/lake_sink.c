@@ -1,0 +1,359 @@
+/* lake_sink.c - the Iceberg sink: a writer per table, a staged change per epoch.
+ *
+ * The writer follows the table's metadata: when somebody evolved the table between two epochs, the
+ * next drain opens a new writer on the newest schema, and rows keep flowing by column name.
+ *
+ * Merging. after_commit hands the newest metadata to a worker, at most one merge per table at a time.
+ * The worker picks and rewrites files and leaves the result here; the next stage takes it along.
+ * A result that no longer fits (its inputs are gone) is dropped by lake_stage, and its files removed.
+ */
+#include <pthread.h>
+#include <stdio.h>
+
+#include "connector/lake_sink.h"
+
+struct merge_result {
+    struct arena arena;
+    struct lake_rewrite *rewrites;
+    size_t count;
+};
+
+struct lake_sink {
+    struct stream_sink sink; /* first */
+    struct lake_sink_options options;
+    char *ns, *name;
+    struct vec_columns columns;
+    bool own_columns;
+    struct vec_conn *conn;
+    struct lake_writer *writer;
+    char *writer_base; /* metadata location the writer was opened on */
+
+    struct work merge_work; /* queued or running while `merging` */
+    pthread_mutex_t mutex;
+    pthread_cond_t idle;
+    bool merging;
+    struct lake_metadata *merge_base; /* the worker's */
+    struct merge_result *merged;      /* finished, waits for the next stage */
+};
+
+struct lake_cut {
+    struct stream_cut cut; /* first */
+    struct arena arena;
+    struct lake_data_file *files;
+    size_t count;
+    struct lake_staged *staged;
+    struct merge_result *merged; /* rides along */
+    struct lake_metadata *base;
+};
+
+static struct lake_sink *self(struct stream_sink *sink) { return (struct lake_sink *)sink; }
+
+static void merge_result_free(struct merge_result *result)
+{
+    if (!result)
+        return;
+    arena_deinit(&result->arena);
+    free(result);
+}
+
+/* Files of a merge that nobody will point at. */
+static void merge_result_drop(struct lake_sink *s, struct merge_result *result)
+{
+    if (!result)
+        return;
+    for (size_t i = 0; i < result->count; i++)
+        for (size_t f = 0; f < result->rewrites[i].added_count; f++)
+            lake_remove_files(s->options.lake, &result->rewrites[i].added[f].path, 1);
+    merge_result_free(result);
+}
+
+static int load_newest(struct lake_sink *s, struct arena *arena, const char **location,
+                       struct lake_metadata **out, struct err *err)
+{
+    struct lake_ident ident = {s->ns, s->name};
+    int rc = s->options.catalog->ops->load(s->options.catalog, &ident, arena, location, err);
+
+    return rc ? rc : lake_metadata_load(s->options.lake, *location, out, err);
+}
+
+/* A writer on the table as it is now; the old one goes when the schema or spec moved on. */
+static int open_writer(struct lake_sink *s, struct err *err)
+{
+    struct lake_writer_options o = {.lake = s->options.lake, .db = s->options.db};
+    struct arena arena = {0};
+    struct lake_metadata *metadata = NULL;
+    const char *location;
+    int rc = load_newest(s, &arena, &location, &metadata, err);
+
+    if (!rc && (!s->writer || strcmp(location, s->writer_base) != 0)) {
+        lake_writer_free(s->writer);
+        s->writer = NULL;
+        free(s->writer_base);
+        s->writer_base = strdup(location);
+        o.metadata = metadata;
+        o.columns = s->own_columns ? &s->columns : NULL;
+        rc = s->writer_base ? lake_writer_new(&s->writer, &o, err)
+                            : err_set(err, ERR_NOMEM, "writer of %s", s->name);
+    }
+    lake_metadata_free(metadata);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int drain_pull(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
+                      struct err *err)
+{
+    int rc;
+
+    cut->files = ARENA_NEW(&cut->arena, struct lake_data_file);
+    if (!cut->files)
+        return err_set(err, ERR_NOMEM, "file of %s", s->name);
+    rc = lake_writer_pull(s->writer, s->conn, feed, &cut->arena, cut->files, err);
+    cut->count = !rc && cut->files[0].path ? 1 : 0;
+    return rc;
+}
+
+static int drain_push(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
+                      struct err *err)
+{
+    struct vec_batch batch = {0};
+    int rc = 0;
+
+    while (!rc) {
+        duckdb_data_chunk chunk = vec_chunk_new(feed->columns);
+
+        if (!chunk) {
+            rc = err_set(err, ERR_NOMEM, "rows of %s", s->name);
+            break;
+        }
+        rc = feed->pull(feed->arg, chunk, err);
+        if (rc || duckdb_data_chunk_get_size(chunk) == 0 || vec_batch_add(&batch, chunk)) {
+            duckdb_destroy_data_chunk(&chunk);
+            break;
+        }
+        rc = lake_writer_write(s->writer, &batch, err);
+    }
+    vec_batch_deinit(&batch);
+    if (!rc)
+        rc = lake_writer_cut(s->writer, &cut->arena, &cut->files, &cut->count, err);
+    return rc;
+}
+
+static void cut_free(struct lake_sink *s, struct lake_cut *cut, bool keep_files)
+{
+    if (!keep_files)
+        for (size_t i = 0; i < cut->count; i++)
+            lake_remove_files(s->options.lake, &cut->files[i].path, 1);
+    lake_metadata_free(cut->base);
+    arena_deinit(&cut->arena);
+    free(cut);
+}
+
+static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
+                 struct err *err)
+{
+    struct lake_sink *s = self(sink);
+    struct lake_cut *cut = calloc(1, sizeof(*cut));
+    int rc = cut ? open_writer(s, err) : err_set(err, ERR_NOMEM, "rows of %s", s->name);
+
+    *out = NULL;
+    if (!rc)
+        rc = lake_writer_can_pull(s->writer) ? drain_pull(s, feed, cut, err)
+                                             : drain_push(s, feed, cut, err);
+    if (rc && s->writer) { /* what it holds belongs to the failed epoch */
+        lake_writer_free(s->writer);
+        s->writer = NULL;
+    }
+    if (rc || cut->count == 0) {
+        if (cut)
+            cut_free(s, cut, false);
+        return rc ? err_wrap(err, rc, "table %s", s->name) : 0;
+    }
+    for (size_t i = 0; i < cut->count; i++) {
+        cut->cut.rows += cut->files[i].record_count;
+        cut->cut.bytes += cut->files[i].file_bytes;
+    }
+    *out = &cut->cut;
+    return 0;
+}
+
+static struct merge_result *take_merged(struct lake_sink *s)
+{
+    struct merge_result *merged;
+
+    pthread_mutex_lock(&s->mutex);
+    merged = s->merged;
+    s->merged = NULL;
+    pthread_mutex_unlock(&s->mutex);
+    return merged;
+}
+
+static int stage(struct stream_sink *sink, struct stream_cut *base, const struct stream_epoch *epoch,
+                 struct err *err)
+{
+    struct lake_sink *s = self(sink);
+    struct lake_cut *cut = (struct lake_cut *)base;
+    struct lake_ident ident = {s->ns, s->name};
+    struct lake_change change = {.added = cut->files, .added_count = cut->count, .maintain = true};
+    struct lake_metadata *newest;
+    const char *location;
+    char number[24];
+    int rc;
+
+    snprintf(number, sizeof(number), "%" PRId64, epoch->epoch);
+    struct lake_property summary[] = {{"tarn.job", epoch->job},
+                                      {"tarn.job-id", epoch->job_id},
+                                      {"tarn.epoch", number},
+                                      {"tarn.offsets", epoch->offsets_json}};
+
+    change.summary = summary;
+    change.summary_count = COUNT_OF(summary);
+    if (!cut->merged)
+        cut->merged = take_merged(s);
+    if (cut->merged) {
+        change.rewrites = cut->merged->rewrites;
+        change.rewrite_count = cut->merged->count;
+    }
+    rc = load_newest(s, &cut->arena, &location, &newest, err);
+    if (rc)
+        return err_wrap(err, rc, "table %s", s->name);
+    rc = lake_stage(s->options.lake, &ident, newest, location, &change, &cut->staged, err);
+    lake_metadata_free(cut->base); /* staged held the old one until now */
+    cut->base = newest;
+    return rc ? err_wrap(err, rc, "table %s", s->name) : 0;
+}
+
+static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct meta_txn *txn,
+                     struct err *err)
+{
+    struct lake_sink *s = self(sink);
+    struct lake_cut *cut = (struct lake_cut *)base;
+
+    return s->options.catalog->ops->swap_in(s->options.catalog, txn,
+                                            lake_staged_swap(cut->staged), 1, err);
+}
+
+/* On the worker. */
+static void merge_run(struct work *work)
+{
+    struct lake_sink *s =
+        (struct lake_sink *)((char *)work - offsetof(struct lake_sink, merge_work));
+    struct merge_result *result = calloc(1, sizeof(*result));
+    struct lake_rewriter rewriter = lake_rewriter_duckdb(s->options.db);
+    struct err err = {0};
+    int rc = result ? lake_maintain_run(s->options.lake, s->merge_base, &rewriter, &result->arena,
+                                        &result->rewrites, &result->count, &err)
+                    : ERR_NOMEM;
+
+    if (rc)
+        diag_warn("lake", "merging small files of %s: %s", s->name, err.text);
+    if (rc || !result->count) {
+        merge_result_free(result);
+        result = NULL;
+    }
+    pthread_mutex_lock(&s->mutex);
+    lake_metadata_free(s->merge_base);
+    s->merge_base = NULL;
+    s->merged = result;
+    s->merging = false;
+    pthread_cond_broadcast(&s->idle);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static void start_merge(struct lake_sink *s, struct lake_metadata *metadata)
+{
+    pthread_mutex_lock(&s->mutex);
+    if (s->options.merges && !s->merging && !s->merged) {
+        s->merging = true;
+        s->merge_base = lake_metadata_ref(metadata);
+        s->merge_work = (struct work){.run = merge_run};
+        if (workers_submit(s->options.merges, &s->merge_work)) { /* busy: after the next commit */
+            s->merging = false;
+            lake_metadata_free(s->merge_base);
+            s->merge_base = NULL;
+        }
+    }
+    pthread_mutex_unlock(&s->mutex);
+}
+
+static void after_commit(struct stream_sink *sink, struct stream_cut *base, bool ok)
+{
+    struct lake_sink *s = self(sink);
+    struct lake_cut *cut = (struct lake_cut *)base;
+
+    if (ok) {
+        start_merge(s, lake_staged_metadata(cut->staged));
+        lake_staged_settle(cut->staged);
+        merge_result_free(cut->merged);
+    } else {
+        if (cut->staged)
+            lake_staged_abandon(cut->staged);
+        merge_result_drop(s, cut->merged);
+    }
+    cut_free(s, cut, ok);
+}
+
+/* The table is the catalog's, and a committed epoch needs nothing more from us. */
+static int recover(struct stream_sink *sink, struct err *err)
+{
+    (void)sink, (void)err;
+    return 0;
+}
+
+static void sink_free(struct stream_sink *sink)
+{
+    struct lake_sink *s = self(sink);
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->mutex);
+    while (s->merging)
+        pthread_cond_wait(&s->idle, &s->mutex);
+    pthread_mutex_unlock(&s->mutex);
+    merge_result_drop(s, s->merged);
+    lake_writer_free(s->writer);
+    vec_conn_free(s->conn);
+    if (s->own_columns)
+        vec_columns_free(&s->columns);
+    pthread_mutex_destroy(&s->mutex);
+    pthread_cond_destroy(&s->idle);
+    free(s->writer_base);
+    free(s->ns);
+    free(s->name);
+    free(s);
+}
+
+static const struct stream_sink_ops ops = {
+    drain, stage, commit_in, after_commit, recover, sink_free,
+};
+
+int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,
+                  struct err *err)
+{
+    struct lake_sink *s = calloc(1, sizeof(*s));
+    int rc;
+
+    if (!s)
+        return err_set(err, ERR_NOMEM, "sink %s", options->ident.name);
+    s->sink.ops = &ops;
+    s->options = *options;
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->idle, NULL);
+    s->ns = strdup(options->ident.ns);
+    s->name = strdup(options->ident.name);
+    rc = s->ns && s->name ? 0 : err_set(err, ERR_NOMEM, "sink %s", options->ident.name);
+    if (!rc && options->columns) {
+        s->own_columns = true;
+        rc = vec_columns_copy(&s->columns, options->columns);
+    }
+    if (!rc)
+        rc = vec_conn_new(&s->conn, options->db, err);
+    if (!rc)
+        rc = open_writer(s, err);
+    if (rc) {
+        sink_free(&s->sink);
+        return rc;
+    }
+    *out = &s->sink;
+    return 0;
+}

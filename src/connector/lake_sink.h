@@ -1,0 +1,25 @@
+/* lake_sink.h - a job's rows become an Iceberg table's files.
+ *
+ * Each epoch is one append (stream.h says when it is true). Small files are merged beside the job, on
+ * one worker for all sinks: a finished merge rides in the next commit of its table, so it can never
+ * conflict with the writer (lake/stage.h). The snapshot summary carries job, epoch and offsets.
+ */
+#ifndef CONNECTOR_LAKE_SINK_H
+#define CONNECTOR_LAKE_SINK_H
+
+#include "base/workers.h"
+#include "lake/lake.h"
+#include "stream/stream.h"
+
+struct lake_sink_options {
+    struct lake *lake;            /* all borrowed for the sink's life */
+    struct lake_catalog *catalog;
+    struct vec_db *db;
+    struct workers *merges;       /* NULL: no merging (simulator) */
+    struct lake_ident ident;      /* strings are copied */
+    const struct vec_columns *columns; /* of the feed; copied; NULL: exactly the table's */
+};
+int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,
+                  struct err *err);
+
+#endif

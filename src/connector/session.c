@@ -1,0 +1,309 @@
+/* session.c - the names of one script or user.
+ *
+ * Lists are short (a script defines some tens of tables), so they are searched from the newest. A
+ * table of the lake is loaded when it is named and kept for the session's life of that statement's
+ * arena: two statements may see two versions, one statement sees one.
+ */
+#include <stdio.h>
+
+#include "connector/session_int.h"
+
+static int resolve(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
+                   struct err *err);
+
+int session_no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "session"); }
+
+int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
+                       struct err *err)
+{
+    struct catalog_entry *entry = ARENA_NEW(s->arena, struct catalog_entry);
+
+    if (!entry)
+        return session_no_memory(err);
+    entry->name = arena_strdup(s->arena, name);
+    entry->lake = lake;
+    entry->default_database = database ? arena_strdup(s->arena, database) : NULL;
+    if (!entry->name)
+        return session_no_memory(err);
+    entry->next = s->catalogs;
+    s->catalogs = entry;
+    return 0;
+}
+
+int session_add_database(struct session *s, const char *name, struct err *err)
+{
+    struct database_entry *entry = ARENA_NEW(s->arena, struct database_entry);
+
+    if (!entry || !(entry->name = arena_strdup(s->arena, name)))
+        return session_no_memory(err);
+    entry->next = s->databases;
+    s->databases = entry;
+    return 0;
+}
+
+struct catalog_entry *session_find_catalog(struct session *s, const char *name)
+{
+    struct catalog_entry *entry = s->catalogs;
+
+    while (entry && strcmp(entry->name, name) != 0)
+        entry = entry->next;
+    return entry;
+}
+
+bool session_has_database(struct session *s, const char *name)
+{
+    struct database_entry *entry = s->databases;
+
+    while (entry && strcmp(entry->name, name) != 0)
+        entry = entry->next;
+    return entry != NULL;
+}
+
+struct table_entry *session_find_table(struct session *s, const char *database, const char *name)
+{
+    struct table_entry *entry = s->tables;
+
+    while (entry && (entry->dropped || strcmp(entry->table.database, database) != 0 ||
+                     strcmp(entry->table.name, name) != 0))
+        entry = entry->next;
+    return entry;
+}
+
+int session_new(struct session **out, struct connector *connector, struct arena *arena,
+                struct err *err)
+{
+    struct session *s = ARENA_NEW(arena, struct session);
+    int rc;
+
+    if (!s)
+        return session_no_memory(err);
+    s->connector = connector;
+    s->arena = arena;
+    s->lake_catalog = connector_lake_catalog(connector);
+    s->catalog = MEMORY_CATALOG;
+    s->database = MEMORY_DATABASE;
+    s->resolver = (struct sql_resolver){.table = resolve, .arg = s, .database = s->database};
+    rc = session_add_catalog(s, catalog_name(s->lake_catalog), true, NULL, err);
+    if (!rc)
+        rc = session_add_catalog(s, MEMORY_CATALOG, false, MEMORY_DATABASE, err);
+    if (!rc)
+        rc = session_add_database(s, MEMORY_DATABASE, err);
+    if (!rc)
+        *out = s;
+    return rc;
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    for (struct loaded *l = s->loaded; l; l = l->next)
+        lake_metadata_free(l->handle.metadata);
+    s->loaded = NULL;
+}
+
+const struct sql_resolver *session_resolver(struct session *s)
+{
+    s->resolver.time_zone = session_setting(s, "table.local-time-zone");
+    s->resolver.database = s->database;
+    return &s->resolver;
+}
+
+const char *session_catalog(struct session *s) { return s->catalog; }
+const char *session_database(struct session *s) { return s->database; }
+
+/* ---- looking names up ---- */
+
+static int lake_columns_of(struct session *s, const struct lake_schema *schema,
+                           struct sql_table *out, struct err *err)
+{
+    struct sql_column *columns = ARENA_ARRAY(s->arena, struct sql_column, schema->root.field_count);
+
+    if (!columns)
+        return session_no_memory(err);
+    for (size_t i = 0; i < schema->root.field_count; i++) {
+        const struct lake_field *field = &schema->root.fields[i];
+
+        columns[i].name = field->name;
+        columns[i].comment = field->doc;
+        columns[i].type = type_from_lake(s->arena, &field->type, field->required);
+        columns[i].kind = SQL_COLUMN_PHYSICAL;
+        if (!columns[i].type)
+            return session_no_memory(err);
+    }
+    out->columns = columns;
+    out->column_count = schema->root.field_count;
+    return 0;
+}
+
+static int load_lake_table(struct session *s, const char *catalog, const char *database,
+                           const char *name, const struct sql_table **out, struct err *err)
+{
+    struct loaded *l = ARENA_NEW(s->arena, struct loaded);
+    struct catalog_table table = {0};
+    struct lake_ident ident;
+    int rc;
+
+    if (!l)
+        return session_no_memory(err);
+    ident.ns = arena_strdup(s->arena, database);
+    ident.name = arena_strdup(s->arena, name);
+    if (!ident.ns || !ident.name)
+        return session_no_memory(err);
+    rc = catalog_table_load(s->lake_catalog, &ident, s->arena, &table, err);
+    if (rc)
+        return rc;
+    l->handle = (struct session_table){.kind = SESSION_LAKE, .ident = ident};
+    l->handle.metadata = table.metadata; /* the session's from here on */
+    l->handle.metadata_location = table.location;
+    l->next = s->loaded;
+    s->loaded = l;
+    l->table.catalog = arena_strdup(s->arena, catalog);
+    l->table.database = ident.ns;
+    l->table.name = ident.name;
+    l->table.handle = &l->handle;
+    rc = lake_columns_of(s, lake_metadata_schema(table.metadata), &l->table, err);
+    if (!rc)
+        *out = &l->table;
+    return rc;
+}
+
+static int look_up(struct session *s, const char *catalog, const char *database, const char *name,
+                   const struct sql_table **out, struct err *err)
+{
+    struct catalog_entry *entry = session_find_catalog(s, catalog);
+    struct table_entry *table;
+
+    if (!entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
+    if (entry->lake)
+        return load_lake_table(s, catalog, database, name, out, err);
+    table = session_find_table(s, database, name);
+    if (!table)
+        return err_set(err, ERR_NOENT, "there is no table `%s`.`%s`.`%s`", catalog, database, name);
+    *out = &table->table;
+    return 0;
+}
+
+static int resolve(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
+                   struct err *err)
+{
+    struct session *s = arg;
+    struct err second = {0};
+    int rc;
+
+    if (count == 3)
+        return look_up(s, parts[0], parts[1], parts[2], out, err);
+    if (count == 1)
+        return look_up(s, s->catalog, s->database, parts[0], out, err);
+    rc = look_up(s, s->catalog, parts[0], parts[1], out, err);
+    if (rc == ERR_NOENT &&
+        look_up(s, catalog_name(s->lake_catalog), parts[0], parts[1], out, &second) == 0)
+        return 0;
+    return rc;
+}
+
+const char *session_setting(struct session *s, const char *key)
+{
+    for (size_t i = 0; i < s->setting_count; i++)
+        if (!strcmp(s->settings[i].key, key))
+            return s->settings[i].value;
+    return NULL;
+}
+
+const struct session_setting_row *session_settings(struct session *s, size_t *count)
+{
+    *count = s->setting_count;
+    return s->settings;
+}
+
+/* ---- lists ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int sorted(struct session_names *names)
+{
+    if (names->count)
+        qsort(names->list, names->count, sizeof(names->list[0]), by_name);
+    return 0;
+}
+
+int session_catalogs(struct session *s, struct session_names *out, struct err *err)
+{
+    size_t count = 0;
+
+    *out = (struct session_names){0};
+    for (struct catalog_entry *c = s->catalogs; c; c = c->next)
+        count++;
+    out->list = ARENA_ARRAY(s->arena, const char *, count);
+    if (!out->list)
+        return session_no_memory(err);
+    for (struct catalog_entry *c = s->catalogs; c; c = c->next)
+        out->list[out->count++] = c->name;
+    return sorted(out);
+}
+
+static int from_lake(struct catalog_names *names, struct session_names *out)
+{
+    out->list = names->list;
+    out->count = names->count;
+    return sorted(out);
+}
+
+int session_databases(struct session *s, const char *catalog, struct session_names *out,
+                      struct err *err)
+{
+    struct catalog_entry *entry = session_find_catalog(s, catalog ? catalog : s->catalog);
+    struct catalog_names names = {0};
+    size_t count = 0;
+    int rc;
+
+    *out = (struct session_names){0};
+    if (!entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog ? catalog : s->catalog);
+    if (entry->lake) {
+        rc = catalog_namespace_list(s->lake_catalog, NULL, NULL, 0, s->arena, &names, err);
+        return rc ? rc : from_lake(&names, out);
+    }
+    for (struct database_entry *d = s->databases; d; d = d->next)
+        count++;
+    out->list = ARENA_ARRAY(s->arena, const char *, count);
+    if (!out->list)
+        return session_no_memory(err);
+    for (struct database_entry *d = s->databases; d; d = d->next)
+        out->list[out->count++] = d->name;
+    return sorted(out);
+}
+
+int session_tables(struct session *s, const char *catalog, const char *database, bool views_only,
+                   struct session_names *out, struct err *err)
+{
+    struct catalog_entry *entry = session_find_catalog(s, catalog ? catalog : s->catalog);
+    const char *db = database ? database : s->database;
+    struct catalog_names names = {0};
+    size_t count = 0;
+    int rc;
+
+    *out = (struct session_names){0};
+    if (!entry)
+        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog ? catalog : s->catalog);
+    if (entry->lake && views_only)
+        return 0;
+    if (entry->lake) {
+        rc = catalog_table_list(s->lake_catalog, db, NULL, 0, s->arena, &names, err);
+        return rc ? rc : from_lake(&names, out);
+    }
+    for (struct table_entry *t = s->tables; t; t = t->next)
+        count++;
+    out->list = ARENA_ARRAY(s->arena, const char *, count ? count : 1);
+    if (!out->list)
+        return session_no_memory(err);
+    for (struct table_entry *t = s->tables; t; t = t->next)
+        if (!t->dropped && !strcmp(t->table.database, db) &&
+            (!views_only || t->handle.kind == SESSION_VIEW))
+            out->list[out->count++] = t->table.name;
+    return sorted(out);
+}

@@ -1,0 +1,63 @@
+/* session.h - what names mean to one script or one user: catalogs, databases, tables, settings.
+ *
+ * Two kinds of catalog. The memory catalog `default_catalog` holds what CREATE TABLE ... WITH
+ * ('connector' = ...) and CREATE VIEW define, for the life of the session. A lake catalog is our
+ * Iceberg catalog under the name that CREATE CATALOG gave it; it is there from the start under its
+ * own name. A name is looked up in the current catalog and database first; what is not found there
+ * and has two parts is looked up in the lake.
+ * Memory: everything given out lives in the arena given to session_new.
+ * Threads: one at a time.
+ */
+#ifndef CONNECTOR_SESSION_H
+#define CONNECTOR_SESSION_H
+
+#include "connector/connector.h"
+#include "sql/sql.h"
+
+struct session;
+
+enum session_table_kind { SESSION_CONNECTOR, SESSION_LAKE, SESSION_VIEW };
+struct session_table { /* sql_table.handle */
+    enum session_table_kind kind;
+    struct lake_ident ident;        /* LAKE */
+    struct lake_metadata *metadata; /* LAKE: the session's reference */
+    const char *metadata_location;  /* LAKE */
+    const char *text;               /* CONNECTOR, VIEW: the statement as written */
+};
+
+int session_new(struct session **out, struct connector *connector, struct arena *arena,
+                struct err *err);
+void session_free(struct session *session);
+const struct sql_resolver *session_resolver(struct session *session);
+
+/* True for statements that session_execute runs: DDL, USE, SET, RESET. */
+bool session_executes(const struct sql_statement *statement);
+/* ERR_INVALID, ERR_EXISTS, ERR_NOENT, ERR_UNSUPPORTED with line and column of the statement. */
+int session_execute(struct session *session, const struct sql_statement *statement,
+                    struct err *err);
+
+const char *session_setting(struct session *session, const char *key); /* or NULL */
+const char *session_catalog(struct session *session);                  /* current */
+const char *session_database(struct session *session);
+/* Names, sorted, for SHOW. `catalog`, `database` NULL: the current one. */
+struct session_names {
+    const char **list;
+    size_t count;
+};
+int session_catalogs(struct session *session, struct session_names *out, struct err *err);
+int session_databases(struct session *session, const char *catalog, struct session_names *out,
+                      struct err *err);
+int session_tables(struct session *session, const char *catalog, const char *database,
+                   bool views_only, struct session_names *out, struct err *err);
+struct session_setting_row {
+    const char *key, *value;
+};
+const struct session_setting_row *session_settings(struct session *session, size_t *count);
+
+/* types.c: columns of Iceberg as Flink sees them, and back. */
+const struct sql_type *type_from_lake(struct arena *arena, const struct lake_type *type,
+                                      bool required);
+int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_type *out,
+                 struct err *err);
+
+#endif

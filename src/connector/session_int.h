@@ -1,0 +1,65 @@
+/* session_int.h - what session.c (names) and ddl.c (statements) share. */
+#ifndef CONNECTOR_SESSION_INT_H
+#define CONNECTOR_SESSION_INT_H
+
+#include "connector/session.h"
+
+#define MEMORY_CATALOG  "default_catalog"
+#define MEMORY_DATABASE "default_database"
+
+struct catalog_entry {
+    struct catalog_entry *next;
+    const char *name;
+    bool lake;
+    const char *default_database; /* or NULL */
+};
+struct database_entry { /* of the memory catalog */
+    struct database_entry *next;
+    const char *name;
+};
+struct table_entry { /* of the memory catalog */
+    struct table_entry *next;
+    struct sql_table table;
+    struct session_table handle;
+    bool dropped;
+};
+struct loaded { /* a lake table, for its reference */
+    struct loaded *next;
+    struct sql_table table;
+    struct session_table handle;
+};
+
+struct session {
+    struct connector *connector;
+    struct arena *arena;
+    struct catalog *lake_catalog;
+    struct catalog_entry *catalogs;
+    struct database_entry *databases;
+    struct table_entry *tables;
+    struct loaded *loaded;
+    const char *catalog, *database; /* current */
+    struct session_setting_row *settings;
+    size_t setting_count, setting_cap;
+    struct sql_resolver resolver;
+};
+
+int session_no_memory(struct err *err);
+struct catalog_entry *session_find_catalog(struct session *s, const char *name);
+bool session_has_database(struct session *s, const char *name);
+struct table_entry *session_find_table(struct session *s, const char *database, const char *name);
+int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
+                        struct err *err);
+int session_add_database(struct session *s, const char *name, struct err *err);
+
+/* lake_ddl.c: CREATE TABLE in the Iceberg catalog. */
+int lake_table_create(struct session *s, const struct lake_ident *ident,
+                      const struct sql_create_table *create, const struct sql_table *table,
+                      struct err *err);
+
+/* connector.c's parts that sessions need. */
+struct catalog *connector_lake_catalog(struct connector *connector);
+const int *connector_catalog_ports(struct connector *connector);
+int connector_columns(struct vec_db *db, const struct sql_output *outputs, size_t count,
+                      struct vec_columns *out, struct err *err);
+
+#endif
