@@ -20,6 +20,7 @@ static const struct cli_command command_version = {
     .name = "version", .summary = "print the version", .run = run_version};
 
 static const struct cli_command *const commands[] = {
+    &command_check,
     &command_generate,
     &command_version,
 };

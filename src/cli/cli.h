@@ -40,6 +40,4 @@ int cli_main(int argc, char **argv, const struct room *rooms);
 /* "tarn: text" on stderr; returns `code`. */
 int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-extern const struct cli_command command_generate;
-
 #endif

@@ -127,13 +127,6 @@ static int parse_speed(const char *text, double *speed)
     return end != text && *end == '\0' && *speed > 0 && isfinite(*speed) ? 0 : ERR_INVALID;
 }
 
-static void print_problems(const struct yaml_problems *problems)
-{
-    for (size_t i = 0; i < problems->count; i++)
-        fprintf(stderr, "%s:%d:%d: %s\n", problems->list[i].file, problems->list[i].line,
-                problems->list[i].column, problems->list[i].text);
-}
-
 static void print_figures(const struct generate_run *run, int64_t wall_ns, int64_t cpu_ns)
 {
     double seconds = (double)wall_ns / 1e9;
@@ -194,9 +187,8 @@ static int run_generate(const struct cli_call *call)
         signal(SIGPIPE, SIG_IGN);
         rc = run_set(a, set, &run, &err);
     }
-    if (problems.count)
-        print_problems(&problems);
-    else if (rc)
+    cli_print_problems(&problems);
+    if (rc && problems.count == 0)
         cli_fail(CLI_FAILED, "%s", err.text);
     generate_set_free(set);
     arena_deinit(&arena);

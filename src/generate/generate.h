@@ -45,6 +45,8 @@ size_t generate_set_count(const struct generate_set *set);
 const char *generate_set_name(const struct generate_set *set, size_t index); /* borrowed from set */
 const char *generate_set_topic(const struct generate_set *set, size_t index);
 double generate_set_rate(const struct generate_set *set, size_t index); /* events per second */
+/* "500ms" (between two events) or "2/s" as microseconds between two. ERR_INVALID. */
+int generate_parse_interval(const char *text, double *us);
 /* The JSON Schema of a template file, made from the tables that read one. */
 int generate_schema(struct buf *out, struct err *err);
 

@@ -152,7 +152,8 @@ struct node {
 };
 
 struct template {
-    const char *file, *name, *topic, *description;
+    const char *file; /* for complaints, while loading; lives as long as they do */
+    const char *name, *topic, *description;
     double interval_us;
     bool interval_set; /* overridden by name */
     struct node *root;
@@ -218,8 +219,10 @@ uint64_t stream_of(const struct template *t, const char *path, const char *use);
 /* What kind number `index` may say; NULL behind the last. For the schema. */
 const struct yaml_field *kind_keys(size_t index, const char **name);
 
+/* set.c: what a file and one of its faults may say, for the schema. */
+extern const struct yaml_field template_keys[], fault_keys[];
+
 /* text.c: the small languages inside a template. 0 or ERR_INVALID. */
-int parse_interval_us(const char *text, double *us); /* "500ms", "2/s", "1.5h", "-3d" */
 int parse_real(const struct yaml_node *yaml, double *out);
 int parse_probability(const struct yaml_node *yaml, uint64_t *below);
 int parse_pattern(struct arena *arena, const char *text, struct pattern_set **sets,

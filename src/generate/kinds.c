@@ -474,7 +474,7 @@ static int interval(struct compiler *c, const struct node *node, const char *key
                     double *us)
 {
     *us = 0;
-    if (text && (parse_interval_us(text, us) || fabs(*us) > 1e16))
+    if (text && (generate_parse_interval(text, us) || fabs(*us) > 1e16))
         return complain(c, node->source, "'%s': expected a duration such as 500ms, 2h or -3d, not '%s'",
                         key, text);
     return 0;

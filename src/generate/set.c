@@ -17,7 +17,7 @@ struct header {
 #define KEY(key_, kind_, ...)                                                                      \
     {.key = #key_, .kind = kind_, .at = offsetof(struct header, key_), __VA_ARGS__}
 
-static const struct yaml_field header_keys[] = {
+const struct yaml_field template_keys[] = {
     {.key = "$schema", .kind = YK_STR, .at = offsetof(struct header, schema),
      .help = "address of the schema, for editors"},
     KEY(name, YK_STR, .required = true, .help = "what commands and references call it"),
@@ -37,7 +37,7 @@ struct fault_spec {
 };
 #define KEY(key_, kind_, ...)                                                                      \
     {.key = #key_, .kind = kind_, .at = offsetof(struct fault_spec, key_), __VA_ARGS__}
-static const struct yaml_field fault_keys[] = {
+const struct yaml_field fault_keys[] = {
     KEY(rate, YK_NODE, .help = "share of events: 0.05 or 5%, which is the default"),
     KEY(help, YK_STR, .help = "a note for readers"),
     KEY(fields, YK_NODE, .help = "list of the fields it strikes, each by its own chance"),
@@ -106,7 +106,7 @@ static int template_header(struct generate_set *set, struct template *t,
     if (!is_topic(t->topic) || !is_topic(t->name))
         return COMPLAIN(t, doc, "'%s' cannot be a topic: letters, digits, '.', '_' and '-' only",
                         is_topic(t->name) ? t->topic : t->name), ERR_INVALID;
-    if (parse_interval_us(header->rate, &t->interval_us) || t->interval_us < 1e-3 ||
+    if (generate_parse_interval(header->rate, &t->interval_us) || t->interval_us < 1e-3 ||
         t->interval_us > 1e15)
         return COMPLAIN(t, rate ? rate : doc,
                         "'%s' is no rate: write 500ms (the time between two) or 2/s", header->rate),
@@ -169,7 +169,7 @@ static int template_load(struct generate_set *set, struct disk *disk, const char
         return rc == ERR_CORRUPT ? ERR_INVALID : rc;
     if (doc.type != YAML_MAP)
         return COMPLAIN(t, &doc, "a generator is an object with name, rate and fields"), ERR_INVALID;
-    if (yaml_bind(&doc, header_keys, &header, file, problems) ||
+    if (yaml_bind(&doc, template_keys, &header, file, problems) ||
         template_header(set, t, &doc, &header, problems))
         return ERR_INVALID;
     t->root = template_root(&c, header.fields);
@@ -485,7 +485,7 @@ static int load_files(struct generate_set *set, struct disk *disk, const char *d
     if (!set->list)
         return err_set(err, ERR_NOMEM, "%s", dir);
     for (size_t i = 0; i < count; i++) {
-        const char *file = arena_printf(&set->arena, "%s/%s", dir, entries[i].name);
+        const char *file = arena_printf(problems->arena, "%s/%s", dir, entries[i].name);
 
         if (!is_template_file(&entries[i]))
             continue;

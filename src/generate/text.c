@@ -56,7 +56,7 @@ static int unit_us(const char *name, double *us)
 
 /* "500ms" is the time between two events, "2/s" how many there are in a unit: both become the time
  * between two. */
-int parse_interval_us(const char *text, double *us)
+int generate_parse_interval(const char *text, double *us)
 {
     char *end;
     double value = strtod(text, &end), unit;

@@ -1,0 +1,101 @@
+/* check.c - `tarn check`: everything that can be known of a project without starting it. */
+#include <stdio.h>
+
+#include "cli/cli_int.h"
+#include "cli/config.h"
+
+struct check_args {
+    bool schema, generator_schema;
+};
+static const struct option options[] = {
+    {"schema", 0, OPT_FLAG, offsetof(struct check_args, schema), NULL,
+     "print the JSON Schema of tarn.yaml instead"},
+    {"generator-schema", 0, OPT_FLAG, offsetof(struct check_args, generator_schema), NULL,
+     "print the JSON Schema of generators/*.json instead"},
+    {NULL}};
+
+void cli_print_problems(const struct yaml_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        fprintf(stderr, "%s:%d:%d: %s\n", problems->list[i].file, problems->list[i].line,
+                problems->list[i].column, problems->list[i].text);
+}
+
+static int print_schema(int (*make)(struct buf *out, struct err *err))
+{
+    struct buf text = {0};
+    struct err err = {0};
+    int rc = make(&text, &err);
+
+    if (!rc)
+        fwrite(text.ptr, 1, text.len, stdout);
+    buf_deinit(&text);
+    return rc ? cli_fail(CLI_FAILED, "%s", err.text) : CLI_OK;
+}
+
+/* The generators of a project, when it has any. */
+static int check_generators(const struct config *config, struct yaml_problems *problems,
+                            size_t *count, struct err *err)
+{
+    struct generate_options options_ = {.rates = config->generators.rates,
+                                        .rate_count = config->generators.rate_count,
+                                        .faults = config->generators.faults,
+                                        .fault_count = config->generators.fault_count};
+    struct generate_set *set = NULL;
+    int rc;
+
+    *count = 0;
+    if (!disk_exists(disk_system(), config->generators.dir))
+        return 0;
+    rc = generate_set_load(&set, disk_system(), config->generators.dir, &options_, problems, err);
+    if (!rc)
+        *count = generate_set_count(set);
+    generate_set_free(set);
+    return rc;
+}
+
+static int check_project(const char *dir, struct yaml_problems *problems, struct err *err)
+{
+    struct config *config = NULL;
+    size_t generators = 0, before;
+    int rc = config_load(&config, disk_system(), dir, problems, err);
+
+    if (rc)
+        return rc;
+    before = problems->count;
+    rc = check_generators(config, problems, &generators, err);
+    if (rc && problems->count == before) /* an override that names nothing */
+        yaml_complain(problems, "tarn.yaml", 1, 1, "%s", err->text);
+    if (!rc)
+        printf("%s: no mistakes (%zu topics, %zu generators)\n", config->name, config->topic_count,
+               generators);
+    config_free(config);
+    return rc;
+}
+
+static int run_check(const struct cli_call *call)
+{
+    const struct check_args *a = call->options;
+    const char *dir = call->args->count ? call->args->items[0] : ".";
+    struct arena arena = {0};
+    struct yaml_problems problems = {.arena = &arena};
+    struct err err = {0};
+    int rc;
+
+    if (a->schema)
+        return print_schema(config_schema);
+    if (a->generator_schema)
+        return print_schema(generate_schema);
+    rc = check_project(dir, &problems, &err);
+    cli_print_problems(&problems);
+    if (rc && problems.count == 0)
+        cli_fail(CLI_USAGE, "%s", err.text);
+    arena_deinit(&arena);
+    return rc == 0 ? CLI_OK : rc == ERR_INVALID || rc == ERR_NOENT ? CLI_USAGE : CLI_FAILED;
+}
+
+const struct cli_command command_check = {
+    .name = "check", .args = "[DIR]", .summary = "look for mistakes in a project without starting it",
+    .examples = "  tarn check                    the project in this folder\n"
+                "  tarn check examples/payments  another one\n",
+    .options = options, .options_size = sizeof(struct check_args), .run = run_check};
