@@ -43,7 +43,8 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
 static int open_source(struct connector *c, const struct sql_insert_plan *plan,
                        struct session *session, struct stream_source **out, struct err *err)
 {
-    struct kafka_source_options o = {.broker = c->options.broker, .clock = c->options.clock};
+    struct kafka_source_options o = {
+        .broker = c->options.broker, .db = c->options.db, .clock = c->options.clock};
     const struct session_table *handle = plan->source->handle;
     const char *connector;
 

@@ -13,7 +13,8 @@
 struct broker;
 
 struct kafka_source_options {
-    struct broker *broker;         /* borrowed for the source's life, as is the clock */
+    struct broker *broker;         /* borrowed for the source's life, as are the next two */
+    struct vec_db *db;
     struct clock *clock;
     const struct sql_table *table; /* borrowed for the call: columns and options */
     const struct sql_options *hints; /* OPTIONS hint, or NULL: they win over the table's */

@@ -1,0 +1,49 @@
+/* kafka_options.h - what WITH ('connector' = 'kafka', ...) and the columns of a table say.
+ * Source: Flink 1.20, "Apache Kafka SQL Connector" and "JSON Format". */
+#ifndef CONNECTOR_KAFKA_OPTIONS_H
+#define CONNECTOR_KAFKA_OPTIONS_H
+
+#include "connector/kafka_source.h"
+#include "format/json.h"
+#include "log/batch.h"
+
+enum kafka_place_kind {
+    KAFKA_EARLIEST, KAFKA_LATEST, KAFKA_GROUP, KAFKA_TIMESTAMP, KAFKA_OFFSETS, KAFKA_UNBOUNDED
+};
+struct kafka_place {
+    enum kafka_place_kind kind;
+    int64_t timestamp_ms;
+    int64_t *offsets; /* owned; by partition, -1 where none is given */
+    size_t offset_count;
+};
+
+enum kafka_metadata {
+    KAFKA_META_TOPIC, KAFKA_META_PARTITION, KAFKA_META_HEADERS, KAFKA_META_LEADER_EPOCH,
+    KAFKA_META_OFFSET, KAFKA_META_TIMESTAMP, KAFKA_META_TIMESTAMP_TYPE
+};
+struct kafka_metadata_column {
+    enum kafka_metadata key;
+    idx_t column;
+};
+
+struct kafka_source_config {
+    char *topic, *group; /* owned */
+    struct kafka_place startup, bounded, reset;
+    bool ignore_parse_errors, fail_on_missing_field;
+    struct kafka_metadata_column *metadata; /* owned */
+    size_t metadata_count;
+};
+
+int kafka_source_config_init(struct kafka_source_config *config,
+                             const struct kafka_source_options *options, struct err *err);
+void kafka_source_config_deinit(struct kafka_source_config *config);
+/* Columns of the feed (physical and metadata, in the table's order), a decoder for the former and
+ * places in config->metadata for the latter. */
+int kafka_source_columns(struct kafka_source_config *config,
+                         const struct kafka_source_options *options, struct vec_columns *columns,
+                         struct json_decoder **decoder, struct err *err);
+int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_chunk chunk,
+                        idx_t row, int32_t partition, const struct batch *batch,
+                        const struct record *record);
+
+#endif
