@@ -1,0 +1,188 @@
+/* http_auth.c - bearer tokens: POST /v1/oauth/tokens, and the check of a request.
+ *
+ * A token names its client and its end and carries an HMAC-SHA256 over both, keyed from the
+ * client's secret: nothing is stored, a token outlives a restart, and changing the secret ends all.
+ * OAuth 2.0 (RFC 6749, section 4.4 and 5.2), token exchange (RFC 8693) to renew one.
+ */
+#include <stdio.h>
+
+#include "base/codec.h"
+#include "catalog/http_int.h"
+#include "net/url.h"
+
+#define TOKEN_LIFE_S   3600
+#define TOKEN_MAX      2048
+#define TOKEN_PREFIX   "tarn1."
+#define ACCESS_TOKEN   "urn:ietf:params:oauth:token-type:access_token"
+#define EXCHANGE_GRANT "urn:ietf:params:oauth:grant-type:token-exchange"
+
+void auth_init(struct catalog_http *http)
+{
+    static const char purpose[] = "tarn catalog token";
+    const char *secret = http->client_secret ? http->client_secret : "";
+
+    hmac_sha256(secret, strlen(secret), purpose, sizeof(purpose) - 1, http->token_key);
+}
+
+/* Takes the same time wherever the texts differ. */
+static bool same_secret(const char *a, const char *b)
+{
+    uint8_t x[32], y[32], difference = 0;
+
+    sha256(a, strlen(a), x);
+    sha256(b, strlen(b), y);
+    for (size_t i = 0; i < sizeof(x); i++)
+        difference |= x[i] ^ y[i];
+    return difference == 0;
+}
+
+/* tarn1.<end, ms>.<mac>; the client is the only one there is. */
+static void token_make(struct catalog_http *http, int64_t end_ms, char out[128])
+{
+    char text[128];
+    uint8_t mac[32];
+    char hex[65];
+
+    snprintf(text, sizeof(text), "%" PRId64 ".%.60s", end_ms, http->client_id);
+    hmac_sha256(http->token_key, sizeof(http->token_key), text, strlen(text), mac);
+    hex_encode(mac, sizeof(mac), hex);
+    snprintf(out, 128, TOKEN_PREFIX "%" PRId64 ".%s", end_ms, hex);
+}
+
+static bool token_holds(struct catalog_http *http, const char *token)
+{
+    char wanted[128];
+    int64_t end_ms = 0;
+    const char *at = token + strlen(TOKEN_PREFIX), *dot;
+
+    if (strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0 || strlen(token) >= TOKEN_MAX)
+        return false;
+    dot = strchr(at, '.');
+    if (!dot || slice_to_i64(slice_of(at, (size_t)(dot - at)), &end_ms))
+        return false;
+    if (end_ms < clock_wall_ms(http->clock))
+        return false;
+    token_make(http, end_ms, wanted);
+    return same_secret(token, wanted);
+}
+
+static bool is_loopback(const char *peer)
+{
+    return strncmp(peer, "127.", 4) == 0 || strncmp(peer, "[::1]", 5) == 0 ||
+           strncmp(peer, "[::ffff:127.", 12) == 0;
+}
+
+/* A token that is sent must hold, also where none is needed: a client that believes it is logged
+ * in should learn that it is not. */
+bool auth_allows(struct rest_call *call)
+{
+    struct catalog_http *http = call->http;
+    const char *header = http_header(call->req, "Authorization");
+
+    if (header && strncasecmp(header, "Bearer ", 7) == 0 && http->client_id) {
+        if (token_holds(http, header + 7)) {
+            call->who = http->client_id;
+            return true;
+        }
+        if (http->login)
+            return http->loopback_open && is_loopback(http_peer(call->req)) &&
+                   strncmp(header + 7, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0;
+        return true;
+    }
+    if (!http->login)
+        return true;
+    return http->loopback_open && is_loopback(http_peer(call->req));
+}
+
+/* ---- POST /v1/oauth/tokens ---- */
+
+struct form {
+    const char *grant, *id, *secret, *subject;
+};
+
+static int read_form(struct rest_call *call, struct form *form, struct err *err)
+{
+    struct slice rest = http_body(call->req), name, value;
+
+    while (url_query_next(&rest, &name, &value)) {
+        const char *text;
+        int rc = url_decode(call->arena, value, true, &text);
+
+        if (rc)
+            return err_set(err, ERR_INVALID, "Cannot parse the form");
+        if (slice_is(name, "grant_type"))
+            form->grant = text;
+        else if (slice_is(name, "client_id"))
+            form->id = text;
+        else if (slice_is(name, "client_secret"))
+            form->secret = text;
+        else if (slice_is(name, "subject_token"))
+            form->subject = text;
+    }
+    return 0;
+}
+
+/* Authorization: Basic id:secret is the other way to send them. */
+static int read_basic(struct rest_call *call, struct form *form)
+{
+    const char *header = http_header(call->req, "Authorization");
+    struct buf plain = {.max = TOKEN_MAX};
+    char *text, *colon;
+
+    if (!header || strncasecmp(header, "Basic ", 6) != 0 || form->id)
+        return 0;
+    if (base64_decode(slice_str(header + 6), &plain)) {
+        buf_deinit(&plain);
+        return 0; /* no credentials: refused below */
+    }
+    text = arena_cstr(call->arena, buf_slice(&plain));
+    buf_deinit(&plain);
+    if (!text)
+        return ERR_NOMEM;
+    colon = strchr(text, ':');
+    if (colon) {
+        *colon = '\0';
+        form->id = text;
+        form->secret = colon + 1;
+    }
+    return 0;
+}
+
+static int oauth_error(struct rest_call *call, int status, const char *name, const char *text,
+                       struct err *err)
+{
+    return rest_reply(call, status,
+                      json_pack("{s:s, s:s}", "error", name, "error_description", text), err);
+}
+
+int auth_token(struct rest_call *call, struct err *err)
+{
+    struct catalog_http *http = call->http;
+    struct form form = {0};
+    bool good = false;
+    char token[128];
+    int rc = read_form(call, &form, err);
+
+    if (rc)
+        return rc;
+    if (read_basic(call, &form))
+        return err_set(err, ERR_NOMEM, "token");
+    if (form.grant && strcmp(form.grant, "client_credentials") == 0)
+        good = http->client_id && http->client_secret && form.id && form.secret &&
+               same_secret(form.id, http->client_id) &&
+               same_secret(form.secret, http->client_secret);
+    else if (form.grant && strcmp(form.grant, EXCHANGE_GRANT) == 0)
+        good = http->client_id && form.subject && token_holds(http, form.subject);
+    else
+        return oauth_error(call, 400, "unsupported_grant_type",
+                           "grant_type is client_credentials or token exchange", err);
+    if (!good)
+        return oauth_error(call, 401, "invalid_client", "The credentials are not valid", err);
+    token_make(http, clock_wall_ms(http->clock) + TOKEN_LIFE_S * 1000, token);
+    http_set_header(call->reply, "Cache-Control", "no-store");
+    return rest_reply(call, 200,
+                      json_pack("{s:s, s:s, s:s, s:i}", "access_token", token, "token_type",
+                                "bearer", "issued_token_type", ACCESS_TOKEN, "expires_in",
+                                TOKEN_LIFE_S),
+                      err);
+}

@@ -1,0 +1,97 @@
+/* http_int.h - what the files of the REST face share. */
+#ifndef CATALOG_HTTP_INT_H
+#define CATALOG_HTTP_INT_H
+
+#include "catalog/catalog_int.h"
+#include "catalog/http.h"
+
+#define PAGE_MAX 1000
+
+struct rest_call;
+typedef int rest_fn(struct rest_call *call, struct err *err);
+
+enum rest_flags {
+    REST_OPEN = 1,   /* without a token */
+    REST_BODY = 2,   /* a JSON object is needed */
+    REST_PREFIX = 4, /* also under /v1/{prefix} */
+    REST_HIDDEN = 8, /* not in the list of endpoints */
+};
+
+/* One line of the API: drives the routes, the checks before a handler, and the list of endpoints
+ * that GET /v1/config gives. */
+struct rest_op {
+    const char *method, *pattern; /* below /v1 */
+    rest_fn *run;
+    int flags;
+    const char *conflict; /* the exception that ERR_CONFLICT is here */
+};
+
+struct rest_group {
+    const struct rest_op *ops;
+    size_t count;
+};
+extern const struct rest_group rest_general, rest_namespaces, rest_tables, rest_commits, rest_views;
+
+struct rest_bound { /* what a route hands to the dispatcher */
+    struct catalog_http *http;
+    const struct rest_op *op;
+    struct http_route route;
+};
+
+struct catalog_http {
+    struct http_server *server;
+    struct catalog *catalog;
+    struct clock *clock;
+    char *client_id, *client_secret;
+    bool login, loopback_open;
+    char *s3_endpoint, *s3_region, *s3_access_key, *s3_secret_key;
+    uint8_t token_key[32];
+    struct rest_bound *bound;
+    size_t bound_count;
+};
+
+/* One request. The handler fills the reply and returns 0, or returns a code that becomes an error
+ * of the protocol; rest_fail sets one by hand. */
+struct rest_call {
+    struct catalog_http *http;
+    struct catalog *catalog;
+    const struct rest_op *op;
+    struct http_request *req;
+    struct http_reply *reply;
+    struct arena *arena;
+    json_t *body;  /* REST_BODY */
+    const char *who;
+};
+
+extern const struct rest_group *const rest_groups[]; /* NULL-ended */
+
+int rest_fail(struct rest_call *call, int status, const char *type, const char *text);
+/* Takes `json`. */
+int rest_reply(struct rest_call *call, int status, json_t *json, struct err *err);
+
+/* Namespaces in JSON are arrays of levels. In the arena; NULL: err tells. */
+const char *rest_ns_parse(struct rest_call *call, const json_t *levels, struct err *err);
+json_t *rest_ns_json(const char *ns);
+json_t *rest_ident_json(const char *ns, const char *name);
+int rest_ident_parse(struct rest_call *call, const json_t *json, struct lake_ident *out,
+                     struct err *err);
+/* From the path: {ns} and {table}. */
+struct lake_ident rest_path_ident(struct rest_call *call);
+/* pageToken and pageSize. */
+void rest_page(struct rest_call *call, const char **after, size_t *max);
+void rest_next_page(json_t *reply, const struct catalog_names *names);
+
+/* http_auth.c */
+void auth_init(struct catalog_http *http);
+bool auth_allows(struct rest_call *call);
+int auth_token(struct rest_call *call, struct err *err);
+
+/* http_config.c: {"s3.endpoint": ...}; the keys only where a table is loaded. */
+json_t *rest_s3_config(struct rest_call *call, bool keys);
+int rest_config(struct rest_call *call, struct err *err);
+
+/* http_table.c: {"metadata-location", "metadata", and for loads "config" ...}. */
+int rest_table_reply(struct rest_call *call, const struct catalog_table *table, bool with_config,
+                     bool refs_only, struct err *err);
+
+#endif
