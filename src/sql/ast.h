@@ -263,7 +263,6 @@ struct sql_table_arg {
     struct sql_query *query;
     struct sql_exprs partition;
     struct sql_orders order;
-    bool bare_query; /* (SELECT ...) without TABLE */
 };
 
 struct sql_expr {
