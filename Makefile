@@ -63,6 +63,16 @@ $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
 
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(BUILD)/tests/vectors/%: $(BUILD)/obj/tests/vectors/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
 $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@mkdir -p $(@D)
 	@echo '  link $@'

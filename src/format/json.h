@@ -21,7 +21,7 @@
 #define JSON_DEPTH_MAX 128 /* nesting of a record's text */
 
 /* What a value that its column cannot hold does. */
-/* Named so as not to meet jansson's JSON_NULL. */
+/* Named so as not to meet jansson's ON_FAULT_NULL. */
 enum json_policy {
     ON_FAULT_REJECT, /* the record is a dead letter */
     ON_FAULT_NULL,   /* the column is NULL */
