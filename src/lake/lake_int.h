@@ -25,4 +25,85 @@ int64_t floor_div(int64_t a, int64_t b);
 
 #define LAKE_DECIMAL_PRECISION_MAX 38
 
+/* A set of texts; members are borrowed. Lives in an arena. */
+struct path_set {
+    struct arena *arena;
+    const char **slots;
+    size_t count, cap; /* cap is a power of two */
+};
+int path_set_add(struct path_set *set, const char *path); /* 1 new, 0 there already, or ERR_NOMEM */
+bool path_set_has(const struct path_set *set, const char *path);
+
+/* A list of texts in an arena. */
+struct path_list {
+    const char **list;
+    size_t count, cap;
+};
+int path_list_add(struct path_list *list, struct arena *arena, const char *path);
+
+struct lines { /* of a manifest list, growing in an arena */
+    struct lake_manifest_file *list;
+    size_t count, cap;
+};
+int lines_add(struct lines *lines, struct arena *arena, const struct lake_manifest_file *line);
+struct entries {
+    struct lake_entry *list;
+    size_t count, cap;
+};
+int entries_add(struct entries *entries, struct arena *arena, const struct lake_entry *entry);
+
+/* stage_list.c: what happens to the lines of a manifest list. */
+struct list_job {
+    struct lake *lake;
+    const struct lake_metadata *metadata; /* the base */
+    struct arena *arena;
+    int64_t snapshot_id, sequence_number;
+    struct path_list *written; /* gets every manifest made */
+};
+/* Writes one manifest and its line, sequence numbers filled in. */
+int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
+                        const struct lake_entry *entries, size_t count,
+                        struct lake_manifest_file *line, struct err *err);
+/* Small manifests become few when there are many, by the commit.manifest.* properties. */
+int list_merge(struct list_job *job, struct lines *lines, struct err *err);
+struct rewrite_totals {
+    int64_t added_files, added_rows, added_bytes, removed_files, removed_rows, removed_bytes;
+    size_t kept; /* rewrites that were still possible */
+};
+/* Takes the removed files out of their manifests and puts the added ones in. A rewrite whose files
+ * are not all live, or to which newer deletes may apply, is left out. */
+int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
+                 size_t count, struct rewrite_totals *totals, struct err *err);
+
+/* expire.c */
+struct expiry {
+    int64_t *ids; /* snapshots to forget */
+    size_t count;
+    const char **refs; /* branches and tags past their age */
+    size_t ref_count;
+};
+/* `fresh` snapshots are about to be added in front of `branch`. */
+int expire_pick(const struct lake_metadata *metadata, const char *branch, size_t fresh,
+                int64_t now_ms, struct arena *arena, struct expiry *out, struct err *err);
+/* Files that nobody names once the expired snapshots are gone. */
+int expire_garbage(struct lake *lake, const struct lake_metadata *metadata,
+                   const struct expiry *expiry, struct arena *arena, struct path_list *garbage,
+                   struct err *err);
+
+/* Result types of a spec's fields, looking for a dropped source column in older schemas too. */
+int partition_types(const struct lake_metadata *metadata, const struct lake_partition_spec *spec,
+                    struct arena *arena, struct lake_type **out, struct err *err);
+
+/* Avro's names of codecs for write.avro.compression-codec (gzip by default). */
+const char *avro_codec_of(const struct lake_metadata *metadata);
+
+/* lake.c: the cache of parsed objects by path. */
+enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA };
+/* A new reference, or NULL. */
+void *cache_get(struct lake *lake, enum cached kind, const char *path);
+/* Keeps a reference of its own when it fits. `bytes`: what the object costs. */
+void cache_put(struct lake *lake, enum cached kind, const char *path, void *object, size_t bytes);
+void cache_drop(struct lake *lake, const char *path);
+size_t arena_bytes(const struct arena *arena);
+
 #endif

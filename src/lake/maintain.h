@@ -7,9 +7,9 @@
  * commit (stage.h) by work that does not grow with the table's age.
  *
  *   Iceberg's name                               Iceberg's default   set by `streaming` tables
- *   history.expire.max-snapshot-age-ms           432000000 (5 d)     120000
+ *   history.expire.max-snapshot-age-ms           432000000 (5 d)     300000
  *   history.expire.min-snapshots-to-keep         1                   10
- *   write.metadata.previous-versions-max         100                 5
+ *   write.metadata.previous-versions-max         100                 3
  *   write.metadata.delete-after-commit.enabled   false               true
  *   commit.manifest-merge.enabled                true
  *   commit.manifest.min-count-to-merge           100                 10
@@ -19,6 +19,7 @@
  *   tarn.merge.fan-in                            8       files merged at a time, at least 2
  *   tarn.expire.enabled                          true    expire snapshots when we commit
  *   tarn.expire.max-snapshots                    1000    never keep more on a branch
+ *   tarn.merge.small-bytes                       1048576 below it files differ in number only
  */
 #ifndef LAKE_MAINTAIN_H
 #define LAKE_MAINTAIN_H

@@ -1,0 +1,160 @@
+/* manifest_list.c - manifest lists as Avro files, and loading through the cache.
+ * Iceberg spec, "Manifest Lists". */
+#include "format/avro_file.h"
+#include "lake/lake_int.h"
+
+#define MANIFEST_BYTES_MAX ((size_t)1 << 30)
+
+#define S(field_name, field_id, field_kind, member)                                                \
+    .name = field_name, .id = field_id, .kind = field_kind,                                        \
+    .at = offsetof(struct lake_field_summary, member)
+static const struct avro_field summary_fields[] = {
+    {S("contains_null", 509, AK_BOOL, contains_null), .needed = true},
+    {S("contains_nan", 518, AK_BOOL, contains_nan), .optional = true, .absent = -1},
+    {S("lower_bound", 510, AK_BYTES, lower), .optional = true},
+    {S("upper_bound", 511, AK_BYTES, upper), .optional = true},
+};
+static const struct avro_shape summary_shape = {"r508", sizeof(struct lake_field_summary),
+                                                summary_fields, COUNT_OF(summary_fields)};
+
+/* v1 lists lack content and sequence numbers: 0 then. Counts may be null there: -1. */
+#define L(field_name, field_id, field_kind, member)                                                \
+    .name = field_name, .id = field_id, .kind = field_kind,                                        \
+    .at = offsetof(struct lake_manifest_file, member)
+static const struct avro_field list_fields[] = {
+    {L("manifest_path", 500, AK_STRING, path), .needed = true},
+    {L("manifest_length", 501, AK_LONG, length), .needed = true},
+    {L("partition_spec_id", 502, AK_INT, spec_id), .needed = true},
+    {L("content", 517, AK_INT, content)},
+    {L("sequence_number", 515, AK_LONG, sequence_number)},
+    {L("min_sequence_number", 516, AK_LONG, min_sequence_number)},
+    {L("added_snapshot_id", 503, AK_LONG, added_snapshot_id), .absent = -1},
+    {L("added_files_count", 504, AK_INT, added_files), .absent = -1},
+    {L("existing_files_count", 505, AK_INT, existing_files), .absent = -1},
+    {L("deleted_files_count", 506, AK_INT, deleted_files), .absent = -1},
+    {L("added_rows_count", 512, AK_LONG, added_rows), .absent = -1},
+    {L("existing_rows_count", 513, AK_LONG, existing_rows), .absent = -1},
+    {L("deleted_rows_count", 514, AK_LONG, deleted_rows), .absent = -1},
+    {L("partitions", 507, AK_ARRAY, partitions), .optional = true, .shape = &summary_shape,
+     .item_id = 508, .at_count = offsetof(struct lake_manifest_file, partition_count)},
+    {L("key_metadata", 519, AK_BYTES, key_metadata), .optional = true},
+    {L("first_row_id", 520, AK_LONG, first_row_id), .optional = true, .absent = -1}, /* v3 */
+};
+/* first_row_id stands last, so a v2 list is the same table one line shorter. */
+static const struct avro_shape list_shape_v3 = {"manifest_file", sizeof(struct lake_manifest_file),
+                                                list_fields, COUNT_OF(list_fields)};
+static const struct avro_shape list_shape_v2 = {"manifest_file", sizeof(struct lake_manifest_file),
+                                                list_fields, COUNT_OF(list_fields) - 1};
+
+static int parse_into(struct lake_manifest_list *list, struct slice bytes, struct arena *scratch,
+                      struct err *err)
+{
+    struct avro_file file;
+    void *records = NULL;
+    int rc = avro_file_open(bytes, scratch, &file, err);
+
+    rc = rc ? rc : avro_file_read(&file, &list_shape_v3, AVRO_BLOCK_MAX, &list->arena, &records,
+                                  &list->file_count, err);
+    list->files = records;
+    for (size_t i = 0; i < list->file_count && !rc; i++)
+        if (!list->files[i].path || list->files[i].length < 0)
+            rc = err_set(err, ERR_CORRUPT, "a line without path or length");
+    return rc;
+}
+
+int lake_manifest_list_parse(struct slice bytes, const char *path, struct lake_manifest_list **out,
+                             struct err *err)
+{
+    struct lake_manifest_list *list = calloc(1, sizeof(*list));
+    struct arena scratch = {.max_bytes = (size_t)256 << 20};
+    int rc;
+
+    if (!list)
+        return err_set(err, ERR_NOMEM, "manifest list");
+    list->refs = 1;
+    list->arena.max_bytes = MANIFEST_BYTES_MAX;
+    list->path = arena_strdup(&list->arena, path);
+    rc = list->path ? parse_into(list, bytes, &scratch, err)
+                    : err_set(err, ERR_NOMEM, "manifest list");
+    arena_deinit(&scratch);
+    if (rc) {
+        lake_manifest_list_free(list);
+        return err_wrap(err, rc, "manifest list %s", path);
+    }
+    *out = list;
+    return 0;
+}
+
+void lake_manifest_list_free(struct lake_manifest_list *list)
+{
+    if (!list || __atomic_sub_fetch(&list->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    arena_deinit(&list->arena);
+    free(list);
+}
+
+int lake_manifest_list_print(int format_version, int64_t snapshot_id, int64_t parent_id,
+                             int64_t sequence_number, const struct lake_manifest_file *files,
+                             size_t count, struct buf *out, struct err *err)
+{
+    char id[24], parent[24], seq[24];
+    struct avro_meta meta[] = {
+        {"snapshot-id", slice_of(id, 0)},
+        {"parent-snapshot-id", slice_of(parent, 0)},
+        {"sequence-number", slice_of(seq, 0)},
+        {"format-version", slice_str(format_version == 3 ? "3" : "2")},
+    };
+
+    snprintf(id, sizeof(id), "%" PRId64, snapshot_id);
+    snprintf(parent, sizeof(parent), "%" PRId64, parent_id);
+    snprintf(seq, sizeof(seq), "%" PRId64, sequence_number);
+    if (parent_id < 0)
+        snprintf(parent, sizeof(parent), "null");
+    meta[0].value = slice_str(id);
+    meta[1].value = slice_str(parent);
+    meta[2].value = slice_str(seq);
+    return avro_file_write(format_version == 3 ? &list_shape_v3 : &list_shape_v2, files, count,
+                           meta, COUNT_OF(meta), "deflate", out, err);
+}
+
+int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
+                       const struct lake_manifest_file *line, struct lake_manifest **out,
+                       struct err *err)
+{
+    struct buf bytes;
+    int rc;
+
+    *out = cache_get(lake, CACHED_MANIFEST, line->path);
+    if (*out)
+        return 0;
+    buf_init(&bytes, MANIFEST_BYTES_MAX);
+    rc = store_get_at(lake_store(lake), line->path, &bytes, err);
+    rc = rc ? rc : lake_manifest_parse(buf_slice(&bytes), line->path, metadata, line, out, err);
+    if (!rc)
+        cache_put(lake, CACHED_MANIFEST, line->path, *out, arena_bytes(&(*out)->arena));
+    buf_deinit(&bytes);
+    return rc;
+}
+
+int lake_manifest_list_load(struct lake *lake, const struct lake_metadata *metadata,
+                            const struct lake_snapshot *snapshot, struct lake_manifest_list **out,
+                            struct err *err)
+{
+    struct buf bytes;
+    int rc;
+
+    (void)metadata;
+    if (!snapshot->manifest_list)
+        return err_set(err, ERR_UNSUPPORTED, "snapshot %" PRId64 " is of format v1 without a "
+                       "manifest list", snapshot->id);
+    *out = cache_get(lake, CACHED_LIST, snapshot->manifest_list);
+    if (*out)
+        return 0;
+    buf_init(&bytes, MANIFEST_BYTES_MAX);
+    rc = store_get_at(lake_store(lake), snapshot->manifest_list, &bytes, err);
+    rc = rc ? rc : lake_manifest_list_parse(buf_slice(&bytes), snapshot->manifest_list, out, err);
+    if (!rc)
+        cache_put(lake, CACHED_LIST, snapshot->manifest_list, *out, arena_bytes(&(*out)->arena));
+    buf_deinit(&bytes);
+    return rc;
+}
