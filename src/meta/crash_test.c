@@ -28,6 +28,34 @@ static const struct meta_migration steps[] = {
 };
 static const struct meta_migration *const lists[] = {steps, NULL};
 
+/* ---- no memory ---- */
+
+static sqlite3_mem_methods real_memory;
+static int64_t memory_calls, memory_fails_at; /* counted from 1; 0: never */
+static bool memory_ran_out;                    /* in the last script */
+
+static void *thin_malloc(int len)
+{
+    return ++memory_calls == memory_fails_at ? NULL : real_memory.xMalloc(len);
+}
+
+static void *thin_realloc(void *ptr, int len)
+{
+    return ++memory_calls == memory_fails_at ? NULL : real_memory.xRealloc(ptr, len);
+}
+
+/* Before SQLite's first use in the program. */
+static void thin_memory(void)
+{
+    sqlite3_mem_methods thin;
+
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory);
+    thin = real_memory;
+    thin.xMalloc = thin_malloc;
+    thin.xRealloc = thin_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &thin);
+}
+
 struct plan {
     int64_t at;    /* the call that fails, counted from 1 */
     int64_t seen;
@@ -141,6 +169,8 @@ static bool try_plan(struct plan *plan, uint64_t seed)
     disk_sim_on_call(sim, on_call, plan);
     run_script(plan, sim, &clock.clock);
     disk_sim_on_call(sim, NULL, NULL);
+    memory_ran_out = memory_fails_at && memory_calls >= memory_fails_at;
+    memory_fails_at = 0;
     if (!plan->for_good && !plan->then_dark) { /* the live database agrees too */
         assert_int_equal(open_db(&meta, disk, &clock.clock, &err), 0);
         check(meta, plan);
@@ -159,7 +189,7 @@ static bool try_plan(struct plan *plan, uint64_t seed)
 static void told_is_true_after_power_loss_at_every_disk_call(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint64_t seed = 1; seed <= 2; seed++) {
         struct plan plan = {.at = 1, .for_good = true, .code = ERR_IO};
 
         for (; try_plan(&plan, seed * 1000 + (uint64_t)plan.at); plan.at++)
@@ -185,7 +215,7 @@ static void told_is_true_when_any_disk_call_fails(void **state)
 static void a_failed_commit_does_not_come_back_after_power_loss(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint64_t seed = 1; seed <= 2; seed++) {
         struct plan plan = {.at = 1, .then_dark = true, .code = ERR_IO};
 
         for (; try_plan(&plan, seed * 1000 + (uint64_t)plan.at); plan.at++)
@@ -232,6 +262,19 @@ static void a_full_disk_is_told_and_writes_go_on_when_space_is_back(void **state
     disk_sim_free(sim);
 }
 
+static void told_is_true_when_any_allocation_of_sqlite_fails(void **state)
+{
+    (void)state;
+    memory_ran_out = true;
+    for (int64_t at = 1; memory_ran_out; at += 1 + at / 50) { /* the first, then samples */
+        struct plan plan = {.at = 0};
+
+        memory_calls = 0;
+        memory_fails_at = at;
+        try_plan(&plan, 1);
+    }
+}
+
 /* Thousands of failures on purpose would say so. */
 static void say_nothing(void *arg, enum diag_level level, const char *part, const char *line)
 {
@@ -244,9 +287,11 @@ int main(void)
         cmocka_unit_test(told_is_true_after_power_loss_at_every_disk_call),
         cmocka_unit_test(told_is_true_when_any_disk_call_fails),
         cmocka_unit_test(a_failed_commit_does_not_come_back_after_power_loss),
+        cmocka_unit_test(told_is_true_when_any_allocation_of_sqlite_fails),
         cmocka_unit_test(a_full_disk_is_told_and_writes_go_on_when_space_is_back),
     };
 
+    thin_memory();
     diag_set_sink(say_nothing, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
