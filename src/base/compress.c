@@ -282,6 +282,8 @@ static int xerial_decompress(struct slice in, size_t max, struct buf *out, struc
             return corrupt(err, CODEC_SNAPPY, "a frame goes past the end");
         rc = snappy_unblock(CODEC_SNAPPY, slice_of(in.ptr + 4, len), max - (out->len - base), out,
                             err);
+        if (rc == ERR_LIMIT)
+            return too_long(err, CODEC_SNAPPY, max);
         if (rc)
             return rc;
         in = slice_of(in.ptr + 4 + len, in.len - 4 - len);
