@@ -3,10 +3,15 @@
 #define CLI_CLI_INT_H
 
 #include "cli/cli.h"
+#include "cli/config.h"
 
-#include "base/yaml.h"
+extern const struct cli_command command_check, command_down, command_generate, command_logs,
+    command_status, command_up;
 
-extern const struct cli_command command_check, command_generate;
+/* Reads a project; mistakes are printed. Returns an exit code. The caller owns *out. */
+int cli_project(const char *dir, struct config **out);
+/* The data folder: `data`, or what the project says. Returns an exit code; free *out. */
+int cli_data_path(const char *project, const char *data, char **out);
 
 /* One line each, FILE:LINE:COLUMN: what, on stderr. */
 void cli_print_problems(const struct yaml_problems *problems);

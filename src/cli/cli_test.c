@@ -158,7 +158,7 @@ static void every_part_of_a_project_is_read(void **state)
     assert_int_equal(config->kafka.listener_count, 2);
     assert_int_equal(config->kafka.listeners[1].port, 29092);
     assert_string_equal(config->kafka.listeners[1].advertised, "kafka");
-    assert_int_equal(config->kafka.fsync, FSYNC_ALWAYS);
+    assert_int_equal(config->kafka.fsync, 0);
     assert_string_equal(config->s3.buckets.items[1], "b");
     assert_int_equal(config->topic_count, 2);
     assert_int_equal(config->topics[0].partitions, 3);

@@ -12,8 +12,6 @@
 #include "base/yaml.h"
 #include "generate/generate.h"
 
-enum config_fsync { FSYNC_ALWAYS, FSYNC_INTERVAL, FSYNC_NEVER };
-
 struct config_listener {
     int port;
     const char *advertised; /* the name that clients are told; "": the one they dialled */
@@ -44,7 +42,7 @@ struct config {
         size_t listener_count;
         int64_t partitions;
         bool auto_create;
-        int fsync; /* enum config_fsync */
+        int fsync; /* enum broker_fsync: the names in the same order */
         int64_t fsync_ms;
         int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
         int64_t message_bytes_max;

@@ -1,0 +1,54 @@
+/* instance.h - one running tarn: what the rooms are given, and the order in which they start.
+ *
+ * src/main.c lists the rooms; `up` starts them from the top down and stops them from the bottom up.
+ * Threads: filled by the main thread before the control socket opens, read by all afterwards.
+ */
+#ifndef CLI_INSTANCE_H
+#define CLI_INSTANCE_H
+
+#include "base/base.h"
+#include "base/workers.h"
+#include "catalog/http.h"
+#include "cli/config.h"
+#include "cli/control.h"
+#include "cli/data_dir.h"
+#include "cli/logfile.h"
+#include "vec/vec.h"
+
+struct feeder;
+
+struct instance {
+    struct config *config;
+    struct disk *disk;
+    struct clock *clock;
+    struct data_dir *data;
+    struct logfile *logfile;
+    const char *data_path;
+    int64_t started_ns;
+
+    struct workers *workers; /* for what may block: syncs, merges */
+    struct meta *meta;
+    struct store *store;
+    struct vec_db *streams_db; /* DuckDB for jobs: runs on the jobs' threads */
+    struct lake *lake;
+    struct catalog *catalog;
+    struct catalog_http *catalog_http;
+    struct control *control;
+};
+
+struct room {
+    const char *name;
+    int (*start)(struct instance *instance, struct err *err);
+    void (*stop)(struct instance *instance); /* copes with a room that never started */
+};
+
+/* Starts the rooms in order; on a failure stops those that run, names the room and returns. */
+int instance_start(struct instance *instance, const struct room *rooms, struct err *err);
+void instance_stop(struct instance *instance, const struct room *rooms);
+
+/* What status and the screen show: one JSON object; the caller decrefs. NULL: out of memory. */
+json_t *instance_status(struct instance *instance);
+
+extern const struct control_verb instance_verbs[];
+
+#endif
