@@ -73,6 +73,11 @@ $(BUILD)/tests/vectors/%: $(BUILD)/obj/tests/vectors/%.o $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
+$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
 $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@mkdir -p $(@D)
 	@echo '  link $@'

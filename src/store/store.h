@@ -66,6 +66,7 @@ struct store_ops {
                 const char *start_after, size_t max_keys, struct arena *, struct store_list *,
                 struct err *);
     int (*bucket_make)(struct store *, const char *bucket, struct err *); /* ERR_EXISTS */
+    int (*bucket_check)(struct store *, const char *bucket, struct err *); /* ERR_NOENT */
     int (*bucket_remove)(struct store *, const char *bucket, struct err *); /* ERR_CONFLICT: full */
     int (*bucket_list)(struct store *, struct arena *, struct store_entry **, size_t *count,
                        struct err *);

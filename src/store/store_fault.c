@@ -95,6 +95,11 @@ static int fault_bucket_make(struct store *store, const char *bucket, struct err
     THROUGH(STORE_BUCKET, bucket, NULL, under->ops->bucket_make(under, bucket, err));
 }
 
+static int fault_bucket_check(struct store *store, const char *bucket, struct err *err)
+{
+    THROUGH(STORE_BUCKET, bucket, NULL, under->ops->bucket_check(under, bucket, err));
+}
+
 static int fault_bucket_remove(struct store *store, const char *bucket, struct err *err)
 {
     THROUGH(STORE_BUCKET, bucket, NULL, under->ops->bucket_remove(under, bucket, err));
@@ -133,6 +138,7 @@ static const struct store_ops fault_ops = {
     .remove = fault_remove,
     .list = fault_list,
     .bucket_make = fault_bucket_make,
+    .bucket_check = fault_bucket_check,
     .bucket_remove = fault_bucket_remove,
     .bucket_list = fault_bucket_list,
     .local = fault_local,

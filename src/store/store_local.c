@@ -364,6 +364,13 @@ static int bucket_make(struct store *store, const char *bucket, struct err *err)
     return rc;
 }
 
+static int bucket_check(struct store *store, const char *bucket, struct err *err)
+{
+    int rc = local_check(bucket, NULL, err);
+
+    return rc ? rc : local_bucket_check(local_of(store), bucket, err);
+}
+
 static int bucket_remove(struct store *store, const char *bucket, struct err *err)
 {
     struct local *local = local_of(store);
@@ -447,6 +454,7 @@ static const struct store_ops local_ops = {
     .remove = local_remove,
     .list = local_list,
     .bucket_make = bucket_make,
+    .bucket_check = bucket_check,
     .bucket_remove = bucket_remove,
     .bucket_list = bucket_list,
     .local = local_path,

@@ -1,0 +1,206 @@
+/* s3_int.h - what the files of the S3 server share. */
+#ifndef S3_S3_INT_H
+#define S3_S3_INT_H
+
+#include <pthread.h>
+
+#include "base/codec.h"
+#include "net/http.h"
+#include "net/sigv4.h"
+#include "net/xml.h"
+#include "s3/s3.h"
+
+#define S3_OBJECT_MAX ((int64_t)5 << 30)  /* of one PUT; larger ones come in parts */
+#define S3_XML_MAX    ((size_t)2 << 20)   /* of a request in XML */
+#define S3_PART_MIN   ((int64_t)5 << 20)  /* of every part but the last */
+#define S3_PARTS_MAX  10000
+#define S3_KEYS_MAX   1000
+#define S3_KEY_MAX    1024
+
+struct s3_server {
+    struct store *store;
+    struct meta *meta;
+    struct clock *clock;
+    char *region, *domain;
+    struct s3_credential *credentials; /* owned, texts too */
+    size_t credential_count;
+    bool anonymous_read;
+    struct http_server *http;
+    uint64_t requests; /* atomic: request ids, staged files */
+    char boot[17];     /* random: request ids of one process differ from the last one's */
+};
+
+/* --- errors (s3_error.c) ---------------------------------------------------------------------- */
+
+/* The error codes of the S3 API, as in its "Error responses" table. */
+enum s3_code {
+    S3_ACCESS_DENIED,
+    S3_AUTH_HEADER_MALFORMED,
+    S3_AUTH_QUERY_MALFORMED,
+    S3_BAD_DIGEST,
+    S3_BUCKET_EXISTS,
+    S3_BUCKET_NOT_EMPTY,
+    S3_CONTENT_SHA256_MISMATCH,
+    S3_ENTITY_TOO_LARGE,
+    S3_ENTITY_TOO_SMALL,
+    S3_INCOMPLETE_BODY,
+    S3_INTERNAL_ERROR,
+    S3_INVALID_ACCESS_KEY,
+    S3_INVALID_ARGUMENT,
+    S3_INVALID_BUCKET_NAME,
+    S3_INVALID_DIGEST,
+    S3_INVALID_PART,
+    S3_INVALID_PART_ORDER,
+    S3_INVALID_RANGE,
+    S3_INVALID_REQUEST,
+    S3_INVALID_URI,
+    S3_KEY_TOO_LONG,
+    S3_MALFORMED_XML,
+    S3_METADATA_TOO_LARGE,
+    S3_METHOD_NOT_ALLOWED,
+    S3_MISSING_LENGTH,
+    S3_NO_SUCH_BUCKET,
+    S3_NO_SUCH_CONFIGURATION, /* its code comes from the operation's row */
+    S3_NO_SUCH_KEY,
+    S3_NO_SUCH_UPLOAD,
+    S3_NOT_IMPLEMENTED,
+    S3_PRECONDITION_FAILED,
+    S3_REQUEST_EXPIRED,
+    S3_SIGNATURE_MISMATCH,
+    S3_SLOW_DOWN,
+    S3_STORAGE_FULL,
+    S3_TIME_SKEWED,
+};
+
+struct s3_call;
+
+/* Answers with the error as XML. `fmt` NULL: the code's own sentence. */
+void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same from one of our codes, in the light of the call's bucket and key. */
+void s3_fail(struct s3_call *call, int rc, const struct err *err);
+/* XML for the Error element's code, for lists of errors (DeleteObjects). */
+const char *s3_code_name(enum s3_code code);
+enum s3_code s3_code_of(struct s3_call *call, int rc);
+
+/* --- bodies (s3_body.c, s3_checksum.c) --------------------------------------------------------- */
+
+enum s3_sum { S3_SUM_CRC32, S3_SUM_CRC32C, S3_SUM_CRC64NVME, S3_SUM_SHA1, S3_SUM_SHA256,
+              S3_SUM_COUNT };
+
+struct s3_checksum {
+    enum s3_sum kind;
+    uint64_t crc;
+    struct digest *digest; /* owned */
+};
+const char *s3_sum_header(enum s3_sum kind); /* "x-amz-checksum-crc32" */
+bool s3_sum_find(const char *header, enum s3_sum *out); /* by that name, case folded */
+int s3_checksum_new(struct s3_checksum *sum, enum s3_sum kind);
+void s3_checksum_update(struct s3_checksum *sum, struct slice bytes);
+void s3_checksum_final(struct s3_checksum *sum, char out[64]); /* base64 */
+void s3_checksum_deinit(struct s3_checksum *sum);
+
+enum s3_framing { S3_PLAIN, S3_CHUNKS_UNSIGNED, S3_CHUNKS_SIGNED };
+
+/* A request's body on its way: unframed, checked against everything the client said of it, and put
+ * into a staged file or into memory. */
+struct s3_body {
+    bool used;
+    enum s3_framing framing;
+    bool trailer;                  /* headers follow the last chunk */
+    struct sigv4_chain chain;      /* CHUNKS_SIGNED */
+    int64_t size, size_expected;   /* decoded bytes; -1: not told */
+    int64_t size_max;
+    struct digest *md5, *sha256;   /* owned; sha256 when its value was told, or of a chunk */
+    const char *md5_expected;      /* base64, NULL: not told */
+    const char *sha256_expected;   /* hex, NULL: not told */
+    bool has_sum;
+    struct s3_checksum sum;
+    const char *sum_expected;      /* base64; NULL: comes in the trailer */
+    char sum_found[64], md5_hex[33];
+    uint8_t md5_raw[16];
+    struct file *file;             /* owned; NULL: into `text` */
+    const char *path;              /* of the staged file; removed at the end unless it moved on */
+    struct buf text;
+    /* The chunk reader's place. */
+    int state;
+    int64_t chunk_left;
+    char chunk_signature[65];
+    struct buf line, trailers;
+    bool trailer_signed;
+};
+
+/* Reads the headers and starts; `to_file` picks the sink. Answers the call itself and returns an
+ * error when the headers make no sense. */
+int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max);
+int s3_body_piece(struct s3_call *call, struct slice piece); /* the same */
+/* All checks, then body->md5_hex and ->size hold. */
+int s3_body_end(struct s3_call *call);
+/* After the request's own body, an empty one, has ended: the staged file is filled by ourselves, and
+ * s3_body_end is called again. Answers itself. */
+int s3_body_restart(struct s3_call *call);
+void s3_body_deinit(struct s3_body *body, struct disk *disk);
+/* A fresh path in the staging folder, in the arena. */
+const char *s3_staged_path(struct s3_server *server, struct arena *arena);
+
+/* --- one request ------------------------------------------------------------------------------- */
+
+enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
+enum s3_sink { S3_NO_BODY, S3_TO_TEXT, S3_TO_FILE };
+
+/* An operation of the API: a line in a table. The first line that fits the request is taken. */
+struct s3_op {
+    const char *name;   /* as in the API reference: "PutObject" */
+    const char *method; /* NULL: any */
+    enum s3_level level;
+    const char *query;  /* a query parameter that must be there, or NULL */
+    const char *header; /* a header that must be there, or NULL */
+    enum s3_sink sink;
+    void (*run)(struct s3_call *call);
+    const char *absent; /* s3_op_absent: the error code for "no such configuration" */
+};
+
+struct s3_call {
+    struct s3_server *server;
+    struct http_request *req;
+    struct http_reply *reply;
+    struct arena *arena;
+    enum s3_level level;
+    const char *bucket, *key; /* decoded; NULL where the level has none */
+    const struct s3_op *op;
+    struct sigv4_auth auth;
+    const char *secret; /* NULL: not signed */
+    struct s3_body body;
+    char request_id[17];
+};
+
+const char *s3_header(struct s3_call *call, const char *name);
+const char *s3_query(struct s3_call *call, const char *name);
+/* Answers 200 with an XML document: the declaration is put in front. Takes the bytes. */
+void s3_reply_xml(struct s3_call *call, struct buf *xml);
+#define S3_XMLNS " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
+
+/* "2013-05-24T00:00:00.000Z"; "Fri, 24 May 2013 00:00:00 GMT" both ways (ERR_INVALID). */
+void s3_iso_date(int64_t time_us, char out[32]);
+void s3_http_date(int64_t time_us, char out[32]);
+int s3_parse_http_date(const char *text, int64_t *out_us);
+
+/* What PutObject and CreateMultipartUpload keep of the headers; text in the arena. Answers itself
+ * and returns an error when they make no sense. */
+int s3_put_options(struct s3_call *call, struct store_put_options *out);
+/* "BUCKET/KEY" of x-amz-copy-source. The same. */
+int s3_copy_source(struct s3_call *call, const char **bucket, const char **key);
+/* Conditions of a read: answers 304 or 412 and returns false when they fail. `prefix` is "" or
+ * "x-amz-copy-source-". */
+bool s3_conditions(struct s3_call *call, const char *prefix, const struct store_info *info);
+enum s3_range { S3_RANGE_NONE, S3_RANGE_OK, S3_RANGE_BAD };
+enum s3_range s3_range(const char *text, int64_t size, int64_t *pos, int64_t *len);
+/* Copies [pos, pos+len) of an open file to the call's staged body, hashing it. Answers itself. */
+int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len);
+/* "\"abc\"", with or without quotes or W/, equal to the etag or "*"? Lists by comma. */
+bool s3_etag_matches(const char *list, const char *etag);
+
+extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[];
+void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */
+
+#endif

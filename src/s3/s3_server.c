@@ -1,0 +1,350 @@
+/* s3_server.c - from an HTTP request to an operation: address, signature, table.
+ *
+ * begin() runs at the headers: it reads the address, checks the signature, finds the operation and
+ * prepares for the body, so that whatever is refused is refused before the body is sent. run() does
+ * the operation once the body is there and is what it claims to be.
+ */
+#include <stdio.h>
+#include <strings.h>
+
+#include "net/url.h"
+#include "s3/s3_int.h"
+
+/* Looked through in this order. */
+static const struct s3_op *const tables[] = {s3_upload_ops, s3_other_ops, s3_object_ops,
+                                             s3_bucket_ops};
+
+const char *s3_header(struct s3_call *call, const char *name)
+{
+    return http_header(call->req, name);
+}
+
+const char *s3_query(struct s3_call *call, const char *name)
+{
+    return http_query(call->req, name);
+}
+
+void s3_reply_xml(struct s3_call *call, struct buf *xml)
+{
+    struct buf whole = {0};
+
+    buf_append_str(&whole, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    if (buf_append_slice(&whole, buf_slice(xml)))
+        http_status(call->reply, 500); /* no memory: without a body */
+    else
+        http_reply_buf(call->reply, "application/xml", &whole);
+    buf_deinit(&whole);
+    buf_deinit(xml);
+}
+
+/* --- the address --------------------------------------------------------------------------------
+ */
+
+/* BUCKET of "BUCKET.domain:port"; len 0: path style. */
+static struct slice host_bucket(struct s3_call *call)
+{
+    const char *host = s3_header(call, "host");
+    struct slice name = slice_of(host, host ? strcspn(host, ":") : 0);
+    struct slice domain = slice_str(call->server->domain);
+
+    if (!domain.len || name.len < domain.len + 2 || !slice_ends(name, domain) ||
+        name.ptr[name.len - domain.len - 1] != '.')
+        return slice_of(NULL, 0);
+    return slice_of(name.ptr, name.len - domain.len - 1);
+}
+
+static bool read_address(struct s3_call *call)
+{
+    struct slice path = slice_str(http_path(call->req)), bucket = host_bucket(call);
+    const uint8_t *slash;
+
+    path = path.len ? slice_of(path.ptr + 1, path.len - 1) : path; /* without the first '/' */
+    if (!bucket.len) {
+        slash = path.len ? memchr(path.ptr, '/', path.len) : NULL;
+        bucket = slice_of(path.ptr, slash ? (size_t)(slash - path.ptr) : path.len);
+        path = slash ? slice_of(slash + 1, path.len - bucket.len - 1) : slice_of(NULL, 0);
+    }
+    if (!bucket.len)
+        return true;
+    call->level = path.len ? S3_OBJECT : S3_BUCKET;
+    if (url_decode(call->arena, bucket, false, &call->bucket) ||
+        (path.len && url_decode(call->arena, path, false, &call->key))) {
+        s3_error(call, S3_INVALID_URI, NULL);
+        return false;
+    }
+    if (call->key && strlen(call->key) > S3_KEY_MAX) {
+        s3_error(call, S3_KEY_TOO_LONG, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* --- who asks -----------------------------------------------------------------------------------
+ */
+
+static const char *secret_of(const struct s3_server *server, const char *access_key)
+{
+    for (size_t i = 0; i < server->credential_count; i++)
+        if (strcmp(server->credentials[i].access_key, access_key) == 0)
+            return server->credentials[i].secret_key;
+    return NULL;
+}
+
+static bool deny(struct s3_call *call, enum s3_code code, const struct err *err)
+{
+    s3_error(call, code, err ? "%s" : NULL, err ? err->text : NULL);
+    return false;
+}
+
+static bool is_read(const struct s3_call *call)
+{
+    const char *method = http_method(call->req);
+
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static bool check_caller(struct s3_call *call)
+{
+    struct sigv4_header headers[SIGV4_HEADERS_MAX];
+    struct sigv4_request request = {http_method(call->req), http_path(call->req),
+                                    http_raw_query(call->req), headers, 0};
+    struct err err = {0};
+    const char *secret;
+    int rc;
+
+    while (request.header_count < COUNT_OF(headers) &&
+           http_header_at(call->req, request.header_count, &headers[request.header_count].name,
+                          &headers[request.header_count].value))
+        request.header_count++;
+    rc = sigv4_parse(call->arena, &request, &call->auth, &err);
+    if (rc == ERR_NOENT)
+        return call->server->anonymous_read && is_read(call) && call->bucket
+                   ? true
+                   : deny(call, S3_ACCESS_DENIED, NULL);
+    if (rc == ERR_UNSUPPORTED)
+        return deny(call, S3_INVALID_REQUEST, &err);
+    if (rc)
+        return deny(call,
+                    call->auth.expires_s >= 0 && s3_query(call, "X-Amz-Algorithm")
+                        ? S3_AUTH_QUERY_MALFORMED
+                        : S3_AUTH_HEADER_MALFORMED,
+                    &err);
+    secret = secret_of(call->server, call->auth.access_key);
+    if (!secret || call->auth.token)
+        return deny(call, S3_INVALID_ACCESS_KEY, NULL);
+    rc = sigv4_verify(call->arena, &request, &call->auth, secret, &err);
+    if (rc == ERR_NOMEM)
+        return deny(call, S3_INTERNAL_ERROR, NULL);
+    if (rc)
+        return deny(call, S3_SIGNATURE_MISMATCH, NULL);
+    rc = sigv4_check_time(&call->auth, clock_wall_us(call->server->clock), &err);
+    if (rc)
+        return deny(call, rc == ERR_TIMEOUT ? S3_REQUEST_EXPIRED : S3_TIME_SKEWED, NULL);
+    call->secret = secret;
+    return true;
+}
+
+/* --- what is asked ------------------------------------------------------------------------------
+ */
+
+static bool fits(struct s3_call *call, const struct s3_op *op)
+{
+    if (op->level != call->level || (op->method && strcmp(op->method, http_method(call->req))))
+        return false;
+    if (op->query && !s3_query(call, op->query))
+        return false;
+    return !op->header || s3_header(call, op->header);
+}
+
+static const struct s3_op *find_op(struct s3_call *call)
+{
+    for (size_t i = 0; i < COUNT_OF(tables); i++)
+        for (const struct s3_op *op = tables[i]; op->name; op++)
+            if (fits(call, op))
+                return op;
+    return NULL;
+}
+
+static int on_piece(struct http_request *req, struct http_reply *reply, struct slice piece,
+                    void *arg)
+{
+    struct s3_call *call = http_state(req);
+
+    (void)reply;
+    (void)arg;
+    return s3_body_piece(call, piece);
+}
+
+static void call_release(void *state)
+{
+    struct s3_call *call = state;
+
+    s3_body_deinit(&call->body, call->server->store->disk);
+}
+
+static struct s3_call *call_new(struct s3_server *server, struct http_request *req,
+                                struct http_reply *reply)
+{
+    struct s3_call *call = ARENA_NEW(http_arena(req), struct s3_call);
+
+    if (!call) {
+        http_status(reply, 500);
+        return NULL;
+    }
+    call->server = server;
+    call->req = req;
+    call->reply = reply;
+    call->arena = http_arena(req);
+    snprintf(call->request_id, sizeof(call->request_id), "%.6s%010" PRIX64, server->boot,
+             __atomic_add_fetch(&server->requests, 1, __ATOMIC_RELAXED) & 0xffffffffff);
+    http_set_state(req, call, call_release);
+    return call;
+}
+
+static void begin_call(struct s3_call *call)
+{
+    if (!read_address(call) || !check_caller(call))
+        return;
+    call->op = find_op(call);
+    if (!call->op)
+        s3_error(call, S3_METHOD_NOT_ALLOWED, NULL);
+    else if (call->op->sink != S3_NO_BODY &&
+             s3_body_begin(call, call->op->sink == S3_TO_FILE,
+                           call->op->sink == S3_TO_FILE ? S3_OBJECT_MAX : (int64_t)S3_XML_MAX) == 0)
+        http_body_to(call->req, on_piece, NULL);
+}
+
+static void finish(struct s3_call *call)
+{
+    http_set_header(call->reply, "x-amz-request-id", call->request_id);
+    http_set_header(call->reply, "Server", "tarn");
+}
+
+static void begin(struct http_request *req, struct http_reply *reply, void *arg)
+{
+    struct s3_call *call = call_new(arg, req, reply);
+
+    if (!call)
+        return;
+    begin_call(call);
+    if (http_is_set(reply))
+        finish(call);
+}
+
+static void run(struct http_request *req, struct http_reply *reply, void *arg)
+{
+    struct s3_call *call = http_state(req);
+
+    (void)reply;
+    (void)arg;
+    if (!call->body.used || s3_body_end(call) == 0)
+        call->op->run(call);
+    finish(call);
+}
+
+/* --- health, and refusals that never became a call ----------------------------------------------
+ */
+
+static void health(struct http_request *req, struct http_reply *reply, void *arg)
+{
+    (void)req;
+    (void)arg;
+    http_status(reply, 200);
+    http_reply_bytes(reply, NULL, slice_of("", 0));
+}
+
+static void on_refusal(struct http_request *req, struct http_reply *reply, int status,
+                       const char *text, void *arg)
+{
+    struct s3_call call = {
+        .server = arg, .req = req, .reply = reply, .arena = http_arena(req), .request_id = "0"};
+
+    s3_error(&call, status == 500 ? S3_INTERNAL_ERROR : S3_INVALID_REQUEST, "%s", text);
+    http_status(reply, status);
+}
+
+static const struct http_route routes[] = {
+    {"*", "/minio/health/live", health},
+    {"*", "/minio/health/ready", health},
+    {"*", "/minio/health/cluster", health},
+    {"*", "/{path...}", run, begin},
+};
+
+/* --- the server ---------------------------------------------------------------------------------
+ */
+
+int s3_server_port(const struct s3_server *server)
+{
+    return http_server_port(server->http);
+}
+
+void s3_server_free(struct s3_server *server)
+{
+    if (!server)
+        return;
+    http_server_free(server->http);
+    for (size_t i = 0; server->credentials && i < server->credential_count; i++) {
+        free((char *)server->credentials[i].access_key);
+        free((char *)server->credentials[i].secret_key);
+    }
+    free(server->credentials);
+    free(server->region);
+    free(server->domain);
+    free(server);
+}
+
+static int copy_credentials(struct s3_server *server, const struct s3_options *options)
+{
+    server->credentials = calloc(options->credential_count + 1, sizeof(*server->credentials));
+    if (!server->credentials)
+        return ERR_NOMEM;
+    server->credential_count = options->credential_count;
+    for (size_t i = 0; i < options->credential_count; i++) {
+        server->credentials[i].access_key = strdup(options->credentials[i].access_key);
+        server->credentials[i].secret_key = strdup(options->credentials[i].secret_key);
+        if (!server->credentials[i].access_key || !server->credentials[i].secret_key)
+            return ERR_NOMEM;
+    }
+    return 0;
+}
+
+int s3_server_new(struct s3_server **out, const struct s3_options *options, struct err *err)
+{
+    struct s3_server *server = calloc(1, sizeof(*server));
+    struct http_options http = {.name = "s3",
+                                .address = options->address,
+                                .port = options->port,
+                                .connections_max = options->connections_max,
+                                .error = on_refusal,
+                                .error_arg = server};
+    uint8_t random[8];
+    int rc;
+
+    if (!server)
+        return err_set(err, ERR_NOMEM, "s3");
+    rand_secret(random, sizeof(random));
+    hex_encode(random, sizeof(random), server->boot);
+    server->store = options->store;
+    server->meta = options->meta;
+    server->clock = options->clock;
+    server->anonymous_read = options->anonymous_read;
+    server->region = strdup(options->region ? options->region : "us-east-1");
+    server->domain = strdup(options->domain ? options->domain : "");
+    rc = server->region && server->domain ? copy_credentials(server, options) : ERR_NOMEM;
+    if (rc)
+        err_set(err, rc, "s3");
+    if (!rc)
+        s3_uploads_sweep(server);
+    if (!rc)
+        rc = http_server_new(&server->http, &http, err);
+    if (!rc)
+        rc = http_server_routes(server->http, "", routes, COUNT_OF(routes), server, err);
+    if (!rc)
+        rc = http_server_start(server->http, err);
+    if (rc) {
+        s3_server_free(server);
+        return rc;
+    }
+    *out = server;
+    return 0;
+}
