@@ -128,6 +128,9 @@ struct sql_duckdb_options {
 int sql_print_duckdb(const struct sql_bound *bound, const struct sql_duckdb_options *options,
                      struct buf *out, struct err *err);
 
+/* Every function that is built, sorted; in the arena. NULL: out of memory. */
+const char *const *sql_function_names(struct arena *arena, size_t *count);
+
 /* ---- planning ----------------------------------------------------------------------------- */
 
 /* INSERT INTO target SELECT ... over one source (or a view over it), without state: projection,

@@ -1,0 +1,135 @@
+/* query.c - a user's session: statements one after another, each to the part that runs it. */
+#include <stdio.h>
+
+#include "query/query_int.h"
+
+int query_session_new(struct query_session **out, const struct query_options *options,
+                      struct err *err)
+{
+    struct query_session *q = calloc(1, sizeof(*q));
+    int rc = q ? 0 : err_set(err, ERR_NOMEM, "session");
+
+    if (!rc) {
+        q->options = *options;
+        rc = session_new(&q->session, options->connector, &q->names, err);
+    }
+    if (!rc)
+        rc = vec_conn_new(&q->conn, options->db, err);
+    if (rc) {
+        query_session_free(q);
+        return rc;
+    }
+    *out = q;
+    return 0;
+}
+
+void query_session_free(struct query_session *q)
+{
+    if (!q)
+        return;
+    vec_conn_free(q->conn);
+    session_free(q->session);
+    arena_deinit(&q->names);
+    buf_deinit(&q->ddl);
+    free(q);
+}
+
+void query_cancel(struct query_session *q)
+{
+    atomic_store(&q->cancelled, true);
+    vec_interrupt(q->conn);
+}
+
+const char *query_catalog(struct query_session *q) { return session_catalog(q->session); }
+const char *query_database(struct query_session *q) { return session_database(q->session); }
+
+/* Starts a job: everything defined so far goes with the statement, so that the row stands alone. */
+static int submit(struct query_session *q, const struct sql_statement *st,
+                  const struct query_out *out, struct err *err)
+{
+    const char *name = session_setting(q->session, "pipeline.name");
+    char made_up[64], message[200];
+    struct buf script = {0};
+    int rc;
+
+    if (!q->options.engine)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "INSERT starts a job, and nothing runs here: start `tarn up` first");
+    if (!name) {
+        snprintf(made_up, sizeof(made_up), "sql_%" PRId64 "_%d",
+                 clock_wall_ms(q->options.clock), ++q->jobs);
+        name = made_up;
+    }
+    rc = buf_append_slice(&script, buf_slice(&q->ddl));
+    if (!rc)
+        rc = buf_append_slice(&script, st->text);
+    if (!rc)
+        rc = buf_append_str(&script, ";\n");
+    if (!rc && buf_cstr(&script))
+        rc = connector_submit_script(q->options.connector, q->options.engine, name,
+                                     buf_cstr(&script), err);
+    buf_deinit(&script);
+    if (rc)
+        return rc;
+    snprintf(message, sizeof(message), "job %s runs: `tarn job show %s`", name, name);
+    return results_ok(out, message, err);
+}
+
+static int define(struct query_session *q, const struct sql_statement *st,
+                  const struct query_out *out, struct err *err)
+{
+    int rc = session_execute(q->session, st, err);
+
+    if (!rc)
+        rc = buf_append_slice(&q->ddl, st->text);
+    if (!rc)
+        rc = buf_append_str(&q->ddl, ";\n");
+    return rc ? rc : results_ok(out, "Execute statement succeeded.", err);
+}
+
+static int run_one(struct query_session *q, const struct sql_statement *st,
+                   const struct query_out *out, struct err *err)
+{
+    switch (st->kind) {
+    case SQL_STMT_QUERY:
+        return select_run(q, st->query, out, err);
+    case SQL_STMT_SHOW:
+    case SQL_STMT_DESCRIBE:
+    case SQL_STMT_EXPLAIN:
+        return show_run(q, st, out, err);
+    case SQL_STMT_SET:
+        return st->set->key ? define(q, st, out, err) : show_run(q, st, out, err);
+    case SQL_STMT_INSERT:
+    case SQL_STMT_STATEMENT_SET:
+    case SQL_STMT_EXECUTE:
+        return submit(q, st, out, err);
+    case SQL_STMT_STOP_JOB:
+        if (!q->options.engine)
+            return err_set(err, ERR_UNSUPPORTED, "no job runs here");
+        return stream_engine_cancel(q->options.engine, st->stop_job->job, err);
+    case SQL_STMT_CLIENT:
+        if (!strcmp(st->client, "QUIT") || !strcmp(st->client, "EXIT"))
+            return err_set(err, ERR_CLOSED, "bye");
+        return results_ok(out, "statements end with a semicolon; QUIT; ends the session", err);
+    default:
+        return session_executes(st)
+                   ? define(q, st, out, err)
+                   : err_set(err, ERR_UNSUPPORTED, "line %u, column %u: %s is not built yet",
+                             st->pos.line, st->pos.column, sql_statement_kind_name(st->kind));
+    }
+}
+
+int query_run(struct query_session *q, struct slice text, const struct query_out *out,
+              struct err *err)
+{
+    struct sql_script script = {0};
+    struct arena *arena = &q->names; /* views point into their statements */
+    struct slice copy = arena_slice(arena, text);
+    int rc = copy.ptr ? sql_parse_script(copy, arena, &script, err)
+                      : err_set(err, ERR_NOMEM, "statement");
+
+    atomic_store(&q->cancelled, false);
+    for (size_t i = 0; i < script.count && !rc; i++)
+        rc = run_one(q, script.list[i], out, err);
+    return rc;
+}

@@ -1,0 +1,50 @@
+/* query_int.h - what the files of this room share. */
+#ifndef QUERY_QUERY_INT_H
+#define QUERY_QUERY_INT_H
+
+#include <stdatomic.h>
+
+#include "connector/session.h"
+#include "query/query.h"
+
+struct query_session {
+    struct query_options options;
+    struct arena names;      /* of the session: its life long */
+    struct session *session;
+    struct vec_conn *conn;
+    struct buf ddl;          /* definitions so far: go in front of a job that is submitted */
+    int jobs;                /* submitted from here, for their names */
+    _Atomic bool cancelled;
+};
+
+/* cells.c: values as text, Flink's spelling. Appends; NULL is nothing (the caller says it). */
+struct cell_column {
+    const char *name;
+    const struct sql_type *type;
+};
+bool cell_is_null(duckdb_vector vector, idx_t row);
+int cell_print(const struct sql_type *type, duckdb_vector vector, idx_t row, struct buf *out);
+bool cell_is_number(const struct sql_type *type); /* aligned right */
+
+/* results.c: rows in the format asked for. A result is begun, given rows, ended. */
+struct results;
+int results_new(struct results **out, const struct query_out *to, const struct cell_column *columns,
+                size_t count, struct err *err);
+int results_chunk(struct results *results, duckdb_data_chunk chunk, struct err *err);
+/* One row of texts (NULL: null), for SHOW and DESCRIBE. */
+int results_row(struct results *results, const char *const *texts, struct err *err);
+int results_end(struct results *results, struct err *err);
+void results_free(struct results *results);
+/* "OK": a statement that has nothing to show (table format only). */
+int results_ok(const struct query_out *to, const char *text, struct err *err);
+
+/* select.c */
+int select_run(struct query_session *q, const struct sql_query *query, const struct query_out *out,
+               struct err *err);
+int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
+                   struct err *err);
+/* show.c: SHOW, DESCRIBE, EXPLAIN, SET without arguments. */
+int show_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
+             struct err *err);
+
+#endif

@@ -1,0 +1,247 @@
+/* select.c - a SELECT over committed snapshots: bind, plan each table's files, run in DuckDB, stream out.
+ *
+ * Each Iceberg table in the query becomes a parenthesised SELECT over its Parquet files (lake/scan.h).
+ * The snapshot is the one that was current when the name was resolved, so one statement sees one
+ * version of each table whatever is committed meanwhile.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "query/query_int.h"
+
+struct scan { /* one table of the statement */
+    const struct sql_table *table;
+    struct lake_plan plan;
+    bool planned;
+    char *sql; /* in the arena */
+};
+
+struct select {
+    struct query_session *q;
+    struct arena arena;
+    struct sql_bound *bound;
+    const struct sql_output *outputs;
+    size_t output_count;
+    struct scan *scans;
+    size_t scan_count;
+    struct buf sql;
+};
+
+static int plan_scan(struct select *s, struct scan *scan, struct err *err)
+{
+    struct lake *lake = s->q->options.lake;
+    const struct session_table *handle = scan->table->handle;
+    const char **columns = ARENA_ARRAY(&s->arena, const char *, scan->table->column_count);
+    struct buf sql = {0};
+    int rc;
+
+    if (handle->kind != SESSION_LAKE)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "`%s` is a topic (connector '%s'): queries read Iceberg tables; "
+                       "`kcat -C -t TOPIC` shows a topic",
+                       scan->table->name, sql_option(scan->table->options, "connector"));
+    if (!columns)
+        return err_set(err, ERR_NOMEM, "plan");
+    for (size_t i = 0; i < scan->table->column_count; i++)
+        columns[i] = scan->table->columns[i].name;
+    rc = lake_plan(lake, handle->metadata, -1, NULL, NULL, 0, &s->arena, &scan->plan, err);
+    scan->planned = rc == 0;
+    if (!rc)
+        rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
+                           &s->arena, &sql, err);
+    if (!rc && !(scan->sql = arena_cstr(&s->arena, buf_slice(&sql))))
+        rc = err_set(err, ERR_NOMEM, "plan");
+    buf_deinit(&sql);
+    return rc ? err_wrap(err, rc, "table `%s`", scan->table->name) : 0;
+}
+
+static const char *scan_text(void *arg, const struct sql_table *table)
+{
+    struct select *s = arg;
+
+    for (size_t i = 0; i < s->scan_count; i++)
+        if (s->scans[i].table == table)
+            return s->scans[i].sql;
+    return NULL;
+}
+
+static int prepare(struct select *s, const struct sql_query *query, struct err *err)
+{
+    struct sql_duckdb_options options = {.table = scan_text, .arg = s};
+    const struct sql_table *const *tables;
+    size_t count;
+    int rc = sql_bind_query(query, session_resolver(s->q->session), &s->arena, &s->bound, err);
+
+    if (rc)
+        return rc;
+    s->outputs = sql_bound_outputs(s->bound, &s->output_count);
+    tables = sql_bound_tables(s->bound, &count);
+    s->scans = ARENA_ARRAY(&s->arena, struct scan, count ? count : 1);
+    if (!s->scans)
+        return err_set(err, ERR_NOMEM, "plan");
+    for (size_t i = 0; i < count && !rc; i++) {
+        s->scans[s->scan_count].table = tables[i];
+        rc = plan_scan(s, &s->scans[s->scan_count++], err);
+    }
+    return rc ? rc : sql_print_duckdb(s->bound, &options, &s->sql, err);
+}
+
+static void deinit(struct select *s)
+{
+    for (size_t i = 0; i < s->scan_count; i++)
+        if (s->scans[i].planned)
+            lake_plan_release(s->q->options.lake, &s->scans[i].plan);
+    buf_deinit(&s->sql);
+    arena_deinit(&s->arena);
+}
+
+/* Calls `progress` ten times a second until told to stop. */
+struct ticker {
+    struct query_session *q;
+    const struct query_out *out;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool over, started;
+};
+
+static void *tick(void *arg)
+{
+    struct ticker *t = arg;
+
+    pthread_mutex_lock(&t->mutex);
+    while (!t->over) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 100000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&t->changed, &t->mutex, &until);
+        if (!t->over)
+            t->out->progress(t->out->arg, vec_query_progress(t->q->conn));
+    }
+    pthread_mutex_unlock(&t->mutex);
+    return NULL;
+}
+
+static void ticker_start(struct ticker *t, struct query_session *q, const struct query_out *out)
+{
+    *t = (struct ticker){.q = q, .out = out};
+    pthread_mutex_init(&t->mutex, NULL);
+    pthread_cond_init(&t->changed, NULL);
+    t->started = out->progress && pthread_create(&t->thread, NULL, tick, t) == 0;
+}
+
+static void ticker_stop(struct ticker *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    t->over = true;
+    pthread_cond_signal(&t->changed);
+    pthread_mutex_unlock(&t->mutex);
+    if (t->started)
+        pthread_join(t->thread, NULL);
+    pthread_cond_destroy(&t->changed);
+    pthread_mutex_destroy(&t->mutex);
+}
+
+static int cancelled(struct query_session *q, int rc, struct err *err)
+{
+    return atomic_load(&q->cancelled) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
+}
+
+static int run(struct select *s, const struct query_out *out, struct err *err)
+{
+    struct cell_column *columns = ARENA_ARRAY(&s->arena, struct cell_column, s->output_count + 1);
+    struct vec_result *result = NULL;
+    struct results *results = NULL;
+    struct ticker ticker;
+    duckdb_data_chunk chunk;
+    int rc;
+
+    if (!columns || !buf_cstr(&s->sql))
+        return err_set(err, ERR_NOMEM, "result");
+    for (size_t i = 0; i < s->output_count; i++)
+        columns[i] = (struct cell_column){s->outputs[i].name, s->outputs[i].type};
+    ticker_start(&ticker, s->q, out);
+    rc = vec_query(s->q->conn, buf_cstr(&s->sql), &result, err);
+    ticker_stop(&ticker);
+    if (!rc)
+        rc = results_new(&results, out, columns, s->output_count, err);
+    while (!rc) {
+        rc = vec_result_next(result, &chunk, err);
+        if (rc || !chunk)
+            break;
+        rc = results_chunk(results, chunk, err);
+        rc = cancelled(s->q, rc, err);
+    }
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    vec_result_free(result);
+    return cancelled(s->q, rc, err);
+}
+
+int select_run(struct query_session *q, const struct sql_query *query, const struct query_out *out,
+               struct err *err)
+{
+    struct select s = {.q = q};
+    int rc = prepare(&s, query, err);
+
+    if (!rc)
+        rc = run(&s, out, err);
+    deinit(&s);
+    return rc;
+}
+
+/* What will be read, and DuckDB's own plan. */
+static int explain_scans(struct select *s, struct buf *out)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->scan_count && !rc; i++) {
+        const struct lake_plan *plan = &s->scans[i].plan;
+
+        rc = buf_printf(out,
+                        "table %s.%s, snapshot %" PRId64 ": %zu files, %" PRId64 " rows, %" PRId64
+                        " bytes; pruned: %zu files, %zu manifests; delete files: %zu\n",
+                        s->scans[i].table->database, s->scans[i].table->name, plan->snapshot_id,
+                        plan->file_count, plan->rows, plan->bytes, plan->files_pruned,
+                        plan->manifests_pruned, plan->delete_count);
+    }
+    return rc;
+}
+
+int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
+                   struct err *err)
+{
+    struct select s = {.q = q};
+    struct vec_result *result = NULL;
+    struct buf sql = {0};
+    duckdb_data_chunk chunk;
+    int rc = prepare(&s, query, err);
+
+    if (!rc)
+        rc = explain_scans(&s, out);
+    if (!rc && (buf_append_str(&sql, "EXPLAIN ") || buf_append_slice(&sql, buf_slice(&s.sql)) ||
+                !buf_cstr(&sql)))
+        rc = err_set(err, ERR_NOMEM, "plan");
+    if (!rc)
+        rc = vec_query(q->conn, buf_cstr(&sql), &result, err);
+    while (!rc) {
+        rc = vec_result_next(result, &chunk, err);
+        if (rc || !chunk)
+            break;
+        for (idx_t row = 0; row < duckdb_data_chunk_get_size(chunk) && !rc; row++) {
+            duckdb_string_t *text = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+
+            rc = buf_append(out, duckdb_string_t_data(text + row),
+                            duckdb_string_t_length(text[row]));
+        }
+    }
+    vec_result_free(result);
+    buf_deinit(&sql);
+    deinit(&s);
+    return rc;
+}

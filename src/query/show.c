@@ -1,0 +1,336 @@
+/* show.c - SHOW, DESCRIBE, EXPLAIN and SET: answers made of names. */
+#include <fnmatch.h>
+#include <stdio.h>
+
+#include "query/query_int.h"
+
+static const struct cell_column *text_columns(const char *const *names, size_t count,
+                                              struct cell_column *out)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct cell_column){names[i], &sql_type_string};
+    return out;
+}
+
+/* LIKE's % and _ as a shell pattern. */
+static bool matches(const struct sql_show *show, const char *name)
+{
+    char pattern[512];
+    size_t len = 0;
+    bool hit;
+
+    if (show->match == SQL_PATTERN_NONE || !show->pattern)
+        return true;
+    for (const char *c = show->pattern; *c && len + 3 < sizeof(pattern); c++) {
+        if (strchr("*?[\\", *c))
+            pattern[len++] = '\\';
+        pattern[len++] = *c == '%' ? '*' : *c == '_' ? '?' : *c;
+    }
+    pattern[len] = '\0';
+    hit = fnmatch(pattern, name, show->match == SQL_PATTERN_ILIKE ? FNM_CASEFOLD : 0) == 0;
+    return hit != show->not_like;
+}
+
+static int print_names(const struct query_out *out, const char *title, const struct sql_show *show,
+                       const char *const *names, size_t count, struct err *err)
+{
+    struct cell_column column[1];
+    struct results *results;
+    int rc = results_new(&results, out, text_columns(&title, 1, column), 1, err);
+
+    for (size_t i = 0; i < count && !rc; i++)
+        if (matches(show, names[i]))
+            rc = results_row(results, &names[i], err);
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    return rc;
+}
+
+static int show_jobs(struct query_session *q, const struct query_out *out, struct err *err)
+{
+    static const char *const names[] = {"job id", "job name", "status", "start time"};
+    struct cell_column columns[4];
+    struct stream_job_info *jobs = NULL;
+    struct results *results = NULL;
+    struct arena arena = {0};
+    size_t count = 0;
+    int rc = q->options.engine ? stream_engine_list(q->options.engine, &arena, &jobs, &count, err)
+                               : 0;
+
+    if (!rc)
+        rc = results_new(&results, out, text_columns(names, 4, columns), 4, err);
+    for (size_t i = 0; i < count && !rc; i++) {
+        duckdb_timestamp_struct ts =
+            duckdb_from_timestamp((duckdb_timestamp){jobs[i].created_ms * 1000});
+        const char *when = arena_printf(&arena, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)ts.date.year,
+                                        ts.date.month, ts.date.day, ts.time.hour, ts.time.min,
+                                        ts.time.sec);
+        const char *row[] = {jobs[i].id, jobs[i].name, jobs[i].state, when};
+
+        rc = results_row(results, row, err);
+    }
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int describe_table(struct query_session *q, const struct sql_name *name,
+                          const struct query_out *out, struct err *err)
+{
+    static const char *const names[] = {"name", "type", "null", "key", "extras", "watermark"};
+    struct cell_column columns[6];
+    struct results *results = NULL;
+    struct arena arena = {0};
+    const struct sql_resolver *resolver = session_resolver(q->session);
+    const struct sql_table *table = NULL;
+    const char *parts[3] = {0};
+    int rc;
+
+    for (size_t i = 0; i < name->count && i < 3; i++)
+        parts[i] = name->parts[i].text;
+    rc = resolver->table(resolver->arg, parts, name->count, &table, err);
+    if (!rc)
+        rc = results_new(&results, out, text_columns(names, 6, columns), 6, err);
+    for (size_t i = 0; !rc && i < table->column_count; i++) {
+        const struct sql_column *c = &table->columns[i];
+        const struct sql_type *plain = sql_type_nullable(&arena, c->type, true);
+        const char *row[6] = {c->name, plain ? sql_type_text(&arena, plain) : "",
+                              c->type->nullable ? "TRUE" : "FALSE"};
+        struct buf extra = {0};
+
+        for (size_t k = 0; k < table->primary_key_count; k++)
+            if (!strcmp(table->primary_key[k], c->name))
+                row[3] = "PRI";
+        if (c->kind == SQL_COLUMN_COMPUTED && !buf_append_str(&extra, "AS ") &&
+            !sql_print_flink_expr(c->expr, NULL, &extra, NULL))
+            row[4] = arena_cstr(&arena, buf_slice(&extra));
+        if (c->kind == SQL_COLUMN_METADATA)
+            row[4] = arena_printf(&arena, "METADATA FROM '%s'%s",
+                                  c->metadata_key ? c->metadata_key : c->name,
+                                  c->is_virtual ? " VIRTUAL" : "");
+        buf_clear(&extra);
+        if (table->rowtime && !strcmp(table->rowtime, c->name) &&
+            !sql_print_flink_expr(table->watermark, NULL, &extra, NULL))
+            row[5] = arena_cstr(&arena, buf_slice(&extra));
+        buf_deinit(&extra);
+        rc = results_row(results, row, err);
+    }
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    arena_deinit(&arena);
+    return rc;
+}
+
+/* The statement as it was written, or one that makes the same table. */
+static int create_text(struct query_session *q, const struct sql_name *name, struct buf *out,
+                       struct err *err)
+{
+    const struct sql_resolver *resolver = session_resolver(q->session);
+    const struct session_table *handle;
+    const struct sql_table *table;
+    const char *parts[3] = {0};
+    int rc;
+
+    for (size_t i = 0; i < name->count && i < 3; i++)
+        parts[i] = name->parts[i].text;
+    rc = resolver->table(resolver->arg, parts, name->count, &table, err);
+    if (rc)
+        return rc;
+    handle = table->handle;
+    if (handle->text)
+        return buf_append_str(out, handle->text);
+    rc = buf_printf(out, "CREATE TABLE `%s`.`%s`.`%s` (", table->catalog, table->database,
+                    table->name);
+    for (size_t i = 0; i < table->column_count && !rc; i++) {
+        rc = buf_printf(out, "%s\n  `%s` ", i ? "," : "", table->columns[i].name);
+        if (!rc)
+            rc = sql_type_print(table->columns[i].type, out);
+    }
+    if (!rc)
+        rc = buf_append_str(out, "\n)");
+    for (size_t i = 0; i < handle->metadata->property_count && !rc; i++)
+        rc = buf_printf(out, "%s\n  '%s' = '%s'", i ? "," : " WITH (",
+                        handle->metadata->properties[i].key, handle->metadata->properties[i].value);
+    if (!rc && handle->metadata->property_count)
+        rc = buf_append_str(out, "\n)");
+    return rc;
+}
+
+static int print_text(const struct query_out *out, const char *title, struct buf *text,
+                      struct err *err)
+{
+    struct cell_column column[1];
+    struct results *results = NULL;
+    const char *line = buf_cstr(text);
+    int rc;
+
+    if (!line)
+        return err_set(err, ERR_NOMEM, "%s", title);
+    if (out->format == QUERY_TABLE) { /* frames and line breaks do not go together */
+        rc = buf_append_u8(text, '\n');
+        return rc ? rc : out->write(out->arg, buf_slice(text));
+    }
+    rc = results_new(&results, out, text_columns(&title, 1, column), 1, err);
+    if (!rc)
+        rc = results_row(results, &line, err);
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    return rc;
+}
+
+static int show_create(struct query_session *q, const struct sql_show *show,
+                       const struct query_out *out, struct err *err)
+{
+    struct buf text = {0};
+    int rc = create_text(q, &show->name, &text, err);
+
+    if (!rc)
+        rc = print_text(out, "result", &text, err);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int show_functions(const struct sql_show *show, const struct query_out *out, struct err *err)
+{
+    struct arena arena = {0};
+    size_t count;
+    const char *const *names = sql_function_names(&arena, &count);
+    int rc = names ? print_names(out, "function name", show, names, count, err)
+                   : err_set(err, ERR_NOMEM, "functions");
+
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int show(struct query_session *q, const struct sql_show *s, const struct query_out *out,
+                struct err *err)
+{
+    const char *first = s->name.count ? s->name.parts[0].text : NULL;
+    const char *last = s->name.count ? s->name.parts[s->name.count - 1].text : NULL;
+    struct session_names names = {0};
+    const char *one;
+    int rc;
+
+    switch (s->what) {
+    case SQL_SHOW_CATALOGS:
+        rc = session_catalogs(q->session, &names, err);
+        return rc ? rc : print_names(out, "catalog name", s, names.list, names.count, err);
+    case SQL_SHOW_DATABASES:
+        rc = session_databases(q->session, first, &names, err);
+        return rc ? rc : print_names(out, "database name", s, names.list, names.count, err);
+    case SQL_SHOW_TABLES:
+    case SQL_SHOW_VIEWS:
+        rc = session_tables(q->session, s->name.count > 1 ? first : NULL, last,
+                            s->what == SQL_SHOW_VIEWS, &names, err);
+        return rc ? rc
+                  : print_names(out, s->what == SQL_SHOW_VIEWS ? "view name" : "table name", s,
+                                names.list, names.count, err);
+    case SQL_SHOW_CURRENT_CATALOG:
+        one = session_catalog(q->session);
+        return print_names(out, "current catalog name", s, &one, 1, err);
+    case SQL_SHOW_CURRENT_DATABASE:
+        one = session_database(q->session);
+        return print_names(out, "current database name", s, &one, 1, err);
+    case SQL_SHOW_COLUMNS:
+        return describe_table(q, &s->name, out, err);
+    case SQL_SHOW_CREATE_TABLE:
+    case SQL_SHOW_CREATE_VIEW:
+        return show_create(q, s, out, err);
+    case SQL_SHOW_FUNCTIONS:
+        return show_functions(s, out, err);
+    case SQL_SHOW_MODULES:
+    case SQL_SHOW_FULL_MODULES:
+        one = "core";
+        return print_names(out, "module name", s, &one, 1, err);
+    case SQL_SHOW_USER_FUNCTIONS:
+    case SQL_SHOW_JARS:
+    case SQL_SHOW_PROCEDURES:
+    case SQL_SHOW_MATERIALIZED_TABLES: /* there are none */
+        return print_names(out, "name", s, NULL, 0, err);
+    case SQL_SHOW_JOBS:
+        return show_jobs(q, out, err);
+    case SQL_SHOW_PARTITIONS:
+    case SQL_SHOW_CREATE_CATALOG:
+    case SQL_SHOW_CREATE_MATERIALIZED_TABLE:
+        break;
+    }
+    return err_set(err, ERR_UNSUPPORTED, "this SHOW is not built yet");
+}
+
+static int explain_insert(struct query_session *q, const struct sql_insert *insert, struct buf *text,
+                          struct err *err)
+{
+    struct sql_insert_plan plan;
+    struct arena arena = {0};
+    int rc = sql_plan_insert(insert, session_resolver(q->session), &arena, &plan, err);
+
+    if (!rc)
+        rc = buf_printf(text, "source  %s\nsink    %s.%s\nfragment\n%s\n", plan.source->name,
+                        plan.target->database, plan.target->name, plan.duckdb);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int explain(struct query_session *q, const struct sql_statement *st,
+                   const struct query_out *out, struct err *err)
+{
+    const struct sql_statement *inner = st->explain->statement;
+    struct buf text = {0};
+    int rc = 0;
+
+    if (inner->kind == SQL_STMT_QUERY)
+        rc = select_explain(q, inner->query, &text, err);
+    else if (inner->kind == SQL_STMT_INSERT)
+        rc = explain_insert(q, inner->insert, &text, err);
+    else if (inner->kind == SQL_STMT_STATEMENT_SET)
+        for (size_t i = 0; i < inner->set_of->count && !rc; i++)
+            rc = explain_insert(q, inner->set_of->list[i]->insert, &text, err);
+    else
+        rc = err_set(err, ERR_UNSUPPORTED, "EXPLAIN of this statement is not built yet");
+    if (!rc)
+        rc = print_text(out, "result", &text, err);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int settings(struct query_session *q, const struct query_out *out, struct err *err)
+{
+    static const char *const names[] = {"key", "value"};
+    struct cell_column columns[2];
+    size_t count;
+    const struct session_setting_row *rows = session_settings(q->session, &count);
+    struct results *results;
+    int rc = results_new(&results, out, text_columns(names, 2, columns), 2, err);
+
+    for (size_t i = 0; i < count && !rc; i++) {
+        const char *row[] = {rows[i].key, rows[i].value};
+
+        rc = results_row(results, row, err);
+    }
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    return rc;
+}
+
+int show_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
+             struct err *err)
+{
+    switch (st->kind) {
+    case SQL_STMT_SHOW:
+        return show(q, st->show, out, err);
+    case SQL_STMT_DESCRIBE:
+        if (st->describe->object != SQL_OBJECT_TABLE)
+            return err_set(err, ERR_UNSUPPORTED, "DESCRIBE works on tables and views");
+        return describe_table(q, &st->describe->name, out, err);
+    case SQL_STMT_EXPLAIN:
+        return explain(q, st, out, err);
+    default:
+        return settings(q, out, err);
+    }
+}
