@@ -320,6 +320,33 @@ static void requirements_decide_whether_a_commit_still_makes_sense(void **state)
     assert_int_equal(objects_below(f, "polariscatalog/db/a/"), 2); /* the refused one left none */
 }
 
+static void metadata_is_compressed_where_the_table_asks_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct catalog_table table;
+    struct buf bytes = {0};
+
+    OK(make_table(&f->stack, "db", "a", &table, &f->arena, &f->err));
+    catalog_table_deinit(&table);
+    OK(commit_text(&f->stack, "db", "a", "[]",
+                   "[{\"action\":\"set-properties\",\"updates\":"
+                   "{\"write.metadata.compression-codec\":\"gzip\"}}]",
+                   &f->arena, &table, &f->err));
+    assert_non_null(strstr(table.location, "/00001-"));
+    assert_non_null(strstr(table.location, ".gz.metadata.json"));
+    OK(store_get_at(f->stack.store, table.location, &bytes, &f->err));
+    assert_int_equal(bytes.ptr[0], 0x1f);
+    buf_deinit(&bytes);
+    catalog_table_deinit(&table);
+    stack_close(&f->stack); /* so that it is read from the file */
+    OK(stack_open(&f->stack, f->dir, false, &f->err));
+    OK(commit_text(&f->stack, "db", "a", "[]",
+                   "[{\"action\":\"set-properties\",\"updates\":{\"k\":\"v\"}}]", &f->arena,
+                   &table, &f->err));
+    assert_non_null(strstr(table.location, "/00002-"));
+    catalog_table_deinit(&table);
+}
+
 static void a_commit_of_several_tables_is_all_or_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -558,6 +585,7 @@ int main(void)
         TEST(a_dropped_table_can_be_registered_again),
         TEST(a_purge_takes_all_files_and_survives_a_restart),
         TEST(requirements_decide_whether_a_commit_still_makes_sense),
+        TEST(metadata_is_compressed_where_the_table_asks_for_it),
         TEST(a_commit_of_several_tables_is_all_or_nothing),
         TEST(commits_at_the_same_time_lose_none),
         TEST(a_swap_is_part_of_the_transaction_it_joins),

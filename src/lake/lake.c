@@ -220,6 +220,21 @@ int lake_metadata_load(struct lake *lake, const char *location, struct lake_meta
     return rc ? err_wrap(err, rc, "%s", location) : 0;
 }
 
+static int put_metadata(struct lake *lake, const struct lake_metadata *metadata,
+                        const char *location, struct slice text, struct err *err)
+{
+    struct buf packed;
+    int rc;
+
+    if (!metadata_wants_gzip(metadata))
+        return store_put_at(lake->store, location, text, err);
+    buf_init(&packed, METADATA_FILE_MAX);
+    rc = codec_compress(CODEC_GZIP, 0, text, &packed, err);
+    rc = rc ? rc : store_put_at(lake->store, location, buf_slice(&packed), err);
+    buf_deinit(&packed);
+    return rc;
+}
+
 int lake_metadata_store(struct lake *lake, const struct lake_metadata *metadata,
                         const struct lake_metadata *base, const char *base_location,
                         struct arena *arena, const char **location, const char ***dropped,
@@ -239,7 +254,7 @@ int lake_metadata_store(struct lake *lake, const struct lake_metadata *metadata,
     if (!rc && !*location)
         rc = err_set(err, ERR_NOMEM, "metadata location");
     rc = rc ? rc : lake_metadata_print(logged ? logged : metadata, &text, err);
-    rc = rc ? rc : store_put_at(lake->store, *location, buf_slice(&text), err);
+    rc = rc ? rc : put_metadata(lake, metadata, *location, buf_slice(&text), err);
     if (!rc && logged)
         cache_put(lake, CACHED_METADATA, *location, logged,
                   arena_bytes(&logged->arena) + text.len * 3);

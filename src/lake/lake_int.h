@@ -97,6 +97,9 @@ int partition_types(const struct lake_metadata *metadata, const struct lake_part
 /* Avro's names of codecs for write.avro.compression-codec (gzip by default). */
 const char *avro_codec_of(const struct lake_metadata *metadata);
 
+/* write.metadata.compression-codec is gzip: for the file's bytes and for its name. */
+bool metadata_wants_gzip(const struct lake_metadata *metadata);
+
 /* lake.c: the cache of parsed objects by path. */
 enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA };
 /* A new reference, or NULL. */

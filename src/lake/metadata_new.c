@@ -144,6 +144,14 @@ static int64_t version_of(const char *location)
     return digits ? version : -1;
 }
 
+bool metadata_wants_gzip(const struct lake_metadata *metadata)
+{
+    const char *codec = lake_metadata_property(metadata, "write.metadata.compression-codec");
+
+    return codec && slice_ieq(slice_str(codec), SLICE_LIT("gzip"));
+}
+
+/* Java's readers know a gzip'd file by its name alone. */
 const char *lake_metadata_next_location(const struct lake_metadata *metadata,
                                         const char *base_location, struct arena *arena)
 {
@@ -151,9 +159,10 @@ const char *lake_metadata_next_location(const struct lake_metadata *metadata,
     char uuid[37];
 
     uuid_v4(uuid);
-    return arena_printf(arena, "%s%s/%05" PRId64 "-%s.metadata.json",
+    return arena_printf(arena, "%s%s/%05" PRId64 "-%s%s.metadata.json",
                         path ? path : metadata->location, path ? "" : "/metadata",
-                        version_of(base_location) + 1, uuid);
+                        version_of(base_location) + 1, uuid,
+                        metadata_wants_gzip(metadata) ? ".gz" : "");
 }
 
 int lake_metadata_log_base(const struct lake_metadata *metadata, const struct lake_metadata *base,
