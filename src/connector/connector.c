@@ -66,7 +66,9 @@ static struct lake_sink_options sink_options(struct connector *c)
     return (struct lake_sink_options){.lake = c->options.lake,
                                       .catalog = catalog_lake(c->options.catalog),
                                       .db = c->options.db,
-                                      .merges = c->options.merges};
+                                      .merges = c->options.merges,
+                                      .write = c->options.write,
+                                      .write_arg = c->options.write_arg};
 }
 
 /* Columns of these names and types, as DuckDB makes them. */

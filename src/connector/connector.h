@@ -24,6 +24,9 @@ struct connector_options { /* all borrowed for life */
     struct catalog *catalog;
     struct vec_db *db;          /* of the streams */
     struct workers *merges;     /* for merging small files; NULL: none */
+    int (*write)(void *, struct lake *, const struct lake_metadata *, const struct vec_feed *,
+                 struct arena *, struct lake_data_file **, size_t *, struct err *);
+    void *write_arg;            /* both: see lake_sink.h; NULL: Parquet */
     const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends */
     const int *catalog_ports;   /* likewise, of our own catalog */
 };

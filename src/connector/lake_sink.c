@@ -100,6 +100,21 @@ static int open_writer(struct lake_sink *s, struct err *err)
     return rc;
 }
 
+static int drain_write(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
+                       struct err *err)
+{
+    struct lake_metadata *metadata;
+    const char *location;
+    int rc = load_newest(s, &cut->arena, &location, &metadata, err);
+
+    if (rc)
+        return rc;
+    rc = s->options.write(s->options.write_arg, s->options.lake, metadata, feed, &cut->arena,
+                          &cut->files, &cut->count, err);
+    lake_metadata_free(metadata);
+    return rc;
+}
+
 static int drain_pull(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
                       struct err *err)
 {
@@ -154,10 +169,14 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
 {
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = calloc(1, sizeof(*cut));
-    int rc = cut ? open_writer(s, err) : err_set(err, ERR_NOMEM, "rows of %s", s->name);
+    int rc = cut ? 0 : err_set(err, ERR_NOMEM, "rows of %s", s->name);
 
     *out = NULL;
-    if (!rc)
+    if (!rc && !s->options.write)
+        rc = open_writer(s, err);
+    if (!rc && s->options.write)
+        rc = drain_write(s, feed, cut, err);
+    else if (!rc)
         rc = lake_writer_can_pull(s->writer) ? drain_pull(s, feed, cut, err)
                                              : drain_push(s, feed, cut, err);
     if (rc && s->writer) { /* what it holds belongs to the failed epoch */
@@ -348,7 +367,7 @@ int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *opti
     }
     if (!rc)
         rc = vec_conn_new(&s->conn, options->db, err);
-    if (!rc)
+    if (!rc && !options->write)
         rc = open_writer(s, err);
     if (rc) {
         sink_free(&s->sink);

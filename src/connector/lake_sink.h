@@ -11,6 +11,12 @@
 #include "lake/lake.h"
 #include "stream/stream.h"
 
+/* Writes a feed's rows as data files of a table: what lake_writer does, for a simulator that owns the
+ * disk and cannot have DuckDB write beside it. */
+typedef int lake_sink_write_fn(void *arg, struct lake *lake, const struct lake_metadata *metadata,
+                               const struct vec_feed *feed, struct arena *arena,
+                               struct lake_data_file **files, size_t *count, struct err *err);
+
 struct lake_sink_options {
     struct lake *lake;            /* all borrowed for the sink's life */
     struct lake_catalog *catalog;
@@ -18,6 +24,8 @@ struct lake_sink_options {
     struct workers *merges;       /* NULL: no merging (simulator) */
     struct lake_ident ident;      /* strings are copied */
     const struct vec_columns *columns; /* of the feed; copied; NULL: exactly the table's */
+    lake_sink_write_fn *write;         /* NULL: Parquet by lake_writer */
+    void *write_arg;
 };
 int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,
                   struct err *err);
