@@ -77,13 +77,15 @@ int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_on
 
 /* The same place as an extent of a file, for sendfile. Release with log_extent_release. */
 struct log_extent {
-    int fd; /* -1: the disk has none, use log_read */
+    int fd; /* -1: the disk has none, use log_extent_read */
     int64_t pos;
     size_t len;
-    void *hold;
+    int64_t first_offset, end_offset; /* of its first record, and after its last */
+    void *hold;                       /* NULL when len is 0 */
 };
 int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
                struct log_extent *out, struct err *err);
+int log_extent_read(const struct log_extent *extent, struct buf *out, struct err *err); /* appends */
 void log_extent_release(struct log_extent *extent);
 
 /* First offset whose timestamp is >= time_ms; *offset -1 when there is none. The newest timestamp of

@@ -56,7 +56,7 @@ int segment_index_load(struct segment *seg, struct disk *disk, const char *dir, 
                        struct err *err);
 /* The entry at or before an offset, a position, a time; 0 entries: the segment's start. */
 struct index_entry segment_entry(const struct segment *seg, int64_t offset);
-int64_t segment_boundary(const struct segment *seg, int64_t pos); /* last one <= pos; 0: start */
+struct index_entry segment_boundary(const struct segment *seg, int64_t pos);
 struct index_entry segment_entry_by_time(const struct segment *seg, int64_t time_ms);
 /* "DIR/00000000000000000042.log"; the caller frees. NULL: no memory. */
 char *segment_path(const char *dir, int64_t base_offset, const char *suffix);

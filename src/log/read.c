@@ -12,6 +12,7 @@ struct view {
     struct segment *seg; /* held */
     int64_t pos;         /* of a batch at or before the offset */
     int64_t limit;       /* readable bytes of the segment */
+    int64_t limit_offset; /* of the record after them */
 };
 
 /* The readable end of a segment: all of it below the one with the high watermark. With the lock. */
@@ -37,6 +38,8 @@ static int take_view(struct log *log, int64_t offset, struct view *view, struct 
         view->seg = segment_ref(seg);
         view->pos = segment_entry(seg, offset).pos;
         view->limit = readable(log, seg);
+        view->limit_offset =
+            seg->base_offset == log->mark_base ? log->high_watermark : seg->end_offset;
     }
     pthread_mutex_unlock(&log->lock);
     return rc;
@@ -61,79 +64,83 @@ int log_place_of(struct segment *seg, int64_t offset, int64_t *pos, struct err *
                   : err_set(err, ERR_INVALID, "no batch begins at offset %" PRId64, offset);
 }
 
-/* Where the last whole batch ends that fits in max_bytes from `pos`. */
-static int extent_end(struct log *log, const struct view *view, struct header_walk *walk,
-                      int64_t pos, size_t first_len, size_t max_bytes, bool at_least_one,
-                      int64_t *end, struct err *err)
+/* Ends the extent, which begins with the batch that the walk gave last, after the last whole batch
+ * that fits in max_bytes. */
+static int end_extent(struct log *log, const struct view *view, struct header_walk *walk,
+                      const struct batch *first, size_t max_bytes, bool at_least_one,
+                      struct log_extent *out, struct err *err)
 {
-    int64_t stop = (int64_t)max_bytes < view->limit - pos ? pos + (int64_t)max_bytes : view->limit;
-    struct batch batch;
-    int64_t boundary;
-    int rc;
+    int64_t left = view->limit - out->pos, end = out->pos;
+    int64_t stop = (uint64_t)left <= max_bytes ? view->limit : out->pos + (int64_t)max_bytes;
+    struct index_entry boundary;
+    struct batch batch = *first;
+    int rc = 1;
 
     if (stop == view->limit) {
-        *end = stop;
+        out->len = (size_t)left;
+        out->end_offset = view->limit_offset;
         return 0;
     }
     pthread_mutex_lock(&log->lock);
     boundary = segment_boundary(view->seg, stop);
     pthread_mutex_unlock(&log->lock);
-    if (boundary > pos) {
-        *end = boundary;
+    if (boundary.pos > out->pos) {
+        out->len = (size_t)(boundary.pos - out->pos);
+        out->end_offset = view->seg->base_offset + boundary.offset_delta;
         return 0;
     }
-    if ((int64_t)first_len > stop - pos) {
-        *end = at_least_one ? pos + (int64_t)first_len : pos;
-        return 0;
+    while (rc == 1 && (walk->pos <= stop || (at_least_one && end == out->pos))) {
+        end = walk->pos;
+        out->end_offset = batch.base_offset + batch.last_offset_delta + 1;
+        rc = header_walk_next(walk, &batch, err);
     }
-    *end = walk->pos; /* after the first */
-    while ((rc = header_walk_next(walk, &batch, err)) == 1 && walk->pos <= stop)
-        *end = walk->pos;
+    out->len = (size_t)(end - out->pos);
     return rc < 0 ? rc : 0;
-}
-
-/* The extent of whole batches at `offset`; the view holds the segment, or none at the end. */
-static int locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
-                  struct view *view, int64_t *pos, size_t *len, struct err *err)
-{
-    struct header_walk walk;
-    struct batch batch;
-    int64_t end;
-    int rc = take_view(log, offset, view, err);
-
-    *pos = 0;
-    *len = 0;
-    if (rc || !view->seg)
-        return rc;
-    header_walk_init(&walk, view->seg->file, view->pos, view->limit);
-    do {
-        rc = header_walk_next(&walk, &batch, err);
-    } while (rc == 1 && batch.base_offset + batch.last_offset_delta < offset);
-    if (rc == 0)
-        return err_set(err, ERR_CORRUPT, "offset %" PRId64 " is in no batch", offset);
-    if (rc < 0)
-        return rc;
-    *pos = end = walk.at;
-    rc = extent_end(log, view, &walk, *pos, batch.bytes.len, max_bytes, at_least_one, &end, err);
-    *len = (size_t)(end - *pos);
-    return rc;
 }
 
 int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
                struct log_extent *out, struct err *err)
 {
+    struct header_walk walk;
+    struct batch batch;
     struct view view;
-    int64_t pos;
-    size_t len;
-    int rc = locate(log, offset, max_bytes, at_least_one, &view, &pos, &len, err);
+    int rc = take_view(log, offset, &view, err);
 
-    *out = (struct log_extent){.fd = -1};
-    if (rc || !len) {
+    *out = (struct log_extent){.fd = -1, .first_offset = offset, .end_offset = offset};
+    if (rc || !view.seg)
+        return rc;
+    header_walk_init(&walk, view.seg->file, view.pos, view.limit);
+    do {
+        rc = header_walk_next(&walk, &batch, err);
+    } while (rc == 1 && batch.base_offset + batch.last_offset_delta < offset);
+    if (rc == 0)
+        rc = err_set(err, ERR_CORRUPT, "offset %" PRId64 " is in no batch", offset);
+    if (rc == 1) {
+        out->pos = walk.at;
+        out->first_offset = out->end_offset = batch.base_offset;
+        rc = end_extent(log, &view, &walk, &batch, max_bytes, at_least_one, out, err);
+    }
+    if (rc || !out->len) {
         segment_unref(view.seg);
         return rc;
     }
-    *out = (struct log_extent){file_fd(view.seg->file), pos, len, view.seg};
+    out->fd = file_fd(view.seg->file);
+    out->hold = view.seg;
     return 0;
+}
+
+int log_extent_read(const struct log_extent *extent, struct buf *out, struct err *err)
+{
+    struct segment *seg = extent->hold;
+    int rc = extent->len ? buf_reserve(out, extent->len) : 0;
+
+    if (rc)
+        return err_set(err, rc, "read of %zu bytes", extent->len);
+    if (extent->len)
+        rc = file_read_all(seg->file, out->ptr + out->len, extent->len, extent->pos, err);
+    if (!rc)
+        out->len += extent->len;
+    return rc;
 }
 
 void log_extent_release(struct log_extent *extent)
@@ -145,21 +152,12 @@ void log_extent_release(struct log_extent *extent)
 int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, struct buf *out,
              struct err *err)
 {
-    struct view view;
-    int64_t pos;
-    size_t len;
-    int rc = locate(log, offset, max_bytes, at_least_one, &view, &pos, &len, err);
+    struct log_extent extent;
+    int rc = log_locate(log, offset, max_bytes, at_least_one, &extent, err);
 
-    if (!rc && len) {
-        rc = buf_reserve(out, len);
-        if (rc)
-            err_set(err, rc, "read of %zu bytes", len);
-        else
-            rc = file_read_all(view.seg->file, out->ptr + out->len, len, pos, err);
-        if (!rc)
-            out->len += len;
-    }
-    segment_unref(view.seg);
+    if (!rc)
+        rc = log_extent_read(&extent, out, err);
+    log_extent_release(&extent);
     return rc;
 }
 

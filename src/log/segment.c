@@ -135,12 +135,12 @@ struct index_entry segment_entry(const struct segment *seg, int64_t offset)
     return found;
 }
 
-int64_t segment_boundary(const struct segment *seg, int64_t pos)
+struct index_entry segment_boundary(const struct segment *seg, int64_t pos)
 {
     struct index_entry found = {0, 0, NO_TIME};
 
     LAST_ENTRY(seg, e->pos <= pos, found);
-    return found.pos;
+    return found;
 }
 
 struct index_entry segment_entry_by_time(const struct segment *seg, int64_t time_ms)

@@ -7,9 +7,7 @@
 #include <stdio.h>
 
 #include "catalog/http.h"
-#ifdef WITH_S3
 #include "s3/s3.h"
-#endif
 
 struct settings {
     const char *data, *port, *s3_port;
@@ -41,6 +39,7 @@ struct parts {
     struct lake *lake;
     struct catalog *catalog;
     struct catalog_http *http;
+    struct s3_server *s3;
 };
 
 static int open_stores(struct parts *p, const struct settings *settings, struct err *err)
@@ -73,6 +72,7 @@ static int open_stores(struct parts *p, const struct settings *settings, struct 
 
 static int open_catalog(struct parts *p, const struct settings *settings, struct err *err)
 {
+    static const struct s3_credential key = {"admin", "password"};
     char endpoint[64];
     int rc = catalog_new(&p->catalog,
                          &(struct catalog_options){.meta = p->meta,
@@ -97,6 +97,14 @@ static int open_catalog(struct parts *p, const struct settings *settings, struct
                                                              .s3_access_key = "admin",
                                                              .s3_secret_key = "password"},
                               err);
+    if (!rc)
+        rc = s3_server_new(&p->s3,
+                           &(struct s3_options){.store = p->store,
+                                                .clock = clock_system(),
+                                                .port = atoi(settings->s3_port),
+                                                .credentials = &key,
+                                                .credential_count = 1},
+                           err);
     return rc;
 }
 
@@ -122,10 +130,12 @@ int main(int argc, char **argv)
     if (rc) {
         fprintf(stderr, "catalogd: %s\n", err.text);
     } else {
-        printf("catalog on port %d\n", catalog_http_port(p.http));
+        printf("catalog on port %d, objects on port %d\n", catalog_http_port(p.http),
+               s3_server_port(p.s3));
         fflush(stdout);
         sigwait(&set, &signal_number);
     }
+    s3_server_free(p.s3);
     catalog_http_free(p.http);
     catalog_free(p.catalog);
     lake_free(p.lake);
