@@ -143,7 +143,7 @@ static void handle(struct http_request *req, struct http_reply *reply, void *arg
     struct err err = {0};
     int rc;
 
-    if (!(bound->op->flags & REST_OPEN) && !auth_allows(&call)) {
+    if (!(bound->op->flags & REST_OPEN) && !rest_allows(&call)) {
         http_set_header(reply, "WWW-Authenticate", "Bearer");
         reply_error(reply, 401, "NotAuthorizedException", "Not authorized: a valid token is needed");
         return;
@@ -326,7 +326,7 @@ int catalog_http_new(struct catalog_http **out, const struct catalog_http_option
         catalog_http_free(http);
         return err_set(err, ERR_NOMEM, "catalog server");
     }
-    auth_init(http);
+    rest_auth_init(http);
     rc = http_server_new(&http->server, &server, err);
     if (!rc)
         rc = bind_routes(http, err);

@@ -8,15 +8,15 @@
 
 #include "base/codec.h"
 #include "catalog/http_int.h"
+#include "net/auth.h"
 #include "net/url.h"
 
 #define TOKEN_LIFE_S   3600
-#define TOKEN_MAX      2048
 #define TOKEN_PREFIX   "tarn1."
 #define ACCESS_TOKEN   "urn:ietf:params:oauth:token-type:access_token"
 #define EXCHANGE_GRANT "urn:ietf:params:oauth:grant-type:token-exchange"
 
-void auth_init(struct catalog_http *http)
+void rest_auth_init(struct catalog_http *http)
 {
     static const char purpose[] = "tarn catalog token";
     const char *secret = http->client_secret ? http->client_secret : "";
@@ -24,16 +24,9 @@ void auth_init(struct catalog_http *http)
     hmac_sha256(secret, strlen(secret), purpose, sizeof(purpose) - 1, http->token_key);
 }
 
-/* Takes the same time wherever the texts differ. */
 static bool same_secret(const char *a, const char *b)
 {
-    uint8_t x[32], y[32], difference = 0;
-
-    sha256(a, strlen(a), x);
-    sha256(b, strlen(b), y);
-    for (size_t i = 0; i < sizeof(x); i++)
-        difference |= x[i] ^ y[i];
-    return difference == 0;
+    return auth_equal(slice_str(a), slice_str(b));
 }
 
 /* tarn1.<end, ms>.<mac>; the client is the only one there is. */
@@ -49,21 +42,22 @@ static void token_make(struct catalog_http *http, int64_t end_ms, char out[128])
     snprintf(out, 128, TOKEN_PREFIX "%" PRId64 ".%s", end_ms, hex);
 }
 
-static bool token_holds(struct catalog_http *http, const char *token)
+static bool token_holds(struct catalog_http *http, struct slice token)
 {
+    size_t skip = strlen(TOKEN_PREFIX);
     char wanted[128];
     int64_t end_ms = 0;
-    const char *at = token + strlen(TOKEN_PREFIX), *dot;
+    const uint8_t *dot;
 
-    if (strncmp(token, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0 || strlen(token) >= TOKEN_MAX)
+    if (!slice_starts(token, SLICE_LIT(TOKEN_PREFIX)))
         return false;
-    dot = strchr(at, '.');
-    if (!dot || slice_to_i64(slice_of(at, (size_t)(dot - at)), &end_ms))
+    dot = memchr(token.ptr + skip, '.', token.len - skip);
+    if (!dot || slice_to_i64(slice_of(token.ptr + skip, (size_t)(dot - token.ptr) - skip), &end_ms))
         return false;
     if (end_ms < clock_wall_ms(http->clock))
         return false;
     token_make(http, end_ms, wanted);
-    return same_secret(token, wanted);
+    return auth_equal(token, slice_str(wanted));
 }
 
 static bool is_loopback(const char *peer)
@@ -72,26 +66,21 @@ static bool is_loopback(const char *peer)
            strncmp(peer, "[::ffff:127.", 12) == 0;
 }
 
-/* A token that is sent must hold, also where none is needed: a client that believes it is logged
- * in should learn that it is not. */
-bool auth_allows(struct rest_call *call)
+/* A client on this machine may be let in without a token, or with one that is not ours at all; one
+ * of ours that has ended is refused even there, so that the client gets itself a new one. */
+bool rest_allows(struct rest_call *call)
 {
     struct catalog_http *http = call->http;
-    const char *header = http_header(call->req, "Authorization");
+    struct slice token = auth_bearer(http_header(call->req, "Authorization"));
 
-    if (header && strncasecmp(header, "Bearer ", 7) == 0 && http->client_id) {
-        if (token_holds(http, header + 7)) {
-            call->who = http->client_id;
-            return true;
-        }
-        if (http->login)
-            return http->loopback_open && is_loopback(http_peer(call->req)) &&
-                   strncmp(header + 7, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) != 0;
+    if (http->client_id && token_holds(http, token)) {
+        call->who = http->client_id;
         return true;
     }
     if (!http->login)
         return true;
-    return http->loopback_open && is_loopback(http_peer(call->req));
+    return http->loopback_open && is_loopback(http_peer(call->req)) &&
+           !slice_starts(token, SLICE_LIT(TOKEN_PREFIX));
 }
 
 /* ---- POST /v1/oauth/tokens ---- */
@@ -122,32 +111,6 @@ static int read_form(struct rest_call *call, struct form *form, struct err *err)
     return 0;
 }
 
-/* Authorization: Basic id:secret is the other way to send them. */
-static int read_basic(struct rest_call *call, struct form *form)
-{
-    const char *header = http_header(call->req, "Authorization");
-    struct buf plain = {.max = TOKEN_MAX};
-    char *text, *colon;
-
-    if (!header || strncasecmp(header, "Basic ", 6) != 0 || form->id)
-        return 0;
-    if (base64_decode(slice_str(header + 6), &plain)) {
-        buf_deinit(&plain);
-        return 0; /* no credentials: refused below */
-    }
-    text = arena_cstr(call->arena, buf_slice(&plain));
-    buf_deinit(&plain);
-    if (!text)
-        return ERR_NOMEM;
-    colon = strchr(text, ':');
-    if (colon) {
-        *colon = '\0';
-        form->id = text;
-        form->secret = colon + 1;
-    }
-    return 0;
-}
-
 static int oauth_error(struct rest_call *call, int status, const char *name, const char *text,
                        struct err *err)
 {
@@ -155,7 +118,7 @@ static int oauth_error(struct rest_call *call, int status, const char *name, con
                       json_pack("{s:s, s:s}", "error", name, "error_description", text), err);
 }
 
-int auth_token(struct rest_call *call, struct err *err)
+int rest_token(struct rest_call *call, struct err *err)
 {
     struct catalog_http *http = call->http;
     struct form form = {0};
@@ -165,14 +128,14 @@ int auth_token(struct rest_call *call, struct err *err)
 
     if (rc)
         return rc;
-    if (read_basic(call, &form))
-        return err_set(err, ERR_NOMEM, "token");
+    if (!form.id) /* the other way to send them; absent or wrong: refused below */
+        auth_basic(call->arena, http_header(call->req, "Authorization"), &form.id, &form.secret);
     if (form.grant && strcmp(form.grant, "client_credentials") == 0)
         good = http->client_id && http->client_secret && form.id && form.secret &&
                same_secret(form.id, http->client_id) &&
                same_secret(form.secret, http->client_secret);
     else if (form.grant && strcmp(form.grant, EXCHANGE_GRANT) == 0)
-        good = http->client_id && form.subject && token_holds(http, form.subject);
+        good = http->client_id && form.subject && token_holds(http, slice_str(form.subject));
     else
         return oauth_error(call, 400, "unsupported_grant_type",
                            "grant_type is client_credentials or token exchange", err);

@@ -99,6 +99,6 @@ int rest_config(struct rest_call *call, struct err *err)
 
 static const struct rest_op ops[] = {
     {"GET", "/config", rest_config, REST_OPEN, NULL},
-    {"POST", "/oauth/tokens", auth_token, REST_OPEN, NULL},
+    {"POST", "/oauth/tokens", rest_token, REST_OPEN, NULL},
 };
 const struct rest_group rest_general = {ops, COUNT_OF(ops)};

@@ -82,9 +82,9 @@ void rest_page(struct rest_call *call, const char **after, size_t *max);
 void rest_next_page(json_t *reply, const struct catalog_names *names);
 
 /* http_auth.c */
-void auth_init(struct catalog_http *http);
-bool auth_allows(struct rest_call *call);
-int auth_token(struct rest_call *call, struct err *err);
+void rest_auth_init(struct catalog_http *http);
+bool rest_allows(struct rest_call *call);
+int rest_token(struct rest_call *call, struct err *err);
 
 /* http_config.c: {"s3.endpoint": ...}; the keys only where a table is loaded. */
 json_t *rest_s3_config(struct rest_call *call, bool keys);
