@@ -92,7 +92,37 @@ asan:
 tsan:
 	$(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
 
+# Fuzz targets: every fuzz/NAME_fuzz.c against all rooms, built with clang; its corpus is
+# fuzz/corpus/NAME. Inputs that a run finds go to build/fuzz/found/NAME, crashes beside them.
+FUZZ_BUILD   := $(BUILD)/fuzz
+FUZZ_SECONDS ?= 120
+FUZZ_FLAGS   := -std=c17 -O1 -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-frame-pointer \
+                -fno-sanitize-recover=all
+FUZZ_TARGETS := $(patsubst fuzz/%_fuzz.c,%,$(wildcard fuzz/*_fuzz.c))
+FUZZ_OBJECTS := $(SOURCES:%.c=$(FUZZ_BUILD)/obj/%.o)
+
+$(FUZZ_BUILD)/obj/%.o: %.c | .deps/.stamp
+	@mkdir -p $(@D)
+	@echo '  clang $<'
+	@$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+$(FUZZ_BUILD)/libtarn.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(FUZZ_BUILD)/%_fuzz: fuzz/%_fuzz.c $(FUZZ_BUILD)/libtarn.a
+	@echo '  link $@'
+	@$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+fuzz-%: $(FUZZ_BUILD)/%_fuzz
+	@mkdir -p $(FUZZ_BUILD)/found/$* fuzz/corpus/$*
+	$< -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+	    -verbosity=0 -artifact_prefix=$(FUZZ_BUILD)/found/$*- \
+	    $(FUZZ_BUILD)/found/$* fuzz/corpus/$*
+
+fuzz: $(FUZZ_TARGETS:%=fuzz-%)
+
 clean:
 	rm -rf build
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(FUZZ_BUILD)/obj -name '*.d' 2>/dev/null)

@@ -24,7 +24,7 @@ static int64_t bucket_end(int bucket) /* the largest value in it */
 
     if (shift <= 0)
         return bucket;
-    return (((int64_t)bucket - shift * HIST_STEPS + 1) << shift) - 1;
+    return (int64_t)(((uint64_t)(bucket - shift * HIST_STEPS + 1) << shift) - 1);
 }
 
 void hist_record(struct hist *hist, int64_t value)
@@ -36,7 +36,7 @@ void hist_record(struct hist *hist, int64_t value)
     if (value > hist->max)
         hist->max = value;
     hist->count++;
-    hist->sum += value;
+    hist->sum += (double)value;
     hist->buckets[bucket_of(value)]++;
 }
 
@@ -72,5 +72,5 @@ int64_t hist_percentile(const struct hist *hist, double percent)
 
 double hist_mean(const struct hist *hist)
 {
-    return hist->count ? (double)hist->sum / (double)hist->count : 0;
+    return hist->count ? hist->sum / (double)hist->count : 0;
 }

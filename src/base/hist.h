@@ -13,7 +13,8 @@
 #define HIST_BUCKETS (59 * HIST_STEPS)
 
 struct hist {
-    int64_t count, sum, min, max;
+    int64_t count, min, max;
+    double sum; /* of nanoseconds over days: more than 64 bits may hold */
     int64_t buckets[HIST_BUCKETS];
 };
 
