@@ -78,10 +78,10 @@ struct json_encode_options {
     bool skip_nulls;             /* json.encode.ignore-null-fields */
 };
 
-/* Appends rows [from, to) of a chunk whose columns are `columns` as one object each, without a line
- * end; `each` (may be NULL) is called after every row with its text, and the buf is cleared. */
-int json_encode(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t from, idx_t to,
-                const struct json_encode_options *options, struct buf *out, struct err *err);
+/* Appends one row of a chunk whose columns are `columns` as an object, without a line end. On failure
+ * the buf holds part of it. */
+int json_encode_row(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t row,
+                    const struct json_encode_options *options, struct buf *out, struct err *err);
 /* One value of a vector as JSON. */
 int json_encode_value(duckdb_logical_type type, duckdb_vector vector, idx_t row,
                       const struct json_encode_options *options, struct buf *out, struct err *err);

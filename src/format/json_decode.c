@@ -315,7 +315,9 @@ static const uint8_t *read_blob(struct json_decoder *d, struct node *node, const
     buf_deinit(&bytes);
     if (rc == ERR_NOMEM)
         return no_memory(d, node, p);
-    return rc ? fail(d, node, p, "'%.40s' is not base64", (const char *)text.ptr) : next;
+    return rc ? fail(d, node, p, "'%.*s' is not base64", (int)(text.len > 40 ? 40 : text.len),
+                     text.ptr)
+              : next;
 }
 
 /* ---- numbers ---- */

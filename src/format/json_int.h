@@ -55,6 +55,5 @@ bool json_time_text(struct slice text, struct json_time *out);
 bool json_time_number(const struct json_number *number, struct json_time *out);
 bool json_date_text(struct slice text, int32_t *days);
 bool json_clock_text(struct slice text, int64_t *nanos); /* since midnight */
-int64_t json_days(int year, int month, int day);         /* since the epoch; proleptic */
 
 #endif

@@ -9,17 +9,6 @@
  */
 #include "format/json_int.h"
 
-/* Days from civil, Howard Hinnant's algorithm: years start in March, eras of 400 years. */
-int64_t json_days(int year, int month, int day)
-{
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static int month_days(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -75,7 +64,7 @@ static bool take_date(struct cursor *c, int64_t *days)
     }
     if (month < 1 || month > 12 || day < 1 || day > month_days(year, month))
         return false;
-    *days = json_days(year, month, day);
+    *days = vec_days(year, month, day);
     return true;
 }
 
@@ -218,7 +207,7 @@ bool json_time_number(const struct json_number *number, struct json_time *out)
     if (!json_number_i64(number, &whole) || whole == INT64_MIN)
         return false;
     size = whole < 0 ? -whole : whole;
-    for (int64_t limit = 100000000000; unit < 3 && size >= limit; limit *= 1000)
+    for (__int128 limit = 100000000000; unit < 3 && size >= limit; limit *= 1000)
         unit++;
     if (number->integer)
         scaled = (__int128)whole * unit_nanos[unit];

@@ -132,4 +132,18 @@ int vec_result_next(struct vec_result *result, duckdb_data_chunk *out /* borrowe
 double vec_query_progress(struct vec_conn *conn); /* 0..1, -1 unknown; any thread */
 void vec_result_free(struct vec_result *result);
 
+/* ---- values as text, the way Java and Flink spell them; each gives the bytes written ---- */
+
+size_t vec_text_double(double value, char out[32]); /* 1.0, 1.0E10, NaN, Infinity; shortest */
+size_t vec_text_float(float value, char out[32]);
+size_t vec_text_decimal(__int128 unscaled, int scale, char out[48]); /* plain */
+size_t vec_text_date(int64_t days, char out[24]);                    /* 2024-02-29 */
+/* Nanoseconds of a day as 10:11:12.123: `digits` of the fraction, -1: as many as are not zero. */
+size_t vec_text_time(int64_t nanos, int digits, char out[24]);
+void vec_civil(int64_t days, int64_t *year, int *month, int *day);
+int64_t vec_days(int64_t year, int month, int day); /* since 1970-01-01, proleptic Gregorian */
+
+/* The functions flink_* of functions.def, in the connection's instance. Once per instance. */
+int vec_functions_register(struct vec_conn *conn, struct err *err);
+
 #endif
