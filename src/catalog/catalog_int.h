@@ -57,7 +57,7 @@ int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena 
              struct row *out, struct err *err); /* ERR_NOENT: no_table */
 int ns_require(struct meta_txn *txn, const char *ns, struct err *err);
 /* One entry of the commit log. `changes` is taken. */
-int log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
+int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
                struct err *err);
 json_t *log_change(const char *op, const struct lake_ident *ident, const char *uuid,
                    const char *from, const char *to);

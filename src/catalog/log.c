@@ -78,7 +78,7 @@ json_t *log_change(const char *op, const struct lake_ident *ident, const char *u
                      "from", from, "to", to);
 }
 
-int log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
+int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
                struct err *err)
 {
     char *text = changes ? json_dumps(changes, JSON_COMPACT) : NULL;
@@ -157,7 +157,7 @@ int swap_tables(struct catalog *catalog, struct meta_txn *txn, const char *who,
         json_decref(changes);
         return rc;
     }
-    return log_append(catalog, txn, who, changes, err);
+    return catalog_log_append(catalog, txn, who, changes, err);
 }
 
 struct swap_call {

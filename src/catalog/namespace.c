@@ -53,7 +53,7 @@ static int create_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = err_set(err, rc, "Namespace already exists: %s", show_ns(call->ns).text);
     if (!rc) {
         changes = json_pack("[o]", log_change("create-namespace", &ident, NULL, NULL, NULL));
-        rc = log_append(call->catalog, txn, "tarn", changes, err);
+        rc = catalog_log_append(call->catalog, txn, "tarn", changes, err);
     }
     arena_deinit(&arena);
     return rc;
@@ -246,7 +246,7 @@ static int update_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = meta_exec(txn, err, "UPDATE catalog_namespace SET properties = ? WHERE ns = ?", "ss",
                        text, call->ns);
     if (!rc)
-        rc = log_append(
+        rc = catalog_log_append(
             call->catalog, txn, "tarn",
             json_pack("[o]", log_change("update-namespace", &ident, NULL, NULL, NULL)), err);
     free(text);
@@ -320,7 +320,7 @@ static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
     if (!rc)
         rc = meta_exec(txn, err, "DELETE FROM catalog_namespace WHERE ns = ?", "s", call->ns);
     if (!rc)
-        rc = log_append(call->catalog, txn, "tarn",
+        rc = catalog_log_append(call->catalog, txn, "tarn",
                         json_pack("[o]", log_change("drop-namespace", &ident, NULL, NULL, NULL)),
                         err);
     return rc;

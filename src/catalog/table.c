@@ -206,7 +206,7 @@ static int log_one(struct table_call *call, struct meta_txn *txn, const char *op
     if (changes && call->to)
         json_object_set_new(json_array_get(changes, 0), "new-key",
                             json_string(show_table(call->to).text));
-    return log_append(call->catalog, txn, "tarn", changes, err);
+    return catalog_log_append(call->catalog, txn, "tarn", changes, err);
 }
 
 static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
