@@ -157,7 +157,8 @@ struct s3_op {
     const char *header; /* a header that must be there, or NULL */
     enum s3_sink sink;
     void (*run)(struct s3_call *call);
-    const char *absent; /* s3_op_absent: the error code for "no such configuration" */
+    bool sum_elsewhere; /* x-amz-checksum-* is not of this request's body */
+    const char *absent; /* s3_other.c: the code that says there is no such configuration */
 };
 
 struct s3_call {

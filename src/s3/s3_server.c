@@ -263,10 +263,18 @@ static void on_refusal(struct http_request *req, struct http_reply *reply, int s
     http_status(reply, status);
 }
 
+/* MinIO's own interface beside S3 ("mc admin"). No bucket can have this name in its way. */
+static void no_admin(struct http_request *req, struct http_reply *reply, void *arg)
+{
+    struct s3_call call = {
+        .server = arg, .req = req, .reply = reply, .arena = http_arena(req), .request_id = "0"};
+
+    s3_error(&call, S3_NOT_IMPLEMENTED, "The admin interface of MinIO is not implemented.");
+}
+
 static const struct http_route routes[] = {
-    {"*", "/minio/health/live", health},
-    {"*", "/minio/health/ready", health},
-    {"*", "/minio/health/cluster", health},
+    {"*", "/minio/health/live", health},    {"*", "/minio/health/ready", health},
+    {"*", "/minio/health/cluster", health}, {"*", "/minio/{path...}", no_admin},
     {"*", "/{path...}", run, begin},
 };
 

@@ -432,43 +432,121 @@ static int check_wanted(struct s3_call *call, const struct parts *parts, const s
     return 0;
 }
 
-static int append_file(struct disk *disk, const char *path, int64_t size, struct file *to,
-                       int64_t *pos, uint8_t *piece, struct err *err)
+/* The checksum of the whole that a client may tell at the end: of all bytes (FULL_OBJECT), or of
+ * the parts' checksums (COMPOSITE, with or without "-PARTS" behind). Clients leave out which of the
+ * two they mean, so both are computed. */
+struct joined_sum {
+    const char *expected; /* NULL: none was told */
+    enum s3_sum kind;
+    struct s3_checksum full, composite;
+    char found[80]; /* the one that was meant */
+};
+
+static void joined_sum_deinit(struct joined_sum *sum)
 {
+    s3_checksum_deinit(&sum->full);
+    s3_checksum_deinit(&sum->composite);
+}
+
+static int joined_sum_begin(struct s3_call *call, struct joined_sum *sum)
+{
+    *sum = (struct joined_sum){0};
+    for (int kind = 0; kind < S3_SUM_COUNT && !sum->expected; kind++) {
+        sum->expected = s3_header(call, s3_sum_header((enum s3_sum)kind));
+        sum->kind = (enum s3_sum)kind;
+    }
+    if (!sum->expected)
+        return 0;
+    return s3_checksum_new(&sum->full, sum->kind) || s3_checksum_new(&sum->composite, sum->kind)
+               ? ERR_NOMEM
+               : 0;
+}
+
+/* False: the parts give another one. */
+static bool joined_sum_end(struct joined_sum *sum, size_t count)
+{
+    char full[64], composite[64];
+    size_t len = strcspn(sum->expected, "-");
+
+    s3_checksum_final(&sum->full, full);
+    s3_checksum_final(&sum->composite, composite);
+    if (strcmp(sum->expected, full) == 0)
+        snprintf(sum->found, sizeof(sum->found), "%s", full);
+    else
+        snprintf(sum->found, sizeof(sum->found), "%s-%zu", composite, count);
+    return strcmp(sum->expected, full) == 0 ||
+           (len == strlen(composite) && memcmp(sum->expected, composite, len) == 0);
+}
+
+/* In a composite sum a part counts by the bytes of its own. */
+static int joined_sum_part(struct joined_sum *sum, struct s3_checksum *part)
+{
+    struct buf raw = {.max = 64};
+    char text[64];
+    int rc;
+
+    s3_checksum_final(part, text);
+    rc = base64_decode(slice_str(text), &raw);
+    if (!rc)
+        s3_checksum_update(&sum->composite, buf_slice(&raw));
+    buf_deinit(&raw);
+    return rc;
+}
+
+struct joining {
+    struct disk *disk;
+    struct file *to;
+    int64_t pos;
+    uint8_t *piece; /* COPY_BYTES */
+    struct joined_sum *sum;
+};
+
+static int append_part(struct joining *joining, const char *path, int64_t size, struct err *err)
+{
+    struct joined_sum *sum = joining->sum;
+    struct s3_checksum own = {0};
     struct file *from = NULL;
     int64_t done = 0;
-    int rc = disk_open(disk, &from, path, DISK_READ, err);
+    int rc = disk_open(joining->disk, &from, path, DISK_READ, err);
 
+    if (!rc && sum->expected)
+        rc = s3_checksum_new(&own, sum->kind);
     while (!rc && done < size) {
         size_t want = size - done < (int64_t)COPY_BYTES ? (size_t)(size - done) : COPY_BYTES;
 
-        rc = file_read_all(from, piece, want, done, err);
+        rc = file_read_all(from, joining->piece, want, done, err);
+        if (!rc && sum->expected) {
+            s3_checksum_update(&sum->full, slice_of(joining->piece, want));
+            s3_checksum_update(&own, slice_of(joining->piece, want));
+        }
         if (!rc)
-            rc = file_pwrite(to, piece, want, *pos, err);
+            rc = file_pwrite(joining->to, joining->piece, want, joining->pos, err);
         done += (int64_t)want;
-        *pos += (int64_t)want;
+        joining->pos += (int64_t)want;
     }
+    if (!rc && sum->expected)
+        rc = joined_sum_part(sum, &own);
+    s3_checksum_deinit(&own);
     file_close(from);
     return rc;
 }
 
 static int join(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                size_t count, const char *path, struct err *err)
+                size_t count, const char *path, struct joined_sum *sum, struct err *err)
 {
-    struct disk *disk = disk_of(call->server);
-    uint8_t *piece = malloc(COPY_BYTES);
-    struct file *to = NULL;
-    int64_t pos = 0;
-    int rc = piece ? disk_open(disk, &to, path, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, err)
-                   : ERR_NOMEM;
+    struct joining joining = {
+        .disk = disk_of(call->server), .piece = malloc(COPY_BYTES), .sum = sum};
+    int rc = joining.piece ? disk_open(joining.disk, &joining.to, path,
+                                       DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, err)
+                           : ERR_NOMEM;
 
     for (size_t i = 0; i < count && !rc; i++) {
         const char *from = arena_printf(call->arena, "%s/%s", upload->dir, chosen[i]->name);
 
-        rc = from ? append_file(disk, from, chosen[i]->size, to, &pos, piece, err) : ERR_NOMEM;
+        rc = from ? append_part(&joining, from, chosen[i]->size, err) : ERR_NOMEM;
     }
-    file_close(to);
-    free(piece);
+    file_close(joining.to);
+    free(joining.piece);
     return rc;
 }
 
@@ -501,28 +579,68 @@ static bool completed_before(struct s3_call *call, const char *etag)
            strcmp(info.etag, etag) == 0;
 }
 
+/* The metadata kept since the beginning, and the checksum of the whole. */
+static const char *joined_metadata(struct s3_call *call, const struct upload *upload,
+                                   const struct joined_sum *sum)
+{
+    const char *kept = json_string_value(json_object_get(upload->info, "metadata")), *text = kept;
+    struct buf printed = {0};
+    json_t *metadata = NULL;
+
+    if (!sum->expected)
+        return kept;
+    if (kept)
+        json_parse(slice_str(kept), &metadata, NULL);
+    if (!metadata)
+        metadata = json_object();
+    if (json_object_set_new(metadata, s3_sum_header(sum->kind), json_string(sum->found)) == 0 &&
+        json_print(metadata, 0, &printed, NULL) == 0)
+        text = arena_cstr(call->arena, buf_slice(&printed));
+    json_decref(metadata);
+    buf_deinit(&printed);
+    return text;
+}
+
+static void read_conditions(struct s3_call *call, struct store_put_options *out)
+{
+    const char *none = s3_header(call, "if-none-match"), *match = s3_header(call, "if-match");
+
+    out->if_none_match = none && strcmp(none, "*") == 0;
+    if (match) {
+        match += match[0] == '"';
+        out->if_match = arena_cstr(call->arena, slice_of(match, strcspn(match, "\"")));
+    }
+}
+
+/* Joins the parts and puts them. Answers itself when it fails. */
 static int put_joined(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                      size_t count, const char *etag, struct err *err)
+                      size_t count, const char *etag)
 {
     struct store *store = call->server->store;
     struct store_put_options options = {
         .etag = etag,
-        .content_type = json_string_value(json_object_get(upload->info, "content_type")),
-        .user_metadata = json_string_value(json_object_get(upload->info, "metadata"))};
+        .content_type = json_string_value(json_object_get(upload->info, "content_type"))};
     const char *path = s3_staged_path(call->server, call->arena);
-    const char *none = s3_header(call, "if-none-match"), *match = s3_header(call, "if-match");
-    int rc = path ? join(call, upload, chosen, count, path, err) : ERR_NOMEM;
+    struct joined_sum sum;
+    struct err err = {0};
+    int rc = joined_sum_begin(call, &sum);
 
-    options.if_none_match = none && strcmp(none, "*") == 0;
-    if (match) {
-        const char *plain = match + (match[0] == '"');
-
-        options.if_match = arena_cstr(call->arena, slice_of(plain, strcspn(plain, "\"")));
-    }
+    read_conditions(call, &options);
     if (!rc)
-        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, NULL, err);
-    if (rc && path)
+        rc = path ? join(call, upload, chosen, count, path, &sum, &err) : ERR_NOMEM;
+    if (!rc && sum.expected && !joined_sum_end(&sum, count)) {
+        s3_error(call, S3_BAD_DIGEST, "The checksum is not that of the parts.");
         disk_unlink(disk_of(call->server), path, NULL);
+        return ERR_INVALID;
+    }
+    options.user_metadata = joined_metadata(call, upload, &sum);
+    if (!rc)
+        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, NULL, &err);
+    if (rc) {
+        s3_fail(call, rc, &err);
+        disk_unlink(disk_of(call->server), path, NULL);
+    }
+    joined_sum_deinit(&sum);
     return rc;
 }
 
@@ -557,14 +675,10 @@ static void complete_upload(struct s3_call *call)
     rc = load_parts(call, &upload, &parts, &err);
     if (rc)
         s3_fail(call, rc, &err);
-    else if (check_wanted(call, &parts, list, count, chosen) == 0) {
-        rc = put_joined(call, &upload, chosen, count, etag, &err);
-        if (rc)
-            s3_fail(call, rc, &err);
-        else {
-            disk_remove_tree(disk_of(call->server), upload.dir, NULL);
-            reply_completed(call, etag);
-        }
+    else if (check_wanted(call, &parts, list, count, chosen) == 0 &&
+             put_joined(call, &upload, chosen, count, etag) == 0) {
+        disk_remove_tree(disk_of(call->server), upload.dir, NULL);
+        reply_completed(call, etag);
     }
     json_decref(upload.info);
 }
@@ -815,12 +929,12 @@ void s3_uploads_sweep(struct s3_server *server)
 
 const struct s3_op s3_upload_ops[] = {
     {"CreateMultipartUpload", "POST", S3_OBJECT, "uploads", .sink = S3_TO_TEXT,
-     .run = create_upload},
+     .run = create_upload, .sum_elsewhere = true},
     {"UploadPartCopy", "PUT", S3_OBJECT, "uploadId", "x-amz-copy-source", S3_TO_FILE,
      upload_part_copy},
     {"UploadPart", "PUT", S3_OBJECT, "uploadId", .sink = S3_TO_FILE, .run = upload_part},
     {"CompleteMultipartUpload", "POST", S3_OBJECT, "uploadId", .sink = S3_TO_TEXT,
-     .run = complete_upload},
+     .run = complete_upload, .sum_elsewhere = true},
     {"AbortMultipartUpload", "DELETE", S3_OBJECT, "uploadId", .run = abort_upload},
     {"ListParts", "GET", S3_OBJECT, "uploadId", .run = list_parts},
     {"ListMultipartUploads", "GET", S3_BUCKET, "uploads", .run = list_uploads},
