@@ -19,7 +19,7 @@ static void stop_workers(struct instance *in)
 
 static int start_meta(struct instance *in, struct err *err)
 {
-    static const struct meta_migration *const migrations[] = {NULL};
+    static const struct meta_migration *const migrations[] = {broker_migrations, NULL};
 
     return meta_new(&in->meta,
                     &(struct meta_options){.path = path_in(in, "meta.db"), .disk = in->disk,
@@ -59,6 +59,60 @@ static void stop_lake(struct instance *in)
     lake_free(in->lake);
 }
 
+static int start_kafka(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+    struct broker_listener listeners[COUNT_OF(c->kafka.listeners)];
+    struct broker_options options = {
+        .meta = in->meta, .disk = in->disk, .clock = in->clock, .workers = in->workers,
+        .dir = path_in(in, "kafka"), .listeners = listeners,
+        .listener_count = c->kafka.enabled ? c->kafka.listener_count : 0,
+        .auto_create = c->kafka.auto_create, .default_partitions = (int32_t)c->kafka.partitions,
+        .fsync = (enum broker_fsync)c->kafka.fsync, .fsync_interval_ms = c->kafka.fsync_ms,
+        .segment_bytes = c->kafka.segment_bytes, .segment_ms = c->kafka.segment_ms,
+        .retention_ms = c->kafka.retention_ms, .retention_bytes = c->kafka.retention_bytes,
+        .message_bytes_max = (int32_t)c->kafka.message_bytes_max};
+    int rc;
+
+    for (size_t i = 0; i < c->kafka.listener_count; i++)
+        listeners[i] = (struct broker_listener){
+            .address = c->listen, .port = c->kafka.listeners[i].port,
+            .advertised_host = c->kafka.listeners[i].advertised[0]
+                                   ? c->kafka.listeners[i].advertised : NULL};
+    rc = broker_new(&in->broker, &options, err);
+    if (!rc)
+        rc = instance_make_topics(in, err);
+    return rc ? rc : broker_start(in->broker, err);
+}
+
+static void stop_kafka(struct instance *in)
+{
+    if (in->broker)
+        broker_stop(in->broker);
+    broker_free(in->broker);
+}
+
+static int start_s3(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+    const struct s3_credential credential = {c->s3.access_key, c->s3.secret_key};
+    int rc = instance_make_buckets(in, err);
+
+    if (rc || !c->s3.enabled)
+        return rc;
+    return s3_server_new(&in->s3,
+                         &(struct s3_options){.store = in->store, .meta = in->meta,
+                                              .clock = in->clock, .address = c->listen,
+                                              .port = (int)c->s3.port, .region = c->s3.region,
+                                              .credentials = &credential, .credential_count = 1},
+                         err);
+}
+
+static void stop_s3(struct instance *in)
+{
+    s3_server_free(in->s3);
+}
+
 static int start_control(struct instance *in, struct err *err)
 {
     return control_new(&in->control, in->data_path, instance_verbs, in, err);
@@ -75,6 +129,8 @@ static const struct room rooms[] = {
     {"meta",    start_meta,    stop_meta},
     {"store",   start_store,   stop_store},
     {"lake",    start_lake,    stop_lake},
+    {"kafka",   start_kafka,   stop_kafka},
+    {"s3",      start_s3,      stop_s3},
     {"control", start_control, stop_control},
     {NULL},
 };

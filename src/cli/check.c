@@ -58,7 +58,7 @@ static int check_project(const char *dir, struct yaml_problems *problems, struct
 {
     struct config *config = NULL;
     size_t generators = 0, before;
-    int rc = config_load(&config, disk_system(), dir, problems, err);
+    int rc = config_read(&config, disk_system(), dir, problems, err);
 
     if (rc)
         return rc;

@@ -113,7 +113,7 @@ static int load(const char *text, struct config **out, struct yaml_problems *pro
 
     snprintf(path, sizeof(path), "%s/tarn.yaml", dir);
     assert_int_equal(disk_write_file(disk_system(), path, slice_str(text), NULL), 0);
-    return config_load(out, disk_system(), dir, problems, NULL);
+    return config_read(out, disk_system(), dir, problems, NULL);
 }
 
 static void one_line_is_a_project(void **state)

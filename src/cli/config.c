@@ -510,7 +510,7 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
     return rc;
 }
 
-int config_load(struct config **out, struct disk *disk, const char *dir,
+int config_read(struct config **out, struct disk *disk, const char *dir,
                 struct yaml_problems *problems, struct err *err)
 {
     struct config *config = calloc(1, sizeof(*config));

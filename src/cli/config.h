@@ -96,7 +96,7 @@ struct config {
 
 /* Reads DIR/tarn.yaml. Mistakes go to `problems`; then ERR_INVALID.
  * ERR_NOENT: no such file, with a hint. The caller owns *out. */
-int config_load(struct config **out, struct disk *disk, const char *dir,
+int config_read(struct config **out, struct disk *disk, const char *dir,
                 struct yaml_problems *problems, struct err *err);
 void config_free(struct config *config); /* NULL is fine */
 bool config_is_loopback(const char *address);

@@ -8,21 +8,29 @@
 
 #include "cli/cli_int.h"
 #include "generate/generate.h"
+#include "kafka/client.h"
 
 struct generate_args {
     const char *project, *templates, *to, *start_time, *topic;
     double rate;
     const char *speed;
-    int64_t count, seed, duration_ms;
+    int64_t count, seed, duration_ms, batch_bytes;
+    int codec; /* enum codec: the names in the same order */
     struct option_list faults;
     bool quiet;
 };
+
+static const char *const codec_names[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 
 #define AT(field) offsetof(struct generate_args, field)
 static const struct option options[] = {
     {"project", 'p', OPT_STR, AT(project), "DIR", "the project whose generators/ to use (default: .)"},
     {"templates", 0, OPT_STR, AT(templates), "DIR", "a folder of templates instead"},
-    {"to", 't', OPT_STR, AT(to), "WHERE", "stdout"},
+    {"to", 't', OPT_STR, AT(to), "WHERE", "stdout (default), kafka or kafka=HOST:PORT"},
+    {"topic", 0, OPT_STR, AT(topic), "NAME", "one topic for all events instead of the templates' own"},
+    {"batch", 0, OPT_INT, AT(batch_bytes), "BYTES", "kafka: size of a batch (default: 512k)"},
+    {"compression", 'z', OPT_ENUM, AT(codec), "CODEC", "kafka: none, gzip, snappy, lz4 or zstd",
+     codec_names},
     {"rate", 'r', OPT_REAL, AT(rate), "N", "events per second in all, in the templates' proportions"},
     {"speed", 0, OPT_STR, AT(speed), "X", "times the pace; max: as fast as it can (default: 1)"},
     {"count", 'n', OPT_INT, AT(count), "N", "stop after so many events"},
@@ -35,7 +43,8 @@ static const struct option options[] = {
     {NULL}};
 
 static const struct generate_args defaults = {.project = ".", .to = "stdout", .speed = "1",
-                                              .count = -1, .duration_ms = -1, .seed = 1};
+                                              .count = -1, .duration_ms = -1, .seed = 1,
+                                              .batch_bytes = 512000};
 
 static int stop_requested; /* set by a signal; read by the run */
 
@@ -77,6 +86,34 @@ static int out_event(void *arg, const struct generate_event *event, struct err *
     if (rc)
         return err_set(err, rc, "output buffer");
     return out->len >= OUT_BYTES ? out_flush(out, err) : 0;
+}
+
+/* ---- kafka ---- */
+
+struct kafka_sink {
+    struct producer *producer;
+    const char *topic; /* NULL: each event's own */
+};
+
+static int kafka_event(void *arg, const struct generate_event *event, struct err *err)
+{
+    struct kafka_sink *sink = arg;
+
+    return producer_send(sink->producer, sink->topic ? sink->topic : event->topic, -1,
+                         event->time_us / 1000, event->key, event->value, err);
+}
+
+static int kafka_flush(void *arg, struct err *err)
+{
+    return producer_push(((struct kafka_sink *)arg)->producer, err);
+}
+
+/* "kafka" or "kafka=HOST:PORT". */
+static const char *kafka_address(const char *to)
+{
+    if (strcmp(to, "kafka") == 0)
+        return "localhost:9092";
+    return strncmp(to, "kafka=", 6) == 0 && to[6] ? to + 6 : NULL;
 }
 
 /* ---- the command ---- */
@@ -137,16 +174,42 @@ static void print_figures(const struct generate_run *run, int64_t wall_ns, int64
             (double)run->events / seconds, (double)run->events * 1e9 / (double)cpu_ns);
 }
 
-static int run_set(const struct generate_args *a, struct generate_set *set,
-                   struct generate_run *run, struct err *err)
+static int run_to_kafka(const struct generate_args *a, struct generate_set *set,
+                        struct generate_run *run, struct err *err)
 {
-    int64_t wall = clock_mono_ns(clock_system()), cpu = cpu_process_ns();
+    struct producer_options options_ = {.bootstrap = kafka_address(a->to), .clock = clock_system(),
+                                        .client_id = "tarn-generate", .codec = (enum codec)a->codec,
+                                        .batch_bytes = (size_t)a->batch_bytes};
+    struct kafka_sink sink = {.topic = a->topic};
+    int rc = producer_new(&sink.producer, &options_, err);
+
+    if (rc)
+        return rc;
+    run->sink = (struct generate_sink){kafka_event, kafka_flush, &sink};
+    rc = generate_run_wait(set, run, err);
+    if (!rc)
+        rc = producer_flush(sink.producer, err);
+    producer_free(sink.producer);
+    return rc;
+}
+
+static int run_to_stdout(struct generate_set *set, struct generate_run *run, struct err *err)
+{
     struct buf out = {0};
     int rc;
 
     run->sink = (struct generate_sink){out_event, out_flush, &out};
     rc = generate_run_wait(set, run, err);
     buf_deinit(&out);
+    return rc;
+}
+
+static int run_set(const struct generate_args *a, struct generate_set *set,
+                   struct generate_run *run, struct err *err)
+{
+    int64_t wall = clock_mono_ns(clock_system()), cpu = cpu_process_ns();
+    int rc = kafka_address(a->to) ? run_to_kafka(a, set, run, err) : run_to_stdout(set, run, err);
+
     if (!rc && !a->quiet)
         print_figures(run, clock_mono_ns(clock_system()) - wall, cpu_process_ns() - cpu);
     return rc;
@@ -175,8 +238,10 @@ static int run_generate(const struct cli_call *call)
                         a->start_time);
     if (parse_speed(a->speed, &run.speed))
         return cli_fail(CLI_USAGE, "--speed: '%s' is neither a number above 0 nor 'max'", a->speed);
-    if (strcmp(a->to, "stdout") != 0)
-        return cli_fail(CLI_USAGE, "--to: '%s' is not stdout", a->to);
+    if (strcmp(a->to, "stdout") != 0 && !kafka_address(a->to))
+        return cli_fail(CLI_USAGE, "--to: '%s' is not stdout, kafka or kafka=HOST:PORT", a->to);
+    if (a->batch_bytes < 1 || a->batch_bytes > 256 << 20)
+        return cli_fail(CLI_USAGE, "--batch: 1 to 256M bytes");
     dir = a->templates ? a->templates : arena_printf(&arena, "%s/generators", a->project);
     rc = parse_faults(&a->faults, &arena, faults, &err);
     if (!rc)
@@ -202,6 +267,7 @@ const struct cli_command command_generate = {
         "  tarn generate --count 3                      three events of all generators, one per line\n"
         "  tarn generate payment_charges --rate 100     a hundred charges per second\n"
         "  tarn generate --speed max --count 1e6        a million as fast as one core makes them\n"
+        "  tarn generate --to kafka --duration 30s      into the broker on localhost:9092\n"
         "  tarn generate --fault duplicates=0.2         one event in five comes twice\n",
     .options = options, .options_size = sizeof(struct generate_args), .defaults = &defaults,
     .run = run_generate};

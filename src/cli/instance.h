@@ -13,6 +13,8 @@
 #include "cli/control.h"
 #include "cli/data_dir.h"
 #include "cli/logfile.h"
+#include "kafka/kafka.h"
+#include "s3/s3.h"
 #include "vec/vec.h"
 
 struct feeder;
@@ -33,6 +35,8 @@ struct instance {
     struct lake *lake;
     struct catalog *catalog;
     struct catalog_http *catalog_http;
+    struct broker *broker;
+    struct s3_server *s3;
     struct control *control;
 };
 
@@ -44,6 +48,9 @@ struct room {
 
 /* Starts the rooms in order; on a failure stops those that run, names the room and returns. */
 int instance_start(struct instance *instance, const struct room *rooms, struct err *err);
+/* What tarn.yaml asks for beyond running: topics and buckets that are not there yet are made. */
+int instance_make_topics(struct instance *instance, struct err *err);
+int instance_make_buckets(struct instance *instance, struct err *err);
 void instance_stop(struct instance *instance, const struct room *rooms);
 
 /* What status and the screen show: one JSON object; the caller decrefs. NULL: out of memory. */

@@ -11,7 +11,7 @@ int cli_project(const char *dir, struct config **out)
     struct arena arena = {0};
     struct yaml_problems problems = {.arena = &arena};
     struct err err = {0};
-    int rc = config_load(out, disk_system(), dir, &problems, &err), code = CLI_OK;
+    int rc = config_read(out, disk_system(), dir, &problems, &err), code = CLI_OK;
 
     if (rc) {
         cli_print_problems(&problems);

@@ -44,6 +44,29 @@ static json_t *status_messages(struct instance *in)
     return list;
 }
 
+static json_t *status_topics(struct instance *in)
+{
+    struct arena arena = {0};
+    struct topic_info *topics = NULL;
+    json_t *list = json_array();
+    size_t count = 0;
+
+    if (in->broker && broker_topics(in->broker, &arena, &topics, &count, NULL))
+        count = 0;
+    for (size_t i = 0; list && i < count; i++)
+        json_array_append_new(
+            list, json_pack("{s:s,s:i,s:b,s:I,s:I,s:I,s:I,s:I,s:I}", "name", topics[i].name,
+                            "partitions", (int)topics[i].partitions, "owned", topics[i].owned,
+                            "records", (json_int_t)topics[i].records, "bytes",
+                            (json_int_t)topics[i].bytes, "records_in",
+                            (json_int_t)topics[i].records_in, "bytes_in",
+                            (json_int_t)topics[i].bytes_in, "records_out",
+                            (json_int_t)topics[i].records_out, "bytes_out",
+                            (json_int_t)topics[i].bytes_out));
+    arena_deinit(&arena);
+    return list;
+}
+
 json_t *instance_status(struct instance *in)
 {
     json_t *status = json_pack(
@@ -54,6 +77,7 @@ json_t *instance_status(struct instance *in)
         "cpu_ns", (json_int_t)cpu_process_ns());
 
     if (!status || json_object_set_new(status, "ports", status_ports(in->config)) ||
+        json_object_set_new(status, "topics", status_topics(in)) ||
         json_object_set_new(status, "messages", status_messages(in))) {
         json_decref(status);
         return NULL;
