@@ -86,9 +86,12 @@ static int prepare(struct catalog *catalog, const struct catalog_change *change,
                                  clock_wall_ms(catalog->clock), &out->next, err);
         out->unchanged = !rc && json_array_size(change->updates) == 0;
     }
-    if (!rc && !out->unchanged)
+    if (!rc && !out->unchanged) {
         rc = lake_metadata_store(catalog->lake, out->next, out->base, out->base_location, arena,
                                  &out->location, &out->dropped, &out->drop_count, err);
+        if (rc)
+            out->location = NULL; /* there is nothing to remove */
+    }
     return rc;
 }
 

@@ -2,12 +2,14 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/disk_sim.h"
 #include "meta/meta_int.h"
 
 static const struct meta_migration steps_one[] = {
@@ -333,6 +335,85 @@ static void groups_fail_one_by_one_and_readers_never_see_time_run_back(void **st
     assert_int_equal(items(f->meta), WRITERS * WRITES * 9 / 10);
 }
 
+/* ---- a disk that fails under a group ---- */
+
+static atomic_int disk_calls;
+
+static int fail_some(void *arg, enum disk_call call, const char *path)
+{
+    const char *wal = strstr(path ? path : "", "-wal");
+
+    (void)arg;
+    if (!wal || (call != CALL_SYNC && call != CALL_PWRITE))
+        return 0;
+    return atomic_fetch_add(&disk_calls, 1) % 23 == 22 ? ERR_IO : 0;
+}
+
+struct told_arg {
+    struct meta *meta;
+    int number;
+    int told[WRITES];
+};
+
+static void *write_and_note(void *arg)
+{
+    struct told_arg *w = arg;
+
+    for (int64_t i = 0; i < WRITES; i++) {
+        int64_t id = w->number * 1000 + i;
+
+        w->told[i] = meta_write_wait(w->meta, add_numbered, &id, NULL);
+    }
+    return NULL;
+}
+
+static int has_item(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct meta_stmt *stmt = NULL;
+    int rc = meta_query(txn, &stmt, err, "SELECT 1 FROM item WHERE id = ?", "i", *(int64_t *)arg);
+
+    if (!rc && !meta_next(stmt, err, &rc) && !rc)
+        rc = ERR_NOENT;
+    meta_done(stmt);
+    return rc;
+}
+
+static void a_group_whose_disk_fails_is_told_the_truth_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    struct told_arg args[WRITERS];
+    pthread_t threads[WRITERS];
+    struct disk *faulty = NULL;
+    struct meta_options options = {.path = f->path, .clock = clock_system(), .migrations = one};
+    int lost = 0;
+
+    meta_free(f->meta);
+    f->meta = NULL;
+    atomic_store(&disk_calls, 0);
+    assert_int_equal(disk_fault_new(&faulty, disk_system(), fail_some, NULL, NULL), 0);
+    options.disk = faulty;
+    assert_int_equal(meta_new(&f->meta, &options, NULL), 0);
+    for (int i = 0; i < WRITERS; i++) {
+        args[i] = (struct told_arg){.meta = f->meta, .number = i};
+        pthread_create(&threads[i], NULL, write_and_note, &args[i]);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(open_with(f, one, NULL), 0);
+    disk_fault_free(faulty);
+    for (int64_t i = 0; i < WRITERS; i++)
+        for (int64_t j = 0; j < WRITES; j++) {
+            int64_t id = i * 1000 + j;
+            int told = args[i].told[j];
+            bool there = meta_read(f->meta, has_item, &id, NULL) == 0;
+
+            lost += told == ERR_IO;
+            if (told != ERR_UNKNOWN && there != (told == 0))
+                fail_msg("%" PRId64 " was told %d and is%s there", id, told, there ? "" : " not");
+        }
+    assert_true(lost > 0);
+}
+
 /* A read that is under way neither waits for a writer nor sees what it does. */
 struct view_arg {
     struct meta *meta;
@@ -423,6 +504,7 @@ int main(void)
         TEST(migrations_run_once_and_newer_data_is_refused),
         TEST(another_programs_database_is_refused),
         TEST(groups_fail_one_by_one_and_readers_never_see_time_run_back),
+        TEST(a_group_whose_disk_fails_is_told_the_truth_one_by_one),
         TEST(a_read_sees_one_point_in_time),
         TEST(the_form_without_waiting_answers_on_the_writer),
         TEST(the_write_ahead_log_does_not_grow_for_ever),
