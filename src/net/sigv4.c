@@ -441,7 +441,7 @@ static int by_lower_name(const void *left, const void *right)
 }
 
 /* "host;x-amz-date": the names, lower case, sorted, each once. */
-static int name_headers(struct arena *arena, const struct sigv4_header *headers, size_t count,
+static int name_headers(struct arena *arena, const struct http_field *headers, size_t count,
                         const char **out)
 {
     const char *names[SIGV4_HEADERS_MAX + 4];
@@ -478,9 +478,9 @@ static void scope_auth(struct arena *arena, struct sigv4_auth *auth, const struc
 
 int sigv4_sign(struct arena *arena, const struct sigv4_request *request,
                const struct sigv4_keys *keys, const char *payload, int64_t now_us,
-               struct sigv4_header added[4], size_t *added_count, struct err *err)
+               struct http_field added[4], size_t *added_count, struct err *err)
 {
-    struct sigv4_header all[SIGV4_HEADERS_MAX + 4];
+    struct http_field all[SIGV4_HEADERS_MAX + 4];
     struct sigv4_request full = *request;
     struct sigv4_auth auth;
     const char *canonical;
@@ -494,10 +494,10 @@ int sigv4_sign(struct arena *arena, const struct sigv4_request *request,
     if (!auth.date || !auth.day)
         return err_set(err, ERR_NOMEM, "signature");
     auth.payload = payload;
-    added[count++] = (struct sigv4_header){"x-amz-date", auth.date};
-    added[count++] = (struct sigv4_header){"x-amz-content-sha256", payload};
+    added[count++] = (struct http_field){"x-amz-date", auth.date};
+    added[count++] = (struct http_field){"x-amz-content-sha256", payload};
     if (keys->session_token && keys->session_token[0])
-        added[count++] = (struct sigv4_header){"x-amz-security-token", keys->session_token};
+        added[count++] = (struct http_field){"x-amz-security-token", keys->session_token};
     if (request->header_count)
         memcpy(all, request->headers, request->header_count * sizeof(*all));
     memcpy(all + request->header_count, added, count * sizeof(*all));
@@ -510,7 +510,7 @@ int sigv4_sign(struct arena *arena, const struct sigv4_request *request,
         rc = signature_of(arena, canonical, &auth, keys->secret_key, signature);
     if (rc)
         return err_set(err, rc, "the request cannot be signed");
-    added[count++] = (struct sigv4_header){
+    added[count++] = (struct http_field){
         "Authorization",
         arena_printf(arena,
                      ALGORITHM " Credential=%s/%s/%s/%s/aws4_request,SignedHeaders=%s,"

@@ -8,6 +8,7 @@
 #define NET_SIGV4_H
 
 #include "base/base.h"
+#include "net/url.h"
 
 #define SIGV4_UNSIGNED           "UNSIGNED-PAYLOAD"
 #define SIGV4_STREAMING          "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -16,15 +17,11 @@
 #define SIGV4_EMPTY_SHA256       "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SIGV4_HEADERS_MAX        100
 
-struct sigv4_header {
-    const char *name, *value;
-};
-
 struct sigv4_request { /* borrowed for the call */
     const char *method;
     const char *path;  /* raw, as on the wire */
     const char *query; /* raw, without '?' */
-    const struct sigv4_header *headers;
+    const struct http_field *headers;
     size_t header_count;
 };
 
@@ -63,7 +60,7 @@ struct sigv4_keys {
  * `payload` is the hash in hex or one of the words above. */
 int sigv4_sign(struct arena *arena, const struct sigv4_request *request,
                const struct sigv4_keys *keys, const char *payload, int64_t now_us,
-               struct sigv4_header added[4], size_t *added_count, struct err *err);
+               struct http_field added[4], size_t *added_count, struct err *err);
 /* The query of a presigned URL, raw. Headers given are signed and must be sent: Host at least. */
 int sigv4_presign(struct arena *arena, const struct sigv4_request *request,
                   const struct sigv4_keys *keys, int64_t expires_s, int64_t now_us,

@@ -17,7 +17,7 @@ static const int64_t may_24_2013 = INT64_C(1369353600) * 1000000;
 
 struct example {
     const char *method, *path, *query;
-    struct sigv4_header headers[10];
+    struct http_field headers[10];
 };
 
 static const struct example examples[] = {
@@ -181,10 +181,10 @@ static void signs_the_published_chunks(void **state)
 static void verifies_what_it_signs(void **state)
 {
     const struct sigv4_keys keys = {"admin", "password", "tok en/+=", "eu-west-1", "s3"};
-    const struct sigv4_header sent[] = {{"Host", "localhost:9000"}, {"X-Amz-Meta-A", "  a   b "}};
+    const struct http_field sent[] = {{"Host", "localhost:9000"}, {"X-Amz-Meta-A", "  a   b "}};
     struct sigv4_request request = {"PUT", "/lake/a%20b%2Bc/d(1)", "b=2&a=%2F&a=1&uploads", sent,
                                     2};
-    struct sigv4_header all[6], added[4];
+    struct http_field all[6], added[4];
     struct arena arena = {0};
     struct sigv4_auth auth;
     struct err err = {0};
@@ -241,7 +241,7 @@ static void refuses_what_is_not_a_signature(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const struct sigv4_header headers[] = {
+        const struct http_field headers[] = {
             {"Host", "x"}, {"x-amz-date", "20130524T000000Z"}, {"Authorization", cases[i].value}};
         const struct sigv4_request request = {"GET", "/", "", headers, cases[i].value ? 3 : 2};
         struct arena arena = {0};

@@ -7,6 +7,11 @@
 
 #include "base/base.h"
 
+/* One header, to send or received. */
+struct http_field {
+    const char *name, *value;
+};
+
 /* Appends `s` with everything but A-Z a-z 0-9 - . _ ~ (and '/' when keep_slash) as %XX, upper case:
  * RFC 3986's unreserved characters, as SigV4 wants them. */
 int url_encode(struct buf *out, struct slice s, bool keep_slash);

@@ -105,7 +105,7 @@ static bool is_read(const struct s3_call *call)
 
 static bool check_caller(struct s3_call *call)
 {
-    struct sigv4_header headers[SIGV4_HEADERS_MAX];
+    struct http_field headers[SIGV4_HEADERS_MAX];
     struct sigv4_request request = {http_method(call->req), http_path(call->req),
                                     http_raw_query(call->req), headers, 0};
     struct err err = {0};
