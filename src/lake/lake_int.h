@@ -75,6 +75,39 @@ struct rewrite_totals {
 int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
                  size_t count, struct rewrite_totals *totals, struct err *err);
 
+/* writer_metrics.c: what a COPY tells becomes what a manifest says. A NULL in a required column:
+ * ERR_INVALID. */
+int writer_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
+                   const struct vec_copy_result *result, struct arena *arena,
+                   struct lake_data_file *out, struct err *err);
+
+/* writer.c: one file of one partition of the default spec from a feed; 0 rows: out->path NULL. */
+int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *metadata,
+                    struct vec_conn *conn, const struct vec_feed *feed,
+                    const struct lake_value *partition, struct arena *arena,
+                    struct lake_data_file *out, struct err *err);
+
+/* footer.c: the schema in a Parquet file's own footer. */
+struct footer_node {
+    const char *name;
+    int32_t field_id; /* -1: none */
+    bool repeated;
+    enum lake_kind kind; /* PRIMITIVEs: the Iceberg type it reads as; else STRUCT, LIST, MAP */
+    int32_t precision, scale;
+    struct footer_node *kids; /* LIST: element; MAP: key, value; STRUCT: fields */
+    size_t kid_count;
+};
+struct footer {
+    struct arena arena;
+    int refs; /* atomic */
+    struct footer_node root;
+    const char *signature; /* equal for files that one SELECT can read */
+};
+/* Of local files, through the cache under their locations. The caller frees each. */
+int footers_load(struct lake *lake, struct vec_conn *conn, const char *const *locations,
+                 const char *const *paths, size_t count, struct footer **out, struct err *err);
+void footer_free(struct footer *footer);
+
 /* expire.c */
 struct expiry {
     int64_t *ids; /* snapshots to forget */
@@ -101,12 +134,26 @@ const char *avro_codec_of(const struct lake_metadata *metadata);
 bool metadata_wants_gzip(const struct lake_metadata *metadata);
 
 /* lake.c: the cache of parsed objects by path. */
-enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA };
+enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA, CACHED_FOOTER };
 /* A new reference, or NULL. */
 void *cache_get(struct lake *lake, enum cached kind, const char *path);
 /* Keeps a reference of its own when it fits. `bytes`: what the object costs. */
 void cache_put(struct lake *lake, enum cached kind, const char *path, void *object, size_t bytes);
 void cache_drop(struct lake *lake, const char *path);
 size_t arena_bytes(const struct arena *arena);
+
+/* scan_prune.c */
+struct prune_range { /* what is known of the values of one column, or one partition field */
+    struct lake_value lower, upper; /* null: unknown */
+    bool may_null, may_value, may_nan;
+};
+bool prune_range(const struct lake_type *type, const struct lake_predicate *p,
+                 const struct prune_range *range, bool exact);
+bool prune_manifest(const struct lake_metadata *m, const struct lake_schema *schema,
+                    const struct lake_manifest_file *line, const struct lake_predicate *predicates,
+                    size_t count); /* true: no row of it can match */
+bool prune_file(const struct lake_metadata *m, const struct lake_schema *schema,
+                const struct lake_data_file *file, const struct lake_predicate *predicates,
+                size_t count);
 
 #endif

@@ -30,7 +30,8 @@ struct lake_scan_file {
 };
 struct lake_plan {
     int64_t snapshot_id; /* -1: an empty table */
-    const struct lake_schema *schema;
+    const struct lake_metadata *metadata; /* borrowed from the caller of lake_plan */
+    const struct lake_schema *schema;     /* likewise */
     struct lake_scan_file *files;
     size_t file_count;
     struct lake_entry *deletes; /* delete files that apply to at least one file */

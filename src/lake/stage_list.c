@@ -87,8 +87,7 @@ static void drop_loaded(struct loaded *loaded)
     free(loaded->list);
 }
 
-/* A manifest just written by this commit must not be read back: its entries are not yet final. It
- * takes part in merging as well, since its bytes are in the store. */
+/* Marked lines become one manifest, or as many as the target size asks for. */
 static int merge_run(struct list_job *job, const struct lines *from, const bool *taken,
                      int32_t spec_id, int32_t content, int64_t target, struct lines *out,
                      struct err *err)
@@ -124,11 +123,14 @@ static int merge_run(struct list_job *job, const struct lines *from, const bool 
     return rc;
 }
 
-/* v3: a manifest whose rows have no ids yet gets them with the list; merge it later. */
-static bool mergeable(const struct lake_metadata *m, const struct lake_manifest_file *line,
+/* Not what this snapshot itself writes: it would be on disk and named by nobody. v3: a manifest
+ * whose rows have no ids yet gets them with the list; merge it later. */
+static bool mergeable(const struct list_job *job, const struct lake_manifest_file *line,
                       int32_t spec_id, int32_t content, int64_t target)
 {
-    return line->spec_id == spec_id && line->content == content && line->length < target / 2 &&
+    const struct lake_metadata *m = job->metadata;
+
+    return line->added_snapshot_id != job->snapshot_id && line->spec_id == spec_id && line->content == content && line->length < target / 2 &&
            (m->format_version < 3 || content == 1 || line->first_row_id >= 0);
 }
 
@@ -150,9 +152,9 @@ int list_merge(struct list_job *job, struct lines *lines, struct err *err)
             size_t count = 0;
 
             for (size_t i = 0; i < lines->count; i++)
-                count += mergeable(m, &lines->list[i], m->specs[s].id, content, target);
+                count += mergeable(job, &lines->list[i], m->specs[s].id, content, target);
             for (size_t i = 0; i < lines->count && count >= (size_t)(min > 2 ? min : 2); i++)
-                taken[i] |= mergeable(m, &lines->list[i], m->specs[s].id, content, target);
+                taken[i] |= mergeable(job, &lines->list[i], m->specs[s].id, content, target);
             if (count >= (size_t)(min > 2 ? min : 2))
                 rc = rc ? rc : merge_run(job, lines, taken, m->specs[s].id, content, target, &out,
                                          err);

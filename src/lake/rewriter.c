@@ -1,0 +1,98 @@
+/* rewriter.c - merging data files through DuckDB: read by field id, written by the writer.
+ *
+ * The scan's result is the feed of the copy, chunk by chunk, so memory stays at a few chunks per
+ * row group whatever the size of the files.
+ */
+#include "lake/lake_int.h"
+
+struct source {
+    struct vec_result *result;
+};
+
+static int pull(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct source *source = arg;
+    duckdb_data_chunk chunk;
+    int rc = vec_result_next(source->result, &chunk, err);
+
+    if (rc)
+        return rc;
+    if (chunk)
+        vec_chunk_refer(out, chunk);
+    else
+        duckdb_data_chunk_set_size(out, 0);
+    return 0;
+}
+
+/* A plan of just the merge's files. */
+static int plan_merge(const struct lake_metadata *m, const struct lake_merge *merge,
+                      struct arena *arena, struct lake_plan *out, struct err *err)
+{
+    memset(out, 0, sizeof(*out));
+    out->snapshot_id = merge->snapshot_id;
+    out->metadata = m;
+    out->schema = lake_metadata_schema(m);
+    out->files = ARENA_ARRAY(arena, struct lake_scan_file, merge->file_count + 1);
+    if (!out->files)
+        return err_set(err, ERR_NOMEM, "merging");
+    for (size_t i = 0; i < merge->file_count; i++)
+        out->files[i].entry = merge->files[i];
+    out->file_count = merge->file_count;
+    return 0;
+}
+
+static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata *m,
+                      const struct lake_merge *merge, struct vec_result *result,
+                      struct arena *arena, struct lake_data_file *out, struct err *err)
+{
+    struct source source = {result};
+    struct vec_feed feed = {vec_result_columns(result), pull, &source};
+    struct vec_conn *conn = NULL;
+    int rc = vec_conn_new(&conn, db, err);
+
+    rc = rc ? rc : writer_one_file(lake, db, m, conn, &feed, merge->files[0].file.partition, arena,
+                                   out, err);
+    vec_conn_free(conn);
+    return rc;
+}
+
+static int run(void *arg, struct lake *lake, const struct lake_metadata *metadata,
+               const struct lake_merge *merge, struct arena *arena, struct lake_data_file **files,
+               size_t *count, struct err *err)
+{
+    struct vec_db *db = arg;
+    struct lake_metadata *m = (struct lake_metadata *)metadata; /* only its count changes */
+    struct vec_conn *conn = NULL;
+    struct vec_result *result = NULL;
+    struct lake_plan plan;
+    struct buf sql = {0};
+    int rc = plan_merge(metadata, merge, arena, &plan, err);
+
+    *count = 0;
+    *files = rc ? NULL : ARENA_NEW(arena, struct lake_data_file);
+    if (!rc && !*files)
+        rc = err_set(err, ERR_NOMEM, "merging");
+    rc = rc ? rc : vec_conn_new(&conn, db, err);
+    rc = rc ? rc : buf_append_str(&sql, "FROM ");
+    rc = rc ? rc : lake_scan_sql(lake, conn, &plan, NULL, 0, arena, &sql, err);
+    if (!rc && !buf_cstr(&sql))
+        rc = err_set(err, ERR_NOMEM, "merging");
+    rc = rc ? rc : vec_query(conn, (const char *)sql.ptr, &result, err);
+    rc = rc ? rc : write_file(lake, db, m, merge, result, arena, *files, err);
+    if (!rc && (*files)->path && (*files)->record_count != merge->rows) {
+        lake_remove_files(lake, (const char *const *)&(*files)->path, 1);
+        rc = err_set(err, ERR_INTERNAL, "merging %zu files gave %" PRId64 " rows of %" PRId64,
+                     merge->file_count, (*files)->record_count, merge->rows);
+    }
+    *count = !rc && (*files)->path;
+    vec_result_free(result);
+    vec_conn_free(conn);
+    lake_plan_release(lake, &plan);
+    buf_deinit(&sql);
+    return rc;
+}
+
+struct lake_rewriter lake_rewriter_duckdb(struct vec_db *db)
+{
+    return (struct lake_rewriter){run, db};
+}

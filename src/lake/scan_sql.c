@@ -1,0 +1,456 @@
+/* scan_sql.c - planned files as one SELECT per footer schema, columns taken by field id.
+ *
+ * DuckDB reads columns by name; names change and come back with another meaning. So each group of
+ * files with the same footer gets expressions made from its footer's tree and the table's: a column
+ * is found by id, its children likewise, at every depth. A part that lies in the file exactly as
+ * the table has it is only cast, which costs nothing when the type is the same.
+ */
+#include "lake/lake_int.h"
+
+struct group {
+    const struct footer *footer;
+    const char *key;
+    size_t *files; /* indices into the plan */
+    size_t count;
+    bool deletes;
+    struct group *next;
+};
+struct scan {
+    struct lake *lake;
+    struct lake_plan *plan;
+    struct arena *arena;
+    struct out out;
+    struct group *groups, **tail;
+    const struct lake_metadata *m;
+    struct err *err;
+};
+
+static int nomem(struct scan *s)
+{
+    return err_set(s->err, ERR_NOMEM, "scan");
+}
+
+/* Without ids in the footer (files imported from elsewhere) names stand in for them. */
+static bool footer_has_ids(const struct footer_node *node)
+{
+    if (node->field_id >= 0)
+        return true;
+    for (size_t i = 0; i < node->kid_count; i++)
+        if (footer_has_ids(&node->kids[i]))
+            return true;
+    return false;
+}
+
+static const struct footer_node *node_for(const struct footer_node *parent,
+                                          const struct lake_field *field, bool ids)
+{
+    for (size_t i = 0; i < parent->kid_count; i++)
+        if (ids ? parent->kids[i].field_id == field->id
+                : !strcasecmp(parent->kids[i].name, field->name))
+            return &parent->kids[i];
+    return NULL;
+}
+
+/* The file has this part as the table has it: same children, names and order. */
+static bool same_shape(const struct lake_type *type, const struct footer_node *node, bool ids)
+{
+    if (lake_type_primitive(type))
+        return node->kid_count == 0;
+    if (type->kind != node->kind || type->field_count != node->kid_count)
+        return false;
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct footer_node *kid = &node->kids[i];
+
+        if (type->kind == LAKE_STRUCT &&
+            (strcmp(kid->name, type->fields[i].name) != 0 ||
+             (ids && kid->field_id != type->fields[i].id)))
+            return false;
+        if (!same_shape(&type->fields[i].type, kid, ids))
+            return false;
+    }
+    return true;
+}
+
+static void put_type(struct scan *s, const struct lake_type *type)
+{
+    if (!s->out.rc)
+        s->out.rc = lake_duckdb_type(type, s->out.buf, s->err);
+}
+
+/* v3: rows older than a column read as its initial default. JSON single values, appendix D. */
+static void put_missing(struct scan *s, const struct lake_field *field)
+{
+    const char *json = field->initial_default;
+    size_t len = json ? strlen(json) : 0;
+    struct lake_value value;
+
+    if (len > 1 && json[0] == '"')
+        json = arena_cstr(s->arena, slice_of(json + 1, len - 2));
+    out_str(&s->out, "CAST(");
+    if (json && lake_type_primitive(&field->type) &&
+        !lake_value_parse(&field->type, json, s->arena, &value, NULL))
+        s->out.rc = s->out.rc ? s->out.rc : lake_value_sql(&field->type, &value, s->out.buf);
+    else
+        out_str(&s->out, "NULL");
+    out_str(&s->out, " AS ");
+    put_type(s, &field->type);
+    out_str(&s->out, ")");
+}
+
+static void put_value(struct scan *s, const struct lake_type *type, const struct footer_node *node,
+                      const char *value, bool ids, int depth);
+
+static void put_child(struct scan *s, const struct lake_field *field,
+                      const struct footer_node *node, const char *parent, bool ids, int depth)
+{
+    struct buf path = {0};
+    struct out o = {&path, 0};
+    const char *text;
+
+    if (!node) {
+        put_missing(s, field);
+        return;
+    }
+    out_str(&o, "(");
+    out_str(&o, parent);
+    out_str(&o, ").");
+    out_name(&o, node->name);
+    text = o.rc ? NULL : arena_cstr(s->arena, buf_slice(&path));
+    buf_deinit(&path);
+    if (!text)
+        s->out.rc = ERR_NOMEM;
+    else
+        put_value(s, &field->type, node, text, ids, depth + 1);
+}
+
+static void put_struct(struct scan *s, const struct lake_type *type,
+                       const struct footer_node *node, const char *value, bool ids, int depth)
+{
+    out_fmt(&s->out, "CASE WHEN (%s) IS NULL THEN NULL ELSE struct_pack(", value);
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct lake_field *field = &type->fields[i];
+
+        out_str(&s->out, i ? ", " : "");
+        out_name(&s->out, field->name);
+        out_str(&s->out, " := ");
+        put_child(s, field, node_for(node, field, ids), value, ids, depth);
+    }
+    out_str(&s->out, ") END");
+}
+
+static void put_list(struct scan *s, const struct lake_type *type, const struct footer_node *node,
+                     const char *value, bool ids, int depth)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "tarn_e%d", depth);
+    out_fmt(&s->out, "list_transform(%s, lambda %s: ", value, name);
+    put_value(s, &type->fields[0].type, &node->kids[0], name, ids, depth + 1);
+    out_str(&s->out, ")");
+}
+
+static void put_map(struct scan *s, const struct lake_type *type, const struct footer_node *node,
+                    const char *value, bool ids, int depth)
+{
+    char name[16], part[32];
+
+    snprintf(name, sizeof(name), "tarn_e%d", depth);
+    out_fmt(&s->out, "CASE WHEN (%s) IS NULL THEN NULL ELSE map_from_entries(list_transform("
+            "map_entries(%s), lambda %s: struct_pack(k := ", value, value, name);
+    snprintf(part, sizeof(part), "%s.key", name);
+    put_value(s, &type->fields[0].type, &node->kids[0], part, ids, depth + 1);
+    out_str(&s->out, ", v := ");
+    snprintf(part, sizeof(part), "%s.value", name);
+    put_value(s, &type->fields[1].type, &node->kids[1], part, ids, depth + 1);
+    out_str(&s->out, "))) END");
+}
+
+static void put_value(struct scan *s, const struct lake_type *type, const struct footer_node *node,
+                      const char *value, bool ids, int depth)
+{
+    bool nested = !lake_type_primitive(type);
+
+    if (s->out.rc)
+        return;
+    if (nested && (type->kind != node->kind ||
+                   (type->kind == LAKE_LIST && node->kid_count != 1) ||
+                   (type->kind == LAKE_MAP && node->kid_count != 2))) {
+        s->out.rc = err_set(s->err, ERR_CORRUPT, "column %s of a data file is not of the table's "
+                            "type", node->name);
+        return;
+    }
+    out_str(&s->out, "CAST(");
+    if (!nested || same_shape(type, node, ids))
+        out_str(&s->out, value);
+    else if (type->kind == LAKE_STRUCT)
+        put_struct(s, type, node, value, ids, depth);
+    else if (type->kind == LAKE_LIST)
+        put_list(s, type, node, value, ids, depth);
+    else
+        put_map(s, type, node, value, ids, depth);
+    out_str(&s->out, " AS ");
+    put_type(s, type);
+    out_str(&s->out, ")");
+}
+
+static const struct lake_value *identity_value(const struct scan *s,
+                                               const struct lake_data_file *file, int32_t id)
+{
+    const struct lake_partition_spec *spec = lake_metadata_spec_by_id(s->m, file->spec_id);
+
+    for (size_t i = 0; spec && i < spec->field_count && i < file->partition_count; i++)
+        if (spec->fields[i].source_id == id && spec->fields[i].transform.kind == LAKE_IDENTITY)
+            return &file->partition[i];
+    return NULL;
+}
+
+/* Spec, "Column Projection": a column the file lacks is its identity partition value, else its
+ * initial default, else NULL. */
+static void put_column(struct scan *s, const struct group *g, const struct lake_field *field,
+                       bool ids)
+{
+    const struct footer_node *node = node_for(&g->footer->root, field, ids);
+    const struct lake_data_file *first = &s->plan->files[g->files[0]].entry.file;
+    const struct lake_value *constant = node ? NULL : identity_value(s, first, field->id);
+    struct buf name = {0};
+    const char *text;
+
+    if (constant) {
+        out_str(&s->out, "CAST(");
+        s->out.rc = s->out.rc ? s->out.rc : lake_value_sql(&field->type, constant, s->out.buf);
+        out_str(&s->out, " AS ");
+        put_type(s, &field->type);
+        out_str(&s->out, ")");
+    } else if (!node) {
+        put_missing(s, field);
+    } else {
+        s->out.rc = s->out.rc ? s->out.rc : buf_append_str(&name, "tarn_f.");
+        s->out.rc = s->out.rc ? s->out.rc : lake_sql_name(&name, node->name);
+        text = s->out.rc ? NULL : arena_cstr(s->arena, buf_slice(&name));
+        if (text)
+            put_value(s, &field->type, node, text, ids, 0);
+        else
+            s->out.rc = ERR_NOMEM;
+        buf_deinit(&name);
+    }
+    out_str(&s->out, " AS ");
+    out_name(&s->out, field->name);
+}
+
+/* Files that one SELECT can read: same footer, same values for columns that only the partition
+ * has, and deletes or none. */
+static const char *group_key(struct scan *s, const struct lake_scan_file *file,
+                             const struct footer *footer)
+{
+    bool ids = footer_has_ids(&footer->root);
+    struct buf key = {0};
+    const char *text;
+    int rc = buf_append_str(&key, file->delete_count ? "d" : "n");
+
+    for (size_t i = 0; i < s->plan->schema->root.field_count && !rc; i++) {
+        const struct lake_field *field = &s->plan->schema->root.fields[i];
+        const struct lake_value *value = node_for(&footer->root, field, ids)
+                                             ? NULL
+                                             : identity_value(s, &file->entry.file, field->id);
+
+        if (value) {
+            rc = buf_printf(&key, "%" PRId32 "=", field->id);
+            rc = rc ? rc : lake_value_sql(&field->type, value, &key);
+        }
+    }
+    rc = rc ? rc : buf_append_str(&key, "|");
+    rc = rc ? rc : buf_append_str(&key, footer->signature);
+    text = rc ? NULL : arena_cstr(s->arena, buf_slice(&key));
+    buf_deinit(&key);
+    return text;
+}
+
+static int group_file(struct scan *s, size_t index, const struct footer *footer)
+{
+    const struct lake_scan_file *file = &s->plan->files[index];
+    const char *key = group_key(s, file, footer);
+    struct group *g = s->groups;
+
+    if (!key)
+        return nomem(s);
+    while (g && strcmp(g->key, key) != 0)
+        g = g->next;
+    if (!g) {
+        g = ARENA_NEW(s->arena, struct group);
+        if (!g)
+            return nomem(s);
+        g->files = ARENA_ARRAY(s->arena, size_t, s->plan->file_count);
+        if (!g->files)
+            return nomem(s);
+        g->footer = footer;
+        g->key = key;
+        g->deletes = file->delete_count > 0;
+        *s->tail = g;
+        s->tail = &g->next;
+    }
+    g->files[g->count++] = index;
+    return 0;
+}
+
+static int lend(struct scan *s, const char *location, const char **path)
+{
+    struct store *store = lake_store(s->lake);
+    const char *bucket, *key;
+    int rc = store_split(location, s->arena, &bucket, &key, s->err);
+
+    rc = rc ? rc : store->ops->local(store, bucket, key, s->arena, path, s->err);
+    if (!rc)
+        s->plan->local[s->plan->local_count++] = *path;
+    return rc ? err_wrap(s->err, rc, "%s", location) : 0;
+}
+
+static void put_paths(struct scan *s, const char *const *paths, const size_t *which, size_t count)
+{
+    out_str(&s->out, "[");
+    for (size_t i = 0; i < count; i++) {
+        out_str(&s->out, i ? ", " : "");
+        out_text(&s->out, paths[which[i]]);
+    }
+    out_str(&s->out, "]");
+}
+
+/* (file, position) of every deleted row of the group, in the names that read_parquet reports. */
+static int put_deletes(struct scan *s, const struct group *g, const char *const *paths,
+                       const char *const *delete_paths)
+{
+    bool *used = ARENA_ARRAY(s->arena, bool, s->plan->delete_count + 1);
+    size_t *which = ARENA_ARRAY(s->arena, size_t, s->plan->delete_count + 1), count = 0;
+
+    if (!used || !which)
+        return nomem(s);
+    for (size_t i = 0; i < g->count; i++) {
+        const struct lake_scan_file *file = &s->plan->files[g->files[i]];
+
+        for (size_t d = 0; d < file->delete_count; d++)
+            used[file->deletes[d]] = true;
+    }
+    for (size_t d = 0; d < s->plan->delete_count; d++)
+        if (used[d])
+            which[count++] = d;
+    out_str(&s->out, " ANTI JOIN (SELECT m.l AS f, d.pos AS p FROM read_parquet(");
+    put_paths(s, delete_paths, which, count);
+    out_str(&s->out, ", hive_partitioning = false, union_by_name = true) d JOIN (VALUES ");
+    for (size_t i = 0; i < g->count; i++) {
+        out_str(&s->out, i ? ", (" : "(");
+        out_text(&s->out, s->plan->files[g->files[i]].entry.file.path);
+        out_str(&s->out, ", ");
+        out_text(&s->out, paths[g->files[i]]);
+        out_str(&s->out, ")");
+    }
+    out_str(&s->out, ") m(r, l) ON d.file_path = m.r) tarn_d ON tarn_f.filename = tarn_d.f AND "
+                     "tarn_f.file_row_number = tarn_d.p");
+    return s->out.rc;
+}
+
+static bool wanted(const char *name, const char *const *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(columns[i], name))
+            return true;
+    return !columns;
+}
+
+static void put_columns(struct scan *s, const struct group *g, const char *const *columns,
+                        size_t column_count)
+{
+    bool ids = g && footer_has_ids(&g->footer->root);
+    size_t put = 0;
+
+    for (size_t i = 0; i < s->plan->schema->root.field_count; i++) {
+        const struct lake_field *field = &s->plan->schema->root.fields[i];
+
+        if (!wanted(field->name, columns, column_count))
+            continue;
+        out_str(&s->out, put++ ? ", " : "");
+        if (g) {
+            put_column(s, g, field, ids);
+        } else {
+            out_str(&s->out, "CAST(NULL AS ");
+            put_type(s, &field->type);
+            out_str(&s->out, ") AS ");
+            out_name(&s->out, field->name);
+        }
+    }
+    if (!put) /* count(*) wants rows and no column */
+        out_str(&s->out, "1 AS tarn_row");
+}
+
+static int put_group(struct scan *s, const struct group *g, const char *const *columns,
+                     size_t column_count, const char *const *paths,
+                     const char *const *delete_paths)
+{
+    out_str(&s->out, "SELECT ");
+    put_columns(s, g, columns, column_count);
+    out_str(&s->out, " FROM read_parquet(");
+    put_paths(s, paths, g->files, g->count);
+    out_str(&s->out, ", hive_partitioning = false");
+    if (g->deletes)
+        out_str(&s->out, ", filename = true, file_row_number = true");
+    out_str(&s->out, ") tarn_f");
+    if (g->deletes && put_deletes(s, g, paths, delete_paths))
+        return s->out.rc;
+    return s->out.rc;
+}
+
+static int lend_all(struct scan *s, const char **paths, const char **delete_paths,
+                    const char **locations)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->plan->file_count && !rc; i++) {
+        const struct lake_data_file *file = &s->plan->files[i].entry.file;
+
+        if (strcasecmp(file->format, "parquet") != 0)
+            return err_set(s->err, ERR_UNSUPPORTED, "%s: data in format %s", file->path,
+                           file->format);
+        locations[i] = file->path;
+        rc = lend(s, file->path, &paths[i]);
+    }
+    for (size_t i = 0; i < s->plan->delete_count && !rc; i++)
+        rc = lend(s, s->plan->deletes[i].file.path, &delete_paths[i]);
+    return rc;
+}
+
+int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *plan,
+                  const char *const *columns, size_t column_count, struct arena *arena,
+                  struct buf *sql, struct err *err)
+{
+    struct scan s = {.lake = lake, .plan = plan, .arena = arena, .out = {sql, 0},
+                     .m = plan->metadata, .err = err};
+    size_t total = plan->file_count + plan->delete_count;
+    const char **paths = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
+    const char **locations = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
+    const char **delete_paths = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
+    struct footer **footers = ARENA_ARRAY(arena, struct footer *, plan->file_count + 1);
+    int rc;
+
+    s.tail = &s.groups;
+    plan->local = ARENA_ARRAY(arena, const char *, total + 1);
+    if (!paths || !locations || !delete_paths || !footers || !plan->local)
+        return nomem(&s);
+    rc = lend_all(&s, paths, delete_paths, locations);
+    rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
+    for (size_t i = 0; i < plan->file_count && !rc; i++)
+        rc = group_file(&s, i, footers[i]);
+    out_str(&s.out, "(");
+    for (struct group *g = s.groups; g && !rc; g = g->next) {
+        rc = put_group(&s, g, columns, column_count, paths, delete_paths);
+        out_str(&s.out, g->next ? " UNION ALL " : "");
+    }
+    if (!rc && !s.groups) {
+        out_str(&s.out, "SELECT ");
+        put_columns(&s, NULL, columns, column_count);
+        out_str(&s.out, " WHERE false");
+    }
+    out_str(&s.out, ")");
+    for (size_t i = 0; i < plan->file_count; i++)
+        footer_free(footers[i]);
+    if (!rc && s.out.rc)
+        rc = err && err->code ? s.out.rc : err_set(err, s.out.rc, "scan");
+    return rc;
+}

@@ -1,0 +1,987 @@
+/* writer.c - rows to data files. See writer.h.
+ *
+ * Each partition gathers its rows in a chunk of its own; full chunks go to its running COPY. When
+ * as many copies run as may, further partitions keep their chunks until the cut, or until too many
+ * rows wait: then the largest of them is written out whole.
+ */
+#include "lake/writer.h"
+
+#include "base/codec.h"
+#include "lake/lake_int.h"
+
+#define OPEN_MAX_DEFAULT 16
+#define WAITING_ROWS_MAX (1 << 18)
+#define PATH_VALUE_MAX   200 /* bytes of a partition value in a path */
+
+struct part {
+    struct lake_value *values; /* one per spec field, bytes owned by the writer's arena */
+    char *key;                 /* the partition's part of the path, "" when there is none */
+    uint64_t hash;
+    struct part *next;
+    duckdb_data_chunk filling; /* or NULL */
+    idx_t filled;
+    struct vec_batch waiting;  /* full chunks */
+    struct vec_copy *copy;     /* or NULL */
+    char *local, *location;    /* of the running copy */
+};
+
+/* Where a partition field's source lies: column, then struct children. */
+struct source_path {
+    idx_t steps[LAKE_SCHEMA_DEPTH_MAX];
+    size_t count;
+    const struct lake_type *type;
+    duckdb_vector vector; /* of the chunk at hand */
+};
+
+struct lake_writer {
+    struct lake *lake;
+    struct vec_db *db;
+    struct vec_conn *conn;         /* for the cast; NULL when none is needed */
+    struct vec_fragment *fragment; /* input columns to the schema's; NULL: not needed */
+    struct lake_metadata *metadata;
+    const struct lake_schema *schema;
+    const struct lake_partition_spec *spec;
+    struct lake_type *part_types;
+    struct source_path *sources;
+    struct vec_columns input, columns; /* of batches; of files */
+    struct arena arena;                /* for the writer's life */
+    struct arena part_arena;           /* partitions, until they are forgotten */
+    struct arena done_arena;           /* files since the last cut */
+    struct lake_data_file *done;
+    size_t done_count, done_cap;
+    const char *field_ids, *codec;
+    int level, open_max, open, serial;
+    int64_t target_bytes, rows, done_bytes;
+    struct part *parts[256];
+    size_t part_count, waiting_rows;
+    duckdb_selection_vector sel;
+};
+
+static int nomem(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "writing data files");
+}
+
+static int plain_type(const struct lake_type *type, duckdb_logical_type *out)
+{
+    static const duckdb_type ids[] = {
+        [LAKE_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,      [LAKE_INT] = DUCKDB_TYPE_INTEGER,
+        [LAKE_LONG] = DUCKDB_TYPE_BIGINT,          [LAKE_FLOAT] = DUCKDB_TYPE_FLOAT,
+        [LAKE_DOUBLE] = DUCKDB_TYPE_DOUBLE,        [LAKE_DATE] = DUCKDB_TYPE_DATE,
+        [LAKE_TIME] = DUCKDB_TYPE_TIME,            [LAKE_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP,
+        [LAKE_TIMESTAMPTZ] = DUCKDB_TYPE_TIMESTAMP_TZ,
+        [LAKE_TIMESTAMP_NS] = DUCKDB_TYPE_TIMESTAMP_NS,
+        [LAKE_TIMESTAMPTZ_NS] = DUCKDB_TYPE_TIMESTAMP_NS,
+        [LAKE_STRING] = DUCKDB_TYPE_VARCHAR,       [LAKE_UUID] = DUCKDB_TYPE_UUID,
+        [LAKE_FIXED] = DUCKDB_TYPE_BLOB,           [LAKE_BINARY] = DUCKDB_TYPE_BLOB,
+        [LAKE_UNKNOWN] = DUCKDB_TYPE_INTEGER,
+    };
+
+    *out = type->kind == LAKE_DECIMAL
+               ? duckdb_create_decimal_type((uint8_t)type->precision, (uint8_t)type->scale)
+               : duckdb_create_logical_type(ids[type->kind]);
+    return *out ? 0 : ERR_NOMEM;
+}
+
+static int duck_type(const struct lake_type *type, duckdb_logical_type *out)
+{
+    duckdb_logical_type *kids;
+    const char **names;
+    int rc = 0;
+
+    if (lake_type_primitive(type))
+        return plain_type(type, out);
+    kids = calloc(type->field_count + 1, sizeof(*kids));
+    names = calloc(type->field_count + 1, sizeof(*names));
+    if (!kids || !names)
+        rc = ERR_NOMEM;
+    for (size_t i = 0; i < type->field_count && !rc; i++) {
+        names[i] = type->fields[i].name;
+        rc = duck_type(&type->fields[i].type, &kids[i]);
+    }
+    if (!rc) {
+        *out = type->kind == LAKE_LIST  ? duckdb_create_list_type(kids[0])
+               : type->kind == LAKE_MAP ? duckdb_create_map_type(kids[0], kids[1])
+                                        : duckdb_create_struct_type(kids, names, type->field_count);
+        rc = *out ? 0 : ERR_NOMEM;
+    }
+    for (size_t i = 0; kids && i < type->field_count; i++)
+        if (kids[i])
+            duckdb_destroy_logical_type(&kids[i]);
+    free(kids);
+    free(names);
+    return rc;
+}
+
+int lake_columns(const struct lake_schema *schema, struct vec_columns *out, struct err *err)
+{
+    int rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < schema->root.field_count && !rc; i++) {
+        duckdb_logical_type type;
+
+        rc = duck_type(&schema->root.fields[i].type, &type);
+        rc = rc ? rc : vec_columns_add(out, schema->root.fields[i].name, type);
+    }
+    if (!rc)
+        return 0;
+    vec_columns_free(out);
+    return err_set(err, rc, "columns of a table");
+}
+
+static bool same_type(duckdb_logical_type a, duckdb_logical_type b)
+{
+    duckdb_type id = duckdb_get_type_id(a);
+    duckdb_logical_type x, y;
+    bool same = id == duckdb_get_type_id(b);
+    idx_t count;
+
+    if (!same)
+        return false;
+    if (id == DUCKDB_TYPE_DECIMAL)
+        return duckdb_decimal_width(a) == duckdb_decimal_width(b) &&
+               duckdb_decimal_scale(a) == duckdb_decimal_scale(b);
+    count = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_count(a)
+            : id == DUCKDB_TYPE_LIST ? 1
+            : id == DUCKDB_TYPE_MAP  ? 2
+                                     : 0;
+    if (id == DUCKDB_TYPE_STRUCT && count != duckdb_struct_type_child_count(b))
+        return false;
+    for (idx_t i = 0; i < count && same; i++) {
+        if (id == DUCKDB_TYPE_STRUCT) {
+            char *m = duckdb_struct_type_child_name(a, i), *n = duckdb_struct_type_child_name(b, i);
+
+            same = m && n && !strcmp(m, n);
+            duckdb_free(m);
+            duckdb_free(n);
+        }
+        x = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_type(a, i)
+            : id == DUCKDB_TYPE_LIST ? duckdb_list_type_child_type(a)
+            : i == 0                 ? duckdb_map_type_key_type(a)
+                                     : duckdb_map_type_value_type(a);
+        y = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_type(b, i)
+            : id == DUCKDB_TYPE_LIST ? duckdb_list_type_child_type(b)
+            : i == 0                 ? duckdb_map_type_key_type(b)
+                                     : duckdb_map_type_value_type(b);
+        same = same && same_type(x, y);
+        duckdb_destroy_logical_type(&x);
+        duckdb_destroy_logical_type(&y);
+    }
+    return same;
+}
+
+static bool same_columns(const struct vec_columns *a, const struct vec_columns *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->list[i].name, b->list[i].name) || !same_type(a->list[i].type, b->list[i].type))
+            return false;
+    return true;
+}
+
+/* The schema's columns from input columns of the same names; "*" when they are the same. */
+static int select_list(const struct lake_writer *w, const struct vec_columns *input,
+                       struct buf *out, struct err *err)
+{
+    struct out o = {out, 0};
+
+    if (same_columns(input, &w->columns))
+        return buf_append_str(out, "*") ? nomem(err) : 0;
+    for (size_t i = 0; i < w->schema->root.field_count; i++) {
+        const struct lake_field *field = &w->schema->root.fields[i];
+        bool there = false;
+
+        for (size_t k = 0; k < input->count && !there; k++)
+            there = !strcmp(input->list[k].name, field->name);
+        if (!there && field->required)
+            return err_set(err, ERR_INVALID, "required column %s is not written", field->name);
+        out_str(&o, i ? ", CAST(" : "CAST(");
+        if (there)
+            out_name(&o, field->name);
+        else
+            out_str(&o, "NULL");
+        out_str(&o, " AS ");
+        o.rc = o.rc ? o.rc : lake_duckdb_type(&field->type, out, err);
+        out_str(&o, ") AS ");
+        out_name(&o, field->name);
+    }
+    return o.rc ? nomem(err) : 0;
+}
+
+static bool find_source(const struct lake_type *type, int32_t id, struct source_path *path)
+{
+    size_t at = path->count;
+
+    if (type->kind != LAKE_STRUCT || at == LAKE_SCHEMA_DEPTH_MAX)
+        return false;
+    for (size_t i = 0; i < type->field_count; i++) {
+        path->steps[at] = i;
+        path->count = at + 1;
+        path->type = &type->fields[i].type;
+        if (type->fields[i].id == id || find_source(&type->fields[i].type, id, path))
+            return true;
+    }
+    path->count = at;
+    return false;
+}
+
+static int prepare_routing(struct lake_writer *w, struct err *err)
+{
+    struct buf sql = {0};
+    const char *text;
+    int rc = partition_types(w->metadata, w->spec, &w->arena, &w->part_types, err);
+
+    w->sources = ARENA_ARRAY(&w->arena, struct source_path, w->spec->field_count + 1);
+    if (!w->sources)
+        return nomem(err);
+    for (size_t i = 0; i < w->spec->field_count && !rc; i++)
+        if (w->spec->fields[i].transform.kind == LAKE_UNKNOWN_TRANSFORM)
+            rc = err_set(err, ERR_UNSUPPORTED, "partition transform %s",
+                         w->spec->fields[i].transform.text);
+        else if (!find_source(&w->schema->root, w->spec->fields[i].source_id, &w->sources[i]) &&
+                 w->spec->fields[i].transform.kind != LAKE_VOID)
+            rc = err_set(err, ERR_INVALID, "partition field %s: its column is gone",
+                         w->spec->fields[i].name);
+    if (rc || same_columns(&w->input, &w->columns))
+        return rc;
+    rc = buf_append_str(&sql, "SELECT ");
+    rc = rc ? rc : select_list(w, &w->input, &sql, err);
+    rc = rc ? rc : buf_append_str(&sql, " FROM feed");
+    text = rc ? NULL : buf_cstr(&sql);
+    rc = rc ? rc : text ? vec_conn_new(&w->conn, w->db, err) : nomem(err);
+    rc = rc ? rc : vec_fragment_new(&w->fragment, w->conn, text, &w->input, err);
+    buf_deinit(&sql);
+    return rc;
+}
+
+static int writer_init(struct lake_writer *w, const struct lake_writer_options *o,
+                       struct err *err)
+{
+    const char *codec;
+    struct buf ids = {0};
+    int rc;
+
+    w->lake = o->lake;
+    w->db = o->db;
+    w->metadata = lake_metadata_ref(o->metadata);
+    w->schema = lake_metadata_schema(w->metadata);
+    w->spec = lake_metadata_spec(w->metadata);
+    w->open_max = o->open_max > 0 ? o->open_max : OPEN_MAX_DEFAULT;
+    w->target_bytes = o->target_bytes > 0
+                          ? o->target_bytes
+                          : lake_metadata_property_i64(w->metadata, "write.target-file-size-bytes",
+                                                       512 << 20);
+    codec = lake_metadata_property(w->metadata, "write.parquet.compression-codec");
+    w->codec = codec ? codec : "zstd";
+    w->level = (int)lake_metadata_property_i64(w->metadata, "write.parquet.compression-level", 0);
+    rc = lake_columns(w->schema, &w->columns, err);
+    if (!rc && vec_columns_copy(&w->input, o->columns ? o->columns : &w->columns))
+        rc = nomem(err);
+    rc = rc ? rc : lake_duckdb_field_ids(w->schema, &ids, err);
+    w->field_ids = rc ? NULL : arena_cstr(&w->arena, buf_slice(&ids));
+    buf_deinit(&ids);
+    if (!rc && !w->field_ids)
+        rc = nomem(err);
+    if (!rc && w->spec->field_count)
+        rc = prepare_routing(w, err);
+    w->sel = duckdb_create_selection_vector(vec_chunk_rows());
+    return rc ? rc : w->sel ? 0 : nomem(err);
+}
+
+int lake_writer_new(struct lake_writer **out, const struct lake_writer_options *options,
+                    struct err *err)
+{
+    struct lake_writer *w = calloc(1, sizeof(*w));
+    int rc = w ? writer_init(w, options, err) : nomem(err);
+
+    if (rc) {
+        lake_writer_free(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+static void part_close(struct lake_writer *w, struct part *part)
+{
+    w->open -= part->copy != NULL;
+    vec_copy_free(part->copy);
+    part->copy = NULL;
+    free(part->local);
+    free(part->location);
+    part->local = part->location = NULL;
+}
+
+void lake_writer_free(struct lake_writer *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < COUNT_OF(w->parts); i++)
+        for (struct part *p = w->parts[i], *next; p; p = next) {
+            next = p->next;
+            part_close(w, p);
+            if (p->filling)
+                duckdb_destroy_data_chunk(&p->filling);
+            vec_batch_deinit(&p->waiting);
+        }
+    for (size_t i = 0; i < w->done_count; i++) /* never handed out: nobody's */
+        lake_remove_files(w->lake, &w->done[i].path, 1);
+    if (w->sel)
+        duckdb_destroy_selection_vector(w->sel);
+    vec_fragment_free(w->fragment);
+    vec_conn_free(w->conn);
+    vec_columns_free(&w->columns);
+    vec_columns_free(&w->input);
+    lake_metadata_free(w->metadata);
+    arena_deinit(&w->done_arena);
+    arena_deinit(&w->part_arena);
+    arena_deinit(&w->arena);
+    free(w);
+}
+
+/* <data>/<partition path>/00000-0-<uuid>.parquet, and a staging file of the same name. */
+static int name_file(struct lake_writer *w, const char *key, char **location, char **local,
+                     struct err *err)
+{
+    const char *dir = lake_metadata_property(w->metadata, "write.data.path");
+    char uuid[37];
+    int a, b;
+
+    uuid_v4(uuid);
+    a = asprintf(location, "%s%s/%s%s%05d-0-%s.parquet", dir ? dir : w->metadata->location,
+                 dir ? "" : "/data", key, *key ? "/" : "", w->serial++, uuid);
+    b = asprintf(local, "%s/%s.parquet", lake_store(w->lake)->staging, uuid);
+    if (a >= 0 && b >= 0)
+        return 0;
+    if (a < 0)
+        *location = NULL;
+    if (b < 0)
+        *local = NULL;
+    return nomem(err);
+}
+
+static struct vec_copy_options copy_options(const struct lake_writer *w, const char *local,
+                                            const char *select)
+{
+    return (struct vec_copy_options){.path = local, .select = select, .field_ids = w->field_ids,
+                                     .codec = w->codec, .level = w->level};
+}
+
+/* The staging file becomes an object, its statistics a data file. */
+static int take_file(struct lake_writer *w, const char *location, const char *local,
+                     const struct lake_value *values, const struct vec_copy_result *result,
+                     struct arena *arena, struct lake_data_file *out, struct err *err)
+{
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->path = arena_strdup(arena, location);
+    out->format = "PARQUET";
+    out->spec_id = w->spec->id;
+    out->record_count = result->rows;
+    out->sort_order_id = w->metadata->default_order_id ? -1 : 0;
+    out->first_row_id = out->content_pos = out->content_bytes = -1;
+    out->partition_count = w->spec->field_count;
+    out->partition = ARENA_ARRAY(arena, struct lake_value, out->partition_count + 1);
+    if (!out->path || !out->partition)
+        return nomem(err);
+    for (size_t i = 0; i < out->partition_count; i++)
+        out->partition[i] = values[i];
+    rc = writer_metrics(w->metadata, w->schema, result, arena, out, err);
+    if (rc) {
+        disk_unlink(disk_system(), local, NULL);
+        return rc;
+    }
+    return store_put_file_at(lake_store(w->lake), location, local, &out->file_bytes, err);
+}
+
+static int part_open(struct lake_writer *w, struct part *part, struct err *err)
+{
+    struct vec_copy_options options;
+    struct buf select = {0};
+    int rc = name_file(w, part->key, &part->location, &part->local, err);
+
+    if (!rc && w->spec->field_count)
+        rc = buf_append_str(&select, "*") ? nomem(err) : 0;
+    else if (!rc)
+        rc = select_list(w, &w->input, &select, err);
+    if (!rc && !buf_cstr(&select))
+        rc = nomem(err);
+    options = copy_options(w, part->local, (const char *)select.ptr);
+    rc = rc ? rc : vec_copy_new(&part->copy, w->db, w->spec->field_count ? &w->columns : &w->input,
+                                &options, err);
+    w->open += rc == 0;
+    buf_deinit(&select);
+    if (rc)
+        part_close(w, part);
+    return rc;
+}
+
+static int part_finish(struct lake_writer *w, struct part *part, struct err *err)
+{
+    struct vec_copy_result result;
+    struct lake_data_file file;
+    int rc = vec_copy_finish(part->copy, &w->done_arena, &result, err);
+
+    if (!rc)
+        rc = take_file(w, part->location, part->local, part->values, &result, &w->done_arena,
+                       &file, err);
+    part_close(w, part);
+    if (rc)
+        return rc;
+    if (w->done_count == w->done_cap) {
+        size_t cap = w->done_cap ? w->done_cap * 2 : 16;
+        struct lake_data_file *more = ARENA_ARRAY(&w->done_arena, struct lake_data_file, cap);
+
+        if (!more)
+            return nomem(err);
+        if (w->done_count)
+            memcpy(more, w->done, w->done_count * sizeof(*more));
+        w->done = more;
+        w->done_cap = cap;
+    }
+    w->done[w->done_count++] = file;
+    w->done_bytes += file.file_bytes;
+    return 0;
+}
+
+/* Full chunks go to the running copy; a file that is large enough ends. */
+static int part_push(struct lake_writer *w, struct part *part, struct vec_batch *batch,
+                     struct err *err)
+{
+    int rc = part->copy ? 0 : part_open(w, part, err);
+
+    rc = rc ? rc : vec_copy_push(part->copy, batch, err);
+    if (!rc && vec_copy_bytes(part->copy) >= w->target_bytes)
+        rc = part_finish(w, part, err);
+    return rc;
+}
+
+static int part_write_waiting(struct lake_writer *w, struct part *part, struct err *err)
+{
+    int64_t rows = part->waiting.rows;
+    int rc = part_push(w, part, &part->waiting, err);
+
+    w->waiting_rows -= rc ? 0 : (size_t)rows;
+    return rc;
+}
+
+/* Writes out the partition with most rows waiting, whole. */
+static int write_largest(struct lake_writer *w, struct err *err)
+{
+    struct part *largest = NULL;
+    int rc;
+
+    for (size_t i = 0; i < COUNT_OF(w->parts); i++)
+        for (struct part *p = w->parts[i]; p; p = p->next)
+            if (!p->copy && p->waiting.rows && (!largest || p->waiting.rows > largest->waiting.rows))
+                largest = p;
+    if (!largest)
+        return 0;
+    rc = part_write_waiting(w, largest, err);
+    return rc ? rc : largest->copy ? part_finish(w, largest, err) : 0;
+}
+
+static int part_add_chunk(struct lake_writer *w, struct part *part,
+                          duckdb_data_chunk chunk /* take */, struct err *err)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    int rc;
+
+    if (vec_batch_add(&part->waiting, chunk)) {
+        duckdb_destroy_data_chunk(&chunk);
+        return nomem(err);
+    }
+    w->waiting_rows += rows;
+    if (part->copy || w->open < w->open_max)
+        return part_write_waiting(w, part, err);
+    rc = 0;
+    while (!rc && w->waiting_rows > WAITING_ROWS_MAX)
+        rc = write_largest(w, err);
+    return rc;
+}
+
+static int part_flush_filling(struct lake_writer *w, struct part *part, struct err *err)
+{
+    duckdb_data_chunk chunk = part->filling;
+
+    if (!chunk)
+        return 0;
+    part->filling = NULL;
+    duckdb_data_chunk_set_size(chunk, part->filled);
+    part->filled = 0;
+    return part_add_chunk(w, part, chunk, err);
+}
+
+/* `count` rows of `chunk`, by the selection, to the end of what the partition gathers. */
+static int part_add_rows(struct lake_writer *w, struct part *part, duckdb_data_chunk chunk,
+                         idx_t count, struct err *err)
+{
+    idx_t done = 0;
+
+    while (done < count) {
+        idx_t room, more;
+
+        if (!part->filling && !(part->filling = vec_chunk_new(&w->columns)))
+            return nomem(err);
+        room = vec_chunk_rows() - part->filled;
+        more = count - done < room ? count - done : room;
+        for (idx_t i = 0; i < w->columns.count; i++)
+            duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, i),
+                                   duckdb_data_chunk_get_vector(part->filling, i), w->sel,
+                                   done + more, done, part->filled);
+        part->filled += more;
+        done += more;
+        duckdb_data_chunk_set_size(part->filling, part->filled);
+        if (part->filled == vec_chunk_rows()) {
+            int rc = part_flush_filling(w, part, err);
+
+            if (rc)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static bool row_valid(duckdb_vector vector, idx_t row)
+{
+    uint64_t *valid = duckdb_vector_get_validity(vector);
+
+    return !valid || duckdb_validity_row_is_valid(valid, row);
+}
+
+static __int128 decimal_at(duckdb_vector vector, idx_t row, int32_t precision)
+{
+    void *data = duckdb_vector_get_data(vector);
+
+    if (precision <= 4)
+        return ((int16_t *)data)[row];
+    if (precision <= 9)
+        return ((int32_t *)data)[row];
+    if (precision <= 18)
+        return ((int64_t *)data)[row];
+    return ((__int128)((duckdb_hugeint *)data)[row].upper << 64) |
+           ((duckdb_hugeint *)data)[row].lower;
+}
+
+/* Bytes are borrowed from the vector; a uuid lands in `space`. */
+static void value_at(const struct lake_type *type, duckdb_vector vector, idx_t row,
+                     uint8_t space[16], struct lake_value *out)
+{
+    void *data = duckdb_vector_get_data(vector);
+
+    *out = (struct lake_value){.null = !row_valid(vector, row)};
+    if (out->null)
+        return;
+    switch (type->kind) {
+    case LAKE_BOOLEAN:
+        out->i = ((bool *)data)[row];
+        break;
+    case LAKE_INT:
+    case LAKE_DATE:
+    case LAKE_UNKNOWN:
+        out->i = ((int32_t *)data)[row];
+        break;
+    case LAKE_FLOAT:
+        out->d = ((float *)data)[row];
+        break;
+    case LAKE_DOUBLE:
+        out->d = ((double *)data)[row];
+        break;
+    case LAKE_DECIMAL:
+        out->dec = decimal_at(vector, row, type->precision);
+        break;
+    case LAKE_STRING:
+    case LAKE_BINARY:
+    case LAKE_FIXED:
+        out->bytes = slice_of(duckdb_string_t_data(&((duckdb_string_t *)data)[row]),
+                              duckdb_string_t_length(((duckdb_string_t *)data)[row]));
+        break;
+    case LAKE_UUID: { /* DuckDB keeps it as a number whose top bit is flipped, to sort rightly */
+        duckdb_hugeint number = ((duckdb_hugeint *)data)[row];
+        uint64_t high = (uint64_t)number.upper ^ ((uint64_t)1 << 63);
+
+        for (int i = 0; i < 8; i++) {
+            space[i] = (uint8_t)(high >> (56 - 8 * i));
+            space[8 + i] = (uint8_t)(number.lower >> (56 - 8 * i));
+        }
+        out->bytes = slice_of(space, 16);
+        break;
+    }
+    default:
+        out->i = ((int64_t *)data)[row];
+    }
+}
+
+static void source_value(const struct source_path *source, duckdb_data_chunk chunk, idx_t row,
+                         uint8_t space[16], struct lake_value *out)
+{
+    duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, source->steps[0]);
+
+    for (size_t i = 1; i < source->count; i++) {
+        if (!row_valid(vector, row)) {
+            *out = (struct lake_value){.null = true};
+            return;
+        }
+        vector = duckdb_struct_vector_get_child(vector, source->steps[i]);
+    }
+    value_at(source->type, vector, row, space, out);
+}
+
+static uint64_t hash_values(const struct lake_writer *w, const struct lake_value *values)
+{
+    uint64_t hash = 0;
+
+    for (size_t i = 0; i < w->spec->field_count; i++) {
+        const struct lake_value *v = &values[i];
+        double real = v->d == 0 ? 0 : v->d; /* -0 and 0 are one partition */
+
+        hash = hash64(&v->null, sizeof(v->null), hash);
+        hash = hash64(&v->i, sizeof(v->i), hash);
+        if (v->d == v->d)
+            hash = hash64(&real, sizeof(real), hash);
+        hash = hash64(&v->dec, sizeof(v->dec), hash);
+        hash = v->bytes.len ? hash64(v->bytes.ptr, v->bytes.len, hash) : hash;
+    }
+    return hash;
+}
+
+static bool same_values(const struct lake_writer *w, const struct lake_value *a,
+                        const struct lake_value *b)
+{
+    for (size_t i = 0; i < w->spec->field_count; i++)
+        if (lake_value_cmp(&w->part_types[i], &a[i], &b[i]) != 0)
+            return false;
+    return true;
+}
+
+static int put_escaped(struct buf *out, struct slice text)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < text.len && !rc; i++) {
+        uint8_t c = text.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     c == '-' || c == '_' || c == '.';
+
+        rc = plain ? buf_append_u8(out, c) : buf_printf(out, "%%%02X", c);
+    }
+    return rc;
+}
+
+/* day=2024-01-01/name=a%20b. A value too long for a path is left out: paths are only for people. */
+static int partition_path(struct lake_writer *w, const struct lake_value *values, char **out,
+                          struct err *err)
+{
+    struct buf path = {0}, text = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < w->spec->field_count && !rc; i++) {
+        buf_clear(&text);
+        rc = lake_transform_human(&w->spec->fields[i].transform, &w->part_types[i], &values[i],
+                                  &text);
+        if (!rc && text.len > PATH_VALUE_MAX)
+            text.len = PATH_VALUE_MAX;
+        rc = rc ? rc : path.len ? buf_append_str(&path, "/") : 0;
+        rc = rc ? rc : put_escaped(&path, slice_str(w->spec->fields[i].name));
+        rc = rc ? rc : buf_append_str(&path, "=");
+        rc = rc ? rc : put_escaped(&path, buf_slice(&text));
+    }
+    if (path.len > 600)
+        path.len = 0;
+    *out = rc ? NULL : arena_cstr(&w->part_arena, buf_slice(&path));
+    buf_deinit(&path);
+    buf_deinit(&text);
+    return *out ? 0 : nomem(err);
+}
+
+static int find_part(struct lake_writer *w, const struct lake_value *values, struct part **out,
+                     struct err *err)
+{
+    uint64_t hash = hash_values(w, values);
+    struct part **at = &w->parts[hash % COUNT_OF(w->parts)], *part;
+
+    for (part = *at; part; part = part->next)
+        if (part->hash == hash && same_values(w, part->values, values)) {
+            *out = part;
+            return 0;
+        }
+    part = ARENA_NEW(&w->part_arena, struct part);
+    if (!part)
+        return nomem(err);
+    part->values = ARENA_ARRAY(&w->part_arena, struct lake_value, w->spec->field_count + 1);
+    if (!part->values)
+        return nomem(err);
+    for (size_t i = 0; i < w->spec->field_count; i++) {
+        part->values[i] = values[i];
+        if (values[i].bytes.len) {
+            part->values[i].bytes = arena_slice(&w->part_arena, values[i].bytes);
+            if (!part->values[i].bytes.ptr)
+                return nomem(err);
+        }
+    }
+    if (partition_path(w, part->values, &part->key, err))
+        return ERR_NOMEM;
+    part->hash = hash;
+    part->next = *at;
+    *at = part;
+    w->part_count++;
+    *out = part;
+    return 0;
+}
+
+static int row_part(struct lake_writer *w, duckdb_data_chunk chunk, idx_t row,
+                    struct lake_value *values, struct part **out, struct err *err)
+{
+    uint8_t space[16][16]; /* uuids under identity transforms, one per field */
+    uint8_t extra[16];
+
+    for (size_t i = 0; i < w->spec->field_count; i++) {
+        const struct lake_partition_field *f = &w->spec->fields[i];
+        struct lake_value in = {.null = true};
+
+        if (f->transform.kind != LAKE_VOID)
+            source_value(&w->sources[i], chunk, row, i < 16 ? space[i] : extra, &in);
+        if (lake_transform_apply(&f->transform, w->sources[i].type, &in, &values[i]))
+            return err_set(err, ERR_UNSUPPORTED, "partition field %s", f->name);
+    }
+    /* Rows come in runs: the partition of the row before is the likely one. */
+    if (*out && same_values(w, (*out)->values, values))
+        return 0;
+    return find_part(w, values, out, err);
+}
+
+/* Which partition each row belongs to; whole chunks of one partition go on without a copy. */
+static int route_chunk(struct lake_writer *w, duckdb_data_chunk chunk /* take */, struct err *err)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    struct part **owner = calloc(rows + 1, sizeof(*owner)), *part = NULL;
+    struct lake_value *values = calloc(w->spec->field_count + 1, sizeof(*values));
+    sel_t *sel = duckdb_selection_vector_get_data_ptr(w->sel);
+    bool one = true;
+    int rc = owner && values ? 0 : nomem(err);
+
+    for (idx_t i = 0; i < rows && !rc; i++) {
+        rc = row_part(w, chunk, i, values, &part, err);
+        owner[i] = part;
+        one &= rc || owner[i] == owner[0];
+    }
+    if (!rc && rows && one && !owner[0]->filled) {
+        rc = part_add_chunk(w, owner[0], chunk, err);
+        chunk = NULL;
+        rows = 0;
+    }
+    for (idx_t i = 0; i < rows && !rc; i++) {
+        idx_t count = 0;
+
+        if (!owner[i])
+            continue;
+        part = owner[i];
+        for (idx_t k = i; k < rows; k++)
+            if (owner[k] == part) {
+                sel[count++] = (sel_t)k;
+                owner[k] = NULL;
+            }
+        rc = part_add_rows(w, part, chunk, count, err);
+    }
+    if (chunk)
+        duckdb_destroy_data_chunk(&chunk);
+    free(owner);
+    free(values);
+    return rc;
+}
+
+static int check_required(const struct lake_writer *w, const struct vec_columns *columns,
+                          const struct vec_batch *batch, struct err *err)
+{
+    for (size_t c = 0; c < columns->count; c++) {
+        const struct lake_field *field = NULL;
+
+        for (size_t i = 0; i < w->schema->root.field_count && !field; i++)
+            if (!strcmp(w->schema->root.fields[i].name, columns->list[c].name))
+                field = &w->schema->root.fields[i];
+        if (!field || !field->required)
+            continue;
+        for (size_t i = 0; i < batch->count; i++) {
+            duckdb_vector vector = duckdb_data_chunk_get_vector(batch->chunks[i], c);
+            idx_t rows = duckdb_data_chunk_get_size(batch->chunks[i]);
+
+            if (!duckdb_vector_get_validity(vector))
+                continue;
+            for (idx_t r = 0; r < rows; r++)
+                if (!row_valid(vector, r))
+                    return err_set(err, ERR_INVALID, "column %s is required and a value is NULL",
+                                   field->name);
+        }
+    }
+    return 0;
+}
+
+static int write_routed(struct lake_writer *w, struct vec_batch *batch, struct err *err)
+{
+    struct vec_batch cast = {0};
+    int rc = 0;
+
+    if (w->fragment) {
+        rc = vec_fragment_run(w->fragment, batch, &cast, err);
+        vec_batch_clear(batch);
+    } else {
+        cast = *batch;
+        *batch = (struct vec_batch){0};
+    }
+    for (size_t i = 0; i < cast.count; i++) {
+        duckdb_data_chunk chunk = cast.chunks[i];
+
+        cast.chunks[i] = NULL;
+        if (rc)
+            duckdb_destroy_data_chunk(&chunk);
+        else
+            rc = route_chunk(w, chunk, err);
+    }
+    cast.count = 0;
+    vec_batch_deinit(&cast);
+    return rc;
+}
+
+int lake_writer_write(struct lake_writer *w, struct vec_batch *batch, struct err *err)
+{
+    struct part *part = NULL;
+    int64_t rows = batch->rows;
+    int rc = check_required(w, &w->input, batch, err);
+
+    if (rc || !rows)
+        return rc;
+    if (w->spec->field_count) {
+        rc = write_routed(w, batch, err);
+    } else {
+        rc = find_part(w, NULL, &part, err);
+        rc = rc ? rc : part_push(w, part, batch, err);
+    }
+    w->rows += rc ? 0 : rows;
+    return rc;
+}
+
+int64_t lake_writer_rows(const struct lake_writer *w)
+{
+    return w->rows;
+}
+
+int64_t lake_writer_bytes(const struct lake_writer *w)
+{
+    int64_t bytes = w->done_bytes;
+
+    for (size_t i = 0; i < COUNT_OF(w->parts); i++)
+        for (struct part *p = w->parts[i]; p; p = p->next)
+            bytes += p->copy ? vec_copy_bytes(p->copy) : 0;
+    return bytes + (int64_t)w->waiting_rows * 16;
+}
+
+/* Running copies first, so that their places are free for those that waited. */
+static int finish_all(struct lake_writer *w, struct err *err)
+{
+    int rc = 0;
+
+    for (int running = 1; running >= 0; running--)
+        for (size_t i = 0; i < COUNT_OF(w->parts); i++)
+            for (struct part *p = w->parts[i]; p && !rc; p = p->next) {
+                if ((p->copy != NULL) != running)
+                    continue;
+                rc = part_flush_filling(w, p, err);
+                if (!rc && p->waiting.count)
+                    rc = part_write_waiting(w, p, err);
+                if (!rc && p->copy)
+                    rc = part_finish(w, p, err);
+            }
+    return rc;
+}
+
+int lake_writer_cut(struct lake_writer *w, struct arena *arena, struct lake_data_file **files,
+                    size_t *count, struct err *err)
+{
+    int rc = finish_all(w, err);
+
+    *count = 0;
+    *files = rc ? NULL : ARENA_ARRAY(arena, struct lake_data_file, w->done_count + 1);
+    if (rc)
+        return rc;
+    if (!*files)
+        return nomem(err);
+    for (size_t i = 0; i < w->done_count; i++)
+        if (lake_data_file_copy(arena, &(*files)[i], &w->done[i]))
+            return nomem(err);
+    *count = w->done_count;
+    w->done_count = w->done_cap = 0;
+    w->done = NULL;
+    w->rows = w->done_bytes = 0;
+    arena_reset(&w->done_arena);
+    /* Partitions of the past (last hour's) must not gather for ever. */
+    if (w->part_count > 4096) {
+        memset(w->parts, 0, sizeof(w->parts));
+        w->part_count = 0;
+        arena_reset(&w->part_arena);
+    }
+    return 0;
+}
+
+bool lake_writer_can_pull(const struct lake_writer *w)
+{
+    return w->spec->field_count == 0;
+}
+
+static int write_one(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
+                     const char *key, const struct lake_value *values, struct arena *arena,
+                     struct lake_data_file *file, struct err *err)
+{
+    char *location = NULL, *local = NULL;
+    struct vec_copy_options options;
+    struct vec_copy_result result;
+    struct buf select = {0};
+    int rc = name_file(w, key, &location, &local, err);
+
+    memset(file, 0, sizeof(*file));
+    rc = rc ? rc : select_list(w, feed->columns, &select, err);
+    if (!rc && !buf_cstr(&select))
+        rc = nomem(err);
+    options = copy_options(w, local, (const char *)select.ptr);
+    rc = rc ? rc : vec_copy_run(conn, feed, &options, arena, &result, err);
+    if (!rc && result.rows == 0)
+        disk_unlink(disk_system(), local, NULL);
+    else if (!rc)
+        rc = take_file(w, location, local, values, &result, arena, file, err);
+    if (rc)
+        file->path = NULL;
+    buf_deinit(&select);
+    free(location);
+    free(local);
+    return rc;
+}
+
+int lake_writer_pull(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
+                     struct arena *arena, struct lake_data_file *file, struct err *err)
+{
+    if (!lake_writer_can_pull(w))
+        return err_set(err, ERR_INVALID, "the table is partitioned: rows must be routed");
+    return write_one(w, conn, feed, "", NULL, arena, file, err);
+}
+
+int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *metadata,
+                    struct vec_conn *conn, const struct vec_feed *feed,
+                    const struct lake_value *partition, struct arena *arena,
+                    struct lake_data_file *out, struct err *err)
+{
+    struct lake_writer_options options = {.lake = lake, .db = db, .metadata = metadata};
+    struct lake_writer *w = NULL;
+    char *key = NULL;
+    int rc = lake_writer_new(&w, &options, err);
+
+    rc = rc ? rc : partition_path(w, partition, &key, err);
+    rc = rc ? rc : write_one(w, conn, feed, key, partition, arena, out, err);
+    for (size_t i = 0; i < out->partition_count && !rc; i++) /* theirs may go before ours */
+        if (out->partition[i].bytes.len &&
+            !(out->partition[i].bytes = arena_slice(arena, out->partition[i].bytes)).ptr)
+            rc = nomem(err);
+    lake_writer_free(w);
+    return rc;
+}
