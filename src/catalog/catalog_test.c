@@ -183,6 +183,11 @@ static void a_folder_that_holds_files_is_not_given_to_another_table(void **state
     assert_string_not_equal(first.metadata->location, second.metadata->location);
     assert_true(slice_starts(slice_str(second.metadata->location),
                              slice_str("s3://warehouse/polariscatalog/db/a-")));
+    OK(store_put_at(f->stack.store, "s3://warehouse/polariscatalog/db/m/data/", slice_of("", 0),
+                    &f->err)); /* a folder, as pyarrow makes them */
+    OK(make_table(&f->stack, "db", "m", &third, &f->arena, &f->err));
+    assert_string_equal(third.metadata->location, "s3://warehouse/polariscatalog/db/m");
+    catalog_table_deinit(&third);
     OK(make_table(&f->stack, "db", "../../etc", &third, &f->arena, &f->err));
     assert_null(strstr(third.metadata->location, "/../"));
     assert_true(slice_starts(slice_str(third.metadata->location),

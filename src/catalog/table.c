@@ -65,7 +65,10 @@ static const char *with_ending(struct arena *arena, const char *path)
     return path ? arena_printf(arena, "%s-%.8s", path, uuid) : NULL;
 }
 
-/* Files of a dropped table, or of one that was renamed, may lie there still. */
+#define MARKERS_MAX 16
+
+/* Files of a dropped table, or of one that was renamed, may lie there still. Empty objects that end
+ * in a slash are how some clients (pyarrow) make folders, and are nobody's. */
 static int is_empty(struct catalog *catalog, const char *location, struct arena *arena, bool *empty,
                     struct err *err)
 {
@@ -79,15 +82,13 @@ static int is_empty(struct catalog *catalog, const char *location, struct arena 
     prefix = arena_printf(arena, "%s/", key);
     if (!prefix)
         return err_set(err, ERR_NOMEM, "table location");
-    rc = store->ops->list(store, bucket, prefix, NULL, NULL, 1, arena, &list, err);
-    *empty = list.count == 0;
+    rc = store->ops->list(store, bucket, prefix, NULL, NULL, MARKERS_MAX, arena, &list, err);
+    *empty = !list.truncated;
+    for (size_t i = 0; i < list.count; i++)
+        *empty &= list.entries[i].size == 0 &&
+                  slice_ends(slice_str(list.entries[i].key), SLICE_LIT("/"));
     return rc;
 }
-
-struct base_call {
-    const char *ns;
-    json_t *properties;
-};
 
 const char *table_default_location(struct catalog *catalog, const struct lake_ident *ident,
                                    struct arena *arena, struct err *err)
