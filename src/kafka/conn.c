@@ -10,9 +10,10 @@
  * Back-pressure: a connection whose requests in work hold more than conn_bytes_max, or number more
  * than IN_FLIGHT_MAX, is not read from until some are answered.
  */
-#include "kafka/kafka_int.h"
+#include <stdio.h>
 
 #include "base/be.h"
+#include "kafka/kafka_int.h"
 
 #define IN_FLIGHT_MAX   1024
 #define QUEUED_MAX      ((size_t)32 << 20) /* bytes of answers a slow reader may leave unsent */
@@ -88,7 +89,7 @@ static void refuse(struct kafka_conn *kc, const char *fmt, ...)
     va_start(args, fmt);
     err_setv(&why, ERR_CORRUPT, fmt, args);
     va_end(args);
-    diag_warn("kafka", "%s: closed: %s", conn_peer(kc->conn), why.text);
+    diag_warn("kafka", "%s: closed: %s", kc->peer, why.text);
     kc->refused = true;
     conn_read_pause(kc->conn, true);
     conn_close(kc->conn);
@@ -456,6 +457,7 @@ int conn_accept(struct broker_loop *loop, size_t listener, struct conn *conn)
     kc->loop = loop;
     kc->conn = conn;
     kc->listener = listener;
+    snprintf(kc->peer, sizeof(kc->peer), "%s", conn_peer(conn));
     kc->refs = 1;
     kc->next = loop->conns;
     kc->prev = &loop->conns;

@@ -75,7 +75,7 @@ struct request {
     struct arena arena;
     void *in, *out;            /* by the tables of `api` */
     bool done, silent;         /* silent: no answer is sent (acks=0) */
-    bool cancelled;            /* the connection is gone */
+    atomic_bool cancelled;     /* the connection is gone */
 
     atomic_int pending;        /* produce: partitions not flushed yet */
     struct fetch *fetch;       /* fetch: what it looks at, for as long as the request lives */
@@ -86,6 +86,7 @@ struct kafka_conn {
     struct broker_loop *loop;
     struct conn *conn; /* NULL once closed */
     size_t listener;
+    char peer[64];     /* "127.0.0.1:51234" */
     int refs;          /* itself while open, and its requests */
     struct kafka_conn *next, **prev;
     uint8_t header[4];
