@@ -138,6 +138,18 @@ static int sync_parent(struct disk *disk, const char *path, struct err *err)
     return rc;
 }
 
+int disk_mkdir_sync(struct disk *disk, const char *path, struct err *err)
+{
+    int rc = disk_mkdir(disk, path, err);
+
+    if (rc)
+        return rc;
+    rc = sync_parent(disk, path, err);
+    if (rc) /* else the next caller would find it, and think that it is durable */
+        disk_rmdir(disk, path, NULL);
+    return rc;
+}
+
 /* One level. A level that is there already was synced by whoever made it; syncing it again on each
  * call would put an fsync of every parent in front of each file that is written. */
 static int make_level(struct disk *disk, const char *path, struct err *err)
@@ -149,8 +161,7 @@ static int make_level(struct disk *disk, const char *path, struct err *err)
         return stat.is_dir ? 0 : err_set(err, ERR_EXISTS, "%s is not a folder", path);
     if (rc != ERR_NOENT)
         return rc;
-    rc = disk_mkdir(disk, path, err);
-    return rc ? rc : sync_parent(disk, path, err);
+    return disk_mkdir_sync(disk, path, err);
 }
 
 int disk_mkdirs(struct disk *disk, const char *path, struct err *err)

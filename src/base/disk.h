@@ -98,6 +98,9 @@ int disk_free_bytes(struct disk *, const char *path, int64_t *bytes, struct err 
 
 /* Built on the above. */
 int disk_mkdirs(struct disk *, const char *path, struct err *); /* every level, each synced */
+/* One level, made and synced into its parent, or not there: whoever finds a folder may take it for
+ * durable. */
+int disk_mkdir_sync(struct disk *, const char *path, struct err *);
 int disk_remove_tree(struct disk *, const char *path, struct err *); /* absent is fine */
 int disk_read_file(struct disk *, const char *path, struct buf *out, struct err *); /* appends */
 /* Writes a temporary neighbour, syncs it, renames it over `path`, syncs the folder. */

@@ -17,6 +17,8 @@ uint64_t rng_below(struct rng *rng, uint64_t bound); /* 0 <= x < bound; bound > 
 double rng_double(struct rng *rng);                  /* 0 <= x < 1 */
 
 void rand_secret(void *ptr, size_t len); /* from the kernel */
-void uuid_v4(char out[37]);              /* from the kernel, lower case, NUL-ended */
+void uuid_v4(char out[37]);              /* from the same, lower case, NUL-ended */
+/* Simulators only: from now on "secrets" come from this seed, so that a run can be replayed. */
+void rand_simulate(uint64_t seed);
 
 #endif

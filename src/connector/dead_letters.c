@@ -222,7 +222,7 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
         rc = finish_batch(&tee, err);
     batch_builder_deinit(&tee.builder);
     if (rc && cut->table)
-        d->table->ops->after_commit(d->table, cut->table, false);
+        d->table->ops->after_commit(d->table, cut->table, STREAM_REFUSED);
     if (rc || !cut->table) {
         cut_free(cut);
         return rc;
@@ -266,17 +266,18 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct m
     return rc ? rc : topic_commit_in(txn, topic_id(d->topic), 0, cut->end, err);
 }
 
-static void after_commit(struct stream_sink *sink, struct stream_cut *base, bool ok)
+static void after_commit(struct stream_sink *sink, struct stream_cut *base,
+                         enum stream_outcome outcome)
 {
     struct dead_letters *d = self(sink);
     struct letters_cut *cut = (struct letters_cut *)base;
     struct log *log = topic_log(d->topic, 0);
     struct err err = {0};
 
-    d->table->ops->after_commit(d->table, cut->table, ok);
-    if (ok)
+    d->table->ops->after_commit(d->table, cut->table, outcome);
+    if (outcome == STREAM_COMMITTED)
         topic_committed(d->topic, 0, cut->end);
-    else if (cut->appended && log && log_truncate(log, log_offsets(log).high_watermark, &err))
+    else if (outcome == STREAM_REFUSED && cut->appended && log && log_truncate(log, log_offsets(log).high_watermark, &err))
         diag_warn("job", "topic %s: %s", topic_name(d->topic), err.text);
     cut_free(cut);
 }

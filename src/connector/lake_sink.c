@@ -295,21 +295,25 @@ static void start_merge(struct lake_sink *s, struct lake_metadata *metadata)
     pthread_mutex_unlock(&s->mutex);
 }
 
-static void after_commit(struct stream_sink *sink, struct stream_cut *base, bool ok)
+static void after_commit(struct stream_sink *sink, struct stream_cut *base,
+                         enum stream_outcome outcome)
 {
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = (struct lake_cut *)base;
 
-    if (ok) {
+    if (outcome == STREAM_COMMITTED) {
         start_merge(s, lake_staged_metadata(cut->staged));
         lake_staged_settle(cut->staged);
+        merge_result_free(cut->merged);
+    } else if (outcome == STREAM_UNKNOWN) { /* it may be true: every file stays */
+        lake_staged_free(cut->staged);
         merge_result_free(cut->merged);
     } else {
         if (cut->staged)
             lake_staged_abandon(cut->staged);
         merge_result_drop(s, cut->merged);
     }
-    cut_free(s, cut, ok);
+    cut_free(s, cut, outcome != STREAM_REFUSED);
 }
 
 /* The table is the catalog's, and a committed epoch needs nothing more from us. */

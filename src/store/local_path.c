@@ -237,8 +237,7 @@ static int make_dir(struct local *local, struct arena *arena, const char *dir,
     *out = disk_exists(local->disk, plain) ? arena_printf(arena, "%s%%dir", plain) : plain;
     if (!*out)
         return err_set(err, ERR_NOMEM, "folder %s", dir);
-    rc = disk_mkdir(local->disk, *out, err);
-    return rc ? rc : disk_sync_dir(local->disk, dir, err);
+    return disk_mkdir_sync(local->disk, *out, err);
 }
 
 int local_make(struct local *local, struct arena *arena, const char *bucket, const char *key,

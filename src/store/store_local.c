@@ -356,9 +356,7 @@ static int bucket_make(struct store *store, const char *bucket, struct err *err)
     if (!rc && disk_exists(local->disk, path))
         rc = err_set(err, ERR_EXISTS, "bucket %s: exists already", bucket);
     if (!rc)
-        rc = disk_mkdir(local->disk, path, err);
-    if (!rc)
-        rc = disk_sync_dir(local->disk, local->objects, err);
+        rc = disk_mkdir_sync(local->disk, path, err);
     pthread_mutex_unlock(&local->names);
     arena_deinit(&arena);
     return rc;

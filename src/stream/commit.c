@@ -154,9 +154,10 @@ static int make_true(struct epoch_commit *c, struct err *err)
 }
 
 /* Remembers what is now true, and lets the sinks know. */
-static void after(struct epoch_commit *c, bool ok)
+static void after(struct epoch_commit *c, enum stream_outcome outcome)
 {
     struct job *job = c->job;
+    bool ok = outcome == STREAM_COMMITTED;
 
     for (size_t i = 0; i < job->count; i++) {
         struct pipeline *p = &job->pipelines[i];
@@ -174,11 +175,11 @@ static void after(struct epoch_commit *c, bool ok)
             atomic_fetch_add(&p->rows_out, c->cuts[i].cut->rows);
             atomic_fetch_add(&p->rows_committed, c->cuts[i].cut->rows);
         }
-        p->spec->sink->ops->after_commit(p->spec->sink, c->cuts[i].cut, ok);
+        p->spec->sink->ops->after_commit(p->spec->sink, c->cuts[i].cut, outcome);
         c->cuts[i].cut = NULL;
     }
     if (c->rejects)
-        job->plan.rejects->ops->after_commit(job->plan.rejects, c->rejects, ok);
+        job->plan.rejects->ops->after_commit(job->plan.rejects, c->rejects, outcome);
     c->rejects = NULL;
 }
 
@@ -209,7 +210,7 @@ int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, stru
         rc = drain_rejects(&c, err);
     if (!rc)
         rc = make_true(&c, err);
-    after(&c, rc == 0);
+    after(&c, rc == 0 ? STREAM_COMMITTED : rc == ERR_UNKNOWN ? STREAM_UNKNOWN : STREAM_REFUSED);
     arena_deinit(&arena);
     if (rc)
         return err_wrap(err, rc, "epoch %" PRId64, job->epoch + 1);

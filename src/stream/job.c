@@ -224,7 +224,7 @@ static void discard(struct job *job, struct pipeline_cut *cuts)
         struct stream_sink *sink = job->pipelines[i].spec->sink;
 
         if (cuts[i].cut)
-            sink->ops->after_commit(sink, cuts[i].cut, false);
+            sink->ops->after_commit(sink, cuts[i].cut, STREAM_REFUSED);
         cuts[i].cut = NULL;
         pipeline_cut_deinit(&cuts[i]);
     }

@@ -262,7 +262,7 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
         rc = p->spec->source->ops->position(p->spec->source, &out->arena, &out->position, err);
     if (rc) {
         if (out->cut)
-            p->spec->sink->ops->after_commit(p->spec->sink, out->cut, false);
+            p->spec->sink->ops->after_commit(p->spec->sink, out->cut, STREAM_REFUSED);
         out->cut = NULL;
         pipeline_cut_deinit(out);
         return rc;

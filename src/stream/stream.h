@@ -80,6 +80,9 @@ struct stream_cut {
     int64_t rows, bytes;
 };
 
+/* How a commit ended. After UNKNOWN nothing may be deleted: it may be true. */
+enum stream_outcome { STREAM_COMMITTED, STREAM_REFUSED, STREAM_UNKNOWN };
+
 struct stream_sink;
 struct stream_sink_ops {
     /* Pulls the feed until it ends and keeps what came as a cut, its files finished. *out NULL
@@ -92,8 +95,8 @@ struct stream_sink_ops {
     /* Inside the metadata transaction, maybe more than once: no side effect outside of txn.
      * ERR_CONFLICT: somebody else's commit came between; the job stages again. */
     int (*commit_in)(struct stream_sink *, struct stream_cut *, struct meta_txn *, struct err *);
-    /* The cut is true (ok), or will never be. Frees the cut. */
-    void (*after_commit)(struct stream_sink *, struct stream_cut *, bool ok);
+    /* What became of the cut. Frees it, and on REFUSED removes what it left behind. */
+    void (*after_commit)(struct stream_sink *, struct stream_cut *, enum stream_outcome);
     /* At the start of a job: repeats what after_commit does for the last committed epoch. */
     int (*recover)(struct stream_sink *, struct err *);
     void (*free)(struct stream_sink *);

@@ -210,9 +210,10 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct m
     return rc;
 }
 
-static void after_commit(struct stream_sink *sink, struct stream_cut *base, bool ok)
+static void after_commit(struct stream_sink *sink, struct stream_cut *base,
+                         enum stream_outcome outcome)
 {
-    if (!ok)
+    if (outcome == STREAM_REFUSED)
         atomic_fetch_add(&((struct test_sink *)sink)->world->discarded, 1);
     free(((struct test_cut *)base)->numbers);
     free(base);
