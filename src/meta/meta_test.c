@@ -466,6 +466,57 @@ static void the_form_without_waiting_answers_on_the_writer(void **state)
     assert_int_equal(items(f->meta), 2);
 }
 
+struct on_loop {
+    sem_t done;
+    pthread_t ran_on;
+    int rc;
+    char text[100];
+};
+
+static void note_on_loop(void *arg, int rc, const struct err *err)
+{
+    struct on_loop *note = arg;
+
+    note->ran_on = pthread_self();
+    note->rc = rc;
+    snprintf(note->text, sizeof(note->text), "%.90s", err->text);
+    sem_post(&note->done);
+}
+
+static void note_thread(void *arg)
+{
+    struct on_loop *note = arg;
+
+    note->ran_on = pthread_self();
+    sem_post(&note->done);
+}
+
+static void a_loop_is_told_on_its_own_thread(void **state)
+{
+    struct fixture *f = *state;
+    struct on_loop loop_itself = {0}, good = {0}, bad = {0};
+    struct loop *loop = NULL;
+
+    sem_init(&loop_itself.done, 0, 0);
+    sem_init(&good.done, 0, 0);
+    sem_init(&bad.done, 0, 0);
+    assert_int_equal(loop_new(&loop, NULL), 0);
+    assert_int_equal(loop_start(loop, "test", NULL), 0);
+    assert_int_equal(loop_post(loop, note_thread, &loop_itself), 0);
+    assert_int_equal(meta_write(f->meta, add_item, (void *)"a", loop, note_on_loop, &good), 0);
+    assert_int_equal(meta_write(f->meta, add_then_fail, (void *)"b", loop, note_on_loop, &bad), 0);
+    sem_wait(&loop_itself.done);
+    sem_wait(&good.done);
+    sem_wait(&bad.done);
+    loop_join(loop);
+    loop_free(loop);
+    assert_true(pthread_equal(good.ran_on, loop_itself.ran_on));
+    assert_int_equal(good.rc, 0);
+    assert_int_equal(bad.rc, ERR_CONFLICT);
+    assert_string_equal(bad.text, "changed my mind");
+    assert_int_equal(items(f->meta), 1);
+}
+
 /* ---- checkpoints ---- */
 
 static int add_blob(struct meta_txn *txn, void *arg, struct err *err)
@@ -507,6 +558,7 @@ int main(void)
         TEST(a_group_whose_disk_fails_is_told_the_truth_one_by_one),
         TEST(a_read_sees_one_point_in_time),
         TEST(the_form_without_waiting_answers_on_the_writer),
+        TEST(a_loop_is_told_on_its_own_thread),
         TEST(the_write_ahead_log_does_not_grow_for_ever),
     };
 
