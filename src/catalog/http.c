@@ -79,6 +79,9 @@ static void fail_with(struct rest_call *call, int code, const struct err *err)
     if (code == ERR_NOENT) {
         status = 404;
         type = missing_type(err->text);
+    } else if (code == ERR_CORRUPT && strncmp(err->text, "Location does not", 17) == 0) {
+        status = 404; /* the metadata file is gone, and the client should say so */
+        type = "NotFoundException";
     } else if (code == ERR_CONFLICT) {
         status = 409;
         type = call->op->conflict ? call->op->conflict : "CommitFailedException";

@@ -305,6 +305,22 @@ static void a_transaction_moves_all_tables_or_none(void **state)
     quiet(f, 400, "POST", "/v1/transactions/commit", text); /* twice the same */
 }
 
+static void a_table_whose_metadata_file_is_gone_is_called_so(void **state)
+{
+    struct fixture *f = *state;
+    json_t *json;
+
+    quiet(f, 200, "POST", "/v1/namespaces", "{\"namespace\":[\"db\"]}");
+    json = want(f, 200, "POST", "/v1/namespaces/db/tables", create_table);
+    assert_int_equal(
+        store_remove_at(f->stack.store, at(json, "metadata-location", NULL), NULL), 0);
+    json_decref(json);
+    json = want(f, 404, "GET", "/v1/namespaces/db/tables/t", NULL);
+    assert_string_equal(at(json, "error", "type"), "NotFoundException");
+    json_decref(json);
+    quiet(f, 204, "DELETE", "/v1/namespaces/db/tables/t", NULL);
+}
+
 static void an_unchanged_table_is_not_sent_again(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +470,7 @@ int main(void)
         TEST(every_refusal_has_its_status_and_its_exception),
         TEST(a_table_goes_its_whole_way),
         TEST(a_transaction_moves_all_tables_or_none),
+        TEST(a_table_whose_metadata_file_is_gone_is_called_so),
         TEST(an_unchanged_table_is_not_sent_again),
         TEST(lists_are_paged_by_token),
         TEST(a_token_opens_until_it_ends_and_only_unchanged),

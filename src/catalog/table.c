@@ -29,7 +29,7 @@ int catalog_table_load(struct catalog *catalog, const struct lake_ident *ident, 
             break;
     }
     if (rc == ERR_NOENT) /* the table exists; its file does not: not what NOENT means here */
-        rc = ERR_CORRUPT;
+        return err_set(err, ERR_CORRUPT, "Location does not exist: %s", out->location);
     return rc ? err_wrap(err, rc, "Table %s", show_table(ident).text) : 0;
 }
 
