@@ -11,8 +11,8 @@
 #include "net/http.h"
 
 struct seen {
-    int64_t bytes;
-    bool gone, released;
+    _Atomic int64_t bytes; /* handlers run on threads of their own */
+    _Atomic bool gone, released;
 };
 
 static void echo(struct http_request *req, struct http_reply *reply, void *arg)

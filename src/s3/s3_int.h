@@ -83,7 +83,7 @@ void s3_fail(struct s3_call *call, int rc, const struct err *err);
 const char *s3_code_name(enum s3_code code);
 enum s3_code s3_code_of(struct s3_call *call, int rc);
 
-/* --- bodies (s3_body.c, s3_checksum.c) --------------------------------------------------------- */
+/* --- bodies (s3_body.c, s3_checksum.c) -------------------------------------------------------- */
 
 enum s3_sum { S3_SUM_CRC32, S3_SUM_CRC32C, S3_SUM_CRC64NVME, S3_SUM_SHA1, S3_SUM_SHA256,
               S3_SUM_COUNT };
@@ -143,7 +143,7 @@ void s3_body_deinit(struct s3_body *body, struct disk *disk);
 /* A fresh path in the staging folder, in the arena. */
 const char *s3_staged_path(struct s3_server *server, struct arena *arena);
 
-/* --- one request ------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
 enum s3_sink { S3_NO_BODY, S3_TO_TEXT, S3_TO_FILE };

@@ -213,8 +213,7 @@ static void keeps_what_a_put_said(void **state)
     assert_true(has(fix, "<Code>NoSuchBucket</Code>"));
 }
 
-/* --- ranges and conditions
- * ------------------------------------------------------------------------ */
+/* --- ranges and conditions -------------------------------------------------------------------- */
 
 static void answers_ranges(void **state)
 {
@@ -271,8 +270,7 @@ static void answers_conditions(void **state)
     assert_string_equal(buf_cstr(&fix->body), "new");
 }
 
-/* --- bodies
- * --------------------------------------------------------------------------------------- */
+/* --- bodies ----------------------------------------------------------------------------------- */
 
 static void stores_nothing_that_is_not_what_was_said(void **state)
 {
@@ -412,8 +410,7 @@ static void takes_chunked_bodies_and_checks_every_chunk(void **state)
     }
 }
 
-/* --- multipart
- * ------------------------------------------------------------------------------------- */
+/* --- multipart -------------------------------------------------------------------------------- */
 
 static const char *begin_upload(struct fixture *fix, char id[33])
 {
@@ -509,8 +506,7 @@ static void refuses_parts_that_do_not_fit(void **state)
     assert_int_equal(SIGNED("DELETE", path), 404);
 }
 
-/* --- the rest
- * -------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void lists_in_pages_and_by_folder(void **state)
 {

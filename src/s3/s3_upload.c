@@ -897,8 +897,7 @@ static void list_uploads(struct s3_call *call)
     s3_reply_xml(call, &xml);
 }
 
-/* --- those nobody finished
- * ------------------------------------------------------------------------ */
+/* --- those nobody finished -------------------------------------------------------------------- */
 
 void s3_uploads_sweep(struct s3_server *server)
 {

@@ -1,10 +1,27 @@
 /* store.c - what both stores share: locations, and calls by location. */
-#include "store/store.h"
+#include "store/store_int.h"
 
 void store_free(struct store *store)
 {
     if (store)
         store->ops->free(store);
+}
+
+int store_sweep(struct disk *disk, const char *dir, struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries;
+    size_t count;
+    int rc = disk_list(disk, dir, &arena, &entries, &count, err);
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        const char *path = arena_printf(&arena, "%s/%s", dir, entries[i].name);
+
+        if (path && !entries[i].is_dir)
+            rc = disk_unlink(disk, path, err);
+    }
+    arena_deinit(&arena);
+    return rc;
 }
 
 int store_split(const char *location, struct arena *arena, const char **bucket, const char **key,

@@ -460,24 +460,6 @@ static const struct store_ops local_ops = {
     .free = local_free,
 };
 
-/* What writers left behind when the last process died. Folders in it belong to others. */
-static int sweep(struct local *local, struct err *err)
-{
-    struct arena arena = {0};
-    struct disk_entry *entries;
-    size_t count;
-    int rc = disk_list(local->disk, local->store.staging, &arena, &entries, &count, err);
-
-    for (size_t i = 0; !rc && i < count; i++) {
-        const char *path = arena_printf(&arena, "%s/%s", local->store.staging, entries[i].name);
-
-        if (path && !entries[i].is_dir)
-            rc = disk_unlink(local->disk, path, err);
-    }
-    arena_deinit(&arena);
-    return rc;
-}
-
 static char *below(const char *dir, const char *name)
 {
     char *path = NULL;
@@ -509,7 +491,7 @@ int store_local_new(struct store **out, const struct store_local_options *option
     if (!rc)
         rc = disk_mkdirs(local->disk, local->store.staging, err);
     if (!rc)
-        rc = sweep(local, err);
+        rc = store_sweep(local->disk, local->store.staging, err);
     if (rc) {
         local_free(&local->store);
         return err_wrap(err, rc, "store %s", options->dir);

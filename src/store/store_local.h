@@ -20,7 +20,7 @@
 
 #include <pthread.h>
 
-#include "store/store.h"
+#include "store/store_int.h"
 
 #define LOCAL_STRIPES   64
 #define LOCAL_KEY_MAX   1024 /* bytes, as S3 */
