@@ -113,7 +113,7 @@ int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_
     do {
         rc = header_walk_next(&walk, &batch, err);
     } while (rc == 1 && batch.base_offset + batch.last_offset_delta < offset);
-    if (rc == 0)
+    if (rc == 0 || (rc == 1 && batch.base_offset > offset)) /* the base offset has no CRC */
         rc = err_set(err, ERR_CORRUPT, "offset %" PRId64 " is in no batch", offset);
     if (rc == 1) {
         out->pos = walk.at;
