@@ -1,0 +1,389 @@
+/* bind_from.c - FROM: tables, views, WITH queries, subqueries, UNNEST and joins become sources.
+ *
+ * Every leaf of the tree gets a number: printed as t0, t1, ..., so that no two names collide
+ * whatever the query calls them.
+ */
+#include <stdio.h>
+
+#include "sql/bound.h"
+
+void scope_add(struct binder *b, struct scope *scope, struct bound_source *source)
+{
+    struct bound_source **grown = BIND_ARRAY(b, struct bound_source *, scope->count + 1);
+
+    for (size_t i = 0; i < scope->count; i++) {
+        if (source->alias && scope->sources[i]->alias &&
+            !strcmp(source->alias, scope->sources[i]->alias) && source->from &&
+            source->from->alias.text)
+            bind_fail(b, ERR_INVALID, source->pos, "two tables here are called `%s`",
+                      source->alias);
+        grown[i] = scope->sources[i];
+    }
+    grown[scope->count] = source;
+    scope->sources = grown;
+    scope->count++;
+}
+
+static struct bound_source *source_new(struct binder *b, enum bound_source_kind kind,
+                                       struct sql_pos pos)
+{
+    struct bound_source *source = BIND_NEW(b, struct bound_source);
+
+    source->kind = kind;
+    source->pos = pos;
+    source->number = b->next_number++;
+    return source;
+}
+
+static void source_columns(struct binder *b, struct bound_source *source, size_t count)
+{
+    source->columns = BIND_ARRAY(b, struct bound_column, count);
+    source->column_count = count;
+}
+
+/* alias (a, b): new names for all columns, in order. */
+static void rename_columns(struct binder *b, struct bound_source *source,
+                           const struct sql_ident *names, size_t count)
+{
+    if (!count)
+        return;
+    if (count != source->column_count)
+        bind_fail(b, ERR_INVALID, names[0].pos, "%zu names for %zu columns", count,
+                  source->column_count);
+    for (size_t i = 0; i < count; i++)
+        source->columns[i].name = names[i].text;
+}
+
+static struct bound_source *query_source(struct binder *b, struct sql_pos pos,
+                                         struct sql_bound *query)
+{
+    struct bound_source *source = source_new(b, SOURCE_QUERY, pos);
+
+    source->query = query;
+    source_columns(b, source, query->output_count);
+    for (size_t i = 0; i < query->output_count; i++) {
+        source->columns[i].name = query->outputs[i].name;
+        source->columns[i].type = query->outputs[i].type;
+    }
+    return source;
+}
+
+/* ---- tables ------------------------------------------------------------------------------------- */
+
+static void table_seen(struct binder *b, const struct sql_table *table)
+{
+    for (size_t i = 0; i < b->table_count; i++)
+        if (b->tables[i] == table)
+            return;
+    if (b->table_count == b->table_cap) {
+        size_t cap = b->table_cap ? b->table_cap * 2 : 8;
+        const struct sql_table **grown = BIND_ARRAY(b, const struct sql_table *, cap);
+
+        if (b->table_count)
+            memcpy(grown, b->tables, b->table_count * sizeof(*grown));
+        b->tables = grown;
+        b->table_cap = cap;
+    }
+    b->tables[b->table_count++] = table;
+}
+
+/* Computed columns see the table's other columns, and not each other. */
+static void bind_computed(struct binder *b, struct bound_source *source)
+{
+    const struct sql_table *table = source->table;
+    struct bound_source *inner = source_new(b, SOURCE_TABLE, source->pos);
+    struct scope scope = {0};
+    size_t count = 0;
+
+    inner->table = table;
+    source_columns(b, inner, table->column_count);
+    for (size_t i = 0; i < table->column_count; i++)
+        if (table->columns[i].kind != SQL_COLUMN_COMPUTED)
+            inner->columns[count++] = source->columns[i];
+    inner->column_count = count;
+    scope_add(b, &scope, inner);
+    source->inner_number = inner->number;
+    source->computed = BIND_ARRAY(b, struct bound_expr *, table->column_count);
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].kind != SQL_COLUMN_COMPUTED)
+            continue;
+        source->computed[i] = bind_expr(b, &scope, table->columns[i].expr);
+        source->columns[i].type = source->computed[i]->type;
+    }
+}
+
+static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
+                                        const struct sql_table *view)
+{
+    struct sql_bound *query;
+    struct bound_source *source;
+    const char *where = b->aggregates_in;
+
+    bind_enter(b, pos);
+    b->aggregates_in = NULL;
+    query = bind_query(b, NULL, view->view);
+    b->aggregates_in = where;
+    bind_leave(b);
+    source = query_source(b, pos, query);
+    for (size_t i = 0; i < view->view_column_count && i < source->column_count; i++)
+        source->columns[i].name = view->view_columns[i];
+    return source;
+}
+
+struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
+                                const struct sql_table **found)
+{
+    const char **parts = BIND_ARRAY(b, const char *, name->count);
+    const struct sql_table *table = NULL;
+    struct sql_pos pos = name->parts[0].pos;
+    struct bound_source *source;
+    struct err err = {0};
+    bool computed = false;
+    int rc;
+
+    for (size_t i = 0; i < name->count; i++)
+        parts[i] = name->parts[i].text;
+    if (!b->resolver)
+        bind_fail(b, ERR_INVALID, pos, "no tables can be read here");
+    rc = b->resolver->table(b->resolver->arg, parts, name->count, &table, &err);
+    if (rc)
+        bind_fail(b, rc, pos, "%s", err.text);
+    if (found)
+        *found = table;
+    if (table->view)
+        return view_source(b, pos, table);
+    table_seen(b, table);
+    source = source_new(b, SOURCE_TABLE, pos);
+    source->table = table;
+    source_columns(b, source, table->column_count);
+    for (size_t i = 0; i < table->column_count; i++) {
+        source->columns[i].name = table->columns[i].name;
+        source->columns[i].type = table->columns[i].type;
+        computed = computed || table->columns[i].kind == SQL_COLUMN_COMPUTED;
+    }
+    if (computed)
+        bind_computed(b, source);
+    return source;
+}
+
+static struct bound_source *cte_source(struct binder *b, struct scope *scope,
+                                       const struct sql_name *name)
+{
+    if (name->count != 1)
+        return NULL;
+    for (; scope; scope = scope->outer) {
+        for (struct cte *cte = scope->ctes; cte; cte = cte->next) {
+            struct scope inner = {.outer = NULL, .ctes = cte->visible};
+            struct bound_source *source;
+
+            if (strcmp(cte->with->name.text, name->parts[0].text))
+                continue;
+            source = query_source(b, name->parts[0].pos, bind_query(b, &inner, cte->with->query));
+            rename_columns(b, source, cte->with->columns, cte->with->column_count);
+            return source;
+        }
+    }
+    return NULL;
+}
+
+/* ---- UNNEST ------------------------------------------------------------------------------------- */
+
+static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
+                                        const struct sql_from *from)
+{
+    struct bound_source *source = source_new(b, SOURCE_UNNEST, from->pos);
+    const struct sql_type *type;
+    size_t count = 0;
+
+    if (from->args.count != 1)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos, "UNNEST of several collections is not built yet");
+    source->array = bind_expr(b, scope, from->args.list[0]);
+    type = source->array->type;
+    source->is_map = type->kind == SQL_MAP;
+    if (type->kind != SQL_ARRAY && !source->is_map)
+        bind_fail(b, ERR_INVALID, from->pos, "UNNEST takes an ARRAY or a MAP, not %s",
+                  bind_type_text(b, type));
+    source->is_row = type->item->kind == SQL_ROW && !source->is_map;
+    source->ordinality = from->with_ordinality;
+    source->lateral = true;
+    source_columns(b, source,
+                   (source->is_row   ? type->item->field_count
+                    : source->is_map ? 2
+                                     : 1) +
+                       source->ordinality);
+    if (source->is_map) {
+        source->columns[count++] = (struct bound_column){.name = "f0", .type = type->key};
+        source->columns[count++] = (struct bound_column){.name = "f1", .type = type->item};
+    } else if (source->is_row) {
+        for (; count < type->item->field_count; count++) {
+            source->columns[count].name = type->item->fields[count].name;
+            source->columns[count].type = type->item->fields[count].type;
+        }
+    } else {
+        source->columns[count++] = (struct bound_column){.name = "EXPR$0", .type = type->item};
+    }
+    if (source->ordinality)
+        source->columns[count] = (struct bound_column){
+            .name = "ORDINALITY", .type = bind_nullable(b, &sql_type_int, false)};
+    return source;
+}
+
+/* ---- joins -------------------------------------------------------------------------------------- */
+
+/* All leaves below become nullable: the other side may have no match. */
+static void make_nullable(struct binder *b, struct bound_source *source)
+{
+    if (source->kind == SOURCE_JOIN) {
+        make_nullable(b, source->left);
+        make_nullable(b, source->right);
+        return;
+    }
+    for (size_t i = 0; i < source->column_count; i++)
+        source->columns[i].type = bind_nullable(b, source->columns[i].type, true);
+}
+
+/* The leaf and column of `name` below `source`. */
+static bool find_below(struct bound_source *source, const char *name, struct bound_source **leaf,
+                       size_t *column)
+{
+    if (source->kind == SOURCE_JOIN)
+        return find_below(source->left, name, leaf, column) ||
+               find_below(source->right, name, leaf, column);
+    for (size_t i = 0; i < source->column_count; i++) {
+        if (!source->columns[i].merged && !strcmp(source->columns[i].name, name)) {
+            *leaf = source;
+            *column = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void join_on_column(struct binder *b, struct bound_source *join, struct sql_pos pos,
+                           const char *name)
+{
+    struct bound_source *left, *right, *hidden;
+    size_t left_column, right_column;
+    struct bound_expr *equal;
+
+    if (!find_below(join->left, name, &left, &left_column) ||
+        !find_below(join->right, name, &right, &right_column))
+        bind_fail(b, ERR_INVALID, pos, "column `%s` of USING is not on both sides", name);
+    equal = bind_function2(b, pos, "=", bound_column(b, pos, left, left_column),
+                           bound_column(b, pos, right, right_column));
+    join->on = join->on ? bind_function2(b, pos, "AND", join->on, equal) : equal;
+    hidden = join->join == SQL_JOIN_RIGHT ? left : right;
+    hidden->columns[hidden == left ? left_column : right_column].merged = true;
+}
+
+static void join_natural(struct binder *b, struct bound_source *join, struct sql_pos pos,
+                         struct bound_source *source)
+{
+    struct bound_source *leaf;
+    size_t column;
+
+    if (source->kind == SOURCE_JOIN) {
+        join_natural(b, join, pos, source->left);
+        join_natural(b, join, pos, source->right);
+        return;
+    }
+    for (size_t i = 0; i < source->column_count; i++)
+        if (!source->columns[i].merged &&
+            find_below(join->right, source->columns[i].name, &leaf, &column))
+            join_on_column(b, join, pos, source->columns[i].name);
+}
+
+static struct bound_source *bind_join(struct binder *b, struct scope *scope,
+                                      const struct sql_from *from)
+{
+    struct bound_source *join = source_new(b, SOURCE_JOIN, from->pos);
+    bool merges = from->natural || from->using_count;
+
+    join->from = from;
+    join->join = from->join;
+    if (from->join == SQL_JOIN_CROSS_APPLY || from->join == SQL_JOIN_OUTER_APPLY)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos, "APPLY is not built: CROSS JOIN LATERAL");
+    if (merges && from->join == SQL_JOIN_FULL)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos,
+                  "FULL JOIN with USING or NATURAL is not built yet");
+    join->left = bind_from(b, scope, from->left);
+    join->right = bind_from(b, scope, from->right);
+    if (from->on)
+        join->on = bind_condition(b, scope, from->on, "ON");
+    for (size_t i = 0; i < from->using_count; i++)
+        join_on_column(b, join, from->using_columns[i].pos, from->using_columns[i].text);
+    if (from->natural)
+        join_natural(b, join, from->pos, join->left);
+    if (!join->on && (from->join == SQL_JOIN_LEFT || from->join == SQL_JOIN_RIGHT ||
+                      from->join == SQL_JOIN_FULL))
+        bind_fail(b, ERR_INVALID, from->pos, "an outer join needs ON or USING");
+    if (from->join == SQL_JOIN_LEFT || from->join == SQL_JOIN_FULL)
+        make_nullable(b, join->right);
+    if (from->join == SQL_JOIN_RIGHT || from->join == SQL_JOIN_FULL)
+        make_nullable(b, join->left);
+    return join;
+}
+
+/* ---- all of them -------------------------------------------------------------------------------- */
+
+static void refuse_unbuilt(struct binder *b, const struct sql_from *from)
+{
+    if (from->system_time)
+        bind_fail(b, ERR_UNSUPPORTED, from->system_time->pos,
+                  "FOR SYSTEM_TIME AS OF is not built yet");
+    if (from->match)
+        bind_fail(b, ERR_UNSUPPORTED, from->match->pos, "MATCH_RECOGNIZE is not built yet");
+    if (from->pivot)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos, "PIVOT and UNPIVOT do not exist in Flink 1.20");
+    if (from->sample.given)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos, "TABLESAMPLE is not built yet");
+    if (from->kind == SQL_FROM_FUNCTION)
+        bind_fail(b, ERR_UNSUPPORTED, from->pos, "the table function %s is not built yet",
+                  from->function->name.parts[from->function->name.count - 1].text);
+}
+
+static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
+                                      const struct sql_from *from)
+{
+    struct bound_source *source;
+
+    switch (from->kind) {
+    case SQL_FROM_TABLE:
+        source = cte_source(b, scope, &from->name);
+        if (!source)
+            source = bind_table(b, &from->name, NULL);
+        source->alias = from->name.parts[from->name.count - 1].text;
+        break;
+    case SQL_FROM_UNNEST:
+        source = bind_unnest(b, scope, from);
+        break;
+    default:
+        source = query_source(b, from->pos,
+                              bind_query(b, from->lateral ? scope : scope->outer, from->query));
+        source->lateral = from->lateral;
+        break;
+    }
+    if (from->alias.text)
+        source->alias = from->alias.text;
+    rename_columns(b, source, from->columns, from->column_count);
+    source->from = from;
+    return source;
+}
+
+struct bound_source *bind_from(struct binder *b, struct scope *scope, const struct sql_from *from)
+{
+    struct bound_source *source;
+
+    refuse_unbuilt(b, from);
+    bind_enter(b, from->pos);
+    if (from->kind == SQL_FROM_JOIN) {
+        source = bind_join(b, scope, from);
+    } else if (from->kind == SQL_FROM_GROUP) {
+        source = bind_from(b, scope, from->left);
+    } else {
+        source = bind_leaf(b, scope, from);
+        scope_add(b, scope, source);
+    }
+    bind_leave(b);
+    return source;
+}

@@ -1,0 +1,241 @@
+/* plan.c - INSERT INTO ... SELECT as what a stream job runs: one source, one SELECT over `feed`.
+ *
+ * The bound tree is searched for state: anything that must remember rows is refused by its name
+ * and place. What is left is one statement that treats every row on its own.
+ */
+#include <stdio.h>
+
+#include "sql/bound.h"
+
+struct plan {
+    const struct sql_insert *insert;
+    struct sql_insert_plan *out;
+    struct sql_bound *bound;
+    const struct bound_source *source; /* the leaf that is a table */
+};
+
+static _Noreturn void refuse(struct binder *b, struct sql_pos pos, const char *what)
+{
+    bind_fail(b, ERR_UNSUPPORTED, pos, "%s on a stream is not built yet", what);
+}
+
+/* ---- is it stateless? ------------------------------------------------------------------------- */
+
+static void check_expr(struct binder *b, const struct bound_expr *expr)
+{
+    if (expr->query)
+        refuse(b, expr->pos, expr->kind == BOUND_IN       ? "IN (query)"
+                             : expr->kind == BOUND_EXISTS ? "EXISTS"
+                                                          : "a subquery");
+    if (expr->over)
+        refuse(b, expr->pos, "OVER");
+    for (size_t i = 0; i < expr->arg_count; i++)
+        check_expr(b, expr->args[i]);
+}
+
+static void check_query(struct binder *b, struct plan *plan, const struct sql_bound *query);
+
+static void check_source(struct binder *b, struct plan *plan, const struct bound_source *source)
+{
+    switch (source->kind) {
+    case SOURCE_TABLE:
+        if (plan->source)
+            refuse(b, source->pos, "a join");
+        plan->source = source;
+        for (size_t i = 0; source->computed && i < source->column_count; i++)
+            if (source->computed[i])
+                check_expr(b, source->computed[i]);
+        return;
+    case SOURCE_QUERY:
+        check_query(b, plan, source->query);
+        return;
+    case SOURCE_UNNEST:
+        check_expr(b, source->array);
+        return;
+    case SOURCE_JOIN:
+        if (source->right->kind != SOURCE_UNNEST || source->right->ordinality)
+            refuse(b, source->pos,
+                   source->right->kind == SOURCE_UNNEST ? "WITH ORDINALITY" : "a join");
+        check_source(b, plan, source->left);
+        check_source(b, plan, source->right);
+        if (source->on)
+            check_expr(b, source->on);
+        return;
+    }
+}
+
+static void check_order(struct binder *b, const struct sql_bound *query)
+{
+    struct sql_pos pos = query->pos;
+
+    if (query->order_count)
+        refuse(b, query->syntax ? query->syntax->order_pos : pos, "ORDER BY");
+    if (query->limit || query->offset)
+        refuse(b, query->syntax ? query->syntax->limit_pos : pos, "LIMIT");
+}
+
+static void check_query(struct binder *b, struct plan *plan, const struct sql_bound *query)
+{
+    static const char *const sets[] = {"UNION", "INTERSECT", "EXCEPT", "MINUS"};
+
+    if (query->kind == QUERY_VALUES && query->from == NULL)
+        return;
+    if (query->kind == QUERY_SET)
+        refuse(b, query->pos, sets[query->op]);
+    if (query->select && query->select->has_group)
+        refuse(b, query->select->group_pos, "GROUP BY");
+    if (query->distinct)
+        refuse(b, query->pos, "DISTINCT");
+    if (query->aggregated)
+        refuse(b, query->pos, "an aggregate");
+    if (query->qualify)
+        refuse(b, query->qualify->pos, "QUALIFY");
+    check_order(b, query);
+    if (query->from)
+        check_source(b, plan, query->from);
+    if (query->where)
+        check_expr(b, query->where);
+    for (size_t i = 0; i < query->output_count; i++)
+        check_expr(b, query->items[i]);
+}
+
+/* ---- the target --------------------------------------------------------------------------------- */
+
+static bool is_written(const struct sql_column *column)
+{
+    return column->kind == SQL_COLUMN_PHYSICAL ||
+           (column->kind == SQL_COLUMN_METADATA && !column->is_virtual);
+}
+
+static size_t written_find(struct binder *b, const struct sql_table *table,
+                           const struct sql_ident *name)
+{
+    const char **known = BIND_ARRAY(b, const char *, table->column_count + 1);
+    const char *near;
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        known[i] = table->columns[i].name;
+        if (!strcmp(known[i], name->text)) {
+            if (!is_written(&table->columns[i]))
+                bind_fail(b, ERR_INVALID, name->pos, "column `%s` is computed: it takes no value",
+                          name->text);
+            return i;
+        }
+    }
+    near = sql_nearest(name->text, known, table->column_count);
+    bind_fail(b, ERR_INVALID, name->pos, "unknown column `%s`%s%s%s", name->text,
+              near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
+/* Which output of the query each column of the target takes; SIZE_MAX: none. */
+static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql_table *table)
+{
+    const struct sql_insert *insert = plan->insert;
+    size_t *from = BIND_ARRAY(b, size_t, table->column_count + 1), next = 0;
+
+    for (size_t i = 0; i < table->column_count; i++)
+        from[i] = SIZE_MAX;
+    if (insert->partition.count)
+        bind_fail(b, ERR_UNSUPPORTED, insert->partition.columns[0].pos,
+                  "INSERT ... PARTITION (...) is not built yet");
+    for (size_t i = 0; i < insert->column_count; i++) {
+        size_t column;
+
+        if (insert->columns[i].count != 1)
+            bind_fail(b, ERR_UNSUPPORTED, insert->columns[i].parts[0].pos,
+                      "INSERT into a nested field is not built yet");
+        column = written_find(b, table, &insert->columns[i].parts[0]);
+        if (from[column] != SIZE_MAX)
+            bind_fail(b, ERR_INVALID, insert->columns[i].parts[0].pos,
+                      "column `%s` stands twice", table->columns[column].name);
+        from[column] = next++;
+    }
+    if (!insert->column_count)
+        for (size_t i = 0; i < table->column_count; i++)
+            if (is_written(&table->columns[i]))
+                from[i] = next++;
+    if (next != plan->bound->output_count)
+        bind_fail(b, ERR_INVALID, insert->query->pos,
+                  "the query has %zu columns, `%s` takes %zu", plan->bound->output_count,
+                  table->name, next);
+    return from;
+}
+
+/* The query's columns in the target's order, converted to its types. */
+static void fit_target(struct binder *b, struct plan *plan, const struct sql_table *table)
+{
+    size_t *from = map_columns(b, plan, table), count = 0;
+    struct sql_output *outputs = BIND_ARRAY(b, struct sql_output, table->column_count + 1);
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct sql_column *column = &table->columns[i];
+        const struct sql_type *given;
+
+        if (!is_written(column))
+            continue;
+        if (from[i] == SIZE_MAX && !column->type->nullable)
+            bind_fail(b, ERR_INVALID, plan->insert->query->pos,
+                      "column `%s` is NOT NULL and gets no value", column->name);
+        given = from[i] == SIZE_MAX ? &sql_type_null : plan->bound->outputs[from[i]].type;
+        if (!sql_type_assignable(given, column->type))
+            bind_fail(b, ERR_INVALID, plan->insert->query->pos,
+                      "column `%s` of `%s` is %s, the query gives %s: CAST it", column->name,
+                      table->name, bind_type_text(b, column->type), bind_type_text(b, given));
+        outputs[count].name = column->name;
+        outputs[count].type = column->type;
+        from[count++] = from[i];
+    }
+    plan->out->outputs = outputs;
+    plan->out->output_count = count;
+    plan->bound = bind_outputs(b, plan->bound, from, outputs, count);
+}
+
+static const char *feed(void *arg, const struct sql_table *table)
+{
+    (void)arg;
+    (void)table;
+    return "feed";
+}
+
+static void plan_step(struct binder *b, void *arg)
+{
+    struct plan *plan = arg;
+    const struct sql_table *table;
+    const char *zone = b->resolver->time_zone;
+
+    bind_table(b, &plan->insert->table, &table);
+    if (table->view)
+        bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
+                  "`%s` is a view: nothing can be inserted", table->name);
+    plan->bound = bind_query(b, NULL, plan->insert->query);
+    check_query(b, plan, plan->bound);
+    plan->out->target = table;
+    plan->out->source = plan->source ? plan->source->table : NULL;
+    plan->out->overwrite = plan->insert->overwrite;
+    fit_target(b, plan, table);
+    plan->bound->time_zone = zone ? zone : "UTC";
+    plan->bound->database = b->resolver->database;
+}
+
+int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
+                    struct arena *arena, struct sql_insert_plan *out, struct err *err)
+{
+    static const struct sql_duckdb_options options = {.table = feed};
+    struct plan plan = {.insert = insert, .out = out};
+    struct buf text;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = bind_run(resolver, arena, err, plan_step, &plan);
+    if (rc)
+        return rc;
+    buf_init(&text, 0);
+    rc = sql_print_duckdb(plan.bound, &options, &text, err);
+    if (!rc) {
+        out->duckdb = arena_cstr(arena, buf_slice(&text));
+        if (!out->duckdb)
+            rc = err_set(err, ERR_NOMEM, "out of memory while planning an INSERT");
+    }
+    buf_deinit(&text);
+    return rc;
+}
