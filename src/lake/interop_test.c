@@ -118,6 +118,7 @@ static void nan_rows_survive_pruning(void **state)
     open_fixture(r, "nan");
     assert_string_equal(answer(r, "SELECT list((id, x, f) ORDER BY id) FROM t", NULL, 0, NULL),
                         "[(1, 1.0, 1.0), (2, nan, inf), (3, NULL, 0.0), (4, nan, nan)]");
+    assert_string_equal(answer(r, "SELECT signbit(f) FROM t WHERE id = 3", NULL, 0, NULL), "true");
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x > 2", &above, 1, NULL),
                         "[2, 4]");
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x < 2", &below, 1,

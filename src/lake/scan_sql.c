@@ -204,6 +204,28 @@ static const struct lake_value *identity_value(const struct scan *s,
     return NULL;
 }
 
+/* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them although it sorts NaN
+ * above all numbers: x > 2 would lose NaN rows. Where NaN may be, the column hides behind a CASE. */
+static bool may_hold_nan(const struct scan *s, const struct group *g,
+                         const struct lake_field *field)
+{
+    if (field->type.kind != LAKE_FLOAT && field->type.kind != LAKE_DOUBLE)
+        return false;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct lake_metric *metric =
+            lake_data_file_metric(&s->plan->files[g->files[i]].entry.file, field->id);
+
+        if (!metric || metric->nan_count != 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *guard_nan(struct scan *s, const char *name)
+{
+    return arena_printf(s->arena, "CASE WHEN isnan(%s) THEN 'nan' ELSE %s END", name, name);
+}
+
 /* Spec, "Column Projection": a column the file lacks is its identity partition value, else its
  * initial default, else NULL. */
 static void put_column(struct scan *s, const struct group *g, const struct lake_field *field,
@@ -227,6 +249,8 @@ static void put_column(struct scan *s, const struct group *g, const struct lake_
         s->out.rc = s->out.rc ? s->out.rc : buf_append_str(&name, "tarn_f.");
         s->out.rc = s->out.rc ? s->out.rc : lake_sql_name(&name, node->name);
         text = s->out.rc ? NULL : arena_cstr(s->arena, buf_slice(&name));
+        if (text && may_hold_nan(s, g, field))
+            text = guard_nan(s, text);
         if (text)
             put_value(s, &field->type, node, text, ids, 0);
         else
