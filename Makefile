@@ -19,7 +19,7 @@ OPT    ?= -O2
 SAN    ?=
 
 DUCKDB   := .deps/duckdb
-CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(BUILD)/gen -isystem $(DUCKDB)/include
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I. -I$(BUILD)/gen -isystem $(DUCKDB)/include
 WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
             -Wpointer-arith -Wwrite-strings -Wno-missing-field-initializers
 CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-frame-pointer $(WARN) \
@@ -36,6 +36,9 @@ TEST_PROGRAMS := $(TESTS:src/%.c=$(BUILD)/tests/%)
 SIM_PROGRAMS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/*_sim.c))
 LIB := $(BUILD)/libtarn.a
 
+# A simulator decides which of our allocations fail.
+SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
 .PHONY: all deps unit test asan tsan fuzz bench tidy demo install clean
 .SECONDARY:
 
@@ -49,6 +52,13 @@ $(BUILD)/tarn: $(BUILD)/obj/src/main.o $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
 
+# The projects in examples/ travel inside the program, for `tarn init`.
+EXAMPLES := $(sort $(shell find examples -type f -not -path '*/.*'))
+$(BUILD)/gen/examples.inc: $(EXAMPLES) scripts/embed
+	@mkdir -p $(@D)
+	scripts/embed $(EXAMPLES) > $@
+$(BUILD)/obj/src/cli/examples.o: $(BUILD)/gen/examples.inc
+
 $(LIB): $(OBJECTS)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -58,25 +68,17 @@ $(BUILD)/obj/%.o: %.c | .deps/.stamp
 	@echo '  cc   $<'
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(LIB)
+# The simulated disk is not part of the program: its own allocations never fail.
+SIM_DISK := $(patsubst src/base/%.c,$(BUILD)/obj/sim/%.o,$(wildcard src/base/disk_sim*.c))
+$(BUILD)/obj/sim/%.o: src/base/%.c
 	@mkdir -p $(@D)
-	@echo '  link $@'
-	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(foreach f,malloc calloc realloc strdup,-D$(f)=__real_$(f)) \
+		-include stdlib.h -include string.h -include tests/sim/real_alloc.h -c -o $@ $<
 
-$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
+$(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(SIM_DISK) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  link $@'
-	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
-
-$(BUILD)/tests/vectors/%: $(BUILD)/obj/tests/vectors/%.o $(LIB)
-	@mkdir -p $(@D)
-	@echo '  link $@'
-	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
-
-$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
-	@mkdir -p $(@D)
-	@echo '  link $@'
-	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(SIM_WRAP) -lcmocka $(LDLIBS)
 
 $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@mkdir -p $(@D)

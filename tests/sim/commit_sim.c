@@ -1,6 +1,6 @@
 /* commit_sim.c - the whole way of an event on a disk that loses power: log, checkpoint, commit.
  *
- *     commit_sim [--seeds N] [--first S] [--faults] [--verbose]
+ *     commit_sim [--seeds N] [--first S] [--faults | --allocs] [--verbose]
  *
  * A seed decides everything: what is produced and when it is flushed, when the job steps, at which
  * disk call the power goes, and which of the unsynced writes survive (torn, lost, out of order). The
@@ -13,9 +13,11 @@
  *   - no record is anywhere twice, acknowledged or not;
  *   - the dead-letter topic holds just what the dead-letter table holds;
  *   - the offset of every acknowledged record is as it was told.
- * With --faults single calls fail instead (I/O error, disk full), and the program has to go on.
+ * With --faults single calls fail instead (I/O error, disk full), with --allocs single allocations of
+ * ours (the linker wraps malloc and its kin), and the program has to go on.
  * A failing seed prints itself; the same seed replays the same run.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/disk_sim.h"
@@ -25,6 +27,7 @@
 #include "kafka/kafka.h"
 #include "log/batch.h"
 #include "stream/job.h"
+#include "tests/sim/real_alloc.h"
 
 #define IDS_MAX    4096
 #define PARTITIONS 2
@@ -40,7 +43,7 @@ struct record_state {
 
 struct world {
     uint64_t seed;
-    bool verbose, faults;
+    bool verbose, faults, allocs;
     struct rng rng;
     struct disk_sim *sim;
     struct clock_fake clock;
@@ -60,6 +63,25 @@ struct world {
     int64_t crashes, acked_total, errors;
 };
 
+/* Allocations of our own objects: the linker sends them here (see the Makefile). */
+static _Atomic int64_t alloc_calls, alloc_fail_at; /* every so many fails; 0: none */
+
+static bool alloc_fails(void)
+{
+    int64_t every = atomic_load(&alloc_fail_at);
+
+    return every && atomic_fetch_add(&alloc_calls, 1) % every == every - 1;
+}
+
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+char *__wrap_strdup(const char *);
+void *__wrap_malloc(size_t len) { return alloc_fails() ? NULL : __real_malloc(len); }
+void *__wrap_calloc(size_t n, size_t len) { return alloc_fails() ? NULL : __real_calloc(n, len); }
+void *__wrap_realloc(void *p, size_t len) { return alloc_fails() ? NULL : __real_realloc(p, len); }
+char *__wrap_strdup(const char *text) { return alloc_fails() ? NULL : __real_strdup(text); }
+
 static _Noreturn void broken(struct world *w, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -67,7 +89,9 @@ static void broken(struct world *w, const char *fmt, ...)
 {
     va_list args;
 
-    fprintf(stderr, "seed %" PRIu64 "%s: ", w->seed, w->faults ? " --faults" : "");
+    atomic_store(&alloc_fail_at, 0);
+    fprintf(stderr, "seed %" PRIu64 "%s: ", w->seed,
+            w->allocs ? " --allocs" : w->faults ? " --faults" : "");
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);
     va_end(args);
@@ -81,6 +105,8 @@ static int on_call(void *arg, enum disk_call call, const char *path)
 
     (void)call, (void)path;
     w->calls++;
+    if (w->allocs)
+        return 0;
     if (w->faults) /* one call in some hundred fails, and only that one */
         return w->fail_at && w->calls % w->fail_at == 0 ? (w->calls & 1 ? ERR_IO : ERR_NOSPC) : 0;
     return w->fail_at && w->calls >= w->fail_at ? ERR_IO : 0;
@@ -576,12 +602,15 @@ static void run_seed(struct world *w)
         w->fail_at = crash == CRASHES && !w->faults ? 0
                      : w->faults ? 20 + (int64_t)rng_below(&w->rng, 400)
                                  : 1 + (int64_t)rng_below(&w->rng, crash ? 1500 : 2500);
+        if (w->allocs)
+            atomic_store(&alloc_fail_at, 20 + (int64_t)rng_below(&w->rng, 4000));
         if (open_all(w, &err) == 0)
             live(w);
         else
             w->errors++;
         if (w->verbose)
             fprintf(stderr, " life %d ended after %" PRId64 " calls\n", crash, w->calls);
+        atomic_store(&alloc_fail_at, 0);
         close_all(w);
         disk_sim_on_call(w->sim, NULL, NULL);
         disk_sim_power_loss(w->sim);
@@ -612,10 +641,12 @@ int main(int argc, char **argv)
             first = strtoull(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--faults"))
             w.faults = true;
+        else if (!strcmp(argv[i], "--allocs"))
+            w.faults = w.allocs = true;
         else if (!strcmp(argv[i], "--verbose"))
             w.verbose = true;
         else
-            return fprintf(stderr, "usage: %s [--seeds N] [--first S] [--faults] [--verbose]\n",
+            return fprintf(stderr, "usage: %s [--seeds N] [--first S] [--faults | --allocs] [--verbose]\n",
                            argv[0]), 2;
     }
     diag_set_level(w.verbose ? DIAG_INFO : DIAG_ERROR + 1);
@@ -628,7 +659,7 @@ int main(int argc, char **argv)
     vec_db_free(w.db);
     printf("%s: %" PRIu64 " seeds from %" PRIu64 ", %" PRId64 " %s, %" PRId64
            " calls refused, %" PRId64 " records acknowledged: none lost, none doubled\n",
-           w.faults ? "faults" : "power loss", seeds, first, w.crashes, "lives", w.errors,
+           w.allocs ? "allocations" : w.faults ? "faults" : "power loss", seeds, first, w.crashes, "lives", w.errors,
            w.acked_total);
     return 0;
 }
