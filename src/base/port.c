@@ -72,7 +72,7 @@ static void process_name(const char *pid, char *out, size_t size)
         name[strcspn(name, "\n")] = '\0';
     if (file)
         fclose(file);
-    snprintf(out, size, "%s (pid %.20s)", name[0] ? name : "a process", pid);
+    snprintf(out, size, "%s (process %.20s)", name[0] ? name : "a process", pid);
 }
 
 const char *port_holder(int port, char *out, size_t size)
@@ -94,6 +94,14 @@ const char *port_holder(int port, char *out, size_t size)
     if (proc)
         closedir(proc);
     return out;
+}
+
+int port_taken(const char *address, int port, struct err *err)
+{
+    char holder[128];
+
+    return err_set(err, ERR_BUSY, "port %d on %s is taken by %s", port, address,
+                   port_holder(port, holder, sizeof(holder)));
 }
 
 static int parse_address(const char *address, int port, struct sockaddr_storage *out,
@@ -134,7 +142,6 @@ static int bound_port(int fd)
 int port_listen(int *out, const char *address, int port, int *bound, struct err *err)
 {
     struct sockaddr_storage at;
-    char holder[128];
     socklen_t len;
     int fd, on = 1, rc;
 
@@ -147,8 +154,7 @@ int port_listen(int *out, const char *address, int port, int *bound, struct err 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (bind(fd, (struct sockaddr *)&at, len) || listen(fd, 1024)) {
         if (errno == EADDRINUSE)
-            rc = err_set(err, ERR_BUSY, "port %d at %s is taken by %s", port, address,
-                         port_holder(port, holder, sizeof(holder)));
+            rc = port_taken(address, port, err);
         else
             rc = err_errno(err, errno, "listen at %s port %d", address, port);
         close(fd);

@@ -21,7 +21,7 @@ static void names_the_process_that_holds_a_taken_port(void **state)
     assert_int_equal(port_listen(&fd, "127.0.0.1", 0, &port, &err), 0);
     assert_true(port > 0);
     assert_int_equal(port_listen(&other, "127.0.0.1", port, NULL, &err), ERR_BUSY);
-    snprintf(pid, sizeof(pid), "(pid %d)", (int)getpid());
+    snprintf(pid, sizeof(pid), "(process %d)", (int)getpid());
     assert_non_null(strstr(err.text, pid));
     close(fd);
 }

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/diag.h"
-#include "base/tcp_int.h"
+#include "base/port.h"
 
 #define IOV_MAX_BATCH  64
 #define TURN_BYTES_MAX ((size_t)8 << 20) /* one conn may send so much before others get a turn */

@@ -340,7 +340,7 @@ static void refuses_a_taken_port_by_name(void **state)
 
     assert_int_equal(http_server_new(&server, &options, &err), 0);
     assert_int_equal(http_server_start(server, &err), ERR_BUSY);
-    assert_non_null(strstr(err.text, "(pid "));
+    assert_non_null(strstr(err.text, "(process "));
     http_server_free(server);
 }
 
