@@ -80,6 +80,21 @@ $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(SIM_DISK) $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(SIM_WRAP) -lcmocka $(LDLIBS)
 
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(BUILD)/tests/vectors/%: $(BUILD)/obj/tests/vectors/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
 $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@mkdir -p $(@D)
 	@echo '  link $@'
