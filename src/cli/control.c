@@ -13,6 +13,9 @@
 
 struct control_reply {
     int fd;
+    size_t unread; /* bytes of later requests that were read already */
+    void *session;
+    void (*release)(void *session);
 };
 
 struct client {
@@ -122,11 +125,19 @@ int control_send(struct control_reply *reply, json_t *line, struct err *err)
     return rc;
 }
 
-bool control_gone(struct control_reply *reply)
+bool control_interrupted(struct control_reply *reply)
 {
-    struct pollfd poll_fd = {.fd = reply->fd, .events = POLLRDHUP};
+    struct pollfd poll_fd = {.fd = reply->fd, .events = POLLIN | POLLRDHUP};
 
-    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR));
+    return reply->unread > 0 || poll(&poll_fd, 1, 0) > 0;
+}
+
+void *control_session(struct control_reply *reply) { return reply->session; }
+
+void control_session_set(struct control_reply *reply, void *session, void (*release)(void *))
+{
+    reply->session = session;
+    reply->release = release;
 }
 
 /* ---- the server ---- */
@@ -143,23 +154,44 @@ static int dispatch(struct control *control, const json_t *request, struct contr
                    verb ? verb : "");
 }
 
-static void answer(struct control *control, int fd)
+static int answer_one(struct control *control, const json_t *request, struct control_reply *reply)
 {
-    struct buf in = {.max = CONTROL_LINE_MAX};
-    struct control_reply reply = {fd};
     struct err err = {0};
-    json_t *request = NULL, *last;
-    int rc = read_line(fd, &in, &request, &err);
+    json_t *last;
+    int rc = dispatch(control, request, reply, &err);
 
-    if (rc == 1)
-        rc = dispatch(control, request, &reply, &err);
-    if (rc < 0)
+    if (rc)
         last = json_pack("{s:b,s:s,s:i}", "end", 1, "error", err.text, "code", rc);
     else
         last = json_pack("{s:b}", "end", 1);
-    if (last)
-        send_json(fd, last, NULL);
+    rc = last ? send_json(reply->fd, last, NULL) : ERR_NOMEM;
     json_decref(last);
+    return rc;
+}
+
+static bool is_cancel(const json_t *request)
+{
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+
+    return verb && strcmp(verb, "cancel") == 0; /* what it was meant for has ended */
+}
+
+static void answer_all(struct control *control, int fd)
+{
+    struct buf in = {.max = CONTROL_LINE_MAX};
+    struct control_reply reply = {.fd = fd};
+    json_t *request = NULL;
+    int rc = 0;
+
+    while (!rc && read_line(fd, &in, &request, NULL) == 1) {
+        reply.unread = in.len;
+        if (!is_cancel(request))
+            rc = answer_one(control, request, &reply);
+        json_decref(request);
+        request = NULL;
+    }
+    if (reply.release)
+        reply.release(reply.session);
     json_decref(request);
     buf_deinit(&in);
 }
@@ -168,7 +200,7 @@ static void *client_main(void *arg)
 {
     struct client *client = arg;
 
-    answer(client->control, client->fd);
+    answer_all(client->control, client->fd);
     pthread_mutex_lock(&client->control->mutex);
     close(client->fd);
     client->fd = -1;
@@ -288,7 +320,7 @@ static void end_clients(struct control *control)
         pthread_mutex_lock(&control->mutex);
         joinable = client->fd >= 0 || client->done;
         if (client->fd >= 0)
-            shutdown(client->fd, SHUT_RDWR); /* its handler sees control_gone */
+            shutdown(client->fd, SHUT_RDWR); /* its handler sees control_interrupted */
         pthread_mutex_unlock(&control->mutex);
         if (joinable)
             pthread_join(client->thread, NULL);
@@ -340,34 +372,77 @@ static int connect_to(const char *data_path, int *fd, struct err *err)
     return rc;
 }
 
+struct control_link {
+    int fd;
+    struct buf in;
+};
+
+int control_open(struct control_link **out, const char *data_path, struct err *err)
+{
+    struct control_link *link = calloc(1, sizeof(*link));
+    int rc = link ? connect_to(data_path, &link->fd, err) : err_set(err, ERR_NOMEM, "control");
+
+    if (rc) {
+        free(link);
+        return rc;
+    }
+    link->in.max = CONTROL_LINE_MAX;
+    *out = link;
+    return 0;
+}
+
+void control_close(struct control_link *link)
+{
+    if (!link)
+        return;
+    close(link->fd);
+    buf_deinit(&link->in);
+    free(link);
+}
+
+int control_ask(struct control_link *link, const json_t *request,
+                int (*line)(void *arg, const json_t *answer, struct err *err), void *arg,
+                struct err *err)
+{
+    int rc = send_json(link->fd, request, err);
+    bool ended = false;
+
+    while (!rc && !ended) {
+        json_t *answer = NULL;
+        const char *error;
+
+        rc = read_line(link->fd, &link->in, &answer, err);
+        if (rc == 0)
+            rc = err_set(err, ERR_IO, "tarn went away before it had answered");
+        rc = rc == 1 ? 0 : rc;
+        ended = !rc && json_is_true(json_object_get(answer, "end"));
+        error = json_string_value(json_object_get(answer, "error"));
+        if (ended && error)
+            rc = err_set(err, (int)json_integer_value(json_object_get(answer, "code")), "%s", error);
+        else if (!rc && !ended && line)
+            rc = line(arg, answer, err);
+        json_decref(answer);
+    }
+    return rc;
+}
+
+void control_cancel(struct control_link *link)
+{
+    static const char text[] = "{\"verb\":\"cancel\"}\n";
+
+    if (send(link->fd, text, sizeof(text) - 1, MSG_NOSIGNAL) < 0)
+        return; /* it is gone: the waiting side finds out by itself */
+}
+
 int control_call(const char *data_path, const json_t *request,
                  int (*line)(void *arg, const json_t *answer, struct err *err), void *arg,
                  struct err *err)
 {
-    struct buf in = {.max = CONTROL_LINE_MAX};
-    bool ended = false;
-    int fd = -1, rc = connect_to(data_path, &fd, err);
+    struct control_link *link = NULL;
+    int rc = control_open(&link, data_path, err);
 
-    if (rc)
-        return rc;
-    rc = send_json(fd, request, err);
-    while (!rc && !ended) {
-        json_t *answer_ = NULL;
-        const char *error;
-
-        rc = read_line(fd, &in, &answer_, err);
-        if (rc == 0)
-            rc = err_set(err, ERR_IO, "tarn went away before it had answered");
-        rc = rc == 1 ? 0 : rc;
-        ended = !rc && json_is_true(json_object_get(answer_, "end"));
-        error = json_string_value(json_object_get(answer_, "error"));
-        if (ended && error)
-            rc = err_set(err, (int)json_integer_value(json_object_get(answer_, "code")), "%s", error);
-        else if (!rc && !ended && line)
-            rc = line(arg, answer_, err);
-        json_decref(answer_);
-    }
-    close(fd);
-    buf_deinit(&in);
+    if (!rc)
+        rc = control_ask(link, request, line, arg, err);
+    control_close(link);
     return rc;
 }

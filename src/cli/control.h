@@ -1,8 +1,10 @@
 /* control.h - how a command talks to the running instance: JSON lines over a unix socket.
  *
  * One request, one line: {"verb": "status", ...}. Answers are lines of JSON; the last has "end":
- * {"end": true}, or {"end": true, "error": "text", "code": -6} when it failed. The socket is in the
- * data folder, readable by its owner alone: whoever may read the folder may command it.
+ * {"end": true}, or {"end": true, "error": "text", "code": -6} when it failed. A connection carries
+ * one request after another; a handler may keep a session on it. A line that arrives while a handler
+ * works asks it to stop: {"verb": "cancel"}, which itself gets no answer. The socket is in the data
+ * folder, readable by its owner alone: whoever may read the folder may command it.
  * Threads: the server has one for connecting and one per client, at most CONTROL_CLIENTS_MAX.
  * Handlers run on the client's thread and may block.
  */
@@ -26,16 +28,29 @@ struct control_verb {
 
 /* One line of the answer; takes the reference. ERR_CLOSED: the client is gone. */
 int control_send(struct control_reply *reply, json_t *line, struct err *err);
-/* Whether the client went away (Ctrl-C): long work asks now and then. */
-bool control_gone(struct control_reply *reply);
+/* Whether the client went away or asked to cancel: long work asks now and then. Cheap. */
+bool control_interrupted(struct control_reply *reply);
+/* Something that a handler keeps for the life of the connection; `release` runs at its end. */
+void *control_session(struct control_reply *reply);
+void control_session_set(struct control_reply *reply, void *session, void (*release)(void *));
 
 /* `verbs` ends with a NULL name and lives as long as the server, like `arg`. */
 int control_new(struct control **out, const char *data_path, const struct control_verb *verbs,
                 void *arg, struct err *err);
 void control_free(struct control *control); /* waits for the clients' handlers; NULL is fine */
 
-/* Asks the instance on that data folder. Each line but the last goes to `line` (may be NULL),
- * borrowed. ERR_CLOSED: nothing runs there. Other codes are the handler's. */
+/* The other end. control_open gives ERR_CLOSED when nothing runs on the folder. */
+struct control_link;
+int control_open(struct control_link **out, const char *data_path, struct err *err);
+void control_close(struct control_link *link); /* NULL is fine */
+/* Each line but the last goes to `line` (may be NULL), borrowed. The code is the handler's, or
+ * ERR_IO when the instance went away. */
+int control_ask(struct control_link *link, const json_t *request,
+                int (*line)(void *arg, const json_t *answer, struct err *err), void *arg,
+                struct err *err);
+void control_cancel(struct control_link *link); /* from a signal handler or another thread */
+
+/* One question on a connection of its own. */
 int control_call(const char *data_path, const json_t *request,
                  int (*line)(void *arg, const json_t *answer, struct err *err), void *arg,
                  struct err *err);

@@ -103,6 +103,14 @@ struct painter {
     int columns;
 };
 
+/* Texts of others (a reason, a name) must not move the cursor: one line each, no escapes. */
+static void tame(char *line)
+{
+    for (char *p = line + (*line == '\n'); *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+}
+
 static void heading(struct painter *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void heading(struct painter *p, const char *fmt, ...)
 {
@@ -112,6 +120,7 @@ static void heading(struct painter *p, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
+    tame(line);
     buf_printf(p->out, p->colour ? "\x1b[1m%.*s\x1b[0m\n" : "%.*s\n", p->columns, line);
 }
 
@@ -124,6 +133,7 @@ static void row(struct painter *p, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
+    tame(line);
     buf_printf(p->out, "%.*s\n", p->columns, line);
 }
 
