@@ -1,4 +1,5 @@
 /* store_local_test.c */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -349,6 +350,73 @@ static void lies_on_purpose_after_the_deed(void **state)
     store_free(liar);
 }
 
+/* Goal: threads that make, replace and remove objects and folders of the same names neither lose an
+ * object nor fail. Method: each thread owns some keys and knows what they must hold. */
+struct crowd {
+    struct fixture *fix;
+    int thread;
+    const char *failed;
+};
+
+static const char *const crowd_keys[] = {
+    "n",   "n/1",  "n/1/x", "n/1/x/y", "n/1/x/y/z", "n/2", "n/2/x", "m",   "m/",
+    "m/1", "m/1/", "m//1",  "m/1/x",   "n/1/x/w",   "n/",  "n/2/",  "m/2", "n/1/",
+};
+
+/* Gives what failed, or NULL. */
+static const char *crowd_step(struct crowd *crowd, struct rng *rng, int round, char held[][32])
+{
+    struct store *store = crowd->fix->store;
+    struct store_put_options with = {.content_type = round % 3 ? NULL : "a/b"};
+    size_t at = (size_t)crowd->thread + 6 * rng_below(rng, COUNT_OF(crowd_keys) / 6);
+    struct buf got = {0};
+    bool right;
+    int rc;
+
+    if (rng_below(rng, 3) == 0) {
+        if (store->ops->remove(store, "lake", crowd_keys[at], NULL))
+            return "remove";
+        held[at][0] = '\0';
+    } else {
+        snprintf(held[at], 32, "%d of %d", round, crowd->thread);
+        if (store->ops->put(store, "lake", crowd_keys[at], slice_str(held[at]), &with, NULL, NULL))
+            return "put";
+    }
+    at = (size_t)crowd->thread + 6 * rng_below(rng, COUNT_OF(crowd_keys) / 6);
+    rc = store->ops->get(store, "lake", crowd_keys[at], 0, -1, &got, NULL);
+    right = held[at][0] ? rc == 0 && slice_is(buf_slice(&got), held[at]) : rc == ERR_NOENT;
+    buf_deinit(&got);
+    return right ? NULL : "get";
+}
+
+static void *crowd_run(void *arg)
+{
+    struct crowd *crowd = arg;
+    char held[COUNT_OF(crowd_keys)][32] = {{0}};
+    struct rng rng;
+
+    rng_init(&rng, (uint64_t)crowd->thread);
+    for (int round = 0; round < 200 && !crowd->failed; round++)
+        crowd->failed = crowd_step(crowd, &rng, round, held);
+    return NULL;
+}
+
+static void serves_many_threads(void **state)
+{
+    pthread_t threads[6];
+    struct crowd crowd[6];
+
+    for (int i = 0; i < 6; i++) {
+        crowd[i] = (struct crowd){*state, i, NULL};
+        assert_int_equal(pthread_create(&threads[i], NULL, crowd_run, &crowd[i]), 0);
+    }
+    for (int i = 0; i < 6; i++) {
+        pthread_join(threads[i], NULL);
+        if (crowd[i].failed)
+            fail_msg("thread %d: %s", i, crowd[i].failed);
+    }
+}
+
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -363,6 +431,7 @@ int main(void)
         CLAIM(keeps_attributes_with_the_version_they_came_with),
         CLAIM(moves_a_staged_file_into_place),
         CLAIM(refuses_bad_names_and_missing_buckets),
+        CLAIM(serves_many_threads),
         CLAIM(splits_locations),
         CLAIM(lies_on_purpose_after_the_deed),
     };
