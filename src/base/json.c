@@ -51,7 +51,8 @@ static int sink_write(const char *bytes, size_t len, void *arg)
 {
     struct sink *sink = arg;
 
-    sink->rc = buf_append(sink->out, bytes, len);
+    if (!sink->rc)
+        sink->rc = buf_append(sink->out, bytes, len);
     return sink->rc ? -1 : 0;
 }
 
@@ -61,7 +62,8 @@ int json_print(const json_t *json, int indent, struct buf *out, struct err *err)
     size_t before = out->len;
     size_t flags = JSON_ENCODE_ANY | (indent > 0 ? JSON_INDENT((size_t)indent) : JSON_COMPACT);
 
-    if (json_dump_callback(json, sink_write, &sink, flags) == 0)
+    /* jansson 2.14 goes on after a key whose write failed: what the sink remembers counts. */
+    if (json_dump_callback(json, sink_write, &sink, flags) == 0 && sink.rc == 0)
         return 0;
     out->len = before;
     return err_set(err, sink.rc ? sink.rc : ERR_NOMEM, "printing JSON");

@@ -590,7 +590,9 @@ static void run_seed(struct world *w)
     struct err err = {0};
 
     rng_init(&w->rng, w->seed);
+    rng_init(&w->rng, w->seed);
     rand_simulate(w->seed);
+    atomic_store(&alloc_calls, 0);
     clock_fake_init(&w->clock, START_US);
     w->sent = 0;
     memset(w->records, 0, sizeof(w->records));
