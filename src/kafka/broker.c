@@ -225,6 +225,13 @@ static void keep_run(struct work *work)
         topic_unref(topics[i]);
     }
     arena_deinit(&arena);
+}
+
+static void keep_done(struct work *work)
+{
+    struct broker *broker =
+        (struct broker *)(void *)((char *)work - offsetof(struct broker, keep));
+
     atomic_store(&broker->keeping, false);
 }
 
@@ -234,7 +241,7 @@ static void keep_house(void *arg)
 
     if (atomic_exchange(&broker->keeping, true))
         return;
-    broker->keep = (struct work){.run = keep_run};
+    broker->keep = (struct work){.run = keep_run, .done = keep_done};
     if (workers_submit(broker->options.workers, &broker->keep))
         atomic_store(&broker->keeping, false);
 }

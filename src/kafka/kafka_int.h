@@ -244,6 +244,7 @@ bool config_known(struct slice name);
 
 void flush_dirty(struct broker_loop *loop); /* at the end of a turn */
 void flush_run(struct work *work);
+void flush_done(struct work *work);
 void partition_advanced(void *arg, struct log *log); /* wakes fetches */
 void fetch_cancel(struct request *req);
 void fetch_free(struct fetch *fetch);

@@ -41,37 +41,53 @@ static struct ticket *take_tickets(struct partition *p, int64_t flushed, bool al
     return taken;
 }
 
-/* Worker: syncs until nobody waits. */
+static struct partition *partition_of(struct work *work)
+{
+    return (struct partition *)(void *)((char *)work - offsetof(struct partition, flush));
+}
+
+/* Worker: one sync, for all that wait. */
 void flush_run(struct work *work)
 {
-    struct partition *p =
-        (struct partition *)(void *)((char *)work - offsetof(struct partition, flush));
-    struct topic *topic = p->topic;
-    bool more = true;
+    struct partition *p = partition_of(work);
+    struct err err = {0};
+    int rc = log_flush(p->log, &err);
+    int64_t flushed = log_offsets(p->log).flushed;
+    struct ticket *taken, *next;
 
-    while (more) {
-        struct err err = {0};
-        int rc = log_flush(p->log, &err);
-        int64_t flushed = log_offsets(p->log).flushed;
-        struct ticket *taken, *next;
+    if (rc)
+        diag_error("kafka", "%s-%d: sync: %s", p->topic->name, p->index, err.text);
+    pthread_mutex_lock(&p->lock);
+    taken = take_tickets(p, flushed, rc != 0);
+    pthread_mutex_unlock(&p->lock);
+    for (; taken; taken = next) {
+        next = taken->next;
+        ticket_done(taken, rc);
+    }
+    if (!rc && log_checkpoint(p->log, false, &err))
+        diag_warn("kafka", "%s-%d: %s", p->topic->name, p->index, err.text);
+}
 
-        if (rc)
-            diag_error("kafka", "%s-%d: sync: %s", topic->name, p->index, err.text);
-        pthread_mutex_lock(&p->lock);
-        taken = take_tickets(p, flushed, rc != 0);
-        pthread_mutex_unlock(&p->lock);
-        for (; taken; taken = next) {
-            next = taken->next;
-            ticket_done(taken, rc);
-        }
-        if (!rc && log_checkpoint(p->log, false, &err))
-            diag_warn("kafka", "%s-%d: %s", topic->name, p->index, err.text);
+/* Again when others came meanwhile. The last reference to the topic may go here. */
+void flush_done(struct work *work)
+{
+    struct partition *p = partition_of(work);
+    struct workers *workers = p->topic->broker->options.workers;
+
+    for (;;) {
+        bool more;
+
         pthread_mutex_lock(&p->lock);
         more = p->tickets != NULL;
         p->flushing = more;
         pthread_mutex_unlock(&p->lock);
+        if (!more)
+            break;
+        if (!workers_submit(workers, work))
+            return;
+        flush_run(work);
     }
-    topic_unref(topic);
+    topic_unref(p->topic);
 }
 
 void flush_dirty(struct broker_loop *loop)
@@ -89,6 +105,7 @@ void flush_dirty(struct broker_loop *loop)
             topic_unref(p->topic);
         } else if (workers_submit(loop->broker->options.workers, &p->flush)) {
             flush_run(&p->flush); /* the workers are full: pay for it here */
+            flush_done(&p->flush);
         }
     }
     loop->dirty_count = 0;

@@ -281,6 +281,9 @@ static void topic_free(struct topic *topic)
     free(topic);
 }
 
+static void close_nothing(struct work *work) { (void)work; }
+
+/* As `done`, after which nobody looks at the work, which is in the topic itself. */
 static void close_on_worker(struct work *work)
 {
     struct topic *topic =
@@ -302,7 +305,7 @@ void topic_unref(struct topic *topic)
 {
     if (!topic || atomic_fetch_sub(&topic->refs, 1) > 1)
         return;
-    topic->closing = (struct work){.run = close_on_worker};
+    topic->closing = (struct work){.run = close_nothing, .done = close_on_worker};
     atomic_fetch_add(&topic->broker->closing_topics, 1);
     if (atomic_load(&topic->broker->running) &&
         !workers_submit(topic->broker->options.workers, &topic->closing))
@@ -348,7 +351,7 @@ static int partition_new(struct partition **out, struct topic *topic, int32_t in
     p->topic = topic;
     p->index = index;
     p->tickets_end = &p->tickets;
-    p->flush.run = flush_run;
+    p->flush = (struct work){.run = flush_run, .done = flush_done};
     pthread_mutex_init(&p->lock, NULL);
     options.dir = dir;
     options.owned = topic->owned;
