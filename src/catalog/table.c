@@ -130,7 +130,7 @@ static int create_metadata(struct catalog *catalog, const struct lake_ident *ide
     if (!options.location) {
         options.location = table_default_location(catalog, ident, arena, err);
         if (!options.location)
-            return err ? err->code : ERR_NOMEM;
+            return err->code ? err->code : err_set(err, ERR_NOMEM, "location of a table");
     }
     if (!options.now_ms)
         options.now_ms = clock_wall_ms(catalog->clock);
@@ -204,9 +204,12 @@ static int log_one(struct table_call *call, struct meta_txn *txn, const char *op
 {
     json_t *changes = json_pack("[o]", log_change(op, call->ident, uuid, from, to));
 
-    if (changes && call->to)
+    if (changes && call->to &&
         json_object_set_new(json_array_get(changes, 0), "new-key",
-                            json_string(show_table(call->to).text));
+                            json_string(show_table(call->to).text))) {
+        json_decref(changes);
+        changes = NULL;
+    }
     return catalog_log_append(call->catalog, txn, "tarn", changes, err);
 }
 
