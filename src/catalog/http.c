@@ -250,10 +250,16 @@ void rest_page(struct rest_call *call, const char **after, size_t *max)
         *max = PAGE_MAX;
 }
 
-void rest_next_page(json_t *reply, const struct catalog_names *names)
+int rest_reply_page(struct rest_call *call, const char *key, json_t *list, bool failed,
+                    const struct catalog_names *names, struct err *err)
 {
-    json_object_set_new(reply, "next-page-token",
-                        names->more ? json_string(names->list[names->count - 1]) : json_null());
+    json_t *next = names->more ? json_string(names->list[names->count - 1]) : json_null();
+
+    if (failed) { /* a list that is cut in silence would look like tables that are gone */
+        json_decref(list);
+        list = NULL;
+    }
+    return rest_reply(call, 200, json_pack("{s:o, s:o}", key, list, "next-page-token", next), err);
 }
 
 /* ---- life ---- */

@@ -79,7 +79,9 @@ int rest_ident_parse(struct rest_call *call, const json_t *json, struct lake_ide
 struct lake_ident rest_path_ident(struct rest_call *call);
 /* pageToken and pageSize. */
 void rest_page(struct rest_call *call, const char **after, size_t *max);
-void rest_next_page(json_t *reply, const struct catalog_names *names);
+/* {key: list, "next-page-token"}. Takes `list`; `failed`: it is not whole, so nothing is sent. */
+int rest_reply_page(struct rest_call *call, const char *key, json_t *list, bool failed,
+                    const struct catalog_names *names, struct err *err);
 
 /* http_auth.c */
 void rest_auth_init(struct catalog_http *http);

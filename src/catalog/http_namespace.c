@@ -5,7 +5,7 @@ static int list(struct rest_call *call, struct err *err)
 {
     const char *parent = http_query(call->req, "parent"), *after;
     struct catalog_names names;
-    json_t *reply = NULL, *array = NULL;
+    json_t *array;
     size_t max;
     int rc;
 
@@ -14,12 +14,9 @@ static int list(struct rest_call *call, struct err *err)
     if (rc)
         return rc;
     array = json_array();
-    for (size_t i = 0; i < names.count; i++)
-        json_array_append_new(array, rest_ns_json(names.list[i]));
-    reply = json_pack("{s:o}", "namespaces", array);
-    if (reply)
-        rest_next_page(reply, &names);
-    return rest_reply(call, 200, reply, err);
+    for (size_t i = 0; i < names.count && !rc; i++)
+        rc = json_array_append_new(array, rest_ns_json(names.list[i]));
+    return rest_reply_page(call, "namespaces", array, rc != 0, &names, err);
 }
 
 static int reply_namespace(struct rest_call *call, const char *ns, struct err *err)

@@ -57,7 +57,7 @@ static int list(struct rest_call *call, struct err *err)
 {
     const char *ns = http_param(call->req, "ns"), *after;
     struct catalog_names names;
-    json_t *reply, *array;
+    json_t *array;
     size_t max;
     int rc;
 
@@ -66,12 +66,9 @@ static int list(struct rest_call *call, struct err *err)
     if (rc)
         return rc;
     array = json_array();
-    for (size_t i = 0; i < names.count; i++)
-        json_array_append_new(array, rest_ident_json(ns, names.list[i]));
-    reply = json_pack("{s:o}", "identifiers", array);
-    if (reply)
-        rest_next_page(reply, &names);
-    return rest_reply(call, 200, reply, err);
+    for (size_t i = 0; i < names.count && !rc; i++)
+        rc = json_array_append_new(array, rest_ident_json(ns, names.list[i]));
+    return rest_reply_page(call, "identifiers", array, rc != 0, &names, err);
 }
 
 /* Changes with the metadata file and with what was asked of it. */
