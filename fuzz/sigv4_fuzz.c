@@ -1,5 +1,6 @@
-/* sigv4_fuzz.c - a request as a client might write it: "METHOD PATH?QUERY" and header lines. Whatever
- * it says of its signature, nothing breaks; and what we sign ourselves over it, we verify. */
+/* sigv4_fuzz.c - a request as a client might write it: "METHOD PATH?QUERY" and header lines.
+ * Whatever it says of its signature, nothing breaks; and what we sign ourselves over it, we verify.
+ */
 #include "net/sigv4.h"
 
 #define HEADERS_MAX 20

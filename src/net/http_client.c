@@ -322,8 +322,11 @@ static int finish(const struct transfer *transfer, CURL *handle, CURLcode code, 
     if (transfer->rc == ERR_LIMIT)
         return err_set(transfer->err, ERR_LIMIT, "%s %s: the answer is too large", call->method,
                        call->url);
-    if (transfer->rc)
-        return transfer->rc;
+    if (transfer->rc) /* from a callback, which may have said why */
+        return transfer->err && transfer->err->code == transfer->rc
+                   ? transfer->rc
+                   : err_set(transfer->err, transfer->rc, "%s %s: given up on our side",
+                             call->method, call->url);
     if (!rc)
         return 0;
     curl_easy_getinfo(handle, CURLINFO_PRETRANSFER_TIME_T, &connected_us);

@@ -42,10 +42,22 @@ bool http_is_set(const struct http_reply *reply)
     return reply->status || reply->kind != REPLY_EMPTY || reply->failed;
 }
 
+/* Values may come from the outside: a line break in one would begin a header of its own, and an
+ * empty one libmicrohttpd does not take. Spaces around a value mean nothing. */
+static const char *clean_value(struct http_reply *reply, const char *value)
+{
+    char *copy = arena_strdup(reply->arena, value[0] ? value : " ");
+
+    for (char *c = copy; c && *c; c++)
+        if (*c == '\r' || *c == '\n' || *c == '\t')
+            *c = ' ';
+    return copy;
+}
+
 void http_add_header(struct http_reply *reply, const char *name, const char *value)
 {
     const char *name_copy = arena_strdup(reply->arena, name);
-    const char *value_copy = arena_strdup(reply->arena, value);
+    const char *value_copy = clean_value(reply, value);
 
     if (!name_copy || !value_copy ||
         http_pairs_add(&reply->headers, reply->arena, name_copy, value_copy))
@@ -57,7 +69,7 @@ void http_set_header(struct http_reply *reply, const char *name, const char *val
     for (size_t i = 0; i < reply->headers.count; i++) {
         if (strcasecmp(reply->headers.list[i].name, name))
             continue;
-        reply->headers.list[i].value = arena_strdup(reply->arena, value);
+        reply->headers.list[i].value = clean_value(reply, value);
         if (!reply->headers.list[i].value)
             reply->failed = true;
         return;

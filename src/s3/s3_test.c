@@ -191,6 +191,7 @@ static void keeps_what_a_put_said(void **state)
     assert_int_equal(SIGNED("PUT", "/lake/d/k",
                             {{"Content-Type", "text/csv"},
                              {"x-amz-meta-Colour", "blue"},
+                             {"x-amz-meta-empty", ""},
                              {"Content-Encoding", "aws-chunked,gzip"},
                              {"Cache-Control", "no-store"}},
                             .body = SLICE_LIT("a,b\n")),
