@@ -25,6 +25,7 @@ ACCESS_KEY, SECRET_KEY = "admin", "password"
 CREDENTIAL = "root:secret"
 CATALOG = "polariscatalog"
 BROKER_ALONE = {"s3": {"enabled": False}, "catalog": {"enabled": False}}
+STORE_ALONE = {"kafka": {"enabled": False}, "catalog": {"enabled": False}}
 
 
 def free_ports(count):
@@ -230,7 +231,7 @@ def boto(tarn, **options):
     return boto3.client("s3", endpoint_url=tarn.s3_url, aws_access_key_id=ACCESS_KEY,
                         aws_secret_access_key=options.pop("secret", SECRET_KEY),
                         region_name="us-east-1",
-                        config=Config(s3={"addressing_style": "path"},
+                        config=Config(s3={"addressing_style": "path"}, signature_version="s3v4",
                                       retries={"max_attempts": 1}, **options))
 
 
