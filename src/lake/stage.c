@@ -497,9 +497,35 @@ static int update_properties(struct attempt *a)
     return rc;
 }
 
+/* v1 lists may leave counts out, which v2 wants: the manifest itself tells. */
+static int count_line(struct attempt *a, struct lake_manifest_file *line)
+{
+    int32_t *const files[] = {&line->existing_files, &line->added_files, &line->deleted_files};
+    int64_t *const rows[] = {&line->existing_rows, &line->added_rows, &line->deleted_rows};
+    struct lake_manifest *manifest;
+    bool known = true;
+    int rc;
+
+    for (int i = 0; i < 3; i++)
+        known &= *files[i] >= 0 && *rows[i] >= 0;
+    if (known)
+        return 0;
+    rc = lake_manifest_load(a->staged->lake, a->base, line, &manifest, a->err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < 3; i++)
+        *files[i] = 0, *rows[i] = 0;
+    for (size_t i = 0; i < manifest->entry_count; i++) {
+        ++*files[manifest->entries[i].status];
+        *rows[manifest->entries[i].status] += manifest->entries[i].file.record_count;
+    }
+    lake_manifest_free(manifest);
+    return 0;
+}
+
 static int load_lines(struct attempt *a)
 {
-    struct lake_manifest_list *list;
+    struct lake_manifest_list *list = NULL;
     int rc;
 
     if (!a->parent)
@@ -525,10 +551,10 @@ static int load_lines(struct attempt *a)
             if (sum->upper.len)
                 sum->upper = arena_slice(&a->staged->attempt, sum->upper);
         }
+        rc = rc ? rc : count_line(a, &line);
         rc = rc ? rc : lines_add(&a->lines, &a->staged->attempt, &line);
     }
-    if (a->parent && !rc)
-        lake_manifest_list_free(list);
+    lake_manifest_list_free(list);
     return rc;
 }
 

@@ -51,19 +51,23 @@ static inline int bench_swap(struct lake_catalog *catalog, const struct lake_swa
 
 static const struct lake_catalog_ops bench_ops = {.load = bench_load, .swap = bench_swap};
 
-static inline void bench_init(struct bench *b)
+static inline void bench_reopen(struct bench *b)
 {
-    struct store_local_options options;
+    struct store_local_options options = {"/data", disk_sim_disk(b->sim), &b->clock.clock};
 
-    memset(b, 0, sizeof(*b));
-    clock_fake_init(&b->clock, 1700000000000000);
-    assert_int_equal(disk_sim_new(&b->sim, 1, &b->err), 0);
-    options = (struct store_local_options){"/data", disk_sim_disk(b->sim), &b->clock.clock};
     assert_int_equal(store_local_new(&b->store, &options, &b->err), 0);
-    assert_int_equal(b->store->ops->bucket_make(b->store, "w", &b->err), 0);
     assert_int_equal(lake_new(&b->lake,
                               &(struct lake_options){b->store, &b->clock.clock, 0}, &b->err),
                      0);
+}
+
+static inline void bench_init(struct bench *b)
+{
+    memset(b, 0, sizeof(*b));
+    clock_fake_init(&b->clock, 1700000000000000);
+    assert_int_equal(disk_sim_new(&b->sim, 1, &b->err), 0);
+    bench_reopen(b);
+    assert_int_equal(b->store->ops->bucket_make(b->store, "w", &b->err), 0);
     b->catalog = (struct lake_catalog){&bench_ops, false};
 }
 
@@ -116,21 +120,29 @@ static inline struct lake_metadata *bench_metadata(struct bench *b)
 }
 
 /* A data file that exists in the store, of as many bytes as it claims (they are zeros). */
+static inline int put_file(struct bench *b, struct arena *arena, const char *name, int64_t rows,
+                           int64_t bytes, struct lake_data_file *out)
+{
+    static const uint8_t zeros[4096];
+
+    *out = (struct lake_data_file){.format = "PARQUET", .record_count = rows, .file_bytes = bytes,
+                                   .sort_order_id = -1, .first_row_id = -1, .content_pos = -1,
+                                   .content_bytes = -1};
+    out->path = arena_printf(arena, "s3://w/t/data/%s", name);
+    out->metrics = ARENA_ARRAY(arena, struct lake_metric, 1);
+    out->metric_count = 1;
+    out->metrics[0] = (struct lake_metric){1, bytes / 2, rows, 0, -1, SLICE_LIT("\1\0\0\0\0\0\0\0"),
+                                           SLICE_LIT("\2\0\0\0\0\0\0\0")};
+    return store_put_at(b->store, out->path, slice_of(zeros, (size_t)(bytes > 4096 ? 4096 : bytes)),
+                        &b->err);
+}
+
 static inline struct lake_data_file bench_file(struct bench *b, struct arena *arena,
                                                const char *name, int64_t rows, int64_t bytes)
 {
-    static const uint8_t zeros[4096];
-    struct lake_data_file file = {.format = "PARQUET", .record_count = rows, .file_bytes = bytes,
-                                  .sort_order_id = -1, .first_row_id = -1, .content_pos = -1,
-                                  .content_bytes = -1};
+    struct lake_data_file file;
 
-    file.path = arena_printf(arena, "s3://w/t/data/%s", name);
-    file.metrics = ARENA_ARRAY(arena, struct lake_metric, 1);
-    file.metric_count = 1;
-    file.metrics[0] = (struct lake_metric){1, bytes / 2, rows, 0, -1, SLICE_LIT("\1\0\0\0\0\0\0\0"),
-                                           SLICE_LIT("\2\0\0\0\0\0\0\0")};
-    if (store_put_at(b->store, file.path,
-                     slice_of(zeros, (size_t)(bytes > 4096 ? 4096 : bytes)), &b->err))
+    if (put_file(b, arena, name, rows, bytes, &file))
         fail_msg("%s", b->err.text);
     return file;
 }
