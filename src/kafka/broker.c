@@ -4,7 +4,7 @@
 #include "kafka/kafka_int.h"
 
 #define HOUSEKEEPING_MS 1000
-#define RETENTION_EVERY_MS 30000
+#define RETENTION_EVERY_MS 60000
 #define STOP_PATIENCE_MS 10000
 
 const struct meta_migration broker_migrations[] = {

@@ -83,9 +83,7 @@ struct log_offsets log_offsets(struct log *log)
     struct log_offsets out;
 
     pthread_mutex_lock(&log->lock);
-    out = (struct log_offsets){log->start, log->high_watermark, log->flushed, log->end, 0};
-    for (size_t i = 0; i < log->segment_count; i++)
-        out.bytes += log->segments[i]->size;
+    out = (struct log_offsets){log->start, log->high_watermark, log->flushed, log->end, log->bytes};
     pthread_mutex_unlock(&log->lock);
     return out;
 }
@@ -286,6 +284,7 @@ static int append_locked(struct log *log, struct incoming *in, struct log_append
             producers_note(log->producers, &batch, now_ms);
     }
     log->end += in->records;
+    log->bytes += (int64_t)in->len;
     log->unnoted += (int64_t)in->len;
     if (log->options.visible_unsynced && !log->options.owned) {
         log->high_watermark = log->end;

@@ -109,6 +109,7 @@ struct log {
     struct segment **segments; /* by base offset; the last one is appended to */
     size_t segment_count, segment_cap;
     int64_t start, high_watermark, flushed, end;
+    int64_t bytes;             /* of all segments */
     int64_t mark_base, mark_pos; /* the high watermark as a place: segment's base, position in it */
     struct producers *producers;
     bool names_dirty;          /* a segment was made and the folder is not synced yet */

@@ -178,8 +178,8 @@ static int cut_tail(struct log *log, const int64_t *bases, size_t kept, size_t c
 static int load_segments(struct log *log, const struct note *note, struct err *err)
 {
     struct arena arena = {0};
-    int64_t *bases;
-    size_t count, i;
+    int64_t *bases = NULL;
+    size_t count = 0, i;
     bool torn = false;
     int rc = list_bases(log, &arena, &bases, &count, err);
 
@@ -321,6 +321,8 @@ int log_recover(struct log *log, struct err *err)
         rc = load_producers(log, err);
     if (rc)
         return rc;
+    for (size_t i = 0; i < log->segment_count; i++)
+        log->bytes += log->segments[i]->size;
     log->flushed = log->high_watermark = log->end;
     if (log->options.owned) {
         if (log->options.owned_end > log->end)

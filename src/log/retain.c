@@ -24,6 +24,8 @@ static int detach(struct log *log, int64_t start, struct segment ***out, size_t 
     *out = calloc(n + 1, sizeof(struct segment *));
     if (*out) {
         memcpy(*out, log->segments, n * sizeof(struct segment *));
+        for (size_t i = 0; i < n; i++)
+            log->bytes -= log->segments[i]->size;
         log->segment_count -= n;
         memmove(log->segments, log->segments + n, log->segment_count * sizeof(struct segment *));
     }
@@ -62,10 +64,8 @@ static int move_start(struct log *log, int64_t start, struct err *err)
 static int64_t retention_start(const struct log *log, int64_t now_ms)
 {
     const struct log_options *o = &log->options;
-    int64_t bytes = 0, start = log->start;
+    int64_t bytes = log->bytes, start = log->start;
 
-    for (size_t i = 0; i < log->segment_count; i++)
-        bytes += log->segments[i]->size;
     for (size_t i = 0; i < log->segment_count; i++) {
         const struct segment *seg = log->segments[i];
         bool old = o->retention_ms >= 0 && seg->max_timestamp != NO_TIME &&
@@ -217,6 +217,9 @@ static int cut_locked(struct log *log, int64_t end_offset, struct err *err)
     if (rc)
         return rc;
     log->tail_dirty = false;
+    log->bytes = 0;
+    for (size_t i = 0; i < log->segment_count; i++)
+        log->bytes += log->segments[i]->size;
     log->end = end_offset;
     if (log->flushed > end_offset)
         log->flushed = end_offset;
