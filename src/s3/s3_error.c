@@ -124,8 +124,12 @@ enum s3_code s3_code_of(struct s3_call *call, int rc)
     };
     struct store *store = call->server->store;
 
-    if (rc == ERR_NOENT && call->bucket && store->ops->bucket_check(store, call->bucket, NULL))
-        return S3_NO_SUCH_BUCKET;
+    int bucket = 0;
+
+    if ((rc == ERR_NOENT || rc == ERR_INVALID) && call->bucket)
+        bucket = store->ops->bucket_check(store, call->bucket, NULL);
+    if (bucket)
+        return bucket == ERR_INVALID ? S3_INVALID_BUCKET_NAME : S3_NO_SUCH_BUCKET;
     if (rc == ERR_NOENT)
         return S3_NO_SUCH_KEY;
     for (size_t i = 0; i < COUNT_OF(map); i++)

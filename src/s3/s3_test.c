@@ -292,6 +292,8 @@ static void stores_nothing_that_is_not_what_was_said(void **state)
     assert_true(has(fix, "<Code>BadDigest</Code>"));
     assert_int_equal(SIGNED("GET", "/lake/k"), 404);
     assert_true(has(fix, "<Code>NoSuchKey</Code>"));
+    assert_int_equal(SIGNED("GET", "/no%20name/k"), 400);
+    assert_true(has(fix, "<Code>InvalidBucketName</Code>"));
 }
 
 /* The check values of the five algorithms over "123456789". */
