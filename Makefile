@@ -27,7 +27,7 @@ CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-f
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -L$(DUCKDB)/lib \
             -Wl,-rpath,'$$ORIGIN/../$(DUCKDB)/lib:$(abspath $(DUCKDB))/lib:$$ORIGIN/../lib/tarn'
 LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lroaring -lrdkafka \
-            -lzstd -llz4 -lsnappy -lz -lxxhash -lssl -lcrypto -ledit -lm -lpthread -ldl
+            -lzstd -llz4 -lsnappy -lz -lxxhash -lpcre2-8 -lssl -lcrypto -ledit -lm -lpthread -ldl
 
 SOURCES := $(filter-out %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))
 TESTS   := $(filter %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))

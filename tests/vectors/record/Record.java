@@ -2,7 +2,7 @@
  *
  *   java -cp 'FLINK/lib/*':. Record OUT_DIR LIST.txt ...
  *
- * A list holds one expression per line; [[a ~ b]] stands for each of its choices in turn, all
+ * A list holds one expression per line; {{a ~ b}} stands for each of its choices in turn, all
  * combinations; "@zone Z" sets the session time zone for the lines after it; "#" starts a comment.
  * For LIST.txt, OUT_DIR/LIST.tsv gets one line per expression: zone, expression, type, result.
  * A result that starts with '!' is an error and its reason. Batch mode, one SELECT without a table.
@@ -82,12 +82,12 @@ public class Record {
     }
 
     private static void expand(String line, List<String> into) {
-        int from = line.indexOf("[[");
+        int from = line.indexOf("{{");
         if (from < 0) {
             into.add(line.trim());
             return;
         }
-        int to = line.indexOf("]]", from);
+        int to = line.indexOf("}}", from);
         for (String choice : line.substring(from + 2, to).split("~")) {
             expand(line.substring(0, from) + choice.trim() + line.substring(to + 2), into);
         }
