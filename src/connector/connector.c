@@ -107,7 +107,7 @@ static int plan_insert(struct connector *c, struct session *session, const struc
         rc = open_sink(c, &plan, &out->sink, err);
     if (rc)
         return rc;
-    out->select = plan.duckdb;
+    out->select = plan.passes ? NULL : plan.duckdb;
     out->topic = arena_strdup(arena, kafka_source_topic(out->source));
     out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
     out->name = out->topic && out->target

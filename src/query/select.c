@@ -23,13 +23,45 @@ struct select {
     struct sql_bound *bound;
     const struct sql_output *outputs;
     size_t output_count;
+    struct sql_condition *conditions;
+    size_t condition_count;
     struct scan *scans;
     size_t scan_count;
     struct buf sql;
 };
 
+/* The statement's conditions on this table, as the lake prunes by them. Values that do not read as the
+ * column's type prune nothing: DuckDB will say what it thinks of them. */
+static size_t predicates_of(struct select *s, const struct scan *scan, struct lake_predicate *out)
+{
+    static const enum lake_op ops[] = {
+        [SQL_COND_EQ] = LAKE_OP_EQ, [SQL_COND_NE] = LAKE_OP_NE, [SQL_COND_LT] = LAKE_OP_LT,
+        [SQL_COND_LE] = LAKE_OP_LE, [SQL_COND_GT] = LAKE_OP_GT, [SQL_COND_GE] = LAKE_OP_GE,
+        [SQL_COND_IN] = LAKE_OP_IN};
+    const struct session_table *handle = scan->table->handle;
+    const struct lake_schema *schema = lake_metadata_schema(handle->metadata);
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->condition_count; i++) {
+        const struct sql_condition *c = &s->conditions[i];
+        const struct lake_field *field = &schema->root.fields[c->column];
+        struct lake_value *values = ARENA_ARRAY(&s->arena, struct lake_value, c->value_count);
+        bool readable = values && lake_type_primitive(&field->type);
+
+        if (c->table != scan->table)
+            continue;
+        for (size_t v = 0; v < c->value_count && readable; v++)
+            readable = lake_value_parse(&field->type, c->values[v], &s->arena, &values[v], NULL) == 0;
+        if (readable)
+            out[count++] = (struct lake_predicate){field->id, ops[c->op], values, c->value_count};
+    }
+    return count;
+}
+
 static int plan_scan(struct select *s, struct scan *scan, struct err *err)
 {
+    struct lake_predicate *predicates =
+        ARENA_ARRAY(&s->arena, struct lake_predicate, s->condition_count + 1);
     struct lake *lake = s->q->options.lake;
     const struct session_table *handle = scan->table->handle;
     const char **columns = ARENA_ARRAY(&s->arena, const char *, scan->table->column_count);
@@ -41,11 +73,12 @@ static int plan_scan(struct select *s, struct scan *scan, struct err *err)
                        "`%s` is a topic (connector '%s'): queries read Iceberg tables; "
                        "`kcat -C -t TOPIC` shows a topic",
                        scan->table->name, sql_option(scan->table->options, "connector"));
-    if (!columns)
+    if (!columns || !predicates)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < scan->table->column_count; i++)
         columns[i] = scan->table->columns[i].name;
-    rc = lake_plan(lake, handle->metadata, -1, NULL, NULL, 0, &s->arena, &scan->plan, err);
+    rc = lake_plan(lake, handle->metadata, -1, NULL, predicates, predicates_of(s, scan, predicates),
+                   &s->arena, &scan->plan, err);
     scan->planned = rc == 0;
     if (!rc)
         rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
@@ -73,6 +106,8 @@ static int prepare(struct select *s, const struct sql_query *query, struct err *
     size_t count;
     int rc = sql_bind_query(query, session_resolver(s->q->session), &s->arena, &s->bound, err);
 
+    if (!rc)
+        rc = sql_bound_conditions(s->bound, &s->arena, &s->conditions, &s->condition_count, err);
     if (rc)
         return rc;
     s->outputs = sql_bound_outputs(s->bound, &s->output_count);

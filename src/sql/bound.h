@@ -258,6 +258,9 @@ struct sql_bound *bind_query(struct binder *b, struct scope *outer, const struct
 struct bound_order *bind_orders(struct binder *b, struct scope *scope,
                                 const struct sql_orders *orders);
 
+/* passes.c */
+bool bound_passes(const struct sql_bound *query, const struct sql_table *source);
+
 /* Runs `step` with a binder that leaves here on failure. */
 int bind_run(const struct sql_resolver *resolver, struct arena *arena, struct err *err,
              void (*step)(struct binder *b, void *arg), void *arg);

@@ -213,6 +213,7 @@ static void plan_step(struct binder *b, void *arg)
     plan->out->source = plan->source ? plan->source->table : NULL;
     plan->out->overwrite = plan->insert->overwrite;
     fit_target(b, plan, table);
+    plan->out->passes = plan->out->source && bound_passes(plan->bound, plan->out->source);
     plan->bound->time_zone = zone ? zone : "UTC";
     plan->bound->database = b->resolver->database;
 }

@@ -128,6 +128,21 @@ struct sql_duckdb_options {
 int sql_print_duckdb(const struct sql_bound *bound, const struct sql_duckdb_options *options,
                      struct buf *out, struct err *err);
 
+/* Conditions on single columns of base tables that every row of the result meets: what a scan may be
+ * pruned by. Only of tables that are read once. Values are texts ("12", "2024-01-01"). */
+enum sql_condition_op {
+    SQL_COND_EQ, SQL_COND_NE, SQL_COND_LT, SQL_COND_LE, SQL_COND_GT, SQL_COND_GE, SQL_COND_IN
+};
+struct sql_condition {
+    const struct sql_table *table;
+    size_t column;
+    enum sql_condition_op op;
+    const char **values;
+    size_t value_count; /* 1, but for IN */
+};
+int sql_bound_conditions(const struct sql_bound *bound, struct arena *arena,
+                         struct sql_condition **out, size_t *count, struct err *err);
+
 /* Every function that is built, sorted; in the arena. NULL: out of memory. */
 const char *const *sql_function_names(struct arena *arena, size_t *count);
 
@@ -143,6 +158,7 @@ struct sql_insert_plan {
     const struct sql_output *outputs;  /* the target's columns, in its order, with its types */
     size_t output_count;
     bool overwrite;
+    bool passes; /* rows go through as they are: `duckdb` need not be run */
 };
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
                     struct arena *arena, struct sql_insert_plan *out, struct err *err);
