@@ -230,6 +230,43 @@ static void position_deletes_apply_to_older_files_only(void **state)
     real_deinit(r);
 }
 
+/* A file without ids, as pyiceberg's add_files takes it: its columns are known by a name mapping
+ * that outlives a rename. */
+static void files_without_ids_are_read_by_name_mapping(void **state)
+{
+    struct real real, *r = &real;
+    struct arena arena = {0};
+    struct lake_data_file file = {.path = "s3://w/t/data/plain.parquet", .format = "PARQUET",
+                                  .record_count = 2, .sort_order_id = -1, .first_row_id = -1,
+                                  .content_pos = -1, .content_bytes = -1};
+    struct lake_property mapping = {
+        "schema.name-mapping.default",
+        "[{\"field-id\":1,\"names\":[\"id\",\"key\"]},{\"field-id\":2,\"names\":[\"l\"],"
+        "\"fields\":[{\"field-id\":3,\"names\":[\"element\"],\"fields\":[{\"field-id\":4,"
+        "\"names\":[\"was\"]}]}]}]"};
+    struct lake_change change = {.added = &file, .added_count = 1, .properties = &mapping,
+                                 .property_count = 1};
+    const char *local, *sql;
+
+    (void)state;
+    real_init(r);
+    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+              "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"l\",\"required\":false,"
+              "\"type\":{\"type\":\"list\",\"element-id\":3,\"element-required\":false,\"element\":"
+              "{\"type\":\"struct\",\"fields\":[{\"id\":4,\"name\":\"now\",\"required\":false,"
+              "\"type\":\"string\"}]}}}]}", NULL);
+    local = arena_printf(&arena, "%s/plain.parquet", r->dir);
+    sql = arena_printf(&arena, "COPY (SELECT i::INT AS key, [{'was': 'x' || i}] AS l, 'now' AS id2 "
+             "FROM range(2) r(i)) TO '%s' (FORMAT parquet)", local);
+    OK(vec_exec(r->conn, sql, &r->err));
+    OK(store_put_file_at(r->store, file.path, local, &file.file_bytes, &r->err));
+    commit(r, &change);
+    assert_string_equal(answer(r, "SELECT list(t ORDER BY id) FROM t", NULL, 0, NULL),
+                        "[{'id': 0, 'l': [{'now': x0}]}, {'id': 1, 'l': [{'now': x1}]}]");
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +275,7 @@ int main(void)
         cmocka_unit_test(nan_rows_survive_pruning),
         cmocka_unit_test(tables_of_pyiceberg_take_our_appends),
         cmocka_unit_test(position_deletes_apply_to_older_files_only),
+        cmocka_unit_test(files_without_ids_are_read_by_name_mapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

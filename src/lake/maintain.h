@@ -18,6 +18,7 @@
  *   tarn.merge.enabled                           true    our own: merge small data files
  *   tarn.merge.fan-in                            8       files merged at a time, at least 2
  *   tarn.expire.enabled                          true    expire snapshots when we commit
+ *   gc.enabled                                   true    false: expire and remove nothing
  *   tarn.expire.max-snapshots                    1000    never keep more on a branch
  *   tarn.merge.small-bytes                       1048576 below it files differ in number only
  */

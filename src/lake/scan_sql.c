@@ -41,6 +41,87 @@ static bool footer_has_ids(const struct footer_node *node)
     return false;
 }
 
+static bool copy_names(struct arena *arena, struct footer_node *node)
+{
+    node->name = arena_strdup(arena, node->name);
+    for (size_t i = 0; i < node->kid_count; i++)
+        if (!copy_names(arena, &node->kids[i]))
+            return false;
+    return node->name != NULL;
+}
+
+static const json_t *mapped(const json_t *mapping, const char *name)
+{
+    size_t i, k;
+    json_t *entry, *text;
+
+    json_array_foreach((json_t *)mapping, i, entry)
+        json_array_foreach(json_object_get(entry, "names"), k, text)
+            if (json_is_string(text) && !strcmp(json_string_value(text), name))
+                return entry;
+    return NULL;
+}
+
+/* Gives ids by the table's name mapping. Parts of lists and maps have their names by place. */
+static bool map_names(struct arena *arena, const struct footer_node *from, const json_t *mapping,
+                      struct footer_node *out)
+{
+    static const char *const map_parts[] = {"key", "value"};
+
+    *out = *from;
+    out->kids = ARENA_ARRAY(arena, struct footer_node, from->kid_count + 1);
+    if (!out->kids)
+        return false;
+    for (size_t i = 0; i < from->kid_count; i++) {
+        const char *name = from->kind == LAKE_LIST             ? "element"
+                           : from->kind == LAKE_MAP && i < 2 ? map_parts[i]
+                                                               : from->kids[i].name;
+        const json_t *entry = mapped(mapping, name);
+        const json_t *id = json_object_get(entry, "field-id");
+
+        if (!map_names(arena, &from->kids[i], json_object_get(entry, "fields"), &out->kids[i]))
+            return false;
+        out->kids[i].field_id = json_is_integer(id) ? (int32_t)json_integer_value(id) : -1;
+    }
+    return true;
+}
+
+/* Files imported from elsewhere have no ids; schema.name-mapping.default says which column of
+ * theirs is which. Without it names are taken as they are now. */
+static int map_footer(struct scan *s, struct footer **footer)
+{
+    const char *text = lake_metadata_property(s->m, "schema.name-mapping.default");
+    struct footer *named;
+    json_t *mapping;
+    bool ok;
+
+    if (!text || footer_has_ids(&(*footer)->root))
+        return 0;
+    mapping = json_loads(text, 0, NULL);
+    if (!json_is_array(mapping)) {
+        json_decref(mapping);
+        return err_set(s->err, ERR_CORRUPT, "schema.name-mapping.default is no list");
+    }
+    named = calloc(1, sizeof(*named));
+    ok = named && map_names(&named->arena, &(*footer)->root, mapping, &named->root) &&
+         (named->signature = arena_strdup(&named->arena, (*footer)->signature));
+    json_decref(mapping);
+    if (!ok) {
+        if (named)
+            arena_deinit(&named->arena);
+        free(named);
+        return nomem(s);
+    }
+    named->refs = 1;
+    /* Names of kids live in the cached footer's arena, so the plan's arena keeps copies. */
+    for (size_t i = 0; i < named->root.kid_count; i++)
+        if (!copy_names(s->arena, &named->root.kids[i]))
+            ok = false;
+    footer_free(*footer);
+    *footer = named;
+    return ok ? 0 : nomem(s);
+}
+
 static const struct footer_node *node_for(const struct footer_node *parent,
                                           const struct lake_field *field, bool ids)
 {
@@ -459,8 +540,10 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
         return nomem(&s);
     rc = lend_all(&s, paths, delete_paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
-    for (size_t i = 0; i < plan->file_count && !rc; i++)
-        rc = group_file(&s, i, footers[i]);
+    for (size_t i = 0; i < plan->file_count && !rc; i++) {
+        rc = map_footer(&s, &footers[i]);
+        rc = rc ? rc : group_file(&s, i, footers[i]);
+    }
     out_str(&s.out, "(");
     for (struct group *g = s.groups; g && !rc; g = g->next) {
         rc = put_group(&s, g, columns, column_count, paths, delete_paths);

@@ -575,7 +575,8 @@ static int run_attempt(struct attempt *a)
     if (!rc && a->parent_id != before)
         rc = update_branch(a);
     if (!rc && change->maintain &&
-        lake_metadata_property_bool(a->base, "tarn.expire.enabled", true))
+        lake_metadata_property_bool(a->base, "tarn.expire.enabled", true) &&
+        lake_metadata_property_bool(a->base, "gc.enabled", true))
         rc = update_expiry(a, (s->has_append ? 1 : 0) + (s->rewrites_kept ? 1 : 0));
     rc = rc ? rc : update_properties(a);
     if (rc)

@@ -108,6 +108,14 @@ static int sweep_page(struct named *n, const char *bucket, const char *prefix, c
     return rc;
 }
 
+/* gc.enabled false: the table shares files with others, so none may be removed. */
+static int check_gc(const struct lake_metadata *m, struct err *err)
+{
+    if (lake_metadata_property_bool(m, "gc.enabled", true))
+        return 0;
+    return err_set(err, ERR_INVALID, "files of this table must not be removed: gc.enabled is false");
+}
+
 int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
                         int64_t *removed, struct err *err)
 {
@@ -118,6 +126,7 @@ int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_
 
     n.set.arena = &n.arena;
     *removed = 0;
+    rc = rc ? rc : check_gc(n.m, err);
     rc = rc ? rc : name_all(&n, metadata_location);
     rc = rc ? rc : store_split(n.m->location, &n.arena, &bucket, &key, err);
     /* The slash matters: below "t" lies "t2/..." too. */
@@ -138,6 +147,7 @@ int lake_purge(struct lake *lake, const char *metadata_location, struct err *err
     int rc = lake_metadata_load(lake, metadata_location, &n.m, err);
 
     n.set.arena = &n.arena;
+    rc = rc ? rc : check_gc(n.m, err);
     rc = rc ? rc : name_all(&n, metadata_location);
     for (size_t i = 0; i < n.set.cap && !rc; i++)
         if (n.set.slots[i])
