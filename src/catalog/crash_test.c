@@ -69,7 +69,7 @@ static void check(const struct plan *plan, struct stack *stack)
                  rc ? " not" : "");
     for (int i = 0; !rc && i < COMMITS; i++) {
         bool there;
-        char key[8];
+        char key[16];
 
         snprintf(key, sizeof(key), "k%d", i);
         there = lake_metadata_property(table.metadata, key) != NULL;
