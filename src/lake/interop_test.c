@@ -142,7 +142,7 @@ static void tables_of_pyiceberg_take_our_appends(void **state)
 }
 
 /* A commit of delete files, as an engine that deletes by position would make it. */
-static void delete_rows(struct real *r, const char *select_sql)
+static void delete_rows(struct real *r, const char *select_sql, bool equality)
 {
     struct arena arena = {0};
     struct lake_plan plan;
@@ -152,6 +152,7 @@ static void delete_rows(struct real *r, const char *select_sql)
     struct lake_manifest_file lines[20] = {0};
     struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1,
                                .file_sequence_number = -1};
+    int32_t by_two[] = {2}; /* ids of the columns that decide */
     struct lake_metadata *next;
     char local[120];
     json_t *updates;
@@ -164,11 +165,21 @@ static void delete_rows(struct real *r, const char *select_sql)
     OK(buf_printf(&sql, ") v(n, file_path)) SELECT file_path, pos::BIGINT AS pos FROM (%s) JOIN f "
                         "USING (n) ORDER BY ALL) TO '%s' (FORMAT parquet, FIELD_IDS {file_path: "
                         "2147483546, pos: 2147483545})", select_sql, local));
-    OK(vec_exec(r->conn, buf_cstr(&sql), &r->err));
+    if (!equality)
+        OK(vec_exec(r->conn, buf_cstr(&sql), &r->err));
     entry.file = (struct lake_data_file){.content = LAKE_POSITION_DELETES, .format = "PARQUET",
                                          .path = "s3://w/t/data/del.parquet", .record_count = 2,
                                          .sort_order_id = -1, .first_row_id = -1,
                                          .content_pos = -1, .content_bytes = -1};
+    if (equality) {
+        buf_clear(&sql);
+        OK(buf_printf(&sql, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {k: 2})", select_sql,
+                      local));
+        OK(vec_exec(r->conn, buf_cstr(&sql), &r->err));
+        entry.file.content = LAKE_EQUALITY_DELETES;
+        entry.file.equality_ids = by_two;
+        entry.file.equality_count = 1;
+    }
     OK(store_put_file_at(r->store, entry.file.path, local, &entry.file.file_bytes, &r->err));
     OK(lake_manifest_print(r->m, 0, 1, &entry, 1, &arena, &bytes, &lines[0], &r->err));
     lines[0].path = "s3://w/t/metadata/del-m0.avro";
@@ -219,7 +230,7 @@ static void position_deletes_apply_to_older_files_only(void **state)
               "\"required\":true,\"type\":\"long\"}]}", NULL);
     insert(r, "SELECT i::BIGINT AS id FROM range(5) r(i)", 0);
     insert(r, "SELECT i::BIGINT AS id FROM range(10, 15) r(i)", 0);
-    delete_rows(r, "SELECT * FROM (VALUES (0, 1), (1, 4)) v(n, pos)");
+    delete_rows(r, "SELECT * FROM (VALUES (0, 1), (1, 4)) v(n, pos)", false);
     insert(r, "SELECT i::BIGINT AS id FROM range(20, 25) r(i)", 0);
     /* The newest manifest comes first, so file 0 is 10..14 and file 1 is 0..4. */
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
@@ -227,6 +238,29 @@ static void position_deletes_apply_to_older_files_only(void **state)
     OK(lake_maintain_pick(r->lake, r->m, &arena, &merges, &r->err));
     assert_int_equal(merges.count, 0);
     arena_deinit(&arena);
+    real_deinit(r);
+}
+
+static void equality_deletes_apply_to_older_files_only(void **state)
+{
+    struct real real, *r = &real;
+    struct lake_type type_long = {.kind = LAKE_LONG};
+    struct lake_edit edits[] = {{LAKE_PROMOTE, "k", NULL, &type_long, false},
+                                {LAKE_RENAME, "k", "kind", NULL, false}};
+
+    (void)state;
+    real_init(r);
+    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+              "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"k\",\"required\":"
+              "false,\"type\":\"int\"}]}", NULL);
+    insert(r, "SELECT i::BIGINT AS id, nullif(i, 3)::INT AS k FROM range(6) r(i)", 0);
+    delete_rows(r, "SELECT unnest([1, 4, NULL])::INT AS k", true);
+    insert(r, "SELECT i::BIGINT AS id, 4 AS k FROM range(10, 12) r(i)", 0);
+    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
+                        "[0, 2, 5, 10, 11]");
+    edit(r, edits, 2);
+    assert_string_equal(answer(r, "SELECT list((id, kind) ORDER BY id) FROM t", NULL, 0, NULL),
+                        "[(0, 0), (2, 2), (5, 5), (10, 4), (11, 4)]");
     real_deinit(r);
 }
 
@@ -275,6 +309,7 @@ int main(void)
         cmocka_unit_test(nan_rows_survive_pruning),
         cmocka_unit_test(tables_of_pyiceberg_take_our_appends),
         cmocka_unit_test(position_deletes_apply_to_older_files_only),
+        cmocka_unit_test(equality_deletes_apply_to_older_files_only),
         cmocka_unit_test(files_without_ids_are_read_by_name_mapping),
     };
 

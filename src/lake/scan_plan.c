@@ -112,9 +112,8 @@ static int applies(struct planner *p, const struct lake_entry *d, const struct l
 
 static int check_delete(struct planner *p, const struct lake_data_file *d)
 {
-    if (d->content == LAKE_EQUALITY_DELETES)
-        return err_set(p->err, ERR_UNSUPPORTED, "%s deletes rows by equality, which is not "
-                       "supported: rewrite the table's data files first", d->path);
+    if (d->content == LAKE_EQUALITY_DELETES && !d->equality_count)
+        return err_set(p->err, ERR_CORRUPT, "%s deletes rows by equality of no column", d->path);
     if (strcasecmp(d->format, "parquet") != 0)
         return err_set(p->err, ERR_UNSUPPORTED, "%s: deletes in format %s", d->path, d->format);
     return 0;

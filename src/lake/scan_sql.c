@@ -12,11 +12,13 @@ struct group {
     const char *key;
     size_t *files; /* indices into the plan */
     size_t count;
-    bool deletes;
+    bool deletes;  /* by position */
     struct group *next;
 };
 struct scan {
     struct lake *lake;
+    struct footer **delete_footers; /* of equality deletes; NULL for others */
+    const char **delete_paths;
     struct lake_plan *plan;
     struct arena *arena;
     struct out out;
@@ -307,16 +309,32 @@ static const char *guard_nan(struct scan *s, const char *name)
     return arena_printf(s->arena, "CASE WHEN isnan(%s) THEN 'nan' ELSE %s END", name, name);
 }
 
+static void put_file_column(struct scan *s, const char *table, const struct lake_field *field,
+                            const struct footer_node *node, bool ids, bool nan)
+{
+    struct buf name = {0};
+    const char *text;
+
+    s->out.rc = s->out.rc ? s->out.rc : buf_append_str(&name, table);
+    s->out.rc = s->out.rc ? s->out.rc : lake_sql_name(&name, node->name);
+    text = s->out.rc ? NULL : arena_cstr(s->arena, buf_slice(&name));
+    buf_deinit(&name);
+    if (text && nan)
+        text = guard_nan(s, text);
+    if (text)
+        put_value(s, &field->type, node, text, ids, 0);
+    else
+        s->out.rc = ERR_NOMEM;
+}
+
 /* Spec, "Column Projection": a column the file lacks is its identity partition value, else its
  * initial default, else NULL. */
-static void put_column(struct scan *s, const struct group *g, const struct lake_field *field,
-                       bool ids)
+static void put_column(struct scan *s, const struct group *g, const struct lake_field *field)
 {
+    bool ids = footer_has_ids(&g->footer->root);
     const struct footer_node *node = node_for(&g->footer->root, field, ids);
     const struct lake_data_file *first = &s->plan->files[g->files[0]].entry.file;
     const struct lake_value *constant = node ? NULL : identity_value(s, first, field->id);
-    struct buf name = {0};
-    const char *text;
 
     if (constant) {
         out_str(&s->out, "CAST(");
@@ -327,30 +345,36 @@ static void put_column(struct scan *s, const struct group *g, const struct lake_
     } else if (!node) {
         put_missing(s, field);
     } else {
-        s->out.rc = s->out.rc ? s->out.rc : buf_append_str(&name, "tarn_f.");
-        s->out.rc = s->out.rc ? s->out.rc : lake_sql_name(&name, node->name);
-        text = s->out.rc ? NULL : arena_cstr(s->arena, buf_slice(&name));
-        if (text && may_hold_nan(s, g, field))
-            text = guard_nan(s, text);
-        if (text)
-            put_value(s, &field->type, node, text, ids, 0);
-        else
-            s->out.rc = ERR_NOMEM;
-        buf_deinit(&name);
+        put_file_column(s, "tarn_f.", field, node, ids, may_hold_nan(s, g, field));
     }
-    out_str(&s->out, " AS ");
-    out_name(&s->out, field->name);
+}
+
+static bool is_equality(const struct scan *s, size_t index)
+{
+    return s->plan->deletes[index].file.content == LAKE_EQUALITY_DELETES;
+}
+
+static bool has_position_deletes(const struct scan *s, const struct lake_scan_file *file)
+{
+    for (size_t d = 0; d < file->delete_count; d++)
+        if (!is_equality(s, file->deletes[d]))
+            return true;
+    return false;
 }
 
 /* Files that one SELECT can read: same footer, same values for columns that only the partition
- * has, and deletes or none. */
+ * has, the same deletes by equality, and deletes by position or none. */
 static const char *group_key(struct scan *s, const struct lake_scan_file *file,
                              const struct footer *footer)
 {
     bool ids = footer_has_ids(&footer->root);
     struct buf key = {0};
     const char *text;
-    int rc = buf_append_str(&key, file->delete_count ? "d" : "n");
+    int rc = buf_append_str(&key, has_position_deletes(s, file) ? "d" : "n");
+
+    for (size_t d = 0; d < file->delete_count && !rc; d++)
+        if (is_equality(s, file->deletes[d]))
+            rc = buf_printf(&key, "%zu,", file->deletes[d]);
 
     for (size_t i = 0; i < s->plan->schema->root.field_count && !rc; i++) {
         const struct lake_field *field = &s->plan->schema->root.fields[i];
@@ -389,7 +413,7 @@ static int group_file(struct scan *s, size_t index, const struct footer *footer)
             return nomem(s);
         g->footer = footer;
         g->key = key;
-        g->deletes = file->delete_count > 0;
+        g->deletes = has_position_deletes(s, file);
         *s->tail = g;
         s->tail = &g->next;
     }
@@ -420,8 +444,7 @@ static void put_paths(struct scan *s, const char *const *paths, const size_t *wh
 }
 
 /* (file, position) of every deleted row of the group, in the names that read_parquet reports. */
-static int put_deletes(struct scan *s, const struct group *g, const char *const *paths,
-                       const char *const *delete_paths)
+static int put_deletes(struct scan *s, const struct group *g, const char *const *paths)
 {
     bool *used = ARENA_ARRAY(s->arena, bool, s->plan->delete_count + 1);
     size_t *which = ARENA_ARRAY(s->arena, size_t, s->plan->delete_count + 1), count = 0;
@@ -435,10 +458,10 @@ static int put_deletes(struct scan *s, const struct group *g, const char *const 
             used[file->deletes[d]] = true;
     }
     for (size_t d = 0; d < s->plan->delete_count; d++)
-        if (used[d])
+        if (used[d] && !is_equality(s, d))
             which[count++] = d;
     out_str(&s->out, " ANTI JOIN (SELECT m.l AS f, d.pos AS p FROM read_parquet(");
-    put_paths(s, delete_paths, which, count);
+    put_paths(s, s->delete_paths, which, count);
     out_str(&s->out, ", hive_partitioning = false, union_by_name = true) d JOIN (VALUES ");
     for (size_t i = 0; i < g->count; i++) {
         out_str(&s->out, i ? ", (" : "(");
@@ -449,6 +472,40 @@ static int put_deletes(struct scan *s, const struct group *g, const char *const 
     }
     out_str(&s->out, ") m(r, l) ON d.file_path = m.r) tarn_d ON tarn_f.filename = tarn_d.f AND "
                      "tarn_f.file_row_number = tarn_d.p");
+    return s->out.rc;
+}
+
+/* An anti join per delete file: its rows name values, NULL equal to NULL, of the columns whose ids
+ * it lists. Both sides are of the table's current types. */
+static int put_equality(struct scan *s, const struct group *g, size_t index)
+{
+    const struct lake_data_file *d = &s->plan->deletes[index].file;
+    const struct footer *footer = s->delete_footers[index];
+    bool ids = footer_has_ids(&footer->root);
+    const struct lake_field *field;
+
+    out_str(&s->out, " ANTI JOIN (SELECT ");
+    for (size_t i = 0; i < d->equality_count; i++) {
+        const struct footer_node *node;
+
+        field = lake_schema_by_id(s->plan->schema, d->equality_ids[i]);
+        node = field ? node_for(&footer->root, field, ids) : NULL;
+        if (!node || !lake_type_primitive(&field->type))
+            return err_set(s->err, ERR_UNSUPPORTED, "%s deletes rows by a column (id %" PRId32
+                           ") that the table no longer has", d->path, d->equality_ids[i]);
+        out_str(&s->out, i ? ", " : "");
+        put_file_column(s, "d.", field, node, ids, false);
+        out_fmt(&s->out, " AS k%zu", i);
+    }
+    out_str(&s->out, " FROM read_parquet(");
+    put_paths(s, s->delete_paths, &index, 1);
+    out_fmt(&s->out, ", hive_partitioning = false) d) tarn_q%zu ON ", index);
+    for (size_t i = 0; i < d->equality_count; i++) {
+        field = lake_schema_by_id(s->plan->schema, d->equality_ids[i]);
+        out_str(&s->out, i ? " AND " : "");
+        put_column(s, g, field);
+        out_fmt(&s->out, " IS NOT DISTINCT FROM tarn_q%zu.k%zu", index, i);
+    }
     return s->out.rc;
 }
 
@@ -463,7 +520,6 @@ static bool wanted(const char *name, const char *const *columns, size_t count)
 static void put_columns(struct scan *s, const struct group *g, const char *const *columns,
                         size_t column_count)
 {
-    bool ids = g && footer_has_ids(&g->footer->root);
     size_t put = 0;
 
     for (size_t i = 0; i < s->plan->schema->root.field_count; i++) {
@@ -473,7 +529,9 @@ static void put_columns(struct scan *s, const struct group *g, const char *const
             continue;
         out_str(&s->out, put++ ? ", " : "");
         if (g) {
-            put_column(s, g, field, ids);
+            put_column(s, g, field);
+            out_str(&s->out, " AS ");
+            out_name(&s->out, field->name);
         } else {
             out_str(&s->out, "CAST(NULL AS ");
             put_type(s, &field->type);
@@ -486,9 +544,11 @@ static void put_columns(struct scan *s, const struct group *g, const char *const
 }
 
 static int put_group(struct scan *s, const struct group *g, const char *const *columns,
-                     size_t column_count, const char *const *paths,
-                     const char *const *delete_paths)
+                     size_t column_count, const char *const *paths)
 {
+    const struct lake_scan_file *first = &s->plan->files[g->files[0]];
+    int rc;
+
     out_str(&s->out, "SELECT ");
     put_columns(s, g, columns, column_count);
     out_str(&s->out, " FROM read_parquet(");
@@ -497,13 +557,14 @@ static int put_group(struct scan *s, const struct group *g, const char *const *c
     if (g->deletes)
         out_str(&s->out, ", filename = true, file_row_number = true");
     out_str(&s->out, ") tarn_f");
-    if (g->deletes && put_deletes(s, g, paths, delete_paths))
-        return s->out.rc;
-    return s->out.rc;
+    rc = g->deletes ? put_deletes(s, g, paths) : s->out.rc;
+    for (size_t d = 0; d < first->delete_count && !rc; d++)
+        if (is_equality(s, first->deletes[d]))
+            rc = put_equality(s, g, first->deletes[d]);
+    return rc;
 }
 
-static int lend_all(struct scan *s, const char **paths, const char **delete_paths,
-                    const char **locations)
+static int lend_all(struct scan *s, const char **paths, const char **locations)
 {
     int rc = 0;
 
@@ -517,7 +578,7 @@ static int lend_all(struct scan *s, const char **paths, const char **delete_path
         rc = lend(s, file->path, &paths[i]);
     }
     for (size_t i = 0; i < s->plan->delete_count && !rc; i++)
-        rc = lend(s, s->plan->deletes[i].file.path, &delete_paths[i]);
+        rc = lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
     return rc;
 }
 
@@ -530,23 +591,28 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     size_t total = plan->file_count + plan->delete_count;
     const char **paths = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
     const char **locations = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
-    const char **delete_paths = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
     struct footer **footers = ARENA_ARRAY(arena, struct footer *, plan->file_count + 1);
     int rc;
 
     s.tail = &s.groups;
+    s.delete_paths = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
+    s.delete_footers = ARENA_ARRAY(arena, struct footer *, plan->delete_count + 1);
     plan->local = ARENA_ARRAY(arena, const char *, total + 1);
-    if (!paths || !locations || !delete_paths || !footers || !plan->local)
+    if (!paths || !locations || !footers || !plan->local || !s.delete_paths || !s.delete_footers)
         return nomem(&s);
-    rc = lend_all(&s, paths, delete_paths, locations);
+    rc = lend_all(&s, paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
+    for (size_t i = 0; i < plan->delete_count && !rc; i++)
+        if (is_equality(&s, i))
+            rc = footers_load(lake, conn, &plan->deletes[i].file.path, &s.delete_paths[i], 1,
+                              &s.delete_footers[i], err);
     for (size_t i = 0; i < plan->file_count && !rc; i++) {
         rc = map_footer(&s, &footers[i]);
         rc = rc ? rc : group_file(&s, i, footers[i]);
     }
     out_str(&s.out, "(");
     for (struct group *g = s.groups; g && !rc; g = g->next) {
-        rc = put_group(&s, g, columns, column_count, paths, delete_paths);
+        rc = put_group(&s, g, columns, column_count, paths);
         out_str(&s.out, g->next ? " UNION ALL " : "");
     }
     if (!rc && !s.groups) {
@@ -557,6 +623,8 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     out_str(&s.out, ")");
     for (size_t i = 0; i < plan->file_count; i++)
         footer_free(footers[i]);
+    for (size_t i = 0; i < plan->delete_count; i++)
+        footer_free(s.delete_footers[i]);
     if (!rc && s.out.rc)
         rc = err && err->code ? s.out.rc : err_set(err, s.out.rc, "scan");
     return rc;

@@ -132,26 +132,6 @@ static void rows_land_in_their_partitions(void **state)
     real_deinit(r);
 }
 
-static void edit(struct real *r, const struct lake_edit *edits, size_t count)
-{
-    struct arena arena = {0};
-    struct lake_schema schema;
-    struct lake_metadata *next;
-    int32_t last = r->m->last_column_id;
-    json_t *updates, *json;
-
-    OK(lake_schema_edit(lake_metadata_schema(r->m), edits, count, 2, &last, &arena, &schema,
-                        &r->err));
-    json = lake_schema_json(&schema);
-    updates = json_pack("[{s:s, s:o}, {s:s, s:i}]", "action", "add-schema", "schema", json,
-                        "action", "set-current-schema", "schema-id", -1);
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    json_decref(updates);
-    lake_metadata_free(r->m);
-    r->m = next;
-    arena_deinit(&arena);
-}
-
 static void evolved_columns_are_found_by_id(void **state)
 {
     struct real real, *r = &real;
