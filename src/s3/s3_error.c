@@ -34,6 +34,7 @@ static const struct {
     {S3_INVALID_DIGEST, "InvalidDigest", 400, "The digest given is not one."},
     {S3_INVALID_PART, "InvalidPart", 400,
      "A part was not uploaded, or its ETag is another than the one listed."},
+    {S3_INVALID_PART_NUMBER, "InvalidPartNumber", 416, "The object has no such part."},
     {S3_INVALID_PART_ORDER, "InvalidPartOrder", 400, "The parts are not listed in order."},
     {S3_INVALID_RANGE, "InvalidRange", 416, "The range lies outside of the object."},
     {S3_INVALID_REQUEST, "InvalidRequest", 400, "The request is not valid."},

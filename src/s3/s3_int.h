@@ -50,6 +50,7 @@ enum s3_code {
     S3_INVALID_BUCKET_NAME,
     S3_INVALID_DIGEST,
     S3_INVALID_PART,
+    S3_INVALID_PART_NUMBER,
     S3_INVALID_PART_ORDER,
     S3_INVALID_RANGE,
     S3_INVALID_REQUEST,
@@ -200,6 +201,12 @@ enum s3_range s3_range(const char *text, int64_t size, int64_t *pos, int64_t *le
 int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len);
 /* "\"abc\"", with or without quotes or W/, equal to the etag or "*"? Lists by comma. */
 bool s3_etag_matches(const char *list, const char *etag);
+
+/* Sizes of an object's parts as text for its metadata, in the arena; NULL: too long to be kept. */
+#define S3_PART_SIZES "part-sizes"
+const char *s3_part_sizes(struct arena *arena, const int64_t *sizes, size_t count);
+/* Place of part `number` (from 1), and how many there are. ERR_RANGE: there is no such part. */
+int s3_part_find(const char *sizes, int64_t number, int64_t *pos, int64_t *len, int64_t *count);
 
 extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[];
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */

@@ -140,7 +140,8 @@ static void put_metadata(struct s3_call *call, const struct store_info *info, bo
         return;
     json_object_foreach(metadata, name, value)
     {
-        if (!json_is_string(value) || (strncmp(name, "x-amz-checksum-", 15) == 0 && !sums))
+        if (!json_is_string(value) || strcmp(name, S3_PART_SIZES) == 0 ||
+            (strncmp(name, "x-amz-checksum-", 15) == 0 && !sums))
             continue;
         http_set_header(call->reply, name, json_string_value(value));
     }
@@ -164,6 +165,55 @@ static void put_object_headers(struct s3_call *call, const struct store_info *in
             http_set_header(call->reply, overrides[i].header, s3_query(call, overrides[i].query));
 }
 
+static void put_range(struct s3_call *call, int64_t pos, int64_t len, int64_t size)
+{
+    char text[96];
+
+    http_status(call->reply, 206);
+    snprintf(text, sizeof(text), "bytes %" PRId64 "-%" PRId64 "/%" PRId64, pos, pos + len - 1,
+             size);
+    http_set_header(call->reply, "Content-Range", text);
+}
+
+/* ?partNumber: the bytes that came as one part. An object put whole has the one part 1. */
+static bool pick_part(struct s3_call *call, const struct store_info *info, int64_t *pos,
+                      int64_t *len)
+{
+    const char *text = s3_query(call, "partNumber"), *sizes;
+    int64_t number, count = 0;
+    json_t *metadata = NULL;
+    char total[32];
+    int rc = 0;
+
+    if (s3_header(call, "range")) {
+        s3_error(call, S3_INVALID_REQUEST, "Range and partNumber exclude each other.");
+        return false;
+    }
+    if (slice_to_i64(slice_str(text), &number) || number < 1 || number > S3_PARTS_MAX) {
+        s3_error(call, S3_INVALID_ARGUMENT, "partNumber must be from 1 to %d.", S3_PARTS_MAX);
+        return false;
+    }
+    if (info->metadata[0])
+        json_parse(slice_str(info->metadata), &metadata, NULL);
+    sizes = json_string_value(json_object_get(metadata, S3_PART_SIZES));
+    if (sizes)
+        rc = s3_part_find(sizes, number, pos, len, &count);
+    else if (number > 1)
+        rc = ERR_RANGE;
+    json_decref(metadata);
+    if (rc || *pos + *len > info->size) {
+        s3_error(call, S3_INVALID_PART_NUMBER, NULL);
+        return false;
+    }
+    if (count) {
+        snprintf(total, sizeof(total), "%" PRId64, count);
+        http_set_header(call->reply, "x-amz-mp-parts-count", total);
+    }
+    if (info->size)
+        put_range(call, *pos, *len, info->size);
+    return true;
+}
+
 /* The part of the object that is asked for. Answers itself and returns false when there is none. */
 static bool pick_range(struct s3_call *call, const struct store_info *info, int64_t *pos,
                        int64_t *len)
@@ -173,16 +223,15 @@ static bool pick_range(struct s3_call *call, const struct store_info *info, int6
 
     *pos = 0;
     *len = info->size;
+    if (s3_query(call, "partNumber"))
+        return pick_part(call, info, pos, len);
     if (!range || (only_if && !s3_etag_matches(only_if, info->etag)))
         return true;
     switch (s3_range(range, info->size, pos, len)) {
     case S3_RANGE_NONE:
         return true;
     case S3_RANGE_OK:
-        http_status(call->reply, 206);
-        snprintf(text, sizeof(text), "bytes %" PRId64 "-%" PRId64 "/%" PRId64, *pos,
-                 *pos + *len - 1, info->size);
-        http_set_header(call->reply, "Content-Range", text);
+        put_range(call, *pos, *len, info->size);
         return true;
     case S3_RANGE_BAD:
         break;
@@ -425,6 +474,28 @@ int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t 
     return rc;
 }
 
+/* What of the source's metadata is true of a copy: not its parts, nor a checksum made of theirs. */
+static const char *copied_metadata(struct s3_call *call, const struct store_info *info)
+{
+    const char *name, *text = NULL;
+    struct buf printed = {0};
+    json_t *metadata, *value;
+    void *next;
+
+    if (!info->metadata[0] || json_parse(slice_str(info->metadata), &metadata, NULL))
+        return NULL;
+    json_object_foreach_safe(metadata, next, name,
+                             value) if (strcmp(name, S3_PART_SIZES) == 0 ||
+                                        (strncmp(name, "x-amz-checksum-", 15) == 0 &&
+                                         strchr(json_string_value(value), '-')))
+        json_object_del(metadata, name);
+    if (json_object_size(metadata) && json_print(metadata, 0, &printed, NULL) == 0)
+        text = arena_cstr(call->arena, buf_slice(&printed));
+    json_decref(metadata);
+    buf_deinit(&printed);
+    return text;
+}
+
 /* A copy keeps what the source had, unless the request says REPLACE. */
 static int copy_options(struct s3_call *call, struct store_info *info,
                         struct store_put_options *out)
@@ -435,7 +506,7 @@ static int copy_options(struct s3_call *call, struct store_info *info,
         return s3_put_options(call, out);
     *out = (struct store_put_options){.content_type =
                                           info->content_type[0] ? info->content_type : NULL,
-                                      .user_metadata = info->metadata[0] ? info->metadata : NULL};
+                                      .user_metadata = copied_metadata(call, info)};
     return read_preconditions(call, out);
 }
 

@@ -116,7 +116,6 @@ const struct s3_op s3_other_ops[] = {
     REFUSED(S3_OBJECT, "acl"),
     REFUSED(S3_OBJECT, "attributes"),
     REFUSED(S3_OBJECT, "legal-hold"),
-    REFUSED(S3_OBJECT, "partNumber"), /* of a GET: parts are not kept apart */
     REFUSED(S3_OBJECT, "restore"),
     REFUSED(S3_OBJECT, "retention"),
     REFUSED(S3_OBJECT, "select"),

@@ -458,6 +458,18 @@ static void joins_parts_also_after_a_restart(void **state)
     assert_int_equal(SIGNED("POST", path, .body = slice_str(xml)), 200); /* the answer was lost */
     assert_int_equal(SIGNED("GET", "/lake/big", {{"Range", "bytes=5242878-"}}), 206);
     assert_string_equal(buf_cstr(&fix->body), "55tail");
+    assert_int_equal(SIGNED("GET", "/lake/big?partNumber=2"), 206);
+    assert_string_equal(buf_cstr(&fix->body), "tail");
+    assert_string_equal(header(fix, "x-amz-mp-parts-count"), "2");
+    assert_string_equal(header(fix, "Content-Range"), "bytes 5242880-5242883/5242884");
+    assert_int_equal(SIGNED("HEAD", "/lake/big?partNumber=1"), 206);
+    assert_string_equal(header(fix, "Content-Length"), "5242880");
+    assert_string_equal(header(fix, S3_PART_SIZES), "");
+    assert_int_equal(SIGNED("GET", "/lake/big?partNumber=3"), 416);
+    assert_true(has(fix, "<Code>InvalidPartNumber</Code>"));
+    assert_int_equal(SIGNED("PUT", "/lake/copy", {{"x-amz-copy-source", "lake/big"}}), 200);
+    assert_int_equal(SIGNED("HEAD", "/lake/copy?partNumber=1"), 206);
+    assert_string_equal(header(fix, "Content-Length"), "5242884");
     assert_int_equal(SIGNED("GET", path), 404);
     assert_true(has(fix, "<Code>NoSuchUpload</Code>"));
 }
@@ -510,6 +522,25 @@ static void refuses_parts_that_do_not_fit(void **state)
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
+
+static void codes_part_sizes(void **state)
+{
+    const int64_t sizes[] = {8, 8, 8, 5, 8};
+    struct arena arena = {0};
+    int64_t pos, len, count, sum = 0;
+    const char *text = s3_part_sizes(&arena, sizes, COUNT_OF(sizes));
+
+    (void)state;
+    assert_string_equal(text, "8x3,5x1,8x1");
+    for (int64_t i = 0; i < 5; sum += sizes[i++]) {
+        assert_int_equal(s3_part_find(text, i + 1, &pos, &len, &count), 0);
+        assert_true(pos == sum && len == sizes[i] && count == 5);
+    }
+    assert_int_equal(s3_part_find(text, 6, &pos, &len, &count), ERR_RANGE);
+    assert_int_equal(s3_part_find("8x", 1, &pos, &len, &count), ERR_CORRUPT);
+    assert_int_equal(s3_part_find("8x3,", 4, &pos, &len, &count), ERR_RANGE);
+    arena_deinit(&arena);
+}
 
 static void lists_in_pages_and_by_folder(void **state)
 {
@@ -595,6 +626,7 @@ int main(void)
         CLAIM(takes_chunked_bodies_and_checks_every_chunk),
         CLAIM(joins_parts_also_after_a_restart),
         CLAIM(refuses_parts_that_do_not_fit),
+        cmocka_unit_test(codes_part_sizes),
         CLAIM(lists_in_pages_and_by_folder),
         CLAIM(reads_buckets_by_host),
         CLAIM(refuses_by_name_what_is_not_built),

@@ -579,22 +579,29 @@ static bool completed_before(struct s3_call *call, const char *etag)
            strcmp(info.etag, etag) == 0;
 }
 
-/* The metadata kept since the beginning, and the checksum of the whole. */
+/* The metadata kept since the beginning, the checksum of the whole, the sizes of the parts. */
 static const char *joined_metadata(struct s3_call *call, const struct upload *upload,
-                                   const struct joined_sum *sum)
+                                   const struct joined_sum *sum, const struct part **chosen,
+                                   size_t count)
 {
     const char *kept = json_string_value(json_object_get(upload->info, "metadata")), *text = kept;
-    struct buf printed = {0};
+    int64_t *sizes = ARENA_ARRAY(call->arena, int64_t, count);
+    struct buf printed = {.max = sizeof(((struct store_info *)0)->metadata) - 1};
+    const char *parts;
     json_t *metadata = NULL;
 
-    if (!sum->expected)
-        return kept;
+    for (size_t i = 0; sizes && i < count; i++)
+        sizes[i] = chosen[i]->size;
+    parts = sizes ? s3_part_sizes(call->arena, sizes, count) : NULL;
     if (kept)
         json_parse(slice_str(kept), &metadata, NULL);
     if (!metadata)
         metadata = json_object();
-    if (json_object_set_new(metadata, s3_sum_header(sum->kind), json_string(sum->found)) == 0 &&
-        json_print(metadata, 0, &printed, NULL) == 0)
+    if (sum->expected)
+        json_object_set_new(metadata, s3_sum_header(sum->kind), json_string(sum->found));
+    if (parts)
+        json_object_set_new(metadata, S3_PART_SIZES, json_string(parts));
+    if (json_print(metadata, 0, &printed, NULL) == 0) /* too long: only what the user gave */
         text = arena_cstr(call->arena, buf_slice(&printed));
     json_decref(metadata);
     buf_deinit(&printed);
@@ -633,7 +640,7 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
         disk_unlink(disk_of(call->server), path, NULL);
         return ERR_INVALID;
     }
-    options.user_metadata = joined_metadata(call, upload, &sum);
+    options.user_metadata = joined_metadata(call, upload, &sum, chosen, count);
     if (!rc)
         rc = store->ops->put_file(store, call->bucket, call->key, path, &options, NULL, &err);
     if (rc) {
