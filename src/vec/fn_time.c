@@ -99,6 +99,10 @@ static void dt_add(struct fn_call *c)
 
     if (v.months && c->args[0].type != DUCKDB_TYPE_TIME)
         us = us_add_months(us, v.months);
+    if (c->args[0].type == DUCKDB_TYPE_DATE) { /* whole days, cut toward the date */
+        GIVE(c, int32_t, (int32_t)(us / DAY_US + v.days + v.micros / DAY_US));
+        return;
+    }
     give_clock(c, 0, NULL, us + v.days * DAY_US + v.micros);
 }
 
@@ -302,8 +306,8 @@ static void round_to(struct fn_call *c, bool up)
 static void floor_to(struct fn_call *c) { round_to(c, false); }
 static void ceil_to(struct fn_call *c) { round_to(c, true); }
 
-/* TIMESTAMPADD(unit, n, t): instants in UTC. A DATE takes whole days here; for hours and below the
- * binder casts it to a TIMESTAMP. */
+/* TIMESTAMPADD(unit, n, t): instants in UTC. A DATE gives a TIMESTAMP, which the caller casts to a
+ * DATE again when the unit is days or more. */
 static void timestampadd(struct fn_call *c)
 {
     enum unit unit = unit_of(c, 0);
@@ -314,8 +318,11 @@ static void timestampadd(struct fn_call *c)
     if (unit > U_SECOND)
         call_fail(c, "TIMESTAMPADD takes years down to seconds");
     else
-        give_clock(c, 2, NULL, unit_months(unit) ? us_add_months(us, n * unit_months(unit))
-                                                 : us + n * unit_us(unit));
+        us = unit_months(unit) ? us_add_months(us, n * unit_months(unit)) : us + n * unit_us(unit);
+    if (c->args[2].type == DUCKDB_TYPE_DATE)
+        GIVE(c, int64_t, us);
+    else
+        give_clock(c, 2, NULL, us);
 }
 
 static int64_t months_between(int64_t from, int64_t to)
@@ -602,7 +609,11 @@ static const struct fn functions[] = {
     {"flink_extract", "sVs", 'l', extract_interval},
     PER_TIME("flink_floor_to", "", "ss", floor_to),
     PER_TIME("flink_ceil_to", "", "ss", ceil_to),
-    PER_TIME("flink_timestampadd", "sl", "s", timestampadd),
+    {"flink_timestampadd", "slDs", 'S', timestampadd},
+    {"flink_timestampadd", "slTs", 'T', timestampadd},
+    {"flink_timestampadd", "slSs", 'S', timestampadd},
+    {"flink_timestampadd", "slNs", 'N', timestampadd},
+    {"flink_timestampadd", "slZs", 'Z', timestampadd},
     {"flink_timestampdiff", "s**s", 'i', timestampdiff},
     {"flink_overlaps", "****", 'b', overlaps},
     {"flink_current_timestamp", "", 'Z', current_timestamp, VOLATILE},

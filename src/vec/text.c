@@ -68,7 +68,8 @@ size_t vec_text_double(double value, char out[32])
         strcpy(out, signbit(value) ? "-0.0" : "0.0");
         return strlen(out);
     }
-    for (int precision = 14; precision <= 16; precision++) {
+    /* Fifteen digits are right for all but the smallest numbers, which have fewer. */
+    for (int precision = fabs(value) < 1e-300 ? 1 : 14; precision <= 16; precision++) {
         snprintf(text, sizeof(text), "%.*e", precision, value);
         if (strtod(text, NULL) == value)
             break;
