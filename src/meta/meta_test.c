@@ -26,13 +26,14 @@ static const struct meta_migration *const two[] = {steps_two, NULL};
 
 struct fixture {
     char dir[64], path[96];
+    struct disk *disk; /* the machine's, unless a test takes another */
     struct meta *meta;
 };
 
 static int open_with(struct fixture *f, const struct meta_migration *const *lists, struct err *err)
 {
     struct meta_options options = {.path = f->path,
-                                   .disk = disk_system(),
+                                   .disk = f->disk,
                                    .clock = clock_system(),
                                    .migrations = lists};
 
@@ -45,6 +46,7 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
+    f->disk = disk_system();
     strcpy(f->dir, "/tmp/meta_test.XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof(f->path), "%s/meta.db", f->dir);
@@ -267,6 +269,87 @@ static void another_programs_database_is_refused(void **state)
                                      NULL),
                      0);
     assert_int_equal(open_with(f, one, &err), ERR_CORRUPT);
+}
+
+/* Damage is reported or does no harm: never a crash, never an endless walk. */
+static void damaged_pages_are_refused_or_reported(void **state)
+{
+    struct fixture *f = *state;
+    struct buf good = {0};
+    struct disk_sim *sim = NULL; /* for speed: nothing here waits for a sync */
+    struct rng rng;
+    int reported = 0;
+
+    assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
+    f->disk = disk_sim_disk(sim);
+    strcpy(f->path, "meta.db");
+    assert_int_equal(open_with(f, one, NULL), 0);
+    for (int i = 0; i < 200; i++) {
+        char name[20];
+
+        snprintf(name, sizeof(name), "item %d", i);
+        assert_int_equal(meta_write_wait(f->meta, add_item, name, NULL), 0);
+    }
+    meta_free(f->meta);
+    f->meta = NULL;
+    assert_int_equal(disk_read_file(f->disk, f->path, &good, NULL), 0);
+    rng_init(&rng, 7);
+    for (int round = 0; round < 150; round++) {
+        struct buf bad = {0};
+        struct err err = {0};
+        int64_t count = 0;
+        int rc;
+
+        assert_int_equal(buf_append_slice(&bad, buf_slice(&good)), 0);
+        for (int i = 0; i < 8; i++)
+            bad.ptr[rng_below(&rng, bad.len)] = (uint8_t)rng_u64(&rng);
+        if (round % 10 == 0)
+            bad.len = (size_t)rng_below(&rng, bad.len); /* cut short */
+        assert_int_equal(disk_write_file(f->disk, f->path, buf_slice(&bad), NULL), 0);
+        buf_deinit(&bad);
+        rc = open_with(f, one, &err);
+        if (!rc)
+            rc = meta_read(f->meta, count_items, &count, &err);
+        if (!rc)
+            rc = meta_check(f->meta, &err);
+        if (rc) {
+            assert_true(err.text[0] != '\0');
+            reported++;
+        }
+        meta_free(f->meta);
+        f->meta = NULL;
+    }
+    assert_true(reported > 30);
+    buf_deinit(&good);
+    disk_sim_free(sim);
+}
+
+static int refuse_writing(void *arg, enum disk_call call, const char *path)
+{
+    (void)path;
+    return call == CALL_PWRITE || (call == CALL_OPEN && *(bool *)arg) ? ERR_READONLY : 0;
+}
+
+static void a_read_only_folder_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+
+    meta_free(f->meta);
+    f->meta = NULL;
+    for (int i = 0; i < 2; i++) {
+        bool on_open = i == 0;
+        struct disk *faulty = NULL;
+        struct meta_options options = {
+            .path = f->path, .clock = clock_system(), .migrations = one};
+
+        assert_int_equal(
+            disk_fault_new(&faulty, disk_system(), refuse_writing, &on_open, NULL), 0);
+        options.disk = faulty;
+        assert_int_equal(meta_new(&f->meta, &options, &err), ERR_READONLY);
+        assert_non_null(strstr(err.text, f->path));
+        disk_fault_free(faulty);
+    }
 }
 
 /* ---- threads ---- */
@@ -554,6 +637,8 @@ int main(void)
         TEST(a_program_without_the_room_is_refused),
         TEST(migrations_run_once_and_newer_data_is_refused),
         TEST(another_programs_database_is_refused),
+        TEST(damaged_pages_are_refused_or_reported),
+        TEST(a_read_only_folder_is_named),
         TEST(groups_fail_one_by_one_and_readers_never_see_time_run_back),
         TEST(a_group_whose_disk_fails_is_told_the_truth_one_by_one),
         TEST(a_read_sees_one_point_in_time),
