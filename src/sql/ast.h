@@ -94,8 +94,7 @@ enum sql_op {
     SQL_OP_AND,
     SQL_OP_NOT,
     SQL_OP_EQ,
-    SQL_OP_NE,      /* <> */
-    SQL_OP_NE_BANG, /* != : the same, kept as written */
+    SQL_OP_NE, /* <>, and != which Flink itself refuses */
     SQL_OP_LT,
     SQL_OP_LE,
     SQL_OP_GT,
@@ -249,7 +248,7 @@ struct sql_call {
     enum { SQL_SEMANTICS_UNSET, SQL_RUNNING, SQL_FINAL } semantics;      /* MATCH_RECOGNIZE */
     /* JSON_* */
     const struct sql_type *returning;
-    bool json_format;                /* FORMAT JSON written */
+    bool json_format;                /* FORMAT JSON behind the first argument */
     enum sql_json_wrapper wrapper;
     enum sql_json_behavior on_empty, on_error;
     struct sql_expr *empty_default, *error_default;
@@ -473,7 +472,7 @@ enum sql_body_kind {
     SQL_BODY_SET,    /* left UNION right */
     SQL_BODY_QUERY   /* (query) with parentheses */
 };
-enum sql_set_op { SQL_SET_UNION, SQL_SET_INTERSECT, SQL_SET_EXCEPT, SQL_SET_MINUS };
+enum sql_set_op { SQL_SET_UNION, SQL_SET_INTERSECT, SQL_SET_EXCEPT };
 
 struct sql_body {
     enum sql_body_kind kind;

@@ -476,6 +476,11 @@ static struct bound_expr *bind_negative(struct binder *b, struct bound_expr *arg
         bound->text = arena_printf(b->arena, "-%s", arg->text);
         if (!bound->text)
             bind_nomem(b);
+        /* The least INT and BIGINT are one further from zero than the greatest. */
+        if (!strcmp(bound->text, "-2147483648"))
+            bound->type = sql_type_nullable(b->arena, &sql_type_int, arg->type->nullable);
+        else if (!strcmp(bound->text, "-9223372036854775808"))
+            bound->type = sql_type_nullable(b->arena, &sql_type_bigint, arg->type->nullable);
         return bound;
     }
     return bind_function2(b, arg->pos, "U-", arg, NULL);
@@ -485,7 +490,7 @@ static struct bound_expr *bind_negative(struct binder *b, struct bound_expr *arg
 
 static const char *const op_names[SQL_OP_COUNT] = {
     [SQL_OP_OR] = "OR",        [SQL_OP_AND] = "AND",    [SQL_OP_NOT] = "NOT",
-    [SQL_OP_EQ] = "=",         [SQL_OP_NE] = "<>",      [SQL_OP_NE_BANG] = "<>",
+    [SQL_OP_EQ] = "=",         [SQL_OP_NE] = "<>",
     [SQL_OP_LT] = "<",         [SQL_OP_LE] = "<=",      [SQL_OP_GT] = ">",
     [SQL_OP_GE] = ">=",        [SQL_OP_PLUS] = "+",     [SQL_OP_MINUS] = "-",
     [SQL_OP_TIMES] = "*",      [SQL_OP_DIVIDE] = "/",   [SQL_OP_MODULO] = "%",
@@ -515,7 +520,7 @@ static struct bound_expr *bind_row_equal(struct binder *b, struct scope *scope,
 
         all = all ? bind_function2(b, expr->pos, "AND", all, one) : one;
     }
-    return negate(b, all, expr->op == SQL_OP_NE || expr->op == SQL_OP_NE_BANG);
+    return negate(b, all, expr->op == SQL_OP_NE);
 }
 
 /* The end of a period whose second part may be an interval. */
@@ -575,7 +580,7 @@ static struct bound_expr *bind_operator(struct binder *b, struct scope *scope,
     if (!op_names[expr->op])
         bind_fail(b, ERR_UNSUPPORTED, expr->pos,
                   "operators on multisets and periods are not built yet");
-    if ((expr->op == SQL_OP_EQ || expr->op == SQL_OP_NE || expr->op == SQL_OP_NE_BANG) &&
+    if ((expr->op == SQL_OP_EQ || expr->op == SQL_OP_NE) &&
         args->list[0]->kind == SQL_EXPR_ROW && args->list[1]->kind == SQL_EXPR_ROW)
         return bind_row_equal(b, scope, expr);
     if (expr->op == SQL_OP_AND || expr->op == SQL_OP_OR)

@@ -493,7 +493,7 @@ static struct sql_bound *convert_outputs(struct binder *b, struct sql_bound *que
 static struct sql_bound *bind_set(struct binder *b, struct scope *outer,
                                   const struct sql_body *body)
 {
-    static const char *const names[] = {"UNION", "INTERSECT", "EXCEPT", "MINUS"};
+    static const char *const names[] = {"UNION", "INTERSECT", "EXCEPT"};
     struct sql_bound *bound = bound_query_new(b, QUERY_SET, body->pos);
 
     bound->op = body->op;

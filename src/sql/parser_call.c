@@ -402,7 +402,6 @@ static void parse_returning(struct parser *p, struct sql_call *call)
 {
     if (accept_kw(p, KW_RETURNING)) {
         call->returning = parse_type(p);
-        call->json_format |= accept_format_json(p);
     }
 }
 
@@ -447,7 +446,7 @@ static void parse_on_null(struct parser *p, struct sql_call *call)
     expect_kw(p, KW_NULL);
 }
 
-static void parse_json_pair(struct parser *p, struct sql_expr *expr, struct list *args)
+static void parse_json_pair(struct parser *p, struct list *args)
 {
     if (at_kw(p, KW_KEY) && peek_at(p, 1)->kind != TOK_COLON && !at_kw_ahead(p, 1, KW_VALUE))
         next(p);
@@ -455,14 +454,13 @@ static void parse_json_pair(struct parser *p, struct sql_expr *expr, struct list
     if (!accept(p, TOK_COLON) && !accept(p, TOK_COMMA))
         expect_kw(p, KW_VALUE);
     expr_add(p, args, parse_expr(p));
-    expr->call->json_format |= accept_format_json(p);
 }
 
 static void parse_json_object(struct parser *p, struct sql_expr *expr, struct list *args)
 {
     if (!at(p, TOK_RPAREN) && !at_kw_ahead(p, 1, KW_ON)) {
         do
-            parse_json_pair(p, expr, args);
+            parse_json_pair(p, args);
         while (accept(p, TOK_COMMA));
     }
     parse_on_null(p, expr->call);
@@ -472,10 +470,9 @@ static void parse_json_object(struct parser *p, struct sql_expr *expr, struct li
 static void parse_json_array(struct parser *p, struct sql_expr *expr, struct list *args)
 {
     if (!at(p, TOK_RPAREN) && !at_kw_ahead(p, 1, KW_ON)) {
-        do {
+        do
             expr_add(p, args, parse_expr(p));
-            expr->call->json_format |= accept_format_json(p);
-        } while (accept(p, TOK_COMMA));
+        while (accept(p, TOK_COMMA));
     }
     parse_on_null(p, expr->call);
     parse_returning(p, expr->call);
@@ -483,14 +480,13 @@ static void parse_json_array(struct parser *p, struct sql_expr *expr, struct lis
 
 static void parse_json_objectagg(struct parser *p, struct sql_expr *expr, struct list *args)
 {
-    parse_json_pair(p, expr, args);
+    parse_json_pair(p, args);
     parse_on_null(p, expr->call);
 }
 
 static void parse_json_arrayagg(struct parser *p, struct sql_expr *expr, struct list *args)
 {
     expr_add(p, args, parse_expr(p));
-    expr->call->json_format = accept_format_json(p);
     if (accept_kw(p, KW_ORDER)) {
         expect_kw(p, KW_BY);
         expr->call->order = parse_order_list(p);

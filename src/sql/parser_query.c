@@ -239,10 +239,8 @@ static struct sql_body *parse_body(struct parser *p)
 
         if (at_kw(p, KW_UNION))
             op = SQL_SET_UNION;
-        else if (at_kw(p, KW_EXCEPT))
+        else if (at_kw(p, KW_EXCEPT) || at_kw(p, KW_MINUS)) /* MINUS: Flink itself refuses it */
             op = SQL_SET_EXCEPT;
-        else if (at_kw(p, KW_MINUS))
-            op = SQL_SET_MINUS;
         else
             return left;
         if (count > SQL_SET_OPS_MAX)

@@ -312,7 +312,8 @@ static bool parse_nullability(struct parser *p)
 {
     if (accept_kw2(p, KW_NOT, KW_NULL))
         return false;
-    accept_kw(p, KW_NULL);
+    if (!at_kw_ahead(p, 1, KW_ON)) /* RETURNING INT NULL ON EMPTY: not the type's NULL */
+        accept_kw(p, KW_NULL);
     return true;
 }
 

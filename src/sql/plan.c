@@ -76,7 +76,7 @@ static void check_order(struct binder *b, const struct sql_bound *query)
 
 static void check_query(struct binder *b, struct plan *plan, const struct sql_bound *query)
 {
-    static const char *const sets[] = {"UNION", "INTERSECT", "EXCEPT", "MINUS"};
+    static const char *const sets[] = {"UNION", "INTERSECT", "EXCEPT"};
 
     if (query->kind == QUERY_VALUES && query->from == NULL)
         return;

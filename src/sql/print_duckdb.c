@@ -879,7 +879,6 @@ static void print_set(struct printer *p, const struct sql_bound *query, bool nam
         [SQL_SET_UNION] = ") UNION",
         [SQL_SET_INTERSECT] = ") INTERSECT",
         [SQL_SET_EXCEPT] = ") EXCEPT",
-        [SQL_SET_MINUS] = ") EXCEPT",
     };
 
     put(p, "(");

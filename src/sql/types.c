@@ -282,7 +282,7 @@ static int print_row(const struct sql_type *type, struct buf *out)
         if (!rc)
             rc = sql_type_print(type->fields[i].type, out);
         if (!rc && type->fields[i].comment) {
-            rc = buf_append_str(out, " COMMENT ");
+            rc = buf_append_u8(out, ' ');
             if (!rc)
                 rc = print_quoted(out, type->fields[i].comment, '\'');
         }

@@ -1,0 +1,2 @@
+-- line 2, column 8: unexpected sign '@'
+SELECT @a;

@@ -1,0 +1,2 @@
+-- line 2, column 6: found 'DATABASE' after SHOW; did you mean DATABASES?
+SHOW DATABASE;
