@@ -28,8 +28,7 @@ static int refuse(struct s3_call *call, enum s3_code code, const char *text)
     return ERR_INVALID;
 }
 
-/* --- what the headers say ----------------------------------------------------------------------
- */
+/* --- what the headers say --------------------------------------------------------------------- */
 
 static int read_framing(struct s3_call *call)
 {
@@ -145,8 +144,7 @@ int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max)
     return rc;
 }
 
-/* --- bytes out of their frames -----------------------------------------------------------------
- */
+/* --- bytes out of their frames ---------------------------------------------------------------- */
 
 static int take(struct s3_call *call, struct slice bytes)
 {
@@ -327,8 +325,7 @@ int s3_body_piece(struct s3_call *call, struct slice piece)
     return call->body.framing == S3_PLAIN ? take(call, piece) : take_framed(call, piece);
 }
 
-/* --- the end: everything that was said must be true --------------------------------------------
- */
+/* --- the end: everything that was said must be true ------------------------------------------- */
 
 static int check_sha256(struct s3_call *call)
 {

@@ -119,8 +119,7 @@ static void get_location(struct s3_call *call)
     s3_reply_xml(call, &xml);
 }
 
-/* --- listing objects -----------------------------------------------------------------------------
- */
+/* --- listing objects -------------------------------------------------------------------------- */
 
 struct listing {
     const char *prefix, *delimiter, *start_after;

@@ -25,8 +25,7 @@ static const struct {
     {"response-expires", "Expires"},
 };
 
-/* --- conditions and ranges ----------------------------------------------------------------------
- */
+/* --- conditions and ranges -------------------------------------------------------------------- */
 
 bool s3_etag_matches(const char *list, const char *etag)
 {
@@ -126,8 +125,7 @@ enum s3_range s3_range(const char *text, int64_t size, int64_t *pos, int64_t *le
     return S3_RANGE_OK;
 }
 
-/* --- get and head -------------------------------------------------------------------------------
- */
+/* --- get and head ----------------------------------------------------------------------------- */
 
 static void put_metadata(struct s3_call *call, const struct store_info *info, bool whole)
 {
@@ -281,8 +279,7 @@ static void head_object(struct s3_call *call)
     http_reply_length(call->reply, NULL, len);
 }
 
-/* --- put ----------------------------------------------------------------------------------------
- */
+/* --- put -------------------------------------------------------------------------------------- */
 
 /* "aws-chunked,gzip" is gzip: the first part is the transfer's, not the object's. */
 static const char *without_aws_chunked(struct arena *arena, const char *value)
@@ -418,8 +415,7 @@ static void put_object(struct s3_call *call)
         http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
 }
 
-/* --- copy ---------------------------------------------------------------------------------------
- */
+/* --- copy ------------------------------------------------------------------------------------- */
 
 int s3_copy_source(struct s3_call *call, const char **bucket, const char **key)
 {
@@ -569,8 +565,7 @@ static void copy_object(struct s3_call *call)
     s3_reply_xml(call, &xml);
 }
 
-/* --- delete -------------------------------------------------------------------------------------
- */
+/* --- delete ----------------------------------------------------------------------------------- */
 
 static void delete_object(struct s3_call *call)
 {

@@ -37,8 +37,7 @@ void s3_reply_xml(struct s3_call *call, struct buf *xml)
     buf_deinit(xml);
 }
 
-/* --- the address --------------------------------------------------------------------------------
- */
+/* --- the address ------------------------------------------------------------------------------ */
 
 /* BUCKET of "BUCKET.domain:port"; len 0: path style. */
 static struct slice host_bucket(struct s3_call *call)
@@ -79,8 +78,7 @@ static bool read_address(struct s3_call *call)
     return true;
 }
 
-/* --- who asks -----------------------------------------------------------------------------------
- */
+/* --- who asks --------------------------------------------------------------------------------- */
 
 static const char *secret_of(const struct s3_server *server, const char *access_key)
 {
@@ -144,8 +142,7 @@ static bool check_caller(struct s3_call *call)
     return true;
 }
 
-/* --- what is asked ------------------------------------------------------------------------------
- */
+/* --- what is asked ---------------------------------------------------------------------------- */
 
 static bool fits(struct s3_call *call, const struct s3_op *op)
 {
@@ -242,8 +239,7 @@ static void run(struct http_request *req, struct http_reply *reply, void *arg)
     finish(call);
 }
 
-/* --- health, and refusals that never became a call ----------------------------------------------
- */
+/* --- health, and refusals that never became a call -------------------------------------------- */
 
 static void health(struct http_request *req, struct http_reply *reply, void *arg)
 {
@@ -278,8 +274,7 @@ static const struct http_route routes[] = {
     {"*", "/{path...}", run, begin},
 };
 
-/* --- the server ---------------------------------------------------------------------------------
- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 int s3_server_port(const struct s3_server *server)
 {

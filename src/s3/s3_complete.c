@@ -1,0 +1,377 @@
+/* s3_complete.c - the end of a multipart upload: the parts become one object.
+ *
+ * The parts listed are joined into a staged file, which the store then names; the folder of the
+ * upload goes last. Asked again for an upload that is gone, the answer is yes when the object is
+ * there with the ETag that these parts make: the first answer may have been lost.
+ */
+#include <stdio.h>
+#include <strings.h>
+
+#include "s3/s3_upload.h"
+
+static const struct part *find_part(const struct parts *parts, int number)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        if (parts->list[i].number == number)
+            return &parts->list[i];
+    return NULL;
+}
+
+struct wanted {
+    int number;
+    char md5[33];
+};
+
+static bool parse_etag(const char *text, char md5[33])
+{
+    size_t quotes = strspn(text, "\" "), len = strcspn(text + quotes, "\" ");
+
+    if (len != 32)
+        return false;
+    memcpy(md5, text + quotes, 32);
+    md5[32] = '\0';
+    return true;
+}
+
+/* The parts listed in the body, in the arena. Answers itself. */
+static int read_wanted(struct s3_call *call, struct wanted *list, size_t *count)
+{
+    const char *path, *text;
+    struct wanted next = {0};
+    struct err err = {0};
+    enum s3_code code = S3_MALFORMED_XML;
+    struct xml xml;
+    int rc;
+
+    xml_init(&xml, call->arena, buf_slice(&call->body.text));
+    while (xml_next(&xml, &path, &text, &rc, &err)) {
+        int64_t number = 0;
+
+        if (strcmp(path, "CompleteMultipartUpload/Part/PartNumber") == 0) {
+            rc = slice_to_i64(slice_str(text), &number);
+            next.number = number > 0 && number <= S3_PARTS_MAX ? (int)number : 0;
+        } else if (strcmp(path, "CompleteMultipartUpload/Part/ETag") == 0 &&
+                   !parse_etag(text, next.md5)) {
+            code = S3_INVALID_PART;
+            rc = ERR_INVALID;
+        } else if (strcmp(path, "CompleteMultipartUpload/Part") == 0) {
+            if (!next.number || !next.md5[0] || *count == S3_PARTS_MAX) {
+                rc = ERR_INVALID;
+            } else if (*count && next.number <= list[*count - 1].number) {
+                code = S3_INVALID_PART_ORDER;
+                rc = ERR_INVALID;
+            } else {
+                list[(*count)++] = next;
+                next = (struct wanted){0};
+            }
+        }
+        if (rc)
+            break;
+    }
+    xml_deinit(&xml);
+    if (!rc && *count == 0)
+        rc = ERR_INVALID;
+    if (rc)
+        s3_error(call, code, NULL);
+    return rc;
+}
+
+/* "MD5 of the parts' MD5s"-COUNT. */
+static int joined_etag(const struct wanted *list, size_t count, char out[48])
+{
+    struct digest *digest;
+    uint8_t raw[32];
+    char hex[33];
+
+    if (digest_new(&digest, DIGEST_MD5))
+        return ERR_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (hex_decode(slice_of(list[i].md5, 32), raw)) {
+            digest_free(digest);
+            return ERR_INVALID;
+        }
+        digest_update(digest, raw, 16);
+    }
+    digest_final(digest, raw);
+    hex_encode(raw, 16, hex);
+    snprintf(out, 48, "%s-%zu", hex, count);
+    return 0;
+}
+
+/* Are the parts there, with these ETags, and large enough? Gives their files in order. */
+static int check_wanted(struct s3_call *call, const struct parts *parts, const struct wanted *list,
+                        size_t count, const struct part **chosen)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct part *part = find_part(parts, list[i].number);
+
+        if (!part || strcasecmp(part->md5, list[i].md5)) {
+            s3_error(call, S3_INVALID_PART, NULL);
+            return ERR_INVALID;
+        }
+        if (i + 1 < count && part->size < S3_PART_MIN) {
+            s3_error(call, S3_ENTITY_TOO_SMALL, NULL);
+            return ERR_INVALID;
+        }
+        chosen[i] = part;
+    }
+    return 0;
+}
+
+/* The checksum of the whole that a client may tell at the end: of all bytes (FULL_OBJECT), or of
+ * the parts' checksums (COMPOSITE, with or without "-PARTS" behind). Clients leave out which of the
+ * two they mean, so both are computed. */
+struct joined_sum {
+    const char *expected; /* NULL: none was told */
+    enum s3_sum kind;
+    struct s3_checksum full, composite;
+    char found[80]; /* the one that was meant */
+};
+
+static void joined_sum_deinit(struct joined_sum *sum)
+{
+    s3_checksum_deinit(&sum->full);
+    s3_checksum_deinit(&sum->composite);
+}
+
+static int joined_sum_begin(struct s3_call *call, struct joined_sum *sum)
+{
+    *sum = (struct joined_sum){0};
+    for (int kind = 0; kind < S3_SUM_COUNT && !sum->expected; kind++) {
+        sum->expected = s3_header(call, s3_sum_header((enum s3_sum)kind));
+        sum->kind = (enum s3_sum)kind;
+    }
+    if (!sum->expected)
+        return 0;
+    return s3_checksum_new(&sum->full, sum->kind) || s3_checksum_new(&sum->composite, sum->kind)
+               ? ERR_NOMEM
+               : 0;
+}
+
+/* False: the parts give another one. */
+static bool joined_sum_end(struct joined_sum *sum, size_t count)
+{
+    char full[64], composite[64];
+    size_t len = strcspn(sum->expected, "-");
+
+    s3_checksum_final(&sum->full, full);
+    s3_checksum_final(&sum->composite, composite);
+    if (strcmp(sum->expected, full) == 0)
+        snprintf(sum->found, sizeof(sum->found), "%s", full);
+    else
+        snprintf(sum->found, sizeof(sum->found), "%s-%zu", composite, count);
+    return strcmp(sum->expected, full) == 0 ||
+           (len == strlen(composite) && memcmp(sum->expected, composite, len) == 0);
+}
+
+/* In a composite sum a part counts by the bytes of its own. */
+static int joined_sum_part(struct joined_sum *sum, struct s3_checksum *part)
+{
+    struct buf raw = {.max = 64};
+    char text[64];
+    int rc;
+
+    s3_checksum_final(part, text);
+    rc = base64_decode(slice_str(text), &raw);
+    if (!rc)
+        s3_checksum_update(&sum->composite, buf_slice(&raw));
+    buf_deinit(&raw);
+    return rc;
+}
+
+struct joining {
+    struct disk *disk;
+    struct file *to;
+    int64_t pos;
+    uint8_t *piece; /* S3_COPY_BYTES */
+    struct joined_sum *sum;
+};
+
+static int append_part(struct joining *joining, const char *path, int64_t size, struct err *err)
+{
+    struct joined_sum *sum = joining->sum;
+    struct s3_checksum own = {0};
+    struct file *from = NULL;
+    int64_t done = 0;
+    int rc = disk_open(joining->disk, &from, path, DISK_READ, err);
+
+    if (!rc && sum->expected)
+        rc = s3_checksum_new(&own, sum->kind);
+    while (!rc && done < size) {
+        size_t want = size - done < (int64_t)S3_COPY_BYTES ? (size_t)(size - done) : S3_COPY_BYTES;
+
+        rc = file_read_all(from, joining->piece, want, done, err);
+        if (!rc && sum->expected) {
+            s3_checksum_update(&sum->full, slice_of(joining->piece, want));
+            s3_checksum_update(&own, slice_of(joining->piece, want));
+        }
+        if (!rc)
+            rc = file_pwrite(joining->to, joining->piece, want, joining->pos, err);
+        done += (int64_t)want;
+        joining->pos += (int64_t)want;
+    }
+    if (!rc && sum->expected)
+        rc = joined_sum_part(sum, &own);
+    s3_checksum_deinit(&own);
+    file_close(from);
+    return rc;
+}
+
+static int join(struct s3_call *call, const struct upload *upload, const struct part **chosen,
+                size_t count, const char *path, struct joined_sum *sum, struct err *err)
+{
+    struct joining joining = {
+        .disk = s3_disk(call->server), .piece = malloc(S3_COPY_BYTES), .sum = sum};
+    int rc = joining.piece ? disk_open(joining.disk, &joining.to, path,
+                                       DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, err)
+                           : ERR_NOMEM;
+
+    for (size_t i = 0; i < count && !rc; i++) {
+        const char *from = arena_printf(call->arena, "%s/%s", upload->dir, chosen[i]->name);
+
+        rc = from ? append_part(&joining, from, chosen[i]->size, err) : ERR_NOMEM;
+    }
+    file_close(joining.to);
+    free(joining.piece);
+    return rc;
+}
+
+static void reply_completed(struct s3_call *call, const char *etag)
+{
+    struct buf xml = {0}, where = {0};
+    char quoted[64];
+
+    snprintf(quoted, sizeof(quoted), "\"%s\"", etag);
+    buf_printf(&where, "http://%s%s", s3_header(call, "host") ? s3_header(call, "host") : "",
+               http_path(call->req));
+    buf_append_str(&xml, "<CompleteMultipartUploadResult" S3_XMLNS ">");
+    xml_element(&xml, "Location", buf_cstr(&where) ? (const char *)where.ptr : "");
+    xml_element(&xml, "Bucket", call->bucket);
+    xml_element(&xml, "Key", call->key);
+    xml_element(&xml, "ETag", quoted);
+    buf_append_str(&xml, "</CompleteMultipartUploadResult>");
+    buf_deinit(&where);
+    s3_reply_xml(call, &xml);
+}
+
+/* The answer to an earlier complete may have been lost: is the object there, made of these parts?
+ */
+static bool completed_before(struct s3_call *call, const char *etag)
+{
+    struct store *store = call->server->store;
+    struct store_info info;
+
+    return store->ops->head(store, call->bucket, call->key, &info, NULL) == 0 &&
+           strcmp(info.etag, etag) == 0;
+}
+
+/* The metadata kept since the beginning, the checksum of the whole, the sizes of the parts. */
+static const char *joined_metadata(struct s3_call *call, const struct upload *upload,
+                                   const struct joined_sum *sum, const struct part **chosen,
+                                   size_t count)
+{
+    const char *kept = json_string_value(json_object_get(upload->info, "metadata")), *text = kept;
+    int64_t *sizes = ARENA_ARRAY(call->arena, int64_t, count);
+    struct buf printed = {.max = sizeof(((struct store_info *)0)->metadata) - 1};
+    const char *parts;
+    json_t *metadata = NULL;
+
+    for (size_t i = 0; sizes && i < count; i++)
+        sizes[i] = chosen[i]->size;
+    parts = sizes ? s3_part_sizes(call->arena, sizes, count) : NULL;
+    if (kept)
+        json_parse(slice_str(kept), &metadata, NULL);
+    if (!metadata)
+        metadata = json_object();
+    if (sum->expected)
+        json_object_set_new(metadata, s3_sum_header(sum->kind), json_string(sum->found));
+    if (parts)
+        json_object_set_new(metadata, S3_PART_SIZES, json_string(parts));
+    if (json_print(metadata, 0, &printed, NULL) == 0) /* too long: only what the user gave */
+        text = arena_cstr(call->arena, buf_slice(&printed));
+    json_decref(metadata);
+    buf_deinit(&printed);
+    return text;
+}
+
+static void read_conditions(struct s3_call *call, struct store_put_options *out)
+{
+    const char *none = s3_header(call, "if-none-match"), *match = s3_header(call, "if-match");
+
+    out->if_none_match = none && strcmp(none, "*") == 0;
+    if (match) {
+        match += match[0] == '"';
+        out->if_match = arena_cstr(call->arena, slice_of(match, strcspn(match, "\"")));
+    }
+}
+
+/* Joins the parts and puts them. Answers itself when it fails. */
+static int put_joined(struct s3_call *call, const struct upload *upload, const struct part **chosen,
+                      size_t count, const char *etag)
+{
+    struct store *store = call->server->store;
+    struct store_put_options options = {
+        .etag = etag,
+        .content_type = json_string_value(json_object_get(upload->info, "content_type"))};
+    const char *path = s3_staged_path(call->server, call->arena);
+    struct joined_sum sum;
+    struct err err = {0};
+    int rc = joined_sum_begin(call, &sum);
+
+    read_conditions(call, &options);
+    if (!rc)
+        rc = path ? join(call, upload, chosen, count, path, &sum, &err) : ERR_NOMEM;
+    if (!rc && sum.expected && !joined_sum_end(&sum, count)) {
+        s3_error(call, S3_BAD_DIGEST, "The checksum is not that of the parts.");
+        disk_unlink(s3_disk(call->server), path, NULL);
+        return ERR_INVALID;
+    }
+    options.user_metadata = joined_metadata(call, upload, &sum, chosen, count);
+    if (!rc)
+        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, NULL, &err);
+    if (rc) {
+        s3_fail(call, rc, &err);
+        disk_unlink(s3_disk(call->server), path, NULL);
+    }
+    joined_sum_deinit(&sum);
+    return rc;
+}
+
+void s3_complete_upload(struct s3_call *call)
+{
+    struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
+    const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
+    struct upload upload = {0};
+    struct parts parts;
+    struct err err = {0};
+    size_t count = 0;
+    char etag[48];
+    int rc;
+
+    if (!list || !chosen) {
+        s3_error(call, S3_INTERNAL_ERROR, NULL);
+        return;
+    }
+    if (read_wanted(call, list, &count))
+        return;
+    if (joined_etag(list, count, etag)) {
+        s3_error(call, S3_INVALID_PART, NULL);
+        return;
+    }
+    if (s3_upload_find(call, &upload)) {
+        if (completed_before(call, etag)) {
+            http_reply_clear(call->reply);
+            reply_completed(call, etag);
+        }
+        return;
+    }
+    rc = s3_upload_parts(call, &upload, &parts, &err);
+    if (rc)
+        s3_fail(call, rc, &err);
+    else if (check_wanted(call, &parts, list, count, chosen) == 0 &&
+             put_joined(call, &upload, chosen, count, etag) == 0) {
+        disk_remove_tree(s3_disk(call->server), upload.dir, NULL);
+        reply_completed(call, etag);
+    }
+    json_decref(upload.info);
+}
