@@ -1,2 +1,2 @@
--- line 2, column 30: this is no range of an interval
+-- line 2, column 31: this is no range of an interval
 SELECT INTERVAL '1' SECOND TO DAY;
