@@ -59,6 +59,7 @@ struct list_job {
     struct arena *arena;
     int64_t snapshot_id, sequence_number;
     struct path_list *written; /* gets every manifest made */
+    struct path_list *dropped; /* gets the new files of rewrites left out; NULL: not wanted */
 };
 /* Writes one manifest and its line, sequence numbers filled in. */
 int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,

@@ -207,5 +207,9 @@ int lake_maintain_run(struct lake *lake, const struct lake_metadata *metadata,
             (*rewrites)[(*count)++] = (struct lake_rewrite){
                 merge->files, merge->file_count, files, made, merge->base_sequence_number};
     }
+    for (size_t i = 0; i < *count && rc; i++)
+        for (size_t k = 0; k < (*rewrites)[i].added_count; k++)
+            lake_remove_files(lake, &(*rewrites)[i].added[k].path, 1);
+    *count = rc ? 0 : *count;
     return rc;
 }

@@ -70,6 +70,7 @@ struct lake_manifest_file {
     size_t partition_count;
     struct slice key_metadata;
     int64_t first_row_id; /* -1 */
+    int64_t numbered_rows; /* v3, not in the file: live rows whose entries have ids of their own */
 };
 
 struct lake_manifest {

@@ -545,6 +545,8 @@ static void summarise_counts(const struct lake_entry *entries, size_t count,
 
         ++*files[entries[i].status];
         *rows[entries[i].status] += entries[i].file.record_count;
+        if (entries[i].status != LAKE_DELETED && entries[i].file.first_row_id >= 0)
+            line->numbered_rows += entries[i].file.record_count;
         if (entries[i].status != LAKE_DELETED && seq >= 0 &&
             (line->min_sequence_number < 0 || seq < line->min_sequence_number))
             line->min_sequence_number = seq;

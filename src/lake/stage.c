@@ -155,7 +155,7 @@ static int64_t count_partitions(const struct lake_data_file *files, size_t count
 static int write_added(struct lake_staged *s, const struct lake_metadata *base,
                        const struct lake_change *change, struct err *err)
 {
-    struct list_job job = {s->lake, base, &s->arena, s->append_id, -1, &s->kept};
+    struct list_job job = {s->lake, base, &s->arena, s->append_id, -1, &s->kept, NULL};
     int rc = 0;
 
     for (size_t k = 0; k < base->spec_count && !rc; k++) {
@@ -261,7 +261,7 @@ static int64_t assign_row_ids(struct attempt *a)
         if (line->content != 0 || line->first_row_id >= 0)
             continue;
         line->first_row_id = a->next_row_id;
-        a->next_row_id += line->added_rows + line->existing_rows;
+        a->next_row_id += line->added_rows + line->existing_rows - line->numbered_rows;
     }
     return first;
 }
@@ -366,7 +366,7 @@ static int stage_append(struct attempt *a, bool merge)
 {
     struct lake_staged *s = a->staged;
     struct list_job job = {s->lake, a->base, &s->attempt, s->append_id, ++a->sequence_number,
-                           &s->written};
+                           &s->written, NULL};
     struct lines lines = {0};
     json_t *summary = json_object();
     int rc = 0;
@@ -403,7 +403,7 @@ static int stage_replace(struct attempt *a)
 {
     struct lake_staged *s = a->staged;
     struct list_job job = {s->lake, a->base, &s->attempt, s->replace_id, a->sequence_number + 1,
-                           &s->written};
+                           &s->written, &s->garbage};
     struct rewrite_totals t = {0};
     json_t *summary;
     bool ok;
@@ -459,6 +459,7 @@ static int update_expiry(struct attempt *a, size_t fresh)
 {
     struct lake_staged *s = a->staged;
     struct expiry expiry;
+    size_t before = s->garbage.count;
     json_t *ids = json_array();
     int rc = expire_pick(a->base, a->branch, fresh, a->now_ms, &s->attempt, &expiry, a->err);
 
@@ -466,7 +467,7 @@ static int update_expiry(struct attempt *a, size_t fresh)
         /* What cannot be read now is left to lake_orphans_remove: the commit matters more. */
         diag_warn("lake", "%s: expired files stay behind: %s", s->name,
                   a->err ? a->err->text : "");
-        s->garbage.count = 0;
+        s->garbage.count = before;
         if (a->err)
             *a->err = (struct err){0};
     }

@@ -8,7 +8,8 @@
  *     else                 lake_staged_abandon  removes what was written
  *
  * Staging again keeps the manifest of added files and rewrites list and metadata only. A rewrite
- * (merge) whose inputs are no longer all live is dropped, never forced: `rewrites_kept` tells.
+ * (merge) whose inputs are no longer all live is dropped, never forced: `rewrites_kept` tells, and
+ * settling removes its new files; after any other end they stay the caller's.
  * One metadata file carries everything: an append snapshot, then a replace snapshot when files
  * were merged, expiry, manifest merging and pruning of the metadata log. So readers that follow
  * appends see the append, and compaction can never conflict with the writer it rides with.

@@ -295,9 +295,10 @@ int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_re
     int rc = touched && keep ? 0 : err_set(err, ERR_NOMEM, "rewrite");
 
     for (size_t i = 0; i < count && !rc; i++) {
-        if (newer_deletes(lines, rewrites[i].base_sequence_number))
-            continue;
-        rc = find_files(job, lines, &rewrites[i], &loaded, touched, &keep[i], err);
+        if (!newer_deletes(lines, rewrites[i].base_sequence_number))
+            rc = find_files(job, lines, &rewrites[i], &loaded, touched, &keep[i], err);
+        for (size_t k = 0; k < rewrites[i].added_count && !keep[i] && !rc; k++)
+            rc = path_list_add(job->dropped, job->arena, rewrites[i].added[k].path);
         for (size_t k = 0; k < rewrites[i].removed_count && keep[i] && !rc; k++)
             if (path_set_add(&removed, rewrites[i].removed[k].file.path) < 0)
                 rc = err_set(err, ERR_NOMEM, "rewrite");

@@ -298,6 +298,12 @@ static void a_merge_of_files_that_are_gone_is_dropped(void **state)
     base = bench_metadata(&b);
     assert_int_equal(live_files(&b, base, &rows), 2);
     assert_int_equal(rows, 7);
+    {
+        struct store_info info; /* and what was made for it is gone */
+
+        assert_int_equal(b.store->ops->head(b.store, "w", "t/data/merged", &info, &b.err),
+                         ERR_NOENT);
+    }
     lake_metadata_free(base);
     arena_deinit(&arena);
     bench_deinit(&b);
@@ -344,6 +350,60 @@ static void expiry_spares_what_a_tag_names(void **state)
         assert_int_equal(live_files(&b, m, &rows), 3);
         assert_int_equal(rows, 3);
     }
+    lake_metadata_free(m);
+    arena_deinit(&arena);
+    bench_deinit(&b);
+}
+
+/* v3: rows have ids, counted on by every append; nothing merges, since rows must keep theirs. */
+static void appends_to_v3_tables_number_their_rows(void **state)
+{
+    struct bench b;
+    struct lake_metadata *m, *next;
+    struct lake_manifest_list *list;
+    struct lake_merges merges;
+    struct arena arena = {0};
+    const char *location;
+    json_t *updates = json_pack("[{s:s, s:i}]", "action", "upgrade-format-version",
+                                "format-version", 3);
+
+    (void)state;
+    bench_init(&b);
+    bench_table(&b, NULL, true);
+    append(&b, "v2", 10, 100, true); /* rows from before the upgrade get ids with the next commit */
+    m = bench_metadata(&b);
+    assert_int_equal(lake_metadata_apply(m, NULL, updates, m->last_updated_ms + 1, &next, &b.err),
+                     0);
+    assert_int_equal(lake_metadata_store(b.lake, next, m, b.location, &arena, &location, NULL, NULL,
+                                         &b.err), 0);
+    snprintf(b.location, sizeof(b.location), "%s", location);
+    lake_metadata_free(m);
+    lake_metadata_free(next);
+    json_decref(updates);
+    for (int i = 0; i < 12; i++)
+        append(&b, arena_printf(&arena, "v3-%d", i), 5, 100, true);
+    m = bench_metadata(&b);
+    assert_int_equal(m->format_version, 3);
+    assert_int_equal(m->next_row_id, 70);
+    assert_int_equal(lake_metadata_snapshot(m)->first_row_id, 65);
+    assert_int_equal(lake_metadata_snapshot(m)->added_rows, 5);
+    assert_int_equal(lake_manifest_list_load(b.lake, m, lake_metadata_snapshot(m), &list, &b.err),
+                     0);
+    for (size_t i = 0; i < list->file_count; i++) {
+        struct lake_manifest *manifest;
+
+        assert_true(list->files[i].first_row_id >= 0);
+        assert_int_equal(lake_manifest_load(b.lake, m, &list->files[i], &manifest, &b.err), 0);
+        for (size_t k = 0; k < manifest->entry_count; k++)
+            if (strstr(manifest->entries[k].file.path, "v2"))
+                assert_int_equal(manifest->entries[k].file.first_row_id, 5);
+            else
+                assert_true(manifest->entries[k].file.first_row_id % 5 == 0);
+        lake_manifest_free(manifest);
+    }
+    lake_manifest_list_free(list);
+    assert_int_equal(lake_maintain_pick(b.lake, m, &arena, &merges, &b.err), 0);
+    assert_int_equal(merges.count, 0);
     lake_metadata_free(m);
     arena_deinit(&arena);
     bench_deinit(&b);
@@ -473,6 +533,7 @@ int main(void)
         cmocka_unit_test(a_merge_of_files_that_are_gone_is_dropped),
         cmocka_unit_test(expiry_spares_what_a_tag_names),
         cmocka_unit_test(a_day_of_commits_stays_small),
+        cmocka_unit_test(appends_to_v3_tables_number_their_rows),
         cmocka_unit_test(any_disk_call_may_fail),
         cmocka_unit_test(the_power_may_go_at_any_disk_call),
     };

@@ -304,6 +304,18 @@ int lake_writer_new(struct lake_writer **out, const struct lake_writer_options *
     return 0;
 }
 
+bool lake_writer_fits(const struct lake_writer *w, const struct lake_metadata *m)
+{
+    const json_t *a = w->metadata->doc, *b = m->doc;
+    static const char *const keys[] = {"table-uuid", "location", "current-schema-id",
+                                       "default-spec-id", "default-sort-order-id", "properties"};
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+            return false;
+    return true;
+}
+
 static void part_close(struct lake_writer *w, struct part *part)
 {
     w->open -= part->copy != NULL;

@@ -33,6 +33,10 @@ int lake_writer_new(struct lake_writer **out, const struct lake_writer_options *
                     struct err *err);
 void lake_writer_free(struct lake_writer *writer);
 
+/* True while `metadata` asks for the same files as the one the writer was made with: schema, spec,
+ * location and properties. Then the writer can go on though the table was committed to. */
+bool lake_writer_fits(const struct lake_writer *writer, const struct lake_metadata *metadata);
+
 /* Push form; takes the batch's chunks. A NULL in a required column: ERR_INVALID, file unharmed:
  * nothing of the batch was written. */
 int lake_writer_write(struct lake_writer *writer, struct vec_batch *batch, struct err *err);
