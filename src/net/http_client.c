@@ -37,8 +37,7 @@ static void curl_start(void)
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* --- handles ------------------------------------------------------------------------------------
- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 static CURL *handle_take(struct http_client *client)
 {
@@ -65,8 +64,7 @@ static void handle_give(struct http_client *client, CURL *handle)
         curl_easy_cleanup(handle);
 }
 
-/* --- libcurl's callbacks -------------------------------------------------------------------------
- */
+/* --- libcurl's callbacks ---------------------------------------------------------------------- */
 
 static size_t on_send(char *ptr, size_t size, size_t count, void *arg)
 {
@@ -168,8 +166,7 @@ static size_t on_header(char *ptr, size_t size, size_t count, void *arg)
     return transfer->rc ? 0 : size * count;
 }
 
-/* --- one call ------------------------------------------------------------------------------------
- */
+/* --- one call --------------------------------------------------------------------------------- */
 
 static bool has_body(const struct http_call *call)
 {
@@ -370,8 +367,7 @@ const char *http_answer_header(const struct http_answer *answer, const char *nam
     return NULL;
 }
 
-/* --- the client ----------------------------------------------------------------------------------
- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 int http_client_new(struct http_client **out, const struct http_client_options *options,
                     struct err *err)

@@ -18,8 +18,7 @@
 #define SKEW_US   ((int64_t)15 * 60 * 1000000)
 #define WEEK_S    ((int64_t)7 * 24 * 3600)
 
-/* --- dates (proleptic Gregorian; days from civil, Howard Hinnant) ------------------------------
- */
+/* --- dates (proleptic Gregorian; days from civil, Howard Hinnant) ----------------------------- */
 
 static int64_t days_of(int64_t year, int64_t month, int64_t day)
 {
@@ -270,17 +269,22 @@ static const char *header(const struct sigv4_request *request, const char *name)
     return NULL;
 }
 
-/* First value of a query parameter, decoded; NULL: absent or not to be decoded. */
+/* First value of a query parameter, decoded; NULL: absent or not to be decoded. Memory that ran out
+ * is noted in *rc, lest a request seem malformed. */
 static const char *parameter(struct arena *arena, const struct sigv4_request *request,
-                             const char *wanted)
+                             const char *wanted, int *rc)
 {
     struct slice rest = slice_str(request->query), name, value;
-    const char *text;
+    const char *text = NULL;
 
-    while (url_query_next(&rest, &name, &value))
-        if (slice_is(name, wanted))
-            return url_decode(arena, value, true, &text) ? NULL : text;
-    return NULL;
+    while (url_query_next(&rest, &name, &value)) {
+        if (!slice_is(name, wanted))
+            continue;
+        if (url_decode(arena, value, true, &text) == ERR_NOMEM)
+            *rc = ERR_NOMEM;
+        break;
+    }
+    return text;
 }
 
 /* "KEY/20130524/us-east-1/s3/aws4_request"; the key may hold slashes. */
@@ -307,9 +311,10 @@ static int parse_credential(struct arena *arena, const char *credential, struct 
 }
 
 /* The value of "Name=..." in the Authorization header, up to a comma. */
-static const char *auth_field(struct arena *arena, const char *text, const char *name)
+static const char *auth_field(struct arena *arena, const char *text, const char *name, int *rc)
 {
     size_t len = strlen(name);
+    const char *value;
 
     while (*text) {
         size_t end;
@@ -320,7 +325,9 @@ static const char *auth_field(struct arena *arena, const char *text, const char 
             end -= len + 1;
             while (end && (text[len + end] == ' ' || text[len + end] == '\t'))
                 end--;
-            return arena_cstr(arena, slice_of(text + len + 1, end));
+            value = arena_cstr(arena, slice_of(text + len + 1, end));
+            *rc = value ? *rc : ERR_NOMEM;
+            return value;
         }
         text += end;
     }
@@ -331,6 +338,7 @@ static int parse_header_auth(struct arena *arena, const struct sigv4_request *re
                              const char *text, struct sigv4_auth *out, struct err *err)
 {
     const char *credential;
+    int rc = 0;
 
     if (strncmp(text, "AWS ", 4) == 0)
         return err_set(err, ERR_UNSUPPORTED,
@@ -339,40 +347,46 @@ static int parse_header_auth(struct arena *arena, const struct sigv4_request *re
         !strchr(" \t", text[sizeof(ALGORITHM) - 1]) || !text[sizeof(ALGORITHM) - 1])
         return err_set(err, ERR_UNSUPPORTED, "authorization scheme is not AWS4-HMAC-SHA256");
     text += sizeof(ALGORITHM);
-    credential = auth_field(arena, text, "Credential");
-    out->signed_headers = auth_field(arena, text, "SignedHeaders");
-    out->signature = auth_field(arena, text, "Signature");
+    credential = auth_field(arena, text, "Credential", &rc);
+    out->signed_headers = auth_field(arena, text, "SignedHeaders", &rc);
+    out->signature = auth_field(arena, text, "Signature", &rc);
     out->date = header(request, "x-amz-date");
     out->payload = header(request, "x-amz-content-sha256");
     out->token = header(request, "x-amz-security-token");
     out->expires_s = -1;
     if (!out->payload)
         out->payload = SIGV4_EMPTY_SHA256;
-    if (!credential || !out->signed_headers || !out->signature ||
-        parse_credential(arena, credential, out))
-        return err_set(err, ERR_INVALID, "the Authorization header is malformed");
-    return 0;
+    if (!rc)
+        rc = credential && out->signed_headers && out->signature
+                 ? parse_credential(arena, credential, out)
+                 : ERR_INVALID;
+    return rc ? err_set(err, rc, "the Authorization header is malformed") : 0;
 }
 
 static int parse_presigned(struct arena *arena, const struct sigv4_request *request,
                            struct sigv4_auth *out, struct err *err)
 {
-    const char *algorithm = parameter(arena, request, "X-Amz-Algorithm");
-    const char *credential = parameter(arena, request, "X-Amz-Credential");
-    const char *expires = parameter(arena, request, "X-Amz-Expires");
+    int rc = 0;
+    const char *algorithm = parameter(arena, request, "X-Amz-Algorithm", &rc);
+    const char *credential = parameter(arena, request, "X-Amz-Credential", &rc);
+    const char *expires = parameter(arena, request, "X-Amz-Expires", &rc);
 
-    out->date = parameter(arena, request, "X-Amz-Date");
-    out->signed_headers = parameter(arena, request, "X-Amz-SignedHeaders");
-    out->signature = parameter(arena, request, "X-Amz-Signature");
-    out->token = parameter(arena, request, "X-Amz-Security-Token");
-    out->payload = parameter(arena, request, "X-Amz-Content-Sha256");
+    out->date = parameter(arena, request, "X-Amz-Date", &rc);
+    out->signed_headers = parameter(arena, request, "X-Amz-SignedHeaders", &rc);
+    out->signature = parameter(arena, request, "X-Amz-Signature", &rc);
+    out->token = parameter(arena, request, "X-Amz-Security-Token", &rc);
+    out->payload = parameter(arena, request, "X-Amz-Content-Sha256", &rc);
     if (!out->payload)
         out->payload = header(request, "x-amz-content-sha256");
     if (!out->payload)
         out->payload = SIGV4_UNSIGNED;
-    if (!algorithm || strcmp(algorithm, ALGORITHM) || !credential || !expires ||
-        !out->signed_headers || !out->signature || parse_credential(arena, credential, out))
-        return err_set(err, ERR_INVALID, "the query is not a whole presigned request");
+    if (!rc)
+        rc = algorithm && strcmp(algorithm, ALGORITHM) == 0 && credential && expires &&
+                     out->signed_headers && out->signature
+                 ? parse_credential(arena, credential, out)
+                 : ERR_INVALID;
+    if (rc)
+        return err_set(err, rc, "the query is not a whole presigned request");
     if (slice_to_i64(slice_str(expires), &out->expires_s) || out->expires_s < 0 ||
         out->expires_s > WEEK_S)
         return err_set(err, ERR_INVALID, "X-Amz-Expires is not between 0 and 604800 seconds");
@@ -405,6 +419,17 @@ static int check_signed(const struct sigv4_request *request, const struct sigv4_
     return 0;
 }
 
+/* A parameter's raw presence, whatever its value. */
+static bool has_parameter(const struct sigv4_request *request, const char *wanted)
+{
+    struct slice rest = slice_str(request->query), name, value;
+
+    while (url_query_next(&rest, &name, &value))
+        if (slice_is(name, wanted))
+            return true;
+    return false;
+}
+
 int sigv4_parse(struct arena *arena, const struct sigv4_request *request, struct sigv4_auth *out,
                 struct err *err)
 {
@@ -414,10 +439,9 @@ int sigv4_parse(struct arena *arena, const struct sigv4_request *request, struct
     *out = (struct sigv4_auth){0};
     if (text)
         rc = parse_header_auth(arena, request, text, out, err);
-    else if (parameter(arena, request, "X-Amz-Signature") ||
-             parameter(arena, request, "X-Amz-Algorithm"))
+    else if (has_parameter(request, "X-Amz-Signature") || has_parameter(request, "X-Amz-Algorithm"))
         rc = parse_presigned(arena, request, out, err);
-    else if (parameter(arena, request, "AWSAccessKeyId") && parameter(arena, request, "Signature"))
+    else if (has_parameter(request, "AWSAccessKeyId") && has_parameter(request, "Signature"))
         rc = err_set(err, ERR_UNSUPPORTED,
                      "signature version 2 is not supported: use AWS4-HMAC-SHA256");
     else

@@ -218,6 +218,48 @@ static void verifies_what_it_signs(void **state)
     arena_deinit(&arena);
 }
 
+/* Everything once, in an arena whose n-th allocation fails. */
+static int sign_and_verify(int nth)
+{
+    const struct sigv4_keys keys = {"admin", "password", "token", "eu-west-1", "s3"};
+    const struct http_field sent[] = {{"Host", "localhost:9000"}};
+    struct sigv4_request request = {"PUT", "/lake/a%20b", "b=2&a=%2F", sent, 1};
+    struct arena arena = {.fail_at = nth};
+    struct http_field all[5], added[4];
+    struct sigv4_auth auth;
+    struct err err = {0};
+    const char *query;
+    size_t count;
+    int rc = sigv4_presign(&arena, &request, &keys, 60, may_24_2013, &query, &err);
+
+    if (!rc)
+        rc = sigv4_sign(&arena, &request, &keys, SIGV4_UNSIGNED, may_24_2013, added, &count, &err);
+    if (!rc) {
+        all[0] = sent[0];
+        memcpy(all + 1, added, count * sizeof(*added));
+        request.headers = all;
+        request.header_count = 1 + count;
+        rc = sigv4_parse(&arena, &request, &auth, &err);
+    }
+    if (!rc)
+        rc = sigv4_verify(&arena, &request, &auth, "password", &err);
+    assert_true(rc == 0 || err.text[0]);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static void survives_each_failed_allocation(void **state)
+{
+    int rc = ERR_NOMEM, nth;
+
+    (void)state;
+    for (nth = 1; rc; nth++) {
+        rc = sign_and_verify(nth);
+        assert_true(rc == 0 || rc == ERR_NOMEM);
+    }
+    assert_true(nth > 20);
+}
+
 static void refuses_what_is_not_a_signature(void **state)
 {
     static const struct {
@@ -286,6 +328,7 @@ int main(void)
         cmocka_unit_test(verifies_the_published_examples),
         cmocka_unit_test(signs_the_published_chunks),
         cmocka_unit_test(verifies_what_it_signs),
+        cmocka_unit_test(survives_each_failed_allocation),
         cmocka_unit_test(refuses_what_is_not_a_signature),
         cmocka_unit_test(reads_and_writes_dates),
     };

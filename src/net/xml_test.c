@@ -92,6 +92,25 @@ static void bounds_depth_and_text(void **state)
     assert_string_equal(walk(slice_str(wide)), "!LIMIT");
 }
 
+static void survives_each_failed_allocation(void **state)
+{
+    int rc = ERR_NOMEM;
+
+    (void)state;
+    for (int nth = 1; rc; nth++) {
+        struct arena arena = {.fail_at = nth};
+        const char *path, *text;
+        struct xml xml;
+
+        xml_init(&xml, &arena, SLICE_LIT("<a><b>c</b><d>e</d></a>"));
+        while (xml_next(&xml, &path, &text, &rc, NULL))
+            ;
+        assert_true(rc == 0 || rc == ERR_NOMEM);
+        xml_deinit(&xml);
+        arena_deinit(&arena);
+    }
+}
+
 static void escapes_what_it_writes(void **state)
 {
     struct buf out = {0};
@@ -109,6 +128,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_well_formed),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(bounds_depth_and_text),
+        cmocka_unit_test(survives_each_failed_allocation),
         cmocka_unit_test(escapes_what_it_writes),
     };
 

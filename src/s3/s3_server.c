@@ -114,6 +114,10 @@ static bool check_caller(struct s3_call *call)
            http_header_at(call->req, request.header_count, &headers[request.header_count].name,
                           &headers[request.header_count].value))
         request.header_count++;
+    if (request.header_count == COUNT_OF(headers)) { /* one unseen could be one unsigned */
+        err_set(&err, ERR_LIMIT, "The request has too many headers.");
+        return deny(call, S3_INVALID_REQUEST, &err);
+    }
     rc = sigv4_parse(call->arena, &request, &call->auth, &err);
     if (rc == ERR_NOENT)
         return call->server->anonymous_read && is_read(call) && call->bucket
@@ -121,6 +125,8 @@ static bool check_caller(struct s3_call *call)
                    : deny(call, S3_ACCESS_DENIED, NULL);
     if (rc == ERR_UNSUPPORTED)
         return deny(call, S3_INVALID_REQUEST, &err);
+    if (rc == ERR_NOMEM)
+        return deny(call, S3_INTERNAL_ERROR, NULL);
     if (rc)
         return deny(call,
                     call->auth.expires_s >= 0 && s3_query(call, "X-Amz-Algorithm")
