@@ -19,7 +19,8 @@ static void stop_workers(struct instance *in)
 
 static int start_meta(struct instance *in, struct err *err)
 {
-    static const struct meta_migration *const migrations[] = {broker_migrations, NULL};
+    static const struct meta_migration *const migrations[] = {broker_migrations, catalog_migrations,
+                                                             stream_migrations, NULL};
 
     return meta_new(&in->meta,
                     &(struct meta_options){.path = path_in(in, "meta.db"), .disk = in->disk,
@@ -59,6 +60,36 @@ static void stop_lake(struct instance *in)
     lake_free(in->lake);
 }
 
+static int start_catalog(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+    bool open = config_is_loopback(c->listen) && !c->catalog.token_required;
+    int rc = catalog_new(&in->catalog,
+                         &(struct catalog_options){.meta = in->meta, .lake = in->lake,
+                                                   .clock = in->clock, .name = c->catalog.name,
+                                                   .warehouse = c->catalog.warehouse},
+                         err);
+
+    if (rc || !c->catalog.enabled)
+        return rc;
+    return catalog_http_new(
+        &in->catalog_http,
+        &(struct catalog_http_options){
+            .catalog = in->catalog, .clock = in->clock, .address = c->listen,
+            .port = (int)c->catalog.port, .client_id = c->catalog.client_id,
+            .client_secret = c->catalog.client_secret, .login = !open, .loopback_open = open,
+            .s3_endpoint = arena_printf(&in->config->arena, "http://{host}:%d", (int)c->s3.port),
+            .s3_region = c->s3.region, .s3_access_key = c->s3.access_key,
+            .s3_secret_key = c->s3.secret_key},
+        err);
+}
+
+static void stop_catalog(struct instance *in)
+{
+    catalog_http_free(in->catalog_http);
+    catalog_free(in->catalog);
+}
+
 static int start_kafka(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
@@ -80,14 +111,14 @@ static int start_kafka(struct instance *in, struct err *err)
             .advertised_host = c->kafka.listeners[i].advertised[0]
                                    ? c->kafka.listeners[i].advertised : NULL};
     rc = broker_new(&in->broker, &options, err);
-    if (!rc)
+    if (!rc && !in->offline)
         rc = instance_make_topics(in, err);
-    return rc ? rc : broker_start(in->broker, err);
+    return rc || !options.listener_count ? rc : broker_start(in->broker, err);
 }
 
 static void stop_kafka(struct instance *in)
 {
-    if (in->broker)
+    if (in->broker && in->config->kafka.enabled)
         broker_stop(in->broker);
     broker_free(in->broker);
 }
@@ -96,7 +127,7 @@ static int start_s3(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
     const struct s3_credential credential = {c->s3.access_key, c->s3.secret_key};
-    int rc = instance_make_buckets(in, err);
+    int rc = in->offline ? 0 : instance_make_buckets(in, err);
 
     if (rc || !c->s3.enabled)
         return rc;
@@ -113,8 +144,112 @@ static void stop_s3(struct instance *in)
     s3_server_free(in->s3);
 }
 
+static int new_duckdb(struct vec_db **out, const struct vec_options *options, struct err *err)
+{
+    struct vec_conn *conn = NULL;
+    int rc = vec_db_new(out, options, err);
+
+    if (!rc)
+        rc = vec_conn_new(&conn, *out, err);
+    if (!rc)
+        rc = vec_functions_register(conn, err);
+    vec_conn_free(conn);
+    return rc;
+}
+
+/* Streams run on the jobs' own threads; queries may use all processors, at a lower priority. */
+static int start_duckdb(struct instance *in, struct err *err)
+{
+    const char *temp = path_in(in, "tmp");
+    int rc = disk_mkdirs(in->disk, temp, err);
+
+    if (!rc)
+        rc = new_duckdb(&in->streams_db,
+                        &(struct vec_options){.threads = 1, .temp_dir = temp,
+                                              .memory_bytes = in->config->memory.streams_bytes},
+                        err);
+    return rc ? rc
+              : new_duckdb(&in->queries_db,
+                           &(struct vec_options){.threads = 2, .temp_dir = temp,
+                                                 .memory_bytes = in->config->memory.queries_bytes},
+                           err);
+}
+
+static void stop_duckdb(struct instance *in)
+{
+    vec_db_free(in->queries_db);
+    vec_db_free(in->streams_db);
+}
+
+static int start_connector(struct instance *in, struct err *err)
+{
+    static int kafka_ports[COUNT_OF(in->config->kafka.listeners) + 1], catalog_ports[2];
+    int rc = workers_new(&in->merges, "merge", 1, 256, err);
+
+    for (size_t i = 0; i < in->config->kafka.listener_count; i++)
+        kafka_ports[i] = in->config->kafka.listeners[i].port;
+    catalog_ports[0] = (int)in->config->catalog.port;
+    return rc ? rc
+              : connector_new(&in->connector,
+                              &(struct connector_options){
+                                  .clock = in->clock, .meta = in->meta, .broker = in->broker,
+                                  .lake = in->lake, .catalog = in->catalog, .db = in->streams_db,
+                                  .merges = in->merges, .kafka_ports = kafka_ports,
+                                  .catalog_ports = catalog_ports},
+                              err);
+}
+
+static void stop_connector(struct instance *in)
+{
+    workers_free(in->merges);
+    connector_free(in->connector);
+}
+
+static int start_stream(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+    int rc;
+
+    if (in->offline)
+        return 0;
+    rc = stream_engine_new(&in->engine,
+                           &(struct stream_engine_options){
+                               .meta = in->meta, .db = in->streams_db, .clock = in->clock,
+                               .plan = connector_plan, .plan_arg = in->connector,
+                               .commit_interval_ms = c->jobs.commit_interval_ms,
+                               .commit_bytes = c->jobs.commit_bytes,
+                               .restart_min_ms = c->jobs.restart_delay_ms},
+                           err);
+    if (!rc)
+        rc = stream_engine_resume(in->engine, err);
+    return rc ? rc : instance_submit_scripts(in, err);
+}
+
+static void stop_stream(struct instance *in)
+{
+    stream_engine_free(in->engine);
+}
+
+static int start_generators(struct instance *in, struct err *err)
+{
+    if (in->offline || !in->config->kafka.enabled)
+        return 0;
+    return feeder_new(&in->feeder,
+                      &(struct feeder_options){.config = in->config, .disk = in->disk,
+                                               .clock = in->clock, .data_path = in->data_path,
+                                               .port = broker_port(in->broker, 0)},
+                      err);
+}
+
+static void stop_generators(struct instance *in)
+{
+    feeder_free(in->feeder);
+}
+
 static int start_control(struct instance *in, struct err *err)
 {
+    if (in->offline)
+        return 0;
     return control_new(&in->control, in->data_path, instance_verbs, in, err);
 }
 
@@ -125,13 +260,18 @@ static void stop_control(struct instance *in)
 
 /* Started from the top down, stopped from the bottom up. */
 static const struct room rooms[] = {
-    {"workers", start_workers, stop_workers},
-    {"meta",    start_meta,    stop_meta},
-    {"store",   start_store,   stop_store},
-    {"lake",    start_lake,    stop_lake},
-    {"kafka",   start_kafka,   stop_kafka},
-    {"s3",      start_s3,      stop_s3},
-    {"control", start_control, stop_control},
+    {"workers",    start_workers,    stop_workers},
+    {"meta",       start_meta,       stop_meta},
+    {"store",      start_store,      stop_store},
+    {"lake",       start_lake,       stop_lake},
+    {"catalog",    start_catalog,    stop_catalog},
+    {"kafka",      start_kafka,      stop_kafka},
+    {"s3",         start_s3,         stop_s3},
+    {"duckdb",     start_duckdb,     stop_duckdb},
+    {"connector",  start_connector,  stop_connector},
+    {"stream",     start_stream,     stop_stream},
+    {"generators", start_generators, stop_generators},
+    {"control",    start_control,    stop_control},
     {NULL},
 };
 

@@ -1,8 +1,9 @@
 /* check.c - `tarn check`: everything that can be known of a project without starting it. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/cli_int.h"
-#include "cli/config.h"
+#include "cli/instance.h"
 
 struct check_args {
     bool schema, generator_schema;
@@ -54,21 +55,112 @@ static int check_generators(const struct config *config, struct yaml_problems *p
     return rc;
 }
 
+/* ---- scripts ----
+ *
+ * A script is planned for real, against an empty instance without doors in a folder that is thrown
+ * away: so what `check` accepts is what `up` will start.
+ */
+
+/* "line 3, column 14: what" as a problem of that file. */
+static void complain(struct yaml_problems *problems, const char *file, const char *text)
+{
+    int line = 1, column = 1, used = 0;
+
+    if (sscanf(text, "line %d, column %d: %n", &line, &column, &used) < 2)
+        used = 0;
+    yaml_complain(problems, file, line, column, "%s", text + used);
+}
+
+static int check_script(struct instance *in, const char *path, struct yaml_problems *problems,
+                        struct err *err)
+{
+    struct arena arena = {0};
+    struct buf text = {.max = 4 << 20};
+    struct stream_plan plan = {0};
+    struct err why = {0};
+    int rc = disk_read_file(in->disk, path, &text, err);
+
+    if (!rc && !buf_cstr(&text))
+        rc = err_set(err, ERR_NOMEM, "%s", path);
+    if (!rc && connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why)) {
+        const char *file = arena_strdup(problems->arena, path);
+
+        complain(problems, file ? file : "", why.text);
+    }
+    stream_plan_close(&plan);
+    buf_deinit(&text);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int check_scripts(struct instance *in, size_t *count, struct yaml_problems *problems,
+                         struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries = NULL;
+    size_t found = 0;
+    char path[4200];
+    int rc = disk_list(in->disk, in->config->streams, &arena, &entries, &found, err);
+
+    for (size_t i = 0; i < found && !rc; i++) {
+        if (entries[i].is_dir || !slice_ends(slice_str(entries[i].name), SLICE_LIT(".sql")))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", in->config->streams, entries[i].name);
+        rc = check_script(in, path, problems, err);
+        ++*count;
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int check_streams(struct config *config, size_t *count, struct yaml_problems *problems,
+                         struct err *err)
+{
+    char data[] = "/tmp/tarn-check.XXXXXX";
+    struct instance in = {.config = config, .disk = disk_system(), .clock = clock_system(),
+                          .data_path = data, .offline = true};
+    int rc;
+
+    *count = 0;
+    if (!disk_exists(disk_system(), config->streams))
+        return 0;
+    if (!mkdtemp(data))
+        return err_set(err, ERR_IO, "no temporary folder");
+    config->kafka.enabled = config->s3.enabled = config->catalog.enabled = false;
+    diag_set_level(DIAG_ERROR);
+    rc = data_dir_open(&in.data, in.disk, data, err);
+    if (!rc)
+        rc = instance_start(&in, cli_rooms, err);
+    if (!rc) {
+        rc = instance_make_topics(&in, err);
+        if (!rc)
+            rc = check_scripts(&in, count, problems, err);
+        instance_stop(&in, cli_rooms);
+    }
+    data_dir_close(in.data);
+    disk_remove_tree(in.disk, data, NULL);
+    return rc;
+}
+
 static int check_project(const char *dir, struct yaml_problems *problems, struct err *err)
 {
     struct config *config = NULL;
-    size_t generators = 0, before;
+    size_t generators = 0, scripts = 0, before;
     int rc = config_read(&config, disk_system(), dir, problems, err);
 
     if (rc)
         return rc;
     before = problems->count;
     rc = check_generators(config, problems, &generators, err);
-    if (rc && problems->count == before) /* an override that names nothing */
+    if (rc == ERR_INVALID && problems->count == before) /* an override that names nothing */
         yaml_complain(problems, "tarn.yaml", 1, 1, "%s", err->text);
+    if (!rc || rc == ERR_INVALID)
+        rc = check_streams(config, &scripts, problems, err);
+    if (!rc && problems->count > before)
+        rc = err_set(err, ERR_INVALID, "mistakes were found");
     if (!rc)
-        printf("%s: no mistakes (%zu topics, %zu generators)\n", config->name, config->topic_count,
-               generators);
+        printf("%s: no mistakes (%zu topics, %zu generators, %zu scripts)\n", config->name,
+               config->topic_count, generators, scripts);
     config_free(config);
     return rc;
 }

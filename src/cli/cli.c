@@ -20,8 +20,10 @@ static const struct cli_command command_version = {
     .name = "version", .summary = "print the version", .run = run_version};
 
 static const struct cli_command *const commands[] = {
-    &command_up,       &command_down,    &command_status, &command_logs,
-    &command_check,    &command_generate, &command_version,
+    &command_up,    &command_down,     &command_status, &command_logs,  &command_sql,
+    &command_check, &command_doctor,   &command_init,   &command_generate,
+    &command_topic, &command_group,    &command_table,  &command_job,   &command_dlq,
+    &command_version,
 };
 
 int cli_fail(int code, const char *fmt, ...)

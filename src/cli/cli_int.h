@@ -5,11 +5,13 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 
-extern const struct cli_command command_check, command_down, command_generate, command_logs,
-    command_status, command_up;
+extern const struct cli_command command_check, command_dlq, command_doctor, command_down,
+    command_generate, command_group, command_init, command_job, command_logs, command_sql,
+    command_status, command_table, command_topic, command_up;
 
 /* Reads a project; mistakes are printed. Returns an exit code. The caller owns *out. */
 int cli_project(const char *dir, struct config **out);
+bool cli_has_project(const char *dir);
 /* The data folder: `data`, or what the project says. Returns an exit code; free *out. */
 int cli_data_path(const char *project, const char *data, char **out);
 

@@ -51,11 +51,11 @@ static void options_come_in_every_usual_form(void **state)
 
     (void)state;
     assert_int_equal(parse(&s, &args, NULL, 13, "one", "--text", "a b", "-n5k", "--time=1.5m",
-                           "--real", "-2.5", "-f", "-l", "x", "-l", "y", "--pick=csv"), 0);
+                           "--real", "-2.5k", "-f", "-l", "x", "-l", "y", "--pick=csv"), 0);
     assert_string_equal(s.text, "a b");
     assert_int_equal(s.count, 5000);
     assert_int_equal(s.time_ms, 90000);
-    assert_true(s.real == -2.5 && s.flag);
+    assert_true(s.real == -2500 && s.flag);
     assert_int_equal(s.list.count, 2);
     assert_int_equal(s.pick, 1);
     assert_int_equal(args.count, 1);

@@ -510,6 +510,19 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
     return rc;
 }
 
+/* From a parsed document to a checked configuration. */
+static int bind_config(struct checker *c, const struct yaml_node *doc, struct err *err)
+{
+    size_t before = c->problems->count;
+
+    c->doc = doc;
+    if (!yaml_bind(doc, config_keys, c->config, c->file, c->problems))
+        check_all(c);
+    if (c->nomem)
+        return err_set(err, ERR_NOMEM, "tarn.yaml");
+    return c->problems->count > before ? ERR_INVALID : 0;
+}
+
 int config_read(struct config **out, struct disk *disk, const char *dir,
                 struct yaml_problems *problems, struct err *err)
 {
@@ -525,19 +538,38 @@ int config_read(struct config **out, struct disk *disk, const char *dir,
     config->dir = arena_strdup(&config->arena, dir);
     config->file = strcmp(dir, ".") == 0 ? "tarn.yaml" : arena_printf(&config->arena, "%s/tarn.yaml", dir);
     c.file = config->file ? arena_strdup(problems->arena, config->file) : NULL;
-    c.doc = doc;
     rc = doc && config->dir && c.file ? parse(&c, disk, doc, err)
                                       : err_set(err, ERR_NOMEM, "tarn.yaml");
-    if (!rc && yaml_bind(doc, config_keys, config, c.file, problems))
-        rc = ERR_INVALID;
     if (!rc)
-        check_all(&c);
-    if (c.nomem)
-        rc = err_set(err, ERR_NOMEM, "tarn.yaml");
-    else if (problems->count > before)
-        rc = err_set(err, ERR_INVALID, "%s:%d:%d: %s", problems->list[before].file,
-                     problems->list[before].line, problems->list[before].column,
-                     problems->list[before].text);
+        rc = bind_config(&c, doc, err);
+    if (rc == ERR_INVALID && problems->count > before)
+        err_set(err, rc, "%s:%d:%d: %s", problems->list[before].file, problems->list[before].line,
+                problems->list[before].column, problems->list[before].text);
+    if (rc) {
+        config_free(config);
+        return rc;
+    }
+    *out = config;
+    return 0;
+}
+
+int config_default(struct config **out, struct err *err)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    struct arena arena = {0};
+    struct yaml_problems problems = {.arena = &arena};
+    struct yaml_node doc;
+    struct checker c = {"tarn.yaml", config, NULL, &problems, false};
+    int rc;
+
+    if (!config)
+        return err_set(err, ERR_NOMEM, "configuration");
+    config->dir = ".";
+    config->file = "tarn.yaml";
+    rc = yaml_parse(SLICE_LIT("version: 1\n"), &config->arena, &doc, err);
+    if (!rc)
+        rc = bind_config(&c, &doc, err);
+    arena_deinit(&arena);
     if (rc) {
         config_free(config);
         return rc;

@@ -98,6 +98,8 @@ struct config {
  * ERR_NOENT: no such file, with a hint. The caller owns *out. */
 int config_read(struct config **out, struct disk *disk, const char *dir,
                 struct yaml_problems *problems, struct err *err);
+/* What an empty project would have. */
+int config_default(struct config **out, struct err *err);
 void config_free(struct config *config); /* NULL is fine */
 bool config_is_loopback(const char *address);
 /* docs/tarn.schema.json. */

@@ -73,3 +73,45 @@ int instance_make_buckets(struct instance *in, struct err *err)
     }
     return rc;
 }
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct disk_entry *)a)->name, ((const struct disk_entry *)b)->name);
+}
+
+/* A script that does not run is said and left out: the others, and the ports, are up. */
+static int submit_script(struct instance *in, const char *name, struct err *err)
+{
+    struct buf text = {.max = 4 << 20};
+    struct err why = {0};
+    char path[4200], stem[256];
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/%s", in->config->streams, name);
+    snprintf(stem, sizeof(stem), "%.*s", (int)(strlen(name) - 4), name);
+    rc = disk_read_file(in->disk, path, &text, err);
+    if (!rc && !buf_cstr(&text))
+        rc = err_set(err, ERR_NOMEM, "%s", path);
+    if (!rc && connector_submit_script(in->connector, in->engine, stem, (const char *)text.ptr, &why))
+        diag_error("streams", "%s: %s", path, why.text);
+    buf_deinit(&text);
+    return rc;
+}
+
+int instance_submit_scripts(struct instance *in, struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries = NULL;
+    size_t count = 0;
+    int rc = 0;
+
+    if (disk_exists(in->disk, in->config->streams))
+        rc = disk_list(in->disk, in->config->streams, &arena, &entries, &count, err);
+    qsort(entries, count, sizeof(*entries), by_name);
+    for (size_t i = 0; i < count && !rc; i++)
+        if (!entries[i].is_dir && entries[i].name[0] != '.' &&
+            slice_ends(slice_str(entries[i].name), SLICE_LIT(".sql")))
+            rc = submit_script(in, entries[i].name, err);
+    arena_deinit(&arena);
+    return rc;
+}

@@ -9,15 +9,17 @@
 #include "base/base.h"
 #include "base/workers.h"
 #include "catalog/http.h"
+#include "cli/feeder.h"
 #include "cli/config.h"
 #include "cli/control.h"
 #include "cli/data_dir.h"
 #include "cli/logfile.h"
+#include "connector/connector.h"
 #include "kafka/kafka.h"
 #include "s3/s3.h"
 #include "vec/vec.h"
 
-struct feeder;
+struct query_session;
 
 struct instance {
     struct config *config;
@@ -27,16 +29,21 @@ struct instance {
     struct logfile *logfile;
     const char *data_path;
     int64_t started_ns;
+    bool offline; /* `tarn sql` on a folder nobody uses: tables can be read, nothing runs */
 
     struct workers *workers; /* for what may block: syncs, merges */
     struct meta *meta;
     struct store *store;
-    struct vec_db *streams_db; /* DuckDB for jobs: runs on the jobs' threads */
     struct lake *lake;
     struct catalog *catalog;
     struct catalog_http *catalog_http;
     struct broker *broker;
     struct s3_server *s3;
+    struct vec_db *streams_db, *queries_db; /* DuckDB twice, so that neither takes the other's memory */
+    struct workers *merges;                 /* of small files */
+    struct connector *connector;
+    struct stream_engine *engine;
+    struct feeder *feeder;
     struct control *control;
 };
 
@@ -51,6 +58,10 @@ int instance_start(struct instance *instance, const struct room *rooms, struct e
 /* What tarn.yaml asks for beyond running: topics and buckets that are not there yet are made. */
 int instance_make_topics(struct instance *instance, struct err *err);
 int instance_make_buckets(struct instance *instance, struct err *err);
+/* Runs every *.sql of the project's streams folder in the order of their names; harmless when they ran before. */
+int instance_submit_scripts(struct instance *instance, struct err *err);
+/* A session for `tarn sql`. */
+int instance_session(struct instance *instance, struct query_session **out, struct err *err);
 void instance_stop(struct instance *instance, const struct room *rooms);
 
 /* What status and the screen show: one JSON object; the caller decrefs. NULL: out of memory. */

@@ -6,7 +6,8 @@
 
 #include "base/yaml.h"
 
-int parse_count(const char *text, int64_t *out)
+/* A number with an optional k, M or G (thousands, as counts are said). */
+static int parse_scaled(const char *text, double *out)
 {
     static const struct {
         const char *unit;
@@ -18,15 +19,22 @@ int parse_count(const char *text, int64_t *out)
     if (end == text || !isfinite(value))
         return ERR_INVALID;
     for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (strcmp(units[i].unit, end) != 0)
-            continue;
-        value *= units[i].factor;
-        if (fabs(value) > 9e18 || value != floor(value))
-            return ERR_INVALID;
-        *out = (int64_t)value;
-        return 0;
+        if (strcmp(units[i].unit, end) == 0) {
+            *out = value * units[i].factor;
+            return 0;
+        }
     }
     return ERR_INVALID;
+}
+
+int parse_count(const char *text, int64_t *out)
+{
+    double value;
+
+    if (parse_scaled(text, &value) || fabs(value) > 9e18 || value != floor(value))
+        return ERR_INVALID;
+    *out = (int64_t)value;
+    return 0;
 }
 
 int parse_duration_ms(const char *text, int64_t *out)
@@ -64,7 +72,6 @@ static int set_value(const struct option *option, const char *text, void *out, s
 {
     void *at = (char *)out + option->at;
     struct option_list *list = at;
-    char *end;
     int rc = 0;
 
     switch (option->kind) {
@@ -78,8 +85,7 @@ static int set_value(const struct option *option, const char *text, void *out, s
         rc = parse_count(text, at);
         break;
     case OPT_REAL:
-        *(double *)at = strtod(text, &end);
-        rc = end == text || *end || !isfinite(*(double *)at) ? ERR_INVALID : 0;
+        rc = parse_scaled(text, at);
         break;
     case OPT_DURATION:
         rc = parse_duration_ms(text, at);

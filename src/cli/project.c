@@ -23,6 +23,14 @@ int cli_project(const char *dir, struct config **out)
     return code;
 }
 
+bool cli_has_project(const char *dir)
+{
+    char path[4200];
+
+    snprintf(path, sizeof(path), "%s/tarn.yaml", dir);
+    return disk_exists(disk_system(), path);
+}
+
 int cli_data_path(const char *project, const char *data, char **out)
 {
     struct config *config = NULL;

@@ -5,8 +5,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Rates are over the last ten seconds: long enough to hold a commit or two, and calm to read. */
+#define HISTORY 10
+
 struct screen {
-    json_t *before;
+    json_t *history[HISTORY]; /* one status per second, oldest first */
+    int count;
     struct buf text;
     int lines; /* drawn last time */
 };
@@ -178,15 +182,16 @@ static void paint_job(struct painter *p, const json_t *job, const json_t *was)
 {
     const json_t *pipelines = json_object_get(job, "pipelines");
     const json_t *old = json_object_get(was, "pipelines");
-    char rows[32], speed[32], lag[32], rejects[32], ago[32];
+    char rows[32], speed[32], lag[32], rejects[32], ago[32], dead[32];
     int64_t committed = integer(job, "committed_ms");
 
-    heading(p, "\njob %s: %s%s%s   checkpoint %lld%s%s", text(job, "name"), text(job, "state"),
+    heading(p, "\njob %s: %s%s%s   checkpoint %lld%s%s   dead letters %s", text(job, "name"), text(job, "state"),
             text(job, "reason")[0] ? ", " : "", text(job, "reason"),
             (long long)integer(job, "epoch"), committed ? ", age " : "",
-            committed ? time_text(integer(p->status, "now_ms") - committed, ago) : "");
+            committed ? time_text(integer(p->status, "now_ms") - committed, ago) : "",
+            count_text(integer(job, "rejects"), dead));
     if (json_array_size(pipelines))
-        row(p, "  %-42s %14s %12s %8s %13s", "table", "committed", "rate", "lag", "dead letters");
+        row(p, "  %-42s %14s %12s %8s %13s", "table", "committed", "rate", "lag", "rejected");
     for (size_t i = 0; i < json_array_size(pipelines); i++) {
         const json_t *one = json_array_get(pipelines, i), *before = named(old, text(one, "name"));
 
@@ -257,9 +262,37 @@ void screen_free(struct screen *screen)
         return;
     printf("\x1b[?25h\n");
     fflush(stdout);
-    json_decref(screen->before);
+    for (int i = 0; i < screen->count; i++)
+        json_decref(screen->history[i]);
     buf_deinit(&screen->text);
     free(screen);
+}
+
+void screen_pause(struct screen *screen)
+{
+    if (!screen)
+        return;
+    if (screen->lines)
+        printf("\x1b[%dA", screen->lines);
+    printf("\x1b[J");
+    fflush(stdout);
+    screen->lines = 0;
+}
+
+static void remember(struct screen *screen, json_t *status /* take */)
+{
+    const json_t *newest = screen->count ? screen->history[screen->count - 1] : NULL;
+
+    if (newest && integer(status, "uptime_ms") - integer(newest, "uptime_ms") < 950) {
+        json_decref(status);
+        return;
+    }
+    if (screen->count == HISTORY) {
+        json_decref(screen->history[0]);
+        memmove(screen->history, screen->history + 1, (HISTORY - 1) * sizeof(json_t *));
+        screen->count--;
+    }
+    screen->history[screen->count++] = status;
 }
 
 /* Goes up over the old picture and writes the new one line by line, clearing what stays behind each:
@@ -275,7 +308,7 @@ void screen_draw(struct screen *screen, struct instance *instance)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
         size = (struct winsize){.ws_row = 24, .ws_col = 80}; /* a terminal that does not know */
     buf_clear(&screen->text);
-    if (picture_of(status, screen->before, size.ws_col - 1, true, &screen->text))
+    if (picture_of(status, screen->count ? screen->history[0] : NULL, size.ws_col - 1, true, &screen->text))
         return json_decref(status);
     if (screen->lines)
         printf("\x1b[%dA", screen->lines);
@@ -289,10 +322,5 @@ void screen_draw(struct screen *screen, struct instance *instance)
     printf("Ctrl-C stops it\x1b[J\r");
     fflush(stdout);
     screen->lines = lines;
-    if (!screen->before || integer(status, "uptime_ms") - integer(screen->before, "uptime_ms") > 1900) {
-        json_decref(screen->before); /* rates over two seconds: readable, not nervous */
-        screen->before = status;
-    } else {
-        json_decref(status);
-    }
+    remember(screen, status);
 }

@@ -10,6 +10,8 @@ struct screen;
 
 struct screen *screen_new(const char *name); /* NULL: out of memory, then nothing is drawn */
 void screen_free(struct screen *screen);     /* gives the terminal back; NULL is fine */
+/* Wipes the picture, so that something else can be printed; the next one is drawn below it. */
+void screen_pause(struct screen *screen); /* NULL is fine */
 void screen_draw(struct screen *screen, struct instance *instance);
 
 /* The picture as text. Rates come from the difference to `before` (NULL: none are shown). */

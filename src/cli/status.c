@@ -5,6 +5,7 @@
 #include "cli/cli_int.h"
 #include "cli/instance.h"
 #include "cli/screen.h"
+#include "cli/verbs.h"
 
 /* ---- in the instance ---- */
 
@@ -67,6 +68,51 @@ static json_t *status_topics(struct instance *in)
     return list;
 }
 
+static json_t *pipeline_json(const struct stream_pipeline_info *p)
+{
+    return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:s}", "name", p->name, "topic",
+                     p->topic ? p->topic : "", "target", p->target, "rows_in",
+                     (json_int_t)p->rows_in, "rows_out", (json_int_t)p->rows_out, "rejects",
+                     (json_int_t)p->rejects, "rows_committed", (json_int_t)p->rows_committed, "lag",
+                     (json_int_t)p->lag, "waiting", p->waiting ? p->waiting : "");
+}
+
+static json_t *status_jobs(struct instance *in)
+{
+    struct arena arena = {0};
+    struct stream_job_info *jobs = NULL;
+    json_t *list = json_array();
+    size_t count = 0;
+
+    if (in->engine && stream_engine_list(in->engine, &arena, &jobs, &count, NULL))
+        count = 0;
+    for (size_t i = 0; list && i < count; i++) {
+        json_t *pipelines = json_array();
+
+        for (size_t p = 0; pipelines && p < jobs[i].count; p++)
+            json_array_append_new(pipelines, pipeline_json(&jobs[i].pipelines[p]));
+        json_array_append_new(
+            list, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "name", jobs[i].name, "id",
+                            jobs[i].id, "state", jobs[i].state, "reason",
+                            jobs[i].reason ? jobs[i].reason : "", "epoch",
+                            (json_int_t)jobs[i].epoch, "committed_ms",
+                            (json_int_t)jobs[i].committed_ms, "commit_took_ms",
+                            (json_int_t)jobs[i].commit_took_ms, "restarts",
+                            (json_int_t)jobs[i].restarts, "rejects", (json_int_t)jobs[i].rejects,
+                            "pipelines", pipelines));
+    }
+    arena_deinit(&arena);
+    return list;
+}
+
+static json_t *status_generators(struct instance *in)
+{
+    char error[500];
+
+    feeder_error(in->feeder, error, sizeof(error));
+    return json_pack("{s:I,s:s}", "events", (json_int_t)feeder_events(in->feeder), "error", error);
+}
+
 json_t *instance_status(struct instance *in)
 {
     json_t *status = json_pack(
@@ -78,6 +124,8 @@ json_t *instance_status(struct instance *in)
 
     if (!status || json_object_set_new(status, "ports", status_ports(in->config)) ||
         json_object_set_new(status, "topics", status_topics(in)) ||
+        json_object_set_new(status, "jobs", status_jobs(in)) ||
+        (in->feeder && json_object_set_new(status, "generators", status_generators(in))) ||
         json_object_set_new(status, "messages", status_messages(in))) {
         json_decref(status);
         return NULL;
@@ -94,6 +142,22 @@ static int verb_status(void *arg, const json_t *request, struct control_reply *r
 
 const struct control_verb instance_verbs[] = {
     {"status", verb_status},
+    {"sql", verb_sql},
+    {"topic.list", verb_topic_list},
+    {"topic.describe", verb_topic_describe},
+    {"topic.create", verb_topic_create},
+    {"topic.delete", verb_topic_delete},
+    {"group.list", verb_group_list},
+    {"group.describe", verb_group_describe},
+    {"table.list", verb_table_list},
+    {"table.describe", verb_table_describe},
+    {"table.history", verb_table_history},
+    {"job.list", verb_job_list},
+    {"job.show", verb_job_show},
+    {"job.cancel", verb_job_cancel},
+    {"dlq.list", verb_dlq_list},
+    {"dlq.show", verb_dlq_show},
+    {"dlq.retry", verb_dlq_retry},
     {NULL},
 };
 

@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #include "cli/cli_int.h"
+#include "cli/demo.h"
 #include "cli/instance.h"
 #include "cli/screen.h"
 
 struct up_args {
     const char *data;
-    bool detach, plain;
+    bool detach, plain, demo;
 };
 static const struct option options[] = {
     {"detach", 'd', OPT_FLAG, offsetof(struct up_args, detach), NULL,
@@ -22,7 +23,15 @@ static const struct option options[] = {
      "folder for all state (default: .tarn in the project)"},
     {"plain", 0, OPT_FLAG, offsetof(struct up_args, plain), NULL,
      "log lines instead of the screen, as when the output is no terminal"},
+    {"demo", 0, OPT_FLAG, offsetof(struct up_args, demo), NULL,
+     "after 30 s answer queries/*.sql; without a terminal end then"},
     {NULL}};
+
+/* How an instance is shown, and to whom. */
+struct view {
+    bool screen, to_stderr, demo;
+    int ready_fd; /* told when the instance answers; -1: nobody waits */
+};
 
 /* Every thread inherits the mask, so that signals wait for the main thread to fetch them. */
 static void block_signals(sigset_t *set)
@@ -37,17 +46,31 @@ static void block_signals(sigset_t *set)
 }
 
 /* Until SIGINT or SIGTERM, or a terminal that is gone. */
-static void wait_for_end(struct instance *in, const sigset_t *set, struct screen *screen)
+static int wait_for_end(struct instance *in, const sigset_t *set, const struct view *view,
+                        struct err *err)
 {
+    struct screen *screen = view->screen ? screen_new(in->config->name) : NULL;
+    bool shown = !view->demo;
+    int rc = 0;
+
     for (;;) {
-        struct timespec pause = {screen ? 0 : 3600, screen ? 500000000 : 0};
+        struct timespec pause = {screen || !shown ? 0 : 3600, screen || !shown ? 500000000 : 0};
         int number = sigtimedwait(set, NULL, &pause);
 
         if (number == SIGINT || number == SIGTERM || (number == SIGHUP && screen))
-            return;
+            break;
+        if (!shown && clock_mono_ns(in->clock) - in->started_ns >= DEMO_AFTER_MS * INT64_C(1000000)) {
+            shown = true;
+            screen_pause(screen);
+            rc = demo_show(in, err);
+            if (rc || !screen)
+                break;
+        }
         if (screen)
             screen_draw(screen, in);
     }
+    screen_free(screen);
+    return rc;
 }
 
 static void say_ports(const struct config *config)
@@ -66,13 +89,12 @@ static void say_ports(const struct config *config)
                       (long long)ports[i].port);
 }
 
-/* Runs one instance from lock to unlock. `ready_fd` is told when it answers; -1: nobody. */
-static int run_instance(struct config *config, const char *data_path, bool show_screen,
-                        bool to_stderr, int ready_fd, struct err *err)
+/* Runs one instance from lock to unlock. */
+static int run_instance(struct config *config, const char *data_path, const struct view *view,
+                        struct err *err)
 {
     struct instance in = {.config = config, .disk = disk_system(), .clock = clock_system(),
                           .data_path = data_path};
-    struct screen *screen = NULL;
     sigset_t set;
     int rc;
 
@@ -85,7 +107,7 @@ static int run_instance(struct config *config, const char *data_path, bool show_
                          &(struct logfile_options){.disk = in.disk, .data_path = data_path,
                                                    .file_bytes = config->log.file_bytes,
                                                    .files = (int)config->log.files,
-                                                   .to_stderr = to_stderr},
+                                                   .to_stderr = view->to_stderr},
                          err);
     if (!rc)
         rc = instance_start(&in, cli_rooms, err);
@@ -93,12 +115,9 @@ static int run_instance(struct config *config, const char *data_path, bool show_
         say_ports(config);
         diag_info("tarn", "%s is up after %.0f ms, data in %s", config->name,
                   (double)(clock_mono_ns(in.clock) - in.started_ns) / 1e6, data_path);
-        if (ready_fd >= 0 && write(ready_fd, "", 1) != 1)
+        if (view->ready_fd >= 0 && write(view->ready_fd, "", 1) != 1)
             diag_warn("tarn", "the command that started this is gone");
-        if (show_screen)
-            screen = screen_new(config->name);
-        wait_for_end(&in, &set, screen);
-        screen_free(screen);
+        rc = wait_for_end(&in, &set, view, err);
         diag_info("tarn", "stopping");
         instance_stop(&in, cli_rooms);
         diag_info("tarn", "stopped");
@@ -123,7 +142,7 @@ static int child_main(struct config *config, const char *data_path, int fd)
     dup2(null_fd, STDOUT_FILENO);
     dup2(null_fd, STDERR_FILENO);
     close(null_fd);
-    rc = run_instance(config, data_path, false, false, fd, &err);
+    rc = run_instance(config, data_path, &(struct view){.ready_fd = fd}, &err);
     if (rc && write(fd, err.text, strlen(err.text)) < 0)
         return CLI_FAILED;
     return rc ? CLI_FAILED : CLI_OK;
@@ -188,7 +207,10 @@ static int run_up(const struct cli_call *call)
     } else {
         bool screen = !a->plain && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
 
-        rc = run_instance(config, data, screen, !screen, -1, &err);
+        rc = run_instance(config, data,
+                          &(struct view){.screen = screen, .to_stderr = !screen, .demo = a->demo,
+                                         .ready_fd = -1},
+                          &err);
         code = rc ? cli_fail(CLI_FAILED, "%s", err.text) : CLI_OK;
     }
     config_free(config);

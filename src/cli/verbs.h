@@ -1,0 +1,21 @@
+/* verbs.h - what the running instance answers on its control socket, beyond status. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/instance.h"
+#include "cli/rows.h"
+
+typedef int verb_fn(void *arg, const json_t *request, struct control_reply *reply, struct err *err);
+
+/* verbs_kafka.c */
+verb_fn verb_topic_list, verb_topic_describe, verb_topic_create, verb_topic_delete, verb_group_list,
+    verb_group_describe;
+/* verbs_lake.c */
+verb_fn verb_table_list, verb_table_describe, verb_table_history, verb_job_list, verb_job_show,
+    verb_job_cancel;
+/* verbs_dlq.c */
+verb_fn verb_dlq_list, verb_dlq_show, verb_dlq_retry;
+/* verbs_sql.c */
+verb_fn verb_sql;
+
+#endif
