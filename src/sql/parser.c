@@ -44,11 +44,12 @@ _Noreturn void parse_expected(struct parser *p, const char *what)
     const struct token *token = peek(p);
     char found[64];
 
+    found_text(p, token, found, sizeof(found));
     if (token->kind == TOK_IDENT && !token->quoted && keyword_reserved(token->keyword) &&
         !strncmp(what, "a name", 6))
-        parse_fail(p, token, "%s is a reserved word: write `%s` to use it as a name",
-                   keyword_text(token->keyword), token->value);
-    parse_fail(p, token, "found %s, expected %s", found_text(p, token, found, sizeof(found)), what);
+        parse_fail(p, token, "found %s, expected %s; a reserved word is a name only as `%s`", found,
+                   what, token->value);
+    parse_fail(p, token, "found %s, expected %s", found, what);
 }
 
 void *parse_alloc(struct parser *p, size_t size)
@@ -122,7 +123,7 @@ bool at_word(const struct parser *p, const char *word)
            slice_ieq(slice_str(token->value), slice_str(word));
 }
 
-bool accept(struct parser *p, enum token_kind kind)
+bool accept_kind(struct parser *p, enum token_kind kind)
 {
     if (!at(p, kind))
         return false;
@@ -149,7 +150,7 @@ bool accept_kw2(struct parser *p, enum keyword first, enum keyword second)
 
 void expect(struct parser *p, enum token_kind kind)
 {
-    if (!accept(p, kind))
+    if (!accept_kind(p, kind))
         parse_expected(p, token_text(kind));
 }
 
@@ -188,7 +189,7 @@ struct sql_name parse_name(struct parser *p, const char *what)
     struct list parts = {0};
 
     *LIST_ADD(p, &parts, struct sql_ident) = parse_ident(p, what);
-    while (accept(p, TOK_DOT))
+    while (accept_kind(p, TOK_DOT))
         *LIST_ADD(p, &parts, struct sql_ident) = parse_ident(p, "a name after the dot");
     return (struct sql_name){.parts = parts.items, .count = parts.count};
 }
@@ -244,7 +245,7 @@ struct sql_ident *parse_ident_list(struct parser *p, const char *what, size_t *c
     expect(p, TOK_LPAREN);
     do
         *LIST_ADD(p, &list, struct sql_ident) = parse_ident(p, what);
-    while (accept(p, TOK_COMMA));
+    while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     *count = list.count;
     return list.items;
@@ -266,7 +267,7 @@ static struct sql_options options_of(struct parser *p, bool values)
             expect(p, TOK_EQ);
             option->value_pos = peek(p)->pos;
             option->value = parse_string(p, "an option's value in quotes");
-        } while (accept(p, TOK_COMMA));
+        } while (accept_kind(p, TOK_COMMA));
     }
     expect(p, TOK_RPAREN);
     return (struct sql_options){.list = list.items, .count = list.count};
@@ -304,7 +305,7 @@ static void parse_hint(struct parser *p, struct sql_hint *hint)
                 arg->name = parse_name(p, "a name or a literal");
             }
             expr_add(p, &args, arg);
-        } while (accept(p, TOK_COMMA));
+        } while (accept_kind(p, TOK_COMMA));
     }
     expect(p, TOK_RPAREN);
     hint->args = exprs_of(&args);
@@ -314,11 +315,11 @@ struct sql_hints parse_hints(struct parser *p)
 {
     struct list list = {0};
 
-    if (!accept(p, TOK_HINT))
+    if (!accept_kind(p, TOK_HINT))
         return (struct sql_hints){0};
     do
         parse_hint(p, LIST_ADD(p, &list, struct sql_hint));
-    while (accept(p, TOK_COMMA) || !at(p, TOK_HINT_END));
+    while (accept_kind(p, TOK_COMMA) || !at(p, TOK_HINT_END));
     expect(p, TOK_HINT_END);
     return (struct sql_hints){.list = list.items, .count = list.count};
 }
@@ -332,13 +333,13 @@ struct sql_partition parse_partition(struct parser *p)
         struct sql_expr *value = NULL;
 
         *LIST_ADD(p, &columns, struct sql_ident) = parse_ident(p, "a name of a partition column");
-        if (accept(p, TOK_EQ)) {
+        if (accept_kind(p, TOK_EQ)) {
             value = parse_literal(p);
             if (!value)
                 parse_expected(p, "a literal");
         }
         *LIST_ADD(p, &values, struct sql_expr *) = value;
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     return (struct sql_partition){
         .columns = columns.items, .values = values.items, .count = columns.count};
@@ -409,7 +410,7 @@ static struct sql_statement *parse_one(struct parser *p)
 static void parse_statements(struct parser *p, struct list *list)
 {
     for (;;) {
-        while (accept(p, TOK_SEMICOLON))
+        while (accept_kind(p, TOK_SEMICOLON))
             ;
         if (at(p, TOK_END))
             return;
@@ -449,7 +450,7 @@ int sql_parse_statement(struct slice text, struct arena *arena, struct sql_state
     if (setjmp(p.fail))
         return p.rc;
     *out = parse_one(&p);
-    while (accept(&p, TOK_SEMICOLON))
+    while (accept_kind(&p, TOK_SEMICOLON))
         ;
     if (!at(&p, TOK_END))
         parse_expected(&p, "the end of the statement");

@@ -85,7 +85,7 @@ static void parse_drop_partitions(struct parser *p, struct sql_alter *alter)
     do {
         expect_kw(p, KW_PARTITION);
         *LIST_ADD(p, &partitions, struct sql_partition) = parse_partition(p);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     alter->partitions = partitions.items;
     alter->partition_count = partitions.count;
 }
@@ -95,10 +95,10 @@ static void parse_drop_columns(struct parser *p, struct sql_alter *alter)
     struct list list = {0};
 
     alter->action = SQL_ALTER_DROP_COLUMNS;
-    alter->parenthesized = accept(p, TOK_LPAREN);
+    alter->parenthesized = accept_kind(p, TOK_LPAREN);
     do
         *LIST_ADD(p, &list, struct sql_name) = parse_name(p, "a name of a column");
-    while (alter->parenthesized && accept(p, TOK_COMMA));
+    while (alter->parenthesized && accept_kind(p, TOK_COMMA));
     if (alter->parenthesized)
         expect(p, TOK_RPAREN);
     alter->columns = list.items;

@@ -117,7 +117,7 @@ static struct sql_expr *parse_descriptor(struct parser *p)
 
         column->name = parse_name(p, "a name of a column");
         expr_add(p, &args, column);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     expr->args = exprs_of(&args);
     return expr;
@@ -163,7 +163,7 @@ static void parse_within(struct parser *p, struct sql_call *call)
         expect(p, TOK_LPAREN);
         do
             expr_add(p, &list, parse_expr(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
         call->within_distinct_by = exprs_of(&list);
     } else {
         expect_kw(p, KW_GROUP);
@@ -242,7 +242,7 @@ static void parse_trim(struct parser *p, struct sql_expr *expr, struct list *arg
         return;
     }
     expr->call->form = SQL_CALL_PLAIN;
-    while (accept(p, TOK_COMMA))
+    while (accept_kind(p, TOK_COMMA))
         expr_add(p, args, parse_expr(p));
 }
 
@@ -280,7 +280,7 @@ static void parse_substring(struct parser *p, struct sql_expr *expr, struct list
     expr->call->form = SQL_CALL_PLAIN;
     expect(p, TOK_COMMA);
     expr_add(p, args, parse_expr(p));
-    if (accept(p, TOK_COMMA))
+    if (accept_kind(p, TOK_COMMA))
         expr_add(p, args, parse_expr(p));
 }
 
@@ -305,7 +305,7 @@ static void parse_convert(struct parser *p, struct sql_expr *expr, struct list *
         return;
     }
     expr->call->form = SQL_CALL_PLAIN;
-    while (accept(p, TOK_COMMA))
+    while (accept_kind(p, TOK_COMMA))
         expr_add(p, args, parse_expr(p));
 }
 
@@ -313,7 +313,7 @@ static void parse_timestamp_unit(struct parser *p, struct sql_expr *expr, struct
 {
     expr->call->form = SQL_CALL_PLAIN;
     expr_add(p, args, parse_unit_symbol(p));
-    while (accept(p, TOK_COMMA))
+    while (accept_kind(p, TOK_COMMA))
         expr_add(p, args, parse_expr(p));
 }
 
@@ -451,7 +451,7 @@ static void parse_json_pair(struct parser *p, struct list *args)
     if (at_kw(p, KW_KEY) && peek_at(p, 1)->kind != TOK_COLON && !at_kw_ahead(p, 1, KW_VALUE))
         next(p);
     expr_add(p, args, parse_expr(p));
-    if (!accept(p, TOK_COLON) && !accept(p, TOK_COMMA))
+    if (!accept_kind(p, TOK_COLON) && !accept_kind(p, TOK_COMMA))
         expect_kw(p, KW_VALUE);
     expr_add(p, args, parse_expr(p));
 }
@@ -461,7 +461,7 @@ static void parse_json_object(struct parser *p, struct sql_expr *expr, struct li
     if (!at(p, TOK_RPAREN) && !at_kw_ahead(p, 1, KW_ON)) {
         do
             parse_json_pair(p, args);
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
     }
     parse_on_null(p, expr->call);
     parse_returning(p, expr->call);
@@ -472,7 +472,7 @@ static void parse_json_array(struct parser *p, struct sql_expr *expr, struct lis
     if (!at(p, TOK_RPAREN) && !at_kw_ahead(p, 1, KW_ON)) {
         do
             expr_add(p, args, parse_expr(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
     }
     parse_on_null(p, expr->call);
     parse_returning(p, expr->call);
@@ -557,7 +557,7 @@ static void parse_arguments(struct parser *p, struct sql_expr *expr)
             expr->call->all = accept_kw(p, KW_ALL);
         do
             expr_add(p, &args, parse_argument(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
         if (accept_kw(p, KW_ORDER)) {
             expect_kw(p, KW_BY);
             expr->call->order = parse_order_list(p);

@@ -136,7 +136,7 @@ void parse_schema(struct parser *p, struct sql_schema_def *schema, bool alter)
         if (at(p, TOK_RPAREN))
             parse_expected(p, "a name of a column, WATERMARK or a constraint");
         parse_schema_item(p, schema, alter);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     if (!at(p, TOK_RPAREN))
         parse_expected(p, ", or )");
     next(p);
@@ -252,7 +252,7 @@ static void parse_create_table(struct parser *p, struct sql_statement *statement
     if (accept_kw(p, KW_LIKE)) {
         create->has_like = true;
         create->like = parse_name(p, "a name of a table");
-        if (accept(p, TOK_LPAREN))
+        if (accept_kind(p, TOK_LPAREN))
             parse_like_options(p, create);
     } else if (accept_kw(p, KW_AS)) {
         create->as = parse_query(p);
@@ -270,7 +270,7 @@ static void parse_create_materialized_table(struct parser *p, struct sql_stateme
     statement->kind = SQL_STMT_CREATE_MATERIALIZED_TABLE;
     statement->create_materialized_table = create;
     create->name = parse_name(p, "a name of a table");
-    if (accept(p, TOK_LPAREN)) {
+    if (accept_kind(p, TOK_LPAREN)) {
         create->constraint = PARSE_NEW(p, struct sql_constraint);
         parse_constraint(p, create->constraint);
         expect(p, TOK_RPAREN);
@@ -315,7 +315,7 @@ static void parse_view_columns(struct parser *p, struct sql_create_view *create)
 
         column->name = parse_ident(p, "a name of a column");
         column->comment = parse_comment(p);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     create->columns = list.items;
     create->column_count = list.count;
@@ -393,7 +393,7 @@ static void parse_create_function(struct parser *p, struct sql_statement *statem
         do {
             expect_kw(p, KW_JAR);
             *LIST_ADD(p, &jars, const char *) = parse_string(p, "a path in quotes");
-        } while (accept(p, TOK_COMMA));
+        } while (accept_kind(p, TOK_COMMA));
     }
     create->jars = jars.items;
     create->jar_count = jars.count;

@@ -14,7 +14,7 @@ static void parse_insert_columns(struct parser *p, struct sql_insert *insert)
     expect(p, TOK_LPAREN);
     do
         *LIST_ADD(p, &list, struct sql_name) = parse_name(p, "a name of a column");
-    while (accept(p, TOK_COMMA));
+    while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     insert->columns = list.items;
     insert->column_count = list.count;
@@ -60,7 +60,7 @@ void parse_update(struct parser *p, struct sql_statement *statement)
         set->column = parse_ident(p, "a name of a column");
         expect(p, TOK_EQ);
         set->value = parse_expr(p);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     update->sets = sets.items;
     update->set_count = sets.count;
     if (accept_kw(p, KW_WHERE))

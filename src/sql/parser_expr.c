@@ -127,7 +127,7 @@ static struct sql_expr *parse_quantified(struct parser *p, enum sql_op op, struc
     else
         do
             expr_add(p, &args, parse_expr(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     expr->args = exprs_of(&args);
     return expr;
@@ -183,7 +183,7 @@ static struct sql_expr *parse_in(struct parser *p, struct sql_expr *left, bool n
     else
         do
             expr_add(p, &args, parse_expr(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     expr->args = exprs_of(&args);
     return expr;
@@ -349,9 +349,9 @@ static struct sql_expr *parse_prefix(struct parser *p)
 
     if (accept_kw(p, KW_NOT))
         return unary(p, SQL_OP_NOT, pos, PREC_NOT);
-    if (accept(p, TOK_MINUS))
+    if (accept_kind(p, TOK_MINUS))
         return unary(p, SQL_OP_NEGATIVE, pos, PREC_UNARY);
-    if (accept(p, TOK_PLUS))
+    if (accept_kind(p, TOK_PLUS))
         return unary(p, SQL_OP_POSITIVE, pos, PREC_UNARY);
     return parse_primary(p);
 }
@@ -409,7 +409,7 @@ struct sql_exprs parse_expr_list(struct parser *p)
 
     do
         expr_add(p, &list, parse_expr(p));
-    while (accept(p, TOK_COMMA));
+    while (accept_kind(p, TOK_COMMA));
     return exprs_of(&list);
 }
 
@@ -434,7 +434,7 @@ struct sql_orders parse_order_list(struct parser *p)
                 order->nulls = SQL_NULLS_LAST;
             }
         }
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     return (struct sql_orders){.list = list.items, .count = list.count};
 }
 

@@ -215,7 +215,7 @@ static bool parse_join_kind(struct parser *p, struct sql_from *join)
     } sides[] = {
         {KW_LEFT, SQL_JOIN_LEFT}, {KW_RIGHT, SQL_JOIN_RIGHT}, {KW_FULL, SQL_JOIN_FULL}};
 
-    if (accept(p, TOK_COMMA)) {
+    if (accept_kind(p, TOK_COMMA)) {
         join->join = SQL_JOIN_COMMA;
         return true;
     }

@@ -36,7 +36,7 @@ static struct sql_pattern *parse_factor(struct parser *p)
         pattern = pattern_new(p, SQL_PATTERN_EMPTY);
         next(p);
         next(p);
-    } else if (accept(p, TOK_LPAREN)) {
+    } else if (accept_kind(p, TOK_LPAREN)) {
         pattern = parse_alternation(p);
         expect(p, TOK_RPAREN);
     } else if (at(p, TOK_LBRACE) && peek_at(p, 1)->kind == TOK_MINUS) {
@@ -53,7 +53,7 @@ static struct sql_pattern *parse_factor(struct parser *p)
         expect(p, TOK_LPAREN);
         do
             pattern_add(p, &parts, parse_alternation(p));
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
         expect(p, TOK_RPAREN);
         pattern_parts(pattern, &parts);
     } else {
@@ -67,11 +67,11 @@ static struct sql_pattern *parse_factor(struct parser *p)
 static bool parse_quantifier(struct parser *p, struct sql_pattern *repeat)
 {
     repeat->max = -1;
-    if (accept(p, TOK_STAR)) {
+    if (accept_kind(p, TOK_STAR)) {
         repeat->min = 0;
-    } else if (accept(p, TOK_PLUS)) {
+    } else if (accept_kind(p, TOK_PLUS)) {
         repeat->min = 1;
-    } else if (accept(p, TOK_QUESTION)) {
+    } else if (accept_kind(p, TOK_QUESTION)) {
         repeat->max = 1;
     } else if (at(p, TOK_LBRACE) && peek_at(p, 1)->kind != TOK_MINUS) {
         const struct token *token = next(p);
@@ -82,7 +82,7 @@ static bool parse_quantifier(struct parser *p, struct sql_pattern *repeat)
         } else {
             repeat->min = parse_unsigned(p, "a number of repetitions");
             repeat->max = repeat->min;
-            if (accept(p, TOK_COMMA)) {
+            if (accept_kind(p, TOK_COMMA)) {
                 repeat->max = -1;
                 if (!at(p, TOK_RBRACE))
                     repeat->max = parse_unsigned(p, "a number of repetitions");
@@ -95,7 +95,7 @@ static bool parse_quantifier(struct parser *p, struct sql_pattern *repeat)
     } else {
         return false;
     }
-    repeat->reluctant = accept(p, TOK_QUESTION);
+    repeat->reluctant = accept_kind(p, TOK_QUESTION);
     return true;
 }
 
@@ -132,7 +132,7 @@ static struct sql_pattern *parse_alternation(struct parser *p)
     parse_enter(p);
     do
         pattern_add(p, &parts, parse_sequence(p));
-    while (accept(p, TOK_BAR));
+    while (accept_kind(p, TOK_BAR));
     parse_leave(p);
     pattern_parts(alternation, &parts);
     return parts.count == 1 ? alternation->parts[0] : alternation;
@@ -148,7 +148,7 @@ static void parse_measures(struct parser *p, struct sql_match *match)
         measure->expr = parse_expr(p);
         expect_kw(p, KW_AS);
         measure->alias = parse_ident(p, "a name for the measure");
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     match->measures = list.items;
     match->measure_count = list.count;
 }
@@ -217,9 +217,9 @@ static void parse_pattern(struct parser *p, struct sql_match *match)
 {
     expect_kw(p, KW_PATTERN);
     expect(p, TOK_LPAREN);
-    match->strict_start = accept(p, TOK_CARET);
+    match->strict_start = accept_kind(p, TOK_CARET);
     match->pattern = parse_alternation(p);
-    match->strict_end = accept(p, TOK_DOLLAR);
+    match->strict_end = accept_kind(p, TOK_DOLLAR);
     expect(p, TOK_RPAREN);
 }
 
@@ -233,7 +233,7 @@ static void parse_subsets(struct parser *p, struct sql_match *match)
         subset->name = parse_ident(p, "a name of a subset");
         expect(p, TOK_EQ);
         subset->symbols = parse_ident_list(p, "a name of a pattern variable", &subset->count);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     match->subsets = list.items;
     match->subset_count = list.count;
 }
@@ -249,7 +249,7 @@ static void parse_defines(struct parser *p, struct sql_match *match)
         define->symbol = parse_ident(p, "a name of a pattern variable");
         expect_kw(p, KW_AS);
         define->expr = parse_expr(p);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     match->defines = list.items;
     match->define_count = list.count;
 }
@@ -304,7 +304,7 @@ static struct sql_exprs parse_values(struct parser *p)
 {
     struct list list = {0};
 
-    if (accept(p, TOK_LPAREN)) {
+    if (accept_kind(p, TOK_LPAREN)) {
         struct sql_exprs values = parse_expr_list(p);
 
         expect(p, TOK_RPAREN);
@@ -326,7 +326,7 @@ static void parse_pivot_aggregates(struct parser *p, struct sql_pivot *pivot)
             parse_expected(p, "an aggregate function");
         if (accept_kw(p, KW_AS) || at_ident(p))
             item->alias = parse_ident(p, "a name for the aggregate");
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     pivot->aggregates = list.items;
     pivot->aggregate_count = list.count;
 }
@@ -347,7 +347,7 @@ static void parse_pivot_values(struct parser *p, struct sql_pivot *pivot)
         } else if (accept_kw(p, KW_AS) || at_ident(p)) {
             value->alias = parse_ident(p, "a name for the value");
         }
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     expect(p, TOK_RPAREN);
     pivot->values = values.items;
     pivot->constants = constants.items;

@@ -95,10 +95,10 @@ struct sql_expr *parse_interval(struct parser *p)
 
     next(p);
     expr->literal = SQL_LIT_INTERVAL;
-    if (accept(p, TOK_MINUS))
+    if (accept_kind(p, TOK_MINUS))
         expr->negative = true;
     else
-        accept(p, TOK_PLUS);
+        accept_kind(p, TOK_PLUS);
     token = peek(p);
     if (token->kind == TOK_EXACT)
         parse_fail(p, token, "the value of an interval stands in quotes: INTERVAL '%s' ...",
@@ -212,7 +212,7 @@ static struct sql_expr *parse_case(struct parser *p)
             struct list values = {0};
 
             expr_add(p, &values, when);
-            while (accept(p, TOK_COMMA))
+            while (accept_kind(p, TOK_COMMA))
                 expr_add(p, &values, parse_expr(p));
             any->args = exprs_of(&values);
             any->any = true;
@@ -254,7 +254,7 @@ static struct sql_expr *parse_collection(struct parser *p, enum sql_expr_kind ki
     struct sql_expr *expr = expr_new(p, kind, peek(p)->pos);
 
     next(p);
-    if (accept(p, TOK_LBRACKET)) {
+    if (accept_kind(p, TOK_LBRACKET)) {
         if (!at(p, TOK_RBRACKET))
             expr->args = parse_expr_list(p);
         if (kind == SQL_EXPR_MAP && expr->args.count % 2)
@@ -336,7 +336,7 @@ static struct sql_expr *parse_column(struct parser *p)
     *LIST_ADD(p, &parts, struct sql_ident) = parse_ident(p, "an expression");
     while (at(p, TOK_DOT)) {
         next(p);
-        if (accept(p, TOK_STAR)) {
+        if (accept_kind(p, TOK_STAR)) {
             expr->kind = SQL_EXPR_STAR;
             break;
         }
@@ -410,7 +410,7 @@ struct sql_expr *parse_primary(struct parser *p)
         if (at(p, TOK_DOT) && expr->kind != SQL_EXPR_STAR) {
             outer = expr_new(p, SQL_EXPR_FIELD, peek(p)->pos);
             next(p);
-            if (accept(p, TOK_STAR)) {
+            if (accept_kind(p, TOK_STAR)) {
                 outer->kind = SQL_EXPR_STAR;
             } else {
                 outer->name.parts = PARSE_NEW(p, struct sql_ident);

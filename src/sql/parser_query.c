@@ -88,7 +88,7 @@ static void parse_group_list(struct parser *p, struct list *list)
 
         parse_group(p, &group);
         *LIST_ADD(p, list, struct sql_group) = group;
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
 }
 
 static void parse_group_by(struct parser *p, struct sql_select *select)
@@ -118,7 +118,7 @@ static void parse_named_windows(struct parser *p, struct sql_select *select)
         named->name = parse_ident(p, "a name of a window");
         expect_kw(p, KW_AS);
         named->window = parse_window(p);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     select->windows = list.items;
     select->window_count = list.count;
 }
@@ -140,7 +140,7 @@ static struct sql_select *parse_select(struct parser *p)
 
         parse_item(p, &item);
         *LIST_ADD(p, &items, struct sql_item) = item;
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     select->items = items.items;
     select->item_count = items.count;
     if (accept_kw(p, KW_FROM))
@@ -268,7 +268,7 @@ static void parse_with(struct parser *p, struct sql_query *query)
         expect(p, TOK_LPAREN);
         with->query = parse_query(p);
         expect(p, TOK_RPAREN);
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
     query->with = list.items;
     query->with_count = list.count;
 }
@@ -282,7 +282,7 @@ static void parse_limit(struct parser *p, struct sql_query *query)
         return;
     }
     query->limit = parse_expr(p);
-    if (accept(p, TOK_COMMA)) {
+    if (accept_kind(p, TOK_COMMA)) {
         query->offset = query->limit;
         query->limit = parse_expr(p);
         query->limit_comma = true;

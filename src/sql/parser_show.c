@@ -148,7 +148,7 @@ void parse_use(struct parser *p, struct sql_statement *statement)
         use->object = SQL_OBJECT_MODULES;
         do
             *LIST_ADD(p, &modules, struct sql_ident) = parse_ident(p, "a name of a module");
-        while (accept(p, TOK_COMMA));
+        while (accept_kind(p, TOK_COMMA));
         use->modules = modules.items;
         use->module_count = modules.count;
         return;

@@ -95,7 +95,7 @@ static void parse_explain_details(struct parser *p, struct sql_explain *explain)
         else
             parse_expected(
                 p, "ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN or PLAN_ADVICE");
-    } while (accept(p, TOK_COMMA));
+    } while (accept_kind(p, TOK_COMMA));
 }
 
 static bool at_explain_detail(const struct parser *p)
@@ -206,7 +206,7 @@ static void parse_analyze(struct parser *p, struct sql_statement *statement)
     expect_kw(p, KW_COLUMNS);
     do
         *LIST_ADD(p, &columns, struct sql_ident) = parse_ident(p, "a name of a column");
-    while (accept(p, TOK_COMMA));
+    while (accept_kind(p, TOK_COMMA));
     analyze->columns = columns.items;
     analyze->column_count = columns.count;
 }

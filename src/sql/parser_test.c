@@ -85,7 +85,8 @@ static const struct {
     {"SELECT \"a\" FROM t",
      "line 1, column 8: double quotes mean nothing in Flink SQL: 'text' or `name`"},
     {"SELECT user FROM value",
-     "line 1, column 18: VALUE is a reserved word: write `value` to use it as a name"},
+     "line 1, column 18: found 'value', expected a name of a table; a reserved word is a name only "
+     "as `value`"},
     {"SELECT X'1'", "line 1, column 8: X'...' takes an even number of digits"},
     {"SELECT * FROM t /* no end", "line 1, column 17: this comment has no end"},
     {"SELECT INTERVAL 5 DAY",

@@ -30,7 +30,7 @@ static int parse_length(struct parser *p, int absent)
 {
     int length = absent;
 
-    if (accept(p, TOK_LPAREN)) {
+    if (accept_kind(p, TOK_LPAREN)) {
         length = parse_size(p, 1, SQL_LENGTH_MAX, "the length");
         expect(p, TOK_RPAREN);
     }
@@ -41,7 +41,7 @@ static int parse_precision(struct parser *p, int absent)
 {
     int precision = absent;
 
-    if (accept(p, TOK_LPAREN)) {
+    if (accept_kind(p, TOK_LPAREN)) {
         precision = parse_size(p, 0, 9, "the precision");
         expect(p, TOK_RPAREN);
     }
@@ -53,10 +53,10 @@ static void parse_decimal(struct parser *p, struct sql_type *type)
     type->kind = SQL_DECIMAL;
     type->precision = 10;
     type->scale = 0;
-    if (!accept(p, TOK_LPAREN))
+    if (!accept_kind(p, TOK_LPAREN))
         return;
     type->precision = (int16_t)parse_size(p, 1, SQL_DECIMAL_MAX, "the precision");
-    if (accept(p, TOK_COMMA))
+    if (accept_kind(p, TOK_COMMA))
         type->scale = (int16_t)parse_size(p, 0, type->precision, "the scale");
     expect(p, TOK_RPAREN);
 }
@@ -93,9 +93,9 @@ void parse_interval_type(struct parser *p, struct sql_type *type)
     type->kind = type->from == SQL_YEAR || type->from == SQL_MONTH || type->from == SQL_QUARTER
                      ? SQL_INTERVAL_YM
                      : SQL_INTERVAL_DS;
-    if (accept(p, TOK_LPAREN)) {
+    if (accept_kind(p, TOK_LPAREN)) {
         type->precision = (int16_t)parse_size(p, 0, 10, "the precision");
-        if (type->from == SQL_SECOND && accept(p, TOK_COMMA))
+        if (type->from == SQL_SECOND && accept_kind(p, TOK_COMMA))
             type->scale = (int16_t)parse_size(p, 0, 9, "the precision of the fraction");
         expect(p, TOK_RPAREN);
     }
@@ -108,7 +108,7 @@ void parse_interval_type(struct parser *p, struct sql_type *type)
             type->to == SQL_WEEK || type->to == SQL_QUARTER || type->from == SQL_QUARTER ||
             type->from == SQL_WEEK)
             parse_fail(p, to, "this is no range of an interval");
-        if (type->to == SQL_SECOND && accept(p, TOK_LPAREN)) {
+        if (type->to == SQL_SECOND && accept_kind(p, TOK_LPAREN)) {
             type->scale = (int16_t)parse_size(p, 0, 9, "the precision of the fraction");
             expect(p, TOK_RPAREN);
         }
@@ -128,12 +128,12 @@ static const struct sql_type *parse_item_type(struct parser *p)
 
 static void parse_row_type(struct parser *p, struct sql_type *type)
 {
-    bool angle = accept(p, TOK_LT);
+    bool angle = accept_kind(p, TOK_LT);
     enum token_kind end = angle ? TOK_GT : TOK_RPAREN;
     struct list fields = {0};
 
     type->kind = SQL_ROW;
-    if (!angle && accept(p, TOK_NE)) /* ROW<> */
+    if (!angle && accept_kind(p, TOK_NE)) /* ROW<> */
         return;
     if (!angle)
         expect(p, TOK_LPAREN);
@@ -147,7 +147,7 @@ static void parse_row_type(struct parser *p, struct sql_type *type)
         field->type = parse_type(p);
         if (accept_kw(p, KW_COMMENT) || at(p, TOK_STRING))
             field->comment = parse_string(p, "a comment in quotes");
-        if (!accept(p, TOK_COMMA))
+        if (!accept_kind(p, TOK_COMMA))
             break;
         if (at(p, end))
             parse_expected(p, "a name of a field");

@@ -216,6 +216,7 @@ static void print_over(struct printer *p, const struct bound_window *over)
 
 static void print_filter(struct printer *p, const struct bound_expr *call, bool not_null)
 {
+    not_null = not_null && !call->over;
     if (call->filter || not_null) {
         put(p, " FILTER (WHERE ");
         if (call->filter)
@@ -324,7 +325,9 @@ static void print_slot(struct printer *p, const struct template *t, const char *
         put(p, t->call->distinct ? "DISTINCT " : "");
     else if (slot_is(slot, len, "f") || slot_is(slot, len, "fn"))
         print_filter(p, t->call, len == 2);
-    else if (slot_is(slot, len, "o")) {
+    else if (slot_is(slot, len, "o") || slot_is(slot, len, "on")) {
+        if (len == 2 && t->call->over)
+            put(p, " IGNORE NULLS"); /* FILTER is not for window functions */
         if (t->call->order_count) {
             put(p, " ORDER BY ");
             print_orders(p, t->call->order, t->call->order_count);

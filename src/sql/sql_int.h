@@ -137,7 +137,7 @@ static inline bool at_kw(const struct parser *p, enum keyword keyword)
 bool at_kw2(const struct parser *p, enum keyword first, enum keyword second);
 bool at_kw_ahead(const struct parser *p, size_t ahead, enum keyword keyword);
 bool at_word(const struct parser *p, const char *word); /* a word that is no keyword of Flink's */
-bool accept(struct parser *p, enum token_kind kind);
+bool accept_kind(struct parser *p, enum token_kind kind);
 bool accept_kw(struct parser *p, enum keyword keyword);
 bool accept_kw2(struct parser *p, enum keyword first, enum keyword second);
 void expect(struct parser *p, enum token_kind kind);
