@@ -1,2 +1,2 @@
--- line 2, column 23: ON is a reserved word: write `ON` to use it as a name
+-- line 2, column 23: found 'ON', expected a name of a table; a reserved word is a name only as `ON`
 SELECT * FROM a JOIN  ON a.x = 1;
