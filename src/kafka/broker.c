@@ -48,6 +48,7 @@ static void fill_defaults(struct broker_options *o)
     DEFAULT(o->message_bytes_max, (1 << 20) + 12);
     DEFAULT(o->frame_bytes_max, (size_t)100 << 20);
     DEFAULT(o->conn_bytes_max, (size_t)32 << 20);
+    DEFAULT(o->memory_bytes_max, (size_t)256 << 20);
 }
 
 static int copy_listeners(struct broker *broker, struct err *err)

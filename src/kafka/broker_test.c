@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "base/be.h"
+#include "base/disk_sim.h"
 #include "kafka/kafka_int.h"
 
 struct fixture {
     char dir[64], meta_path[96], log_path[96];
+    struct disk_sim *sim; /* NULL: the machine's disk */
     struct meta *meta;
     struct workers *workers;
     struct broker *broker;
@@ -30,7 +32,8 @@ static void up(struct fixture *f)
     int rc = workers_new(&f->workers, "test", 2, 256, &err);
 
     if (!rc)
-        rc = meta_new(&f->meta, &(struct meta_options){.path = f->meta_path, .disk = disk_system(),
+        rc = meta_new(&f->meta, &(struct meta_options){.path = f->meta_path,
+                                                       .disk = f->options.disk,
                                                        .clock = clock_system(),
                                                        .migrations = lists}, &err);
     f->options.meta = f->meta;
@@ -72,6 +75,26 @@ static int set_up(void **state)
     return 0;
 }
 
+/* The same on a disk in memory, which has no file descriptors and may lose power or fill up. */
+static int set_up_sim(void **state)
+{
+    struct fixture *f;
+
+    if (set_up(state))
+        return -1;
+    f = *state;
+    down(f);
+    strcpy(f->meta_path, "data/meta.db");
+    strcpy(f->log_path, "data/log");
+    if (disk_sim_new(&f->sim, 1, NULL))
+        return -1;
+    f->options.disk = disk_sim_disk(f->sim);
+    if (disk_mkdirs(f->options.disk, "data", NULL))
+        return -1;
+    up(f);
+    return 0;
+}
+
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
@@ -80,6 +103,7 @@ static int tear_down(void **state)
         down(f);
     arena_deinit(&f->arena);
     disk_remove_tree(disk_system(), f->dir, NULL);
+    disk_sim_free(f->sim);
     free(f);
     return 0;
 }
@@ -533,6 +557,85 @@ static void an_idempotent_batch_sent_again_is_kept_once(void **state)
     close(fd);
 }
 
+static int16_t commit_offset(struct fixture *f, int fd, const char *member, int32_t generation,
+                             int64_t offset);
+static int64_t committed(struct fixture *f, int fd);
+
+/* Reads the first partition from the start: how many records there are. */
+static int64_t count_records(struct fixture *f, int fd, const char *topic)
+{
+    int64_t offset = 0;
+
+    for (;;) {
+        struct fetch_partition_reply *p =
+            first_part(call(f, fd, 1, 11, a_fetch(f, topic, offset, 1, 10)));
+        struct slice rest = p->records.bytes;
+        struct batch batch;
+
+        assert_int_equal(p->error_code, NONE);
+        if (!rest.len)
+            return offset;
+        while (rest.len) {
+            assert_int_equal(batch_next(&rest, true, &batch, NULL, NULL), 0);
+            assert_int_equal(batch.base_offset, offset);
+            offset += batch.count;
+        }
+    }
+}
+
+static void what_was_acknowledged_survives_a_power_loss(void **state)
+{
+    struct fixture *f = *state;
+    int64_t acknowledged = 0;
+
+    make_topic(f, "t", 1, false);
+    for (int round = 0; round < 5; round++) {
+        int fd = dial(f, 0);
+
+        for (int i = 0; i < 10; i++) {
+            struct produce_partition_reply *p =
+                produce(f, fd, "t", 0, a_batch(f, "text", 2, -1, -1));
+
+            assert_int_equal(p->error_code, NONE);
+            acknowledged = p->base_offset + 2;
+        }
+        assert_int_equal(commit_offset(f, fd, "", -1, acknowledged), NONE);
+        disk_sim_power_loss(f->sim);
+        close(fd);
+        down(f);
+        disk_sim_reboot(f->sim);
+        up(f);
+        fd = dial(f, 0);
+        assert_int_equal(count_records(f, fd, "t"), acknowledged);
+        assert_int_equal(committed(f, fd), acknowledged);
+        close(fd);
+    }
+}
+
+static void a_full_disk_is_told_and_the_broker_lives_on(void **state)
+{
+    struct fixture *f = *state;
+    struct produce_partition_reply *p;
+    int64_t acknowledged = 0;
+    int fd = dial(f, 0);
+
+    make_topic(f, "t", 1, false);
+    disk_sim_capacity(f->sim, 300000);
+    do {
+        p = produce(f, fd, "t", 0, a_batch(f, "some text that fills the disk", 100, -1, -1));
+        if (!p->error_code)
+            acknowledged = p->base_offset + 100;
+    } while (!p->error_code);
+    assert_int_equal(p->error_code, KAFKA_STORAGE_ERROR);
+    assert_true(acknowledged > 0);
+    assert_int_equal(count_records(f, fd, "t"), acknowledged);
+    disk_sim_capacity(f->sim, -1);
+    p = produce(f, fd, "t", 0, a_batch(f, "there is room again", 1, -1, -1));
+    assert_int_equal(p->error_code, NONE);
+    assert_int_equal(count_records(f, fd, "t"), acknowledged + 1);
+    close(fd);
+}
+
 /* ---- topics ------------------------------------------------------------------------------- */
 
 static struct metadata_response *metadata(struct fixture *f, int fd, const char *topic)
@@ -909,7 +1012,8 @@ static void quiet(void *arg, enum diag_level level, const char *part, const char
     (void)arg, (void)level, (void)part, (void)line;
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name)     cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE_SIM(name) cmocka_unit_test_setup_teardown(name, set_up_sim, tear_down)
 
 int main(void)
 {
@@ -934,6 +1038,10 @@ int main(void)
         CASE(offsets_survive_a_restart_and_go_with_their_topic),
         CASE(a_silent_member_is_dropped),
         CASE(a_static_member_comes_back_without_a_rebalance),
+        CASE_SIM(large_and_small_answers_hold_the_same_records),
+        CASE_SIM(gives_back_what_was_produced_after_a_restart_too),
+        CASE_SIM(what_was_acknowledged_survives_a_power_loss),
+        CASE_SIM(a_full_disk_is_told_and_the_broker_lives_on),
     };
 
     diag_set_sink(quiet, NULL); /* it warns of each refusal */

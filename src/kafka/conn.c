@@ -8,7 +8,9 @@
  * newer clients step back.
  *
  * Back-pressure: a connection whose requests in work hold more than conn_bytes_max, or number more
- * than IN_FLIGHT_MAX, is not read from until some are answered.
+ * than IN_FLIGHT_MAX, is not read from until some are answered. When all connections together hold
+ * more than memory_bytes_max, those with requests in work are not read from: their own answers wake
+ * them.
  */
 #include <stdio.h>
 
@@ -45,6 +47,7 @@ void request_unref(struct request *req)
     if (req->fetch)
         fetch_free(req->fetch);
     arena_deinit(&req->arena);
+    atomic_fetch_sub(&broker->in_work, req->frame_len);
     free(req->frame);
     free(req);
     atomic_fetch_sub(&broker->requests, 1);
@@ -170,8 +173,11 @@ static void send_reply(struct kafka_conn *kc, struct request *req)
 
 static bool busy(const struct kafka_conn *kc, int in_flight)
 {
-    return kc->in_work > kc->loop->broker->options.conn_bytes_max || in_flight > IN_FLIGHT_MAX ||
-           conn_queued(kc->conn) > QUEUED_MAX;
+    struct broker *broker = kc->loop->broker;
+
+    return kc->in_work > broker->options.conn_bytes_max || in_flight > IN_FLIGHT_MAX ||
+           conn_queued(kc->conn) > QUEUED_MAX ||
+           (kc->in_work && atomic_load(&broker->in_work) > broker->options.memory_bytes_max);
 }
 
 static void set_pause(struct kafka_conn *kc)
@@ -365,6 +371,7 @@ static void take_request(struct kafka_conn *kc, uint8_t *frame, size_t len)
     }
     atomic_init(&req->refs, 1);
     atomic_fetch_add(&kc->loop->broker->requests, 1);
+    atomic_fetch_add(&kc->loop->broker->in_work, len);
     req->broker = kc->loop->broker;
     req->loop = kc->loop;
     req->frame = frame;

@@ -55,6 +55,7 @@ struct broker_options {
     int32_t message_bytes_max;  /* 0: 1 MiB + 12, as Kafka */
     size_t frame_bytes_max;     /* 0: 100 MiB; larger requests are refused */
     size_t conn_bytes_max;      /* 0: 32 MiB; a connection with more in work is not read from */
+    size_t memory_bytes_max;    /* 0: 256 MiB; requests in work of all connections together */
     int64_t rebalance_delay_ms; /* a new group waits so long for more members; 0: none */
 };
 

@@ -188,6 +188,7 @@ struct broker {
     size_t loop_count;
     char cluster_id[23];
     atomic_int requests;        /* in work */
+    atomic_size_t in_work;      /* bytes of their frames */
     atomic_int closing_topics;  /* being closed on workers */
     atomic_bool running;
 
