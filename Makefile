@@ -39,7 +39,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps unit test asan tsan fuzz bench tidy demo install clean
+.PHONY: all deps vectors unit test asan tsan fuzz bench tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -100,8 +100,12 @@ $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
 
-unit: $(TEST_PROGRAMS)
+unit: $(TEST_PROGRAMS) $(if $(and $(filter sql,$(ROOMS)),$(filter vec,$(ROOMS))),vectors)
 	scripts/run-tests $(TEST_PROGRAMS)
+
+# What a real Flink answered, against what we answer: tests/vectors/record says how it was recorded.
+vectors: $(BUILD)/tests/vectors/run
+	$< tests/vectors/flink-1.20 tests/vectors/differences.tsv
 
 asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
@@ -138,6 +142,24 @@ fuzz-%: $(FUZZ_BUILD)/%_fuzz
 	    $(FUZZ_BUILD)/found/$* fuzz/corpus/$*
 
 fuzz: $(FUZZ_TARGETS:%=fuzz-%)
+
+# The payments example: installs what is missing, builds, runs, shows its queries after 30 s.
+demo: all
+	@$(BUILD)/tarn up examples/payments --demo
+
+# Sizes: BENCH="1e6 1e7 5e7 aged" (the default), or fewer.
+bench: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/bench.py
+
+tidy:
+	@scripts/deps --tidy
+	@scripts/tidy
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/tarn
+	install -m 755 $(BUILD)/tarn $(DESTDIR)$(PREFIX)/bin/tarn
+	install -m 755 $(DUCKDB)/lib/libduckdb.so $(DESTDIR)$(PREFIX)/lib/tarn/
 
 clean:
 	rm -rf build
