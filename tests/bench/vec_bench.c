@@ -8,7 +8,7 @@
 #include "format/json.h"
 
 #define COLUMNS 15
-#define TEXTS   4096
+#define TEXTS   65536
 
 static const struct {
     const char *name;
@@ -199,7 +199,8 @@ int main(int argc, char **argv)
     if (json_decoder_new(&decoder, &(struct json_decode_options){.fields = fields, .field_count =
                                                                                        COLUMNS},
                          &err) ||
-        vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err)) {
+        vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err) ||
+        vec_functions_register(conn, &err)) {
         printf("%s\n", err.text);
         return 1;
     }
@@ -213,6 +214,10 @@ int main(int argc, char **argv)
         fragment_time(conn, "decode and GROUP BY, 16384 rows",
                       "SELECT time_bucket(INTERVAL 1 MINUTE, created_at) AS w, customer_id, "
                       "count(*), sum(amount) FROM feed GROUP BY ALL", rows, 16384);
+        fragment_time(conn, "decode and Flink's functions, 16384 rows",
+                      "SELECT charge_id, flink_upper(currency), flink_substring(customer_id, 5), "
+                      "CAST(flink_dec_mul_4(amount, 1.19::DECIMAL(3,2), 22) AS DECIMAL(22,4)), "
+                      "flink_date_format(created_at, 'yyyy-MM-dd', 'UTC') FROM feed", rows, 16384);
         bench_copy(conn, rows, 0);
         bench_copy(conn, rows, 1);
     }
