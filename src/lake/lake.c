@@ -11,7 +11,7 @@
 #include "lake/lake_int.h"
 
 #define CACHE_BUCKETS 1024
-#define CACHE_BYTES_DEFAULT ((int64_t)64 << 20)
+#define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
 #define METADATA_FILE_MAX ((size_t)512 << 20)
 
 struct node {

@@ -30,7 +30,7 @@ struct lake;
 struct lake_options {
     struct store *store;  /* borrowed for life */
     struct clock *clock;  /* likewise */
-    int64_t cache_bytes;  /* parsed manifests and metadata; 0: 64 MiB */
+    int64_t cache_bytes;  /* parsed manifests and metadata; 0: 32 MiB */
 };
 int lake_new(struct lake **out, const struct lake_options *options, struct err *err);
 void lake_free(struct lake *lake);

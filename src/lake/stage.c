@@ -68,8 +68,10 @@ void lake_staged_free(struct lake_staged *s)
 
 void lake_staged_settle(struct lake_staged *s)
 {
-    if (s)
+    if (s) {
         lake_remove_files(s->lake, s->garbage.list, s->garbage.count);
+        cache_drop(s->lake, s->swap.base_location); /* who still wants it holds it */
+    }
     lake_staged_free(s);
 }
 
@@ -619,7 +621,9 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
     a.staged = s;
     a.branch = change->branch ? change->branch : "main";
     ref = lake_metadata_branch(base, a.branch);
-    a.parent = ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id) : NULL;
+    /* A branch that is not there yet starts where main stands. */
+    a.parent = ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id)
+                   : lake_metadata_snapshot(base);
     a.parent_id = a.parent ? a.parent->id : -1;
     a.totals = a.parent ? a.parent->summary : NULL;
     a.total_count = a.parent ? a.parent->summary_count : 0;

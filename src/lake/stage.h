@@ -38,7 +38,7 @@ struct lake_change {
     size_t summary_count;
     const struct lake_property *properties; /* table properties to set in the same commit */
     size_t property_count;
-    const char *branch; /* NULL: main */
+    const char *branch; /* NULL: main; one that is not there yet starts from main's head */
     bool maintain;      /* expire, merge manifests, prune: by the table's properties */
     bool allow_empty;   /* an append snapshot without files (offsets moved, no rows) */
 };
