@@ -36,7 +36,7 @@ static const struct yaml_field kafka_keys[] = {
     FIELD(kafka.partitions, "partitions", YK_INT, .min = 1, .max = 1024, .fallback = "1",
           .help = "of topics made without saying how many"),
     FLAG(kafka.auto_create, "auto_create", "true", "make a topic when a client first names it"),
-    FIELD(kafka.fsync, "fsync", YK_ENUM, .names = fsync_names, .fallback = "interval",
+    FIELD(kafka.fsync, "fsync", YK_ENUM, .names = fsync_names, .fallback = "always",
           .help = "when a record is on the disk for certain: before the answer, every fsync_interval, "
                   "or when the system likes"),
     TIME(kafka.fsync_ms, "fsync_interval", 1, 60000, "200ms", "for fsync: interval"),
