@@ -6,6 +6,8 @@
 #define HOUSEKEEPING_MS 1000
 #define RETENTION_EVERY_MS 60000
 #define STOP_PATIENCE_MS 10000
+#define SYNC_THREADS 4
+#define SYNC_QUEUE_MAX 4096
 
 const struct meta_migration broker_migrations[] = {
     {"kafka", 1,
@@ -154,6 +156,8 @@ int broker_new(struct broker **out, const struct broker_options *options, struct
     if (!rc)
         rc = make_loops(broker, err);
     if (!rc)
+        rc = workers_new(&broker->syncers, "kafka-sync", SYNC_THREADS, SYNC_QUEUE_MAX, err);
+    if (!rc)
         rc = groups_new(&broker->groups, broker, err);
     if (rc) {
         broker_free(broker);
@@ -167,6 +171,7 @@ void broker_free(struct broker *broker)
 {
     if (!broker)
         return;
+    workers_free(broker->syncers);
     groups_free(broker->groups);
     topics_close(broker);
     while (atomic_load(&broker->closing_topics))

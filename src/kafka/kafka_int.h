@@ -186,6 +186,7 @@ struct broker {
     size_t listener_count;
     struct broker_loop *loops;
     size_t loop_count;
+    struct workers *syncers;    /* for syncs alone: a produce never waits behind other work */
     char cluster_id[23];
     atomic_int requests;        /* in work */
     atomic_size_t in_work;      /* bytes of their frames */

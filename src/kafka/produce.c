@@ -1,7 +1,7 @@
 /* produce.c - records in: checked, appended, synced, answered.
  *
  * A handler appends at once, on the connection's loop, and puts a ticket on every partition it wrote
- * to. At the end of the turn each of these partitions gets one sync on a worker, which serves all
+ * to. At the end of the turn each of these partitions gets one sync on a thread, which serves all
  * tickets that came before it; those that came during a sync share the next one. The answer goes out
  * when the last ticket of the request is through. With fsync interval or never there are no tickets.
  */
@@ -72,7 +72,7 @@ void flush_run(struct work *work)
 void flush_done(struct work *work)
 {
     struct partition *p = partition_of(work);
-    struct workers *workers = p->topic->broker->options.workers;
+    struct workers *syncers = p->topic->broker->syncers;
 
     for (;;) {
         bool more;
@@ -83,7 +83,7 @@ void flush_done(struct work *work)
         pthread_mutex_unlock(&p->lock);
         if (!more)
             break;
-        if (!workers_submit(workers, work))
+        if (!workers_submit(syncers, work))
             return;
         flush_run(work);
     }
@@ -103,7 +103,7 @@ void flush_dirty(struct broker_loop *loop)
         pthread_mutex_unlock(&p->lock);
         if (!start) {
             topic_unref(p->topic);
-        } else if (workers_submit(loop->broker->options.workers, &p->flush)) {
+        } else if (workers_submit(loop->broker->syncers, &p->flush)) {
             flush_run(&p->flush); /* the workers are full: pay for it here */
             flush_done(&p->flush);
         }
