@@ -1,25 +1,11 @@
-/* local_list.c - a bucket's keys in bytewise order, from the folders that can hold them and no
- * more.
+/* local_list.c - a bucket's keys in bytewise order, from the folders that can hold them.
  *
- * Each folder is read whole and sorted as S3 sorts: a folder counts as its name with a '/' behind.
  * The walk enters only folders whose keys can begin with the prefix and come after start_after, and
- * leaves a folder as soon as its common prefix is out.
+ * leaves a folder as soon as its common prefix is out. Folders come sorted from local_level.c.
  */
 #include <stdio.h>
 
-#include "store/store_local.h"
-
-struct level_entry {
-    struct slice name; /* a segment, decoded */
-    const char *path;  /* in the level's folder */
-    bool is_dir;
-};
-
-struct level {
-    struct arena arena;
-    struct level_entry *list;
-    size_t count, cap;
-};
+#include "store/local_level.h"
 
 struct walk {
     struct local *local;
@@ -31,89 +17,6 @@ struct walk {
     struct slice skip; /* the common prefix given last, len 0: none */
     bool full;
 };
-
-static int level_add(struct level *level, struct level_entry entry)
-{
-    if (level->count == level->cap) {
-        size_t cap = level->cap ? level->cap * 2 : 64;
-        struct level_entry *list = realloc(level->list, cap * sizeof(*list));
-
-        if (!list)
-            return ERR_NOMEM;
-        level->list = list;
-        level->cap = cap;
-    }
-    level->list[level->count++] = entry;
-    return 0;
-}
-
-/* Bytewise, a folder as if its name ended with '/'. */
-static int by_name(const void *left, const void *right)
-{
-    const struct level_entry *a = left, *b = right;
-    size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
-    int order = len ? memcmp(a->name.ptr, b->name.ptr, len) : 0;
-    int next_a, next_b;
-
-    if (order)
-        return order;
-    next_a = a->name.len > len ? a->name.ptr[len] : a->is_dir ? '/' : -1;
-    next_b = b->name.len > len ? b->name.ptr[len] : b->is_dir ? '/' : -1;
-    return next_a - next_b;
-}
-
-static int level_read(struct walk *walk, struct level *level, const char *dir, struct slice head,
-                      const char *below, struct err *err);
-
-static int level_read_on(struct walk *walk, struct level *level, const char *dir, const char *name,
-                         const struct level_entry *entry, struct err *err)
-{
-    const char *inner = arena_printf(&level->arena, "%s/%s", dir, name);
-    const char *below = arena_printf(&level->arena, "%s/", entry->path);
-
-    if (!inner || !below)
-        return err_set(err, ERR_NOMEM, "list");
-    return level_read(walk, level, inner, entry->name, below, err);
-}
-
-/* Reads `dir`; the folders of segments that go on are read too, since their members are members of
- * this level. `head` is what stands in front of each name, `below` the path to it. */
-static int level_read(struct walk *walk, struct level *level, const char *dir, struct slice head,
-                      const char *below, struct err *err)
-{
-    struct disk_entry *entries;
-    size_t count;
-    int rc = disk_list(walk->local->disk, dir, &level->arena, &entries, &count, err);
-
-    if (rc == ERR_NOENT)
-        return 0; /* removed since it was seen */
-    for (size_t i = 0; i < count && !rc; i++) {
-        struct level_entry entry = {.is_dir = entries[i].is_dir};
-        const char *name = entries[i].name;
-        size_t len = strlen(name);
-        bool goes_on = entry.is_dir && slice_ends(slice_of(name, len), SLICE_LIT("%+"));
-        const char *form = entry.is_dir ? "%dir" : "%obj";
-        struct slice part;
-
-        if (goes_on)
-            len -= 2;
-        else if (slice_ends(slice_of(name, len), slice_str(form)))
-            len -= 4;
-        rc = local_unescape(&level->arena, name, len, &part);
-        if (rc == ERR_CORRUPT) {
-            rc = 0;
-            continue; /* not a name of ours: somebody else put it there */
-        }
-        entry.path = arena_printf(&level->arena, "%s%s", below, name);
-        entry.name = slice_of(NULL, head.len + part.len);
-        entry.name.ptr =
-            (uint8_t *)arena_printf(&level->arena, "%.*s%.*s", SLICE_ARG(head), SLICE_ARG(part));
-        if (rc || !entry.path || !entry.name.ptr)
-            return err_set(err, ERR_NOMEM, "list");
-        rc = goes_on ? level_read_on(walk, level, dir, name, &entry, err) : level_add(level, entry);
-    }
-    return rc;
-}
 
 static int give(struct walk *walk, struct slice key, const struct disk_stat *stat,
                 const struct store_info *info)
@@ -199,35 +102,70 @@ static bool wanted(const struct walk *walk, struct slice key)
     return slice_starts(key, walk->prefix) && slice_cmp(key, walk->start_after) > 0;
 }
 
+/* Where in the level to begin: at the last entry that does not come after what is skipped, since a
+ * folder comes before what is in it. */
+static size_t first_wanted(const struct walk *walk, const struct level *level, struct slice head)
+{
+    struct slice bound =
+        slice_cmp(walk->start_after, walk->prefix) > 0 ? walk->start_after : walk->prefix;
+    size_t low = 0, high = level->count;
+
+    if (!slice_starts(bound, head))
+        return 0;
+    bound = slice_of(bound.ptr + head.len, bound.len - head.len);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (local_level_cmp(&level->list[middle], bound) > 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low ? low - 1 : 0;
+}
+
+static int walk_dir(struct walk *walk, const char *dir, struct slice head, struct err *err);
+
+/* One entry of the level; `done` when nothing that follows can be wanted. */
+static int walk_entry(struct walk *walk, const char *dir, struct slice head,
+                      const struct level_entry *entry, bool *done, struct err *err)
+{
+    struct arena arena = {0};
+    const char *path = arena_printf(&arena, "%s/%s", dir, entry->path);
+    struct slice key;
+    int rc = 0;
+
+    key.ptr = (uint8_t *)arena_printf(&arena, "%.*s%.*s%s", SLICE_ARG(head), SLICE_ARG(entry->name),
+                                      entry->is_dir ? "/" : "");
+    key.len = head.len + entry->name.len + (entry->is_dir ? 1 : 0);
+    if (!key.ptr || !path)
+        rc = ERR_NOMEM;
+    else if (slice_cmp(key, walk->prefix) > 0 && !slice_starts(key, walk->prefix))
+        *done = true;
+    else if (entry->is_dir && worth_entering(walk, key))
+        rc = walk_dir(walk, path, key, err);
+    else if (!entry->is_dir && wanted(walk, key))
+        rc = give_object(walk, path, key, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int walk_dir(struct walk *walk, const char *dir, struct slice head, struct err *err)
 {
-    struct level level = {0};
-    int rc = level_read(walk, &level, dir, slice_of("", 0), "", err);
+    struct level *level;
+    bool done = false;
+    int rc = local_level_take(walk->local, dir, &level, err);
 
-    if (!rc && level.count)
-        qsort(level.list, level.count, sizeof(*level.list), by_name);
-    for (size_t i = 0; i < level.count && !rc && !walk->full; i++) {
-        const struct level_entry *entry = &level.list[i];
-        struct arena arena = {0};
-        const char *path;
-        struct slice key;
-
-        if (walk->skip.len && slice_starts(head, walk->skip))
-            break; /* all that is left here is under the common prefix */
-        key.ptr = (uint8_t *)arena_printf(&arena, "%.*s%.*s%s", SLICE_ARG(head),
-                                          SLICE_ARG(entry->name), entry->is_dir ? "/" : "");
-        key.len = head.len + entry->name.len + (entry->is_dir ? 1 : 0);
-        path = arena_printf(&arena, "%s/%s", dir, entry->path);
-        if (!key.ptr || !path)
-            rc = ERR_NOMEM;
-        else if (entry->is_dir && worth_entering(walk, key))
-            rc = walk_dir(walk, path, key, err);
-        else if (!entry->is_dir && wanted(walk, key))
-            rc = give_object(walk, path, key, err);
-        arena_deinit(&arena);
+    if (rc)
+        return rc;
+    for (size_t i = first_wanted(walk, level, head); i < level->count && !rc; i++) {
+        /* All that is left here may be under the common prefix. */
+        done |= walk->full || (walk->skip.len && slice_starts(head, walk->skip));
+        if (done)
+            break;
+        rc = walk_entry(walk, dir, head, &level->list[i], &done, err);
     }
-    free(level.list);
-    arena_deinit(&level.arena);
+    local_level_give(walk->local, level, walk->full); /* the next page will ask for it */
     return rc;
 }
 

@@ -4,7 +4,7 @@
  * syncs the folder, in this order; it is durable when it returns. Readers never lock: a name leads
  * to the old version or to the new one, whole.
  */
-#include "store/store_local.h"
+#include "store/local_level.h"
 
 #include <stdio.h>
 
@@ -80,6 +80,7 @@ static int name_it(struct local *local, struct arena *arena, const char *bucket,
     if (!rc)
         rc = exclusive ? disk_link(local->disk, from, path, err)
                        : disk_rename(local->disk, from, path, err);
+    local_changed(local); /* folders may have been made even when it failed */
     pthread_mutex_unlock(&local->names);
     if (rc)
         return rc;
@@ -333,6 +334,7 @@ static int local_remove(struct store *store, const char *bucket, const char *key
         rc = disk_unlink(local->disk, path, err);
     if (!rc)
         rc = prune(local, &arena, bucket, path, err);
+    local_changed(local);
     pthread_mutex_unlock(&local->names);
     if (!rc)
         local_attr_remove(local, bucket, key);
@@ -388,6 +390,7 @@ static int bucket_remove(struct store *store, const char *bucket, struct err *er
         rc = disk_sync_dir(local->disk, local->objects, err);
     if (!rc)
         rc = disk_remove_tree(local->disk, attrs, err);
+    local_changed(local);
     pthread_mutex_unlock(&local->names);
     arena_deinit(&arena);
     return rc;
@@ -434,6 +437,9 @@ static void local_free(struct store *store)
 {
     struct local *local = local_of(store);
 
+    for (size_t i = 0; i < LOCAL_LEVELS; i++)
+        local_level_free(local->levels[i]);
+    pthread_mutex_destroy(&local->levels_lock);
     pthread_mutex_destroy(&local->names);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
         pthread_mutex_destroy(&local->stripes[i]);
@@ -477,6 +483,7 @@ int store_local_new(struct store **out, const struct store_local_options *option
     local->store.ops = &local_ops;
     local->store.disk = local->disk = options->disk;
     local->clock = options->clock;
+    pthread_mutex_init(&local->levels_lock, NULL);
     pthread_mutex_init(&local->names, NULL);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
         pthread_mutex_init(&local->stripes[i], NULL);

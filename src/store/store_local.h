@@ -23,8 +23,11 @@
 #include "store/store_int.h"
 
 #define LOCAL_STRIPES   64
+#define LOCAL_LEVELS    4 /* folders kept for the next page of a listing */
 #define LOCAL_KEY_MAX   1024 /* bytes, as S3 */
 #define LOCAL_NAME_PART 200  /* longest escaped part of a name */
+
+struct level;
 
 struct local {
     struct store store;
@@ -34,6 +37,10 @@ struct local {
     pthread_mutex_t names;                  /* folders appear and vanish, forms are chosen */
     pthread_mutex_t stripes[LOCAL_STRIPES]; /* one key changes at a time */
     uint64_t staged;                        /* files staged so far; atomic */
+    uint64_t changes;                       /* raised after every change of a name; atomic */
+    pthread_mutex_t levels_lock;
+    struct level *levels[LOCAL_LEVELS];     /* owned; see local_level.h */
+    size_t levels_next;
 };
 
 /* The parts of a key's path, in the arena. All but the last are folders. */
@@ -73,6 +80,12 @@ int local_attr_put(struct local *local, const char *bucket, const char *key,
 int local_attr_get(struct local *local, const char *bucket, const char *key,
                    const struct disk_stat *stat, struct store_info *out, struct err *err);
 void local_attr_remove(struct local *local, const char *bucket, const char *key);
+
+/* After a name has changed, before it is answered. */
+static inline void local_changed(struct local *local)
+{
+    __atomic_add_fetch(&local->changes, 1, __ATOMIC_RELEASE);
+}
 
 int local_list(struct store *store, const char *bucket, const char *prefix, const char *delimiter,
                const char *start_after, size_t max_keys, struct arena *arena,

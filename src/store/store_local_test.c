@@ -206,6 +206,33 @@ static void lists_sorted_with_prefix_delimiter_and_pages(void **state)
     assert_string_equal(list(fix, "b/f/", "", "", 100), "");
 }
 
+/* Goal: a page never shows an older state than the one its call began in. Method: pages of a large
+ * folder, with keys that come and go between them, by us and by somebody else. */
+static void pages_see_every_change(void **state)
+{
+    struct fixture *fix = *state;
+    char key[32], path[200];
+
+    for (int i = 0; i < 400; i++) {
+        snprintf(key, sizeof(key), "p/%03d", i);
+        put(fix, key, "");
+    }
+    assert_string_equal(list(fix, "p/", "", "p/100", 2), "p/101,p/102,+");
+    put(fix, "p/1025", "");
+    put(fix, "p/1025/x", "");
+    assert_string_equal(list(fix, "p/", "", "p/102", 3), "p/1025,p/1025/x,p/103,+");
+    fix->store->ops->remove(fix->store, "lake", "p/103", NULL);
+    assert_string_equal(list(fix, "p/", "/", "p/1025", 2), "p/1025/,p/104,+");
+    snprintf(path, sizeof(path), "%s/objects/lake/p/105", fix->dir);
+    usleep(20000); /* longer than a step of the file system's clock */
+    assert_int_equal(unlink(path), 0);
+    assert_string_equal(list(fix, "p/", "", "p/104", 1), "p/106,+");
+    assert_string_equal(list(fix, "p/39", "", "", 100),
+                        "p/390,p/391,p/392,p/393,p/394,p/395,p/396,p/397,p/398,p/399,");
+    assert_string_equal(list(fix, "p/39", "", "p/398", 100), "p/399,");
+    assert_string_equal(list(fix, "p/", "", "p/399", 100), "");
+}
+
 static void keeps_conditions(void **state)
 {
     struct fixture *fix = *state;
@@ -426,6 +453,7 @@ int main(void)
         CLAIM(keeps_odd_keys_apart),
         CLAIM(keeps_an_object_beside_a_folder_of_its_name),
         CLAIM(lists_sorted_with_prefix_delimiter_and_pages),
+        CLAIM(pages_see_every_change),
         CLAIM(keeps_conditions),
         CLAIM(tells_versions_apart),
         CLAIM(keeps_attributes_with_the_version_they_came_with),
