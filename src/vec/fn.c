@@ -1,4 +1,5 @@
 /* fn.c - the frame of Flink's scalar functions: registration, rows, nulls, errors. */
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -80,6 +81,59 @@ static void run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vecto
         buf_deinit(&call.scratch[i]);
 }
 
+/* ---- state ---- */
+
+struct state {
+    pthread_mutex_t lock;
+    _Alignas(16) uint8_t bytes[FN_STATE_BYTES];
+};
+
+static void state_free(void *arg)
+{
+    struct state *state = arg;
+
+    pthread_mutex_destroy(&state->lock);
+    free(state);
+}
+
+/* A copy of an expression starts afresh. */
+static void *state_new(void *from)
+{
+    struct state *state = calloc(1, sizeof(*state));
+
+    (void)from;
+    if (state)
+        pthread_mutex_init(&state->lock, NULL);
+    return state;
+}
+
+static void state_bind(duckdb_bind_info info)
+{
+    void *state = state_new(NULL);
+
+    if (!state) {
+        duckdb_scalar_function_bind_set_error(info, "memory ran out");
+        return;
+    }
+    duckdb_scalar_function_set_bind_data(info, state, state_free);
+    duckdb_scalar_function_set_bind_data_copy(info, state_new);
+}
+
+void *call_state(struct fn_call *c)
+{
+    struct state *state = duckdb_scalar_function_get_bind_data(c->info);
+
+    pthread_mutex_lock(&state->lock);
+    return state->bytes;
+}
+
+void call_state_release(struct fn_call *c)
+{
+    struct state *state = duckdb_scalar_function_get_bind_data(c->info);
+
+    pthread_mutex_unlock(&state->lock);
+}
+
 static duckdb_scalar_function function_new(const struct fn *fn)
 {
     duckdb_scalar_function function = duckdb_create_scalar_function();
@@ -103,6 +157,8 @@ static duckdb_scalar_function function_new(const struct fn *fn)
         duckdb_scalar_function_set_special_handling(function);
     if (fn->flags & VOLATILE)
         duckdb_scalar_function_set_volatile(function);
+    if (fn->flags & STATE)
+        duckdb_scalar_function_set_bind(function, state_bind);
     duckdb_scalar_function_set_extra_info(function, (void *)(uintptr_t)fn, NULL);
     duckdb_scalar_function_set_function(function, run);
     return function;

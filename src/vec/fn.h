@@ -42,7 +42,10 @@ struct fn_call {
 
 typedef void fn_row(struct fn_call *call);
 
-enum { NULLS = 1, TRY = 2, VOLATILE = 4 };
+/* STATE: each place where the function stands in a statement has FN_STATE_BYTES of its own, zero at
+ * first and kept from chunk to chunk (call_state). */
+enum { NULLS = 1, TRY = 2, VOLATILE = 4, STATE = 8 };
+#define FN_STATE_BYTES 64
 
 struct fn {
     const char *name, *args;
@@ -84,6 +87,10 @@ static inline void give_buf(struct fn_call *c, const struct buf *buf)
 }
 /* Null under TRY, else an error of the statement. */
 void call_fail(struct fn_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Locked until call_state_release: a statement may run on several threads. */
+void *call_state(struct fn_call *c);
+void call_state_release(struct fn_call *c);
 
 /* ---- text ---- */
 

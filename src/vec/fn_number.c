@@ -245,22 +245,21 @@ static int32_t seed_next(uint64_t *seed, int bits)
     return (int32_t)(int64_t)(*seed >> (48 - bits));
 }
 
-/* One generator per call, as Flink keeps one per operator: rows of a chunk go on where the row
- * before stopped, as long as the seed stays the same. */
-static _Thread_local struct {
+/* Flink keeps one generator per place in a statement; a seed that changes starts it anew. */
+struct generator {
+    bool started;
     int64_t seed;
     uint64_t state;
-    const void *call;
-} generator;
+};
 
-static uint64_t *generator_of(const struct fn_call *c, int64_t seed)
+static uint64_t *generator_of(struct fn_call *c, int64_t seed)
 {
-    if (c->row == 0 || generator.seed != seed || generator.call != c) {
-        generator.seed = seed;
-        generator.state = seed_start(seed);
-        generator.call = c;
-    }
-    return &generator.state;
+    struct generator *g = call_state(c);
+
+    static_assert(sizeof(struct generator) <= FN_STATE_BYTES, "the state of a generator");
+    if (!g->started || g->seed != seed)
+        *g = (struct generator){true, seed, seed_start(seed)};
+    return &g->state;
 }
 
 static void rand_double(struct fn_call *c)
@@ -269,6 +268,7 @@ static void rand_double(struct fn_call *c)
     int64_t high = (int64_t)seed_next(state, 26) << 27;
 
     GIVE(c, double, (double)(high + seed_next(state, 27)) * 0x1.0p-53);
+    call_state_release(c);
 }
 
 static int32_t next_int(uint64_t *state, int32_t bound)
@@ -288,10 +288,12 @@ static void rand_integer_seeded(struct fn_call *c)
 {
     int32_t bound = ARG(c, 1, int32_t);
 
-    if (bound <= 0)
+    if (bound <= 0) {
         call_fail(c, "RAND_INTEGER: the bound must be positive");
-    else
-        GIVE(c, int32_t, next_int(generator_of(c, ARG(c, 0, int32_t)), bound));
+        return;
+    }
+    GIVE(c, int32_t, next_int(generator_of(c, ARG(c, 0, int32_t)), bound));
+    call_state_release(c);
 }
 
 static void rand_integer(struct fn_call *c)
@@ -403,9 +405,9 @@ static const struct fn functions[] = {
     {"flink_power", "dd", 'd', math_power},
     ROUNDING(round),
     ROUNDING(truncate),
-    {"flink_rand", "i", 'd', rand_double, VOLATILE},
+    {"flink_rand", "i", 'd', rand_double, VOLATILE | STATE},
     {"flink_rand_integer", "i", 'i', rand_integer, VOLATILE},
-    {"flink_rand_integer", "ii", 'i', rand_integer_seeded, VOLATILE},
+    {"flink_rand_integer", "ii", 'i', rand_integer_seeded, VOLATILE | STATE},
     {"flink_bin", "l", 's', bin},
     {"flink_hex", "l", 's', hex_integer},
     {"flink_hex", "s", 's', hex_text},

@@ -225,6 +225,7 @@ static void many_rows_and_nulls_in_one_call(void **state)
         {"(SELECT concat_ws('|', count(u), sum(length(u)), count(DISTINCT u)) FROM (SELECT "
          "flink_upper(CASE WHEN i % 3 = 0 THEN NULL ELSE 'row number ' || i END) u FROM range(10000) "
          "t(i)))", "6666|99252|6666"},
+        {"(SELECT count(DISTINCT flink_rand(7)) FROM range(10000))", "10000"},
         {"(SELECT sum(cardinality(flink_str_to_map('a=' || i || ',b=' || i))) FROM range(5000) t(i))",
          "10000"},
         {"(SELECT sum(CAST(flink_str_to_map('a=' || i || ',b=1')['a'] AS BIGINT)) FROM range(5000) "
