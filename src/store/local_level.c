@@ -1,7 +1,8 @@
 /* local_level.c - reading and sorting a folder, and keeping a few for the next page. */
 #include "store/local_level.h"
 
-#define KEPT_MIN 200 /* entries; less is read again as quickly */
+#define KEPT_MIN       200                /* entries; less is read again as quickly */
+#define KEPT_MAX_BYTES ((size_t)32 << 20) /* of one level: some 200,000 entries */
 
 static int level_add(struct level *level, struct level_entry entry)
 {
@@ -168,7 +169,8 @@ void local_level_give(struct local *local, struct level *level, bool keep)
 {
     struct level *old = level;
 
-    if (keep && level->count >= KEPT_MIN && !level->spread) {
+    if (keep && level->count >= KEPT_MIN && !level->spread &&
+        level->arena.used_bytes <= KEPT_MAX_BYTES) {
         pthread_mutex_lock(&local->levels_lock);
         old = local->levels[local->levels_next];
         local->levels[local->levels_next] = level;

@@ -23,7 +23,7 @@
 #include "store/store_int.h"
 
 #define LOCAL_STRIPES   64
-#define LOCAL_LEVELS    4 /* folders kept for the next page of a listing */
+#define LOCAL_LEVELS    2 /* folders kept for the next page of a listing */
 #define LOCAL_KEY_MAX   1024 /* bytes, as S3 */
 #define LOCAL_NAME_PART 200  /* longest escaped part of a name */
 
