@@ -1,7 +1,9 @@
 /* log_test.c - the partition log on the machine's disk: appending, reading, finding, retention,
  * truncation, idempotence, reopening. What a power loss leaves is in log_power_test.c. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -475,6 +477,105 @@ static void append_time_is_the_brokers(void **state)
     assert_int_equal(read_all(f, 0, 1000), 3); /* checks the CRC too */
 }
 
+/* ---- threads ------------------------------------------------------------------------------ */
+
+struct crowd {
+    struct fixture *f;
+    atomic_bool over;
+    atomic_int appended;
+};
+
+static void *appends(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    for (int i = 0; i < 300; i++) {
+        struct log_append_result result;
+        struct batch_builder builder;
+        struct buf bytes = {0};
+
+        batch_builder_init(&builder);
+        batch_builder_add(&builder, 1000 + i, (struct slice){0}, SLICE_LIT("some value"), NULL, 0);
+        if (batch_builder_finish(&builder, CODEC_NONE, &bytes, NULL) ||
+            log_append(crowd->f->log, bytes.ptr, bytes.len, &result, NULL))
+            abort();
+        if (i % 16 == 0 && log_flush(crowd->f->log, NULL))
+            abort();
+        atomic_fetch_add(&crowd->appended, 1);
+        batch_builder_deinit(&builder);
+        buf_deinit(&bytes);
+    }
+    return NULL;
+}
+
+static void *reads(void *arg)
+{
+    struct crowd *crowd = arg;
+    struct buf bytes = {0};
+    int64_t offset = 0, found, ms;
+
+    while (!atomic_load(&crowd->over)) {
+        struct log_extent extent;
+
+        buf_clear(&bytes);
+        if (log_read(crowd->f->log, offset, 500, true, &bytes, NULL)) {
+            offset = log_offsets(crowd->f->log).start; /* deleted under us */
+            continue;
+        }
+        for (struct slice rest = buf_slice(&bytes); rest.len;) {
+            struct batch batch;
+
+            if (batch_next(&rest, true, &batch, NULL, NULL) || batch.base_offset != offset)
+                abort();
+            offset += batch.count;
+        }
+        if (!log_locate(crowd->f->log, offset, 500, true, &extent, NULL))
+            log_extent_release(&extent);
+        if (log_find_time(crowd->f->log, 1100, &found, &ms, NULL))
+            continue; /* a segment may go while it is looked through */
+    }
+    buf_deinit(&bytes);
+    return NULL;
+}
+
+static void *keeps_house(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    while (!atomic_load(&crowd->over)) {
+        if (log_retain(crowd->f->log, NULL) || log_checkpoint(crowd->f->log, true, NULL))
+            abort();
+        usleep(500);
+    }
+    return NULL;
+}
+
+/* Goal: the promises on threads in log.h. Shown best under the thread sanitizer. */
+static void appends_reads_and_retention_run_side_by_side(void **state)
+{
+    struct crowd crowd = {.f = *state};
+    pthread_t threads[5];
+
+    crowd.f->options.segment_bytes = 3000;
+    crowd.f->options.retention_bytes = 9000;
+    log_configure(crowd.f->log, &crowd.f->options);
+    pthread_create(&threads[0], NULL, appends, &crowd);
+    pthread_create(&threads[1], NULL, appends, &crowd);
+    pthread_create(&threads[2], NULL, reads, &crowd);
+    pthread_create(&threads[3], NULL, reads, &crowd);
+    pthread_create(&threads[4], NULL, keeps_house, &crowd);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    atomic_store(&crowd.over, true);
+    for (int i = 2; i < 5; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&crowd.appended), 600);
+    assert_int_equal(log_offsets(crowd.f->log).end, 600);
+    reopen(crowd.f);
+    assert_int_equal(log_offsets(crowd.f->log).end, 600);
+    assert_true(log_offsets(crowd.f->log).start > 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -495,6 +596,7 @@ int main(void)
         CASE(an_owned_log_shows_what_a_commit_vouches_for),
         CASE(watchers_hear_of_every_advance),
         CASE(append_time_is_the_brokers),
+        CASE(appends_reads_and_retention_run_side_by_side),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
