@@ -17,7 +17,8 @@ int instance_start(struct instance *instance, const struct room *rooms, struct e
 
         if (rc) {
             stop_from(instance, rooms, i + 1); /* the last one is half built */
-            return err_wrap(err, rc, "%s", rooms[i].name);
+            return strncmp(err->text, rooms[i].name, strlen(rooms[i].name)) == 0
+                       ? rc : err_wrap(err, rc, "%s", rooms[i].name);
         }
         diag(DIAG_DEBUG, "tarn", "%s started in %.1f ms", rooms[i].name,
              (double)(clock_mono_ns(instance->clock) - began) / 1e6);
