@@ -52,6 +52,30 @@ static struct slice host_bucket(struct s3_call *call)
     return slice_of(name.ptr, name.len - domain.len - 1);
 }
 
+/* RFC 3629. Keys are UTF-8, or no listing of them would be XML. */
+static bool is_utf8(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text;
+
+    while (*at) {
+        uint8_t first = *at++;
+        int more = first < 0x80   ? 0
+                   : first < 0xc2 ? -1
+                   : first < 0xe0 ? 1
+                   : first < 0xf0 ? 2
+                   : first < 0xf5 ? 3
+                                  : -1;
+
+        if (more < 0 || (first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) ||
+            (first == 0xf0 && *at < 0x90) || (first == 0xf4 && *at > 0x8f))
+            return false; /* too long, a surrogate, beyond U+10FFFF */
+        for (; more; more--, at++)
+            if ((*at & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
 static bool read_address(struct s3_call *call)
 {
     struct slice path = slice_str(http_path(call->req)), bucket = host_bucket(call);
@@ -67,7 +91,9 @@ static bool read_address(struct s3_call *call)
         return true;
     call->level = path.len ? S3_OBJECT : S3_BUCKET;
     if (url_decode(call->arena, bucket, false, &call->bucket) ||
-        (path.len && url_decode(call->arena, path, false, &call->key))) {
+        (path.len && url_decode(call->arena, path, false, &call->key)) || !is_utf8(call->bucket) ||
+        (call->key && !is_utf8(call->key))) {
+        call->bucket = call->key = NULL; /* not fit to be told */
         s3_error(call, S3_INVALID_URI, NULL);
         return false;
     }

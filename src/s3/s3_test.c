@@ -606,6 +606,10 @@ static void refuses_by_name_what_is_not_built(void **state)
     assert_int_equal(SIGNED("GET", "/lake/k?tagging"), 501);
     assert_int_equal(SIGNED("GET", "/minio/admin/v3/info"), 501);
     assert_int_equal(SIGNED("PATCH", "/lake/k"), 405);
+    assert_int_equal(SIGNED("PUT", "/lake/%C3%A9%F0%9F%98%80"), 200);
+    assert_int_equal(SIGNED("PUT", "/lake/%C3"), 400);
+    assert_int_equal(SIGNED("PUT", "/lake/%ED%A0%80"), 400);
+    assert_true(has(fix, "<Code>InvalidURI</Code>"));
     assert_int_equal(SIGNED("PUT", "/la"), 400);
     assert_true(has(fix, "<Code>InvalidBucketName</Code>"));
 }
