@@ -1,11 +1,13 @@
 /* s3_test.c - the server over HTTP with our own client and signer: what real clients rarely do. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/disk_sim.h"
 #include "net/http_client.h"
 #include "s3/s3_int.h"
 
@@ -14,6 +16,8 @@
 static const struct sigv4_keys admin = {"admin", "password", NULL, "us-east-1", "s3"};
 
 struct fixture {
+    struct disk *disk;     /* the system's, that fails writes with `fail_with` */
+    _Atomic int fail_with; /* 0: does not */
     struct s3_server *server;
     struct store *store;
     struct http_client *client;
@@ -24,9 +28,15 @@ struct fixture {
     char dir[64];
 };
 
+static int on_disk(void *arg, enum disk_call call, const char *path)
+{
+    (void)path;
+    return call == CALL_PWRITE ? atomic_load(&((struct fixture *)arg)->fail_with) : 0;
+}
+
 static void start(struct fixture *fix, bool anonymous_read)
 {
-    const struct store_local_options local = {fix->dir, disk_system(), clock_system()};
+    const struct store_local_options local = {fix->dir, fix->disk, clock_system()};
     const struct s3_credential credentials[] = {{"admin", "password"}, {"second", "secret"}};
     struct s3_options options = {.clock = &fix->clock.clock,
                                  .credentials = credentials,
@@ -57,6 +67,7 @@ static int set_up(void **state)
     snprintf(fix->dir, sizeof(fix->dir), "/tmp/s3_test.%d", (int)getpid());
     disk_remove_tree(disk_system(), fix->dir, NULL);
     clock_fake_init(&fix->clock, NOW_US);
+    assert_int_equal(disk_fault_new(&fix->disk, disk_system(), on_disk, fix, NULL), 0);
     start(fix, false);
     assert_int_equal(fix->store->ops->bucket_make(fix->store, "lake", NULL), 0);
     assert_int_equal(http_client_new(&fix->client, &options, NULL), 0);
@@ -69,6 +80,7 @@ static int tear_down(void **state)
     struct fixture *fix = *state;
 
     stop(fix);
+    disk_fault_free(fix->disk);
     http_client_free(fix->client);
     disk_remove_tree(disk_system(), fix->dir, NULL);
     buf_deinit(&fix->body);
@@ -581,6 +593,31 @@ static void lists_in_pages_and_by_folder(void **state)
     assert_int_equal(SIGNED("POST", "/lake?delete", .body = SLICE_LIT("<Delete>")), 400);
 }
 
+static void lives_on_when_the_disk_is_full(void **state)
+{
+    struct fixture *fix = *state;
+    struct arena arena = {0};
+    struct disk_entry *entries;
+    size_t count;
+
+    assert_int_equal(SIGNED("PUT", "/lake/k", .body = SLICE_LIT("old")), 200);
+    fix->fail_with = ERR_NOSPC;
+    assert_int_equal(SIGNED("PUT", "/lake/k", .body = SLICE_LIT("new")), 507);
+    assert_true(has(fix, "<Code>InsufficientCapacity</Code>"));
+    assert_int_equal(SIGNED("POST", "/lake/big?uploads"), 507);
+    assert_int_equal(SIGNED("GET", "/lake/k"), 200);
+    assert_string_equal(buf_cstr(&fix->body), "old");
+    fix->fail_with = 0;
+    assert_int_equal(SIGNED("PUT", "/lake/k", .body = SLICE_LIT("new")), 200);
+    assert_int_equal(SIGNED("GET", "/lake/k"), 200);
+    assert_string_equal(buf_cstr(&fix->body), "new");
+    assert_int_equal(disk_list(disk_system(), fix->store->staging, &arena, &entries, &count, NULL),
+                     0);
+    for (size_t i = 0; i < count; i++) /* nothing is left behind */
+        assert_true(entries[i].is_dir);
+    arena_deinit(&arena);
+}
+
 static void reads_buckets_by_host(void **state)
 {
     struct fixture *fix = *state;
@@ -632,6 +669,7 @@ int main(void)
         CLAIM(refuses_parts_that_do_not_fit),
         cmocka_unit_test(codes_part_sizes),
         CLAIM(lists_in_pages_and_by_folder),
+        CLAIM(lives_on_when_the_disk_is_full),
         CLAIM(reads_buckets_by_host),
         CLAIM(refuses_by_name_what_is_not_built),
     };

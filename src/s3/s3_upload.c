@@ -126,15 +126,18 @@ fail:
 static int make_upload(struct s3_call *call, const char *id, const json_t *info, struct err *err)
 {
     struct disk *disk = s3_disk(call->server);
-    const char *dir = s3_uploads_dir(call->server, call->arena);
-    const char *path = dir ? arena_printf(call->arena, "%s/%s/upload.json", dir, id) : NULL;
+    const char *root = s3_uploads_dir(call->server, call->arena);
+    const char *dir = root ? arena_printf(call->arena, "%s/%s", root, id) : NULL;
+    const char *path = dir ? arena_printf(call->arena, "%s/upload.json", dir) : NULL;
     struct buf text = {0};
     int rc = path ? json_print(info, 0, &text, err) : ERR_NOMEM;
 
     if (!rc)
-        rc = disk_mkdirs(disk, arena_printf(call->arena, "%s/%s", dir, id), err);
+        rc = disk_mkdirs(disk, dir, err);
     if (!rc)
         rc = disk_write_file(disk, path, buf_slice(&text), err);
+    if (rc && dir)
+        disk_remove_tree(disk, dir, NULL);
     buf_deinit(&text);
     return rc;
 }
