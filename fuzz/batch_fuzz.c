@@ -1,5 +1,5 @@
-/* batch_fuzz.c - record batches as a producer may send them: walked to the last header, with the CRC
- * left out so that the fuzzer gets past it. Whatever comes out lies inside of what went in. */
+/* batch_fuzz.c - record batches as a producer may send them: walked to the last header, with the
+ * CRC left out so that the fuzzer gets past it. Whatever comes out lies inside of what went in. */
 #include "log/batch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

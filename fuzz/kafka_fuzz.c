@@ -1,6 +1,6 @@
-/* kafka_fuzz.c - requests and replies of the Kafka protocol by their tables. The first two bytes pick
- * the message and the version. What is decoded is encoded and decoded again: the second time must
- * give the very bytes of the first. */
+/* kafka_fuzz.c - requests and replies of the Kafka protocol by their tables. The first two bytes
+ * pick the message and the version. What is decoded is encoded and decoded again: the second time
+ * must give the very bytes of the first. */
 #include "kafka/kafka_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* admin.c - topics made, deleted and grown, their configuration read and changed. All on workers. */
+/* admin.c - topics made, deleted and grown, their configuration read and changed. All on workers.
+ */
 #include <stdio.h>
 
 #include "kafka/kafka_int.h"
@@ -13,8 +14,8 @@ static struct slice keep_text(struct request *req, const char *text)
 /* Names in the errors of administration. */
 static int16_t admin_error(int rc)
 {
-    return rc == ERR_INVALID ? INVALID_CONFIG : (rc == ERR_CORRUPT ? UNKNOWN_SERVER_ERROR
-                                                                   : kafka_error(rc));
+    return rc == ERR_INVALID ? INVALID_CONFIG
+                             : (rc == ERR_CORRUPT ? UNKNOWN_SERVER_ERROR : kafka_error(rc));
 }
 
 /* ---- create and delete -------------------------------------------------------------------- */
@@ -80,14 +81,15 @@ static void tell_created(struct request *req, struct topic *topic,
     }
 }
 
-static int create_one(struct request *req, const struct create_topics_topic *in,
-                      int32_t partitions, struct create_topics_topic_reply *out, struct err *err)
+static int create_one(struct request *req, const struct create_topics_topic *in, int32_t partitions,
+                      struct create_topics_topic_reply *out, struct err *err)
 {
     const struct create_topics_request *all = req->in;
     size_t count = in->configs.count > 0 ? (size_t)in->configs.count : 0;
     struct broker_config *configs = ARENA_ARRAY(&req->arena, struct broker_config, count);
     struct topic_options options = {.name = arena_cstr(&req->arena, in->name),
-                                    .partitions = partitions, .configs = configs,
+                                    .partitions = partitions,
+                                    .configs = configs,
                                     .config_count = count};
     struct topic *topic = NULL;
     int rc = 0;
@@ -107,8 +109,8 @@ static int create_one(struct request *req, const struct create_topics_topic *in,
         return rc;
     if (all->validate_only) {
         topic = topic_find(req->broker, options.name);
-        out->num_partitions = partitions == -1 ? req->broker->options.default_partitions
-                                               : partitions;
+        out->num_partitions =
+            partitions == -1 ? req->broker->options.default_partitions : partitions;
         out->replication_factor = 1;
         topic_unref(topic);
         return topic ? err_set(err, ERR_EXISTS, "Topic '%s' already exists.", options.name) : 0;
@@ -135,8 +137,8 @@ void handle_create_topics(struct request *req)
         reply->name = in->topics.items[i].name;
         reply->error_code = check_shape(req, &in->topics.items[i], &partitions, &err);
         if (!reply->error_code)
-            reply->error_code = admin_error(
-                create_one(req, &in->topics.items[i], partitions, reply, &err));
+            reply->error_code =
+                admin_error(create_one(req, &in->topics.items[i], partitions, reply, &err));
         if (reply->error_code)
             reply->error_message = keep_text(req, err.text);
     }
@@ -145,8 +147,8 @@ void handle_create_topics(struct request *req)
 static void delete_one(struct request *req, struct slice name, const struct uuid *id,
                        struct delete_topics_topic_reply *out)
 {
-    struct topic *topic = name.ptr ? topic_find_slice(req->broker, name)
-                                   : topic_find_id(req->broker, id);
+    struct topic *topic =
+        name.ptr ? topic_find_slice(req->broker, name) : topic_find_id(req->broker, id);
     struct err err = {0};
     int rc;
 
@@ -332,12 +334,18 @@ void handle_describe_configs(struct request *req)
             describe_broker(req, asked, reply);
         } else {
             reply->error_code = INVALID_REQUEST;
-            reply->error_message = SLICE_LIT("Topics and brokers have configuration, nothing else.");
+            reply->error_message =
+                SLICE_LIT("Topics and brokers have configuration, nothing else.");
         }
     }
 }
 
-enum operation { OPERATION_SET = 0, OPERATION_DELETE = 1, OPERATION_APPEND = 2, OPERATION_SUBTRACT = 3 };
+enum operation {
+    OPERATION_SET = 0,
+    OPERATION_DELETE = 1,
+    OPERATION_APPEND = 2,
+    OPERATION_SUBTRACT = 3
+};
 
 struct change {
     const char *name, *value; /* value NULL: back to the default */
@@ -368,8 +376,8 @@ static int alter_in(struct meta_txn *txn, void *arg, struct err *err)
                              " DO UPDATE SET value = excluded.value",
                              "sss", id, a->changes[i].name, a->changes[i].value)
                  : meta_exec(txn, err,
-                             "DELETE FROM kafka_topic_config WHERE topic_id = ? AND name = ?",
-                             "ss", id, a->changes[i].name);
+                             "DELETE FROM kafka_topic_config WHERE topic_id = ? AND name = ?", "ss",
+                             id, a->changes[i].name);
     return rc ? rc : config_load(txn, a->broker, &a->topic->id, &a->config, err);
 }
 
@@ -401,8 +409,8 @@ static int take_change(struct request *req, struct alteration *a, struct slice n
 
     if (operation == OPERATION_DELETE) {
         if (!config_known(name))
-            rc = err_set(err, ERR_INVALID, "Unknown topic config name: " SLICE_FMT,
-                         SLICE_ARG(name));
+            rc =
+                err_set(err, ERR_INVALID, "Unknown topic config name: " SLICE_FMT, SLICE_ARG(name));
     } else if (operation == OPERATION_SUBTRACT || operation > OPERATION_SUBTRACT) {
         rc = err_set(err, ERR_INVALID, "Nothing can be taken out of " SLICE_FMT, SLICE_ARG(name));
     } else {
@@ -424,7 +432,8 @@ static int16_t alter_resource(struct request *req, int8_t type, struct slice nam
                               struct slice *message, struct err *err)
 {
     if (!rc && type != RESOURCE_TOPIC)
-        rc = err_set(err, ERR_INVALID, "Only topics can be configured here; the broker's settings "
+        rc = err_set(err, ERR_INVALID,
+                     "Only topics can be configured here; the broker's settings "
                      "are in tarn.yaml.");
     if (!rc)
         rc = alter(req, name, a, validate_only, err);
@@ -438,8 +447,7 @@ void handle_alter_configs(struct request *req)
     const struct alter_configs_request *in = req->in;
     struct alter_configs_response *out = req->out;
 
-    if (!REPLY_ARRAY(req, out->responses, alter_configs_resource_reply_schema,
-                     in->resources.count))
+    if (!REPLY_ARRAY(req, out->responses, alter_configs_resource_reply_schema, in->resources.count))
         return;
     for (int32_t i = 0; i < in->resources.count; i++) {
         const struct alter_configs_resource *asked = &in->resources.items[i];

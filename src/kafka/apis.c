@@ -1,7 +1,7 @@
 /* apis.c - the one table of what the broker speaks: a new version or request is a new line. Kafka 4
- * clients need at least the minimum versions of KIP-896; older ones are kept where they cost nothing.
- *
- * Produce from version 13 and OffsetCommit and OffsetFetch from 10 name topics by id. */
+ * clients need at least the minimum versions of KIP-896; older ones are kept where they cost
+ * nothing. Produce from version 13 and OffsetCommit and OffsetFetch from 10 name topics by id.
+ */
 #include "kafka/kafka_int.h"
 
 #define API(key, name, low, min, max, flexible, where)                                             \

@@ -3,16 +3,17 @@
 
 #include "kafka/kafka_int.h"
 
-#define HOUSEKEEPING_MS 1000
+#define HOUSEKEEPING_MS    1000
 #define RETENTION_EVERY_MS 60000
-#define STOP_PATIENCE_MS 10000
-#define SYNC_THREADS 4
-#define SYNC_QUEUE_MAX 4096
+#define STOP_PATIENCE_MS   10000
+#define SYNC_THREADS       4
+#define SYNC_QUEUE_MAX     4096
 
 const struct meta_migration broker_migrations[] = {
     {"kafka", 1,
      "CREATE TABLE kafka_cluster ("
-     " one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, next_producer_id BIGINT NOT NULL);"
+     " one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, next_producer_id BIGINT NOT "
+     "NULL);"
      "CREATE TABLE kafka_topic ("
      " name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL,"
      " owned INTEGER NOT NULL, created_ms BIGINT NOT NULL);"
@@ -94,8 +95,10 @@ static int load_cluster(struct meta_txn *txn, void *arg, struct err *err)
     meta_done(rows);
     if (rc || found)
         return rc;
-    return meta_exec(txn, err, "INSERT INTO kafka_cluster (one, id, next_producer_id)"
-                     " VALUES (1, ?, 1000)", "s", broker->cluster_id);
+    return meta_exec(txn, err,
+                     "INSERT INTO kafka_cluster (one, id, next_producer_id)"
+                     " VALUES (1, ?, 1000)",
+                     "s", broker->cluster_id);
 }
 
 /* A random id in Kafka's form: 16 bytes as 22 characters of URL-safe base64. */
@@ -202,8 +205,7 @@ void broker_free(struct broker *broker)
 
 static void keep_run(struct work *work)
 {
-    struct broker *broker =
-        (struct broker *)(void *)((char *)work - offsetof(struct broker, keep));
+    struct broker *broker = (struct broker *)(void *)((char *)work - offsetof(struct broker, keep));
     int64_t now_ms = clock_mono_ms(broker->options.clock);
     bool retain = now_ms - broker->retained_ms >= RETENTION_EVERY_MS;
     struct arena arena = {0};
@@ -235,8 +237,7 @@ static void keep_run(struct work *work)
 
 static void keep_done(struct work *work)
 {
-    struct broker *broker =
-        (struct broker *)(void *)((char *)work - offsetof(struct broker, keep));
+    struct broker *broker = (struct broker *)(void *)((char *)work - offsetof(struct broker, keep));
 
     atomic_store(&broker->keeping, false);
 }

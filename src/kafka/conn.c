@@ -4,8 +4,8 @@
  * flexible versions tagged fields), then the body by the table of its API. Requests of a connection
  * are worked on side by side and answered in the order they came. What cannot be understood closes
  * the connection, as the protocol has no way to say it; one exception: an ApiVersions of an unknown
- * version is answered in version 0 with UNSUPPORTED_VERSION and the versions that are known, so that
- * newer clients step back.
+ * version is answered in version 0 with UNSUPPORTED_VERSION and the versions that are known, so
+ * that newer clients step back.
  *
  * Back-pressure: a connection whose requests in work hold more than conn_bytes_max, or number more
  * than IN_FLIGHT_MAX, is not read from until some are answered. When all connections together hold
@@ -17,8 +17,8 @@
 #include "base/be.h"
 #include "kafka/kafka_int.h"
 
-#define IN_FLIGHT_MAX   1024
-#define QUEUED_MAX      ((size_t)32 << 20) /* bytes of answers a slow reader may leave unsent */
+#define IN_FLIGHT_MAX 1024
+#define QUEUED_MAX    ((size_t)32 << 20) /* bytes of answers a slow reader may leave unsent */
 
 static void pump(struct kafka_conn *kc);
 
@@ -271,9 +271,10 @@ void request_offload(struct request *req, void (*step)(struct request *req))
     struct offloaded *job = ARENA_NEW(&req->arena, struct offloaded);
 
     if (job) {
-        *job = (struct offloaded){.work = {.run = offload_run, .done = offload_done,
-                                           .loop = req->loop->loop},
-                                  .req = request_ref(req), .step = step};
+        *job = (struct offloaded){
+            .work = {.run = offload_run, .done = offload_done, .loop = req->loop->loop},
+            .req = request_ref(req),
+            .step = step};
         if (!workers_submit(req->broker->options.workers, &job->work))
             return;
         request_unref(req);

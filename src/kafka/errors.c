@@ -1,4 +1,5 @@
-/* errors.c - what our error codes are called in the Kafka protocol, where no handler knows better. */
+/* errors.c - what our error codes are called in the Kafka protocol, where no handler knows better.
+ */
 #include "kafka/errors.h"
 
 #include "base/base.h"

@@ -1,13 +1,15 @@
 /* fetch.c - records out: found in the logs, sent from their files, waited for when there are none.
  *
- * A fetch is looked at as soon as it arrives. When it would answer less than min_bytes it is parked:
- * it watches its partitions, and is looked at again whenever a high watermark moves, until max_wait is
- * over. Sessions (KIP-227) are declined by answering session 0, so every request names all it wants.
+ * A fetch is looked at as soon as it arrives. When it would answer less than min_bytes it is
+ * parked: it watches its partitions, and is looked at again whenever a high watermark moves, until
+ * max_wait is over. Sessions (KIP-227) are declined by answering session 0, so every request names
+ * all it wants.
  */
 #include "kafka/kafka_int.h"
 
-#define FETCH_BYTES_MAX ((int32_t)55 << 20) /* whatever the client allows, as Kafka's fetch.max.bytes */
-#define COPY_BYTES_MAX  ((size_t)8 << 10)   /* up to here a copy is cheaper than a sendfile */
+#define FETCH_BYTES_MAX                                                                            \
+    ((int32_t)55 << 20) /* whatever the client allows, as Kafka's fetch.max.bytes */
+#define COPY_BYTES_MAX ((size_t)8 << 10) /* up to here a copy is cheaper than a sendfile */
 
 struct fetch_part {
     const struct fetch_partition *in;
@@ -15,7 +17,7 @@ struct fetch_part {
     struct topic *topic; /* held; NULL: there is none */
     struct partition *partition;
     struct waiter waiter;
-    struct buf bytes;    /* records that were copied */
+    struct buf bytes; /* records that were copied */
 };
 
 struct fetch {
@@ -111,7 +113,8 @@ static size_t look(struct fetch *fetch, bool *failed)
     *failed = false;
     for (size_t i = 0; i < fetch->count; i++) {
         struct fetch_part *part = &fetch->parts[i];
-        /* The first batch found goes out however large it is, or a reader would be stuck (KIP-74). */
+        /* The first batch found goes out however large it is, or a reader would be stuck (KIP-74).
+         */
         size_t len = look_at_part(fetch->req, part, left, sum == 0);
 
         *failed |= part->out->error_code != NONE;

@@ -56,8 +56,9 @@ static int read_existence(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct existence *e = arg;
     struct meta_stmt *stmt;
-    int rc = meta_query(txn, &stmt, err,
-                        "SELECT 1 FROM kafka_group_offset WHERE group_id = ? LIMIT 1", "s", e->group);
+    int rc =
+        meta_query(txn, &stmt, err, "SELECT 1 FROM kafka_group_offset WHERE group_id = ? LIMIT 1",
+                   "s", e->group);
 
     if (rc)
         return rc;
@@ -243,7 +244,8 @@ void handle_delete_groups(struct request *req)
     struct groups *groups = req->broker->groups;
     struct group_deletion *d = ARENA_NEW(&req->arena, struct group_deletion);
 
-    if (!d || !(d->names = ARENA_ARRAY(&req->arena, const char *, (size_t)in->groups_names.count)) ||
+    if (!d ||
+        !(d->names = ARENA_ARRAY(&req->arena, const char *, (size_t)in->groups_names.count)) ||
         !REPLY_ARRAY(req, out->results, delete_groups_result_schema, in->groups_names.count)) {
         out->results.count = 0;
         group_reply(req);

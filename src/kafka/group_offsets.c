@@ -130,8 +130,8 @@ static int collect(struct request *req, int16_t error, struct offset_commit *c)
             struct offset_commit_partition_reply *one = &reply->partitions.items[i];
 
             one->partition_index = asked->partitions.items[i].partition_index;
-            one->error_code = error ? error : row_of(req, topic, &asked->partitions.items[i],
-                                                     &c->rows[c->count]);
+            one->error_code =
+                error ? error : row_of(req, topic, &asked->partitions.items[i], &c->rows[c->count]);
             if (!one->error_code)
                 c->rows[c->count++].error = &one->error_code;
         }
@@ -230,7 +230,8 @@ static const struct offset_row *row_for(const struct offset_row *rows, const cha
 
 /* The two shapes of an answer (one group before version 8, many since) have the same partitions. */
 _Static_assert(sizeof(struct offset_fetch_partition_reply) ==
-                   sizeof(struct offset_fetch_group_partition_reply), "the same fields");
+                   sizeof(struct offset_fetch_group_partition_reply),
+               "the same fields");
 
 static void fill_partition(struct offset_fetch_group_partition_reply *out, int32_t partition,
                            const struct offset_row *row)
@@ -281,8 +282,8 @@ static int fill_asked(struct request *req, const struct offset_row *rows,
     for (int32_t t = 0; t < in->topics.count; t++) {
         const struct offset_fetch_group_topic *asked = &in->topics.items[t];
         struct offset_fetch_group_topic_reply *reply = &out->topics.items[t];
-        struct topic *topic = req->version >= 10 ? topic_find_id(req->broker, &asked->topic_id)
-                                                 : NULL;
+        struct topic *topic =
+            req->version >= 10 ? topic_find_id(req->broker, &asked->topic_id) : NULL;
         const char *name = topic ? arena_strdup(&req->arena, topic_name(topic))
                                  : arena_cstr(&req->arena, asked->name);
         bool missing = req->version >= 10 && !topic;
@@ -331,10 +332,10 @@ static void fetch_single(struct request *req)
     struct offset_fetch_group_reply reply = {0};
 
     group.topics.count = in->topics.count;
-    group.topics.items = in->topics.count > 0
-                             ? ARENA_ARRAY(&req->arena, struct offset_fetch_group_topic,
-                                           (size_t)in->topics.count)
-                             : NULL;
+    group.topics.items =
+        in->topics.count > 0
+            ? ARENA_ARRAY(&req->arena, struct offset_fetch_group_topic, (size_t)in->topics.count)
+            : NULL;
     if (in->topics.count > 0 && !group.topics.items) {
         out->error_code = COORDINATOR_NOT_AVAILABLE;
         return;
@@ -377,8 +378,8 @@ static bool subscribed(const struct member *member, const char *protocol, struct
         int16_t version;
         int32_t count;
 
-        if (!protocol || !slice_is(member->protocols[i].name, protocol) || wire_i16(&in, &version) ||
-            wire_i32(&in, &count))
+        if (!protocol || !slice_is(member->protocols[i].name, protocol) ||
+            wire_i16(&in, &version) || wire_i32(&in, &count))
             continue;
         while (count-- > 0 && !wire_nullable_string(&in, &name))
             if (slice_eq(name, topic))
@@ -407,8 +408,10 @@ static int delete_rows(struct meta_txn *txn, void *arg, struct err *err)
     const struct offset_delete_request *in = d->req->in;
     const struct offset_delete_response *out = d->req->out;
     struct meta_stmt *stmt;
-    int rc = meta_query(txn, &stmt, err, "SELECT 1 FROM kafka_group_offset WHERE group_id = ?"
-                        " LIMIT 1", "s", d->group);
+    int rc = meta_query(txn, &stmt, err,
+                        "SELECT 1 FROM kafka_group_offset WHERE group_id = ?"
+                        " LIMIT 1",
+                        "s", d->group);
 
     if (rc)
         return rc;
@@ -417,10 +420,12 @@ static int delete_rows(struct meta_txn *txn, void *arg, struct err *err)
     for (int32_t t = 0; t < in->topics.count && !rc; t++)
         for (int32_t i = 0; i < in->topics.items[t].partitions.count && !rc; i++)
             if (!out->topics.items[t].partitions.items[i].error_code)
-                rc = meta_exec(txn, err, "DELETE FROM kafka_group_offset WHERE group_id = ?"
-                               " AND topic = ? AND partition_index = ?", "ssi", d->group,
-                               arena_cstr(&d->req->arena, in->topics.items[t].name),
-                               (int64_t)in->topics.items[t].partitions.items[i].partition_index);
+                rc =
+                    meta_exec(txn, err,
+                              "DELETE FROM kafka_group_offset WHERE group_id = ?"
+                              " AND topic = ? AND partition_index = ?",
+                              "ssi", d->group, arena_cstr(&d->req->arena, in->topics.items[t].name),
+                              (int64_t)in->topics.items[t].partitions.items[i].partition_index);
     return rc;
 }
 
@@ -477,6 +482,6 @@ void handle_offset_delete(struct request *req)
     if (!whole)
         deletion_done(d, ERR_NOMEM, NULL);
     else if (meta_write(req->broker->options.meta, delete_rows, d, req->broker->loops[0].loop,
-                   deletion_done, d))
+                        deletion_done, d))
         deletion_done(d, ERR_CLOSED, NULL);
 }

@@ -4,7 +4,8 @@
  * back to PREPARING whenever someone comes, goes, or changes what it can do. Joins are answered
  * together when all known members have joined, or when the longest rebalance timeout is over: those
  * missing are then dropped, static ones (KIP-345) kept. A new group waits rebalance_delay_ms first.
- * A member that is silent for its session timeout is dropped, unless it waits for an answer of ours.
+ * A member that is silent for its session timeout is dropped, unless it waits for an answer of
+ * ours.
  *
  * Only members live here, in memory: after a restart they are told UNKNOWN_MEMBER_ID and join anew.
  * Offsets are rows in the metadata store (group_offsets.c). A group without members is forgotten.
@@ -15,15 +16,9 @@
 
 #include "kafka/groups_int.h"
 
-#define SESSION_MS_MIN     1000
-#define SESSION_MS_MAX     1800000
-#define MEMBERS_MAX        1000
-#define GROUPS_MAX         10000
-#define PROTOCOL_BYTES_MAX ((size_t)1 << 20)
+#define GROUPS_MAX 10000
 
-static void advance(struct groups *groups, struct group *group);
-
-static int64_t now_ms(const struct groups *groups)
+int64_t group_now_ms(const struct groups *groups)
 {
     return clock_mono_ms(groups->broker->options.clock);
 }
@@ -36,7 +31,7 @@ void group_reply(struct request *req)
         request_done_from(req);
 }
 
-static char *copy_text(struct slice s)
+char *group_copy(struct slice s)
 {
     return s.ptr ? strndup((const char *)s.ptr, s.len) : NULL;
 }
@@ -72,7 +67,7 @@ struct group *group_find(struct groups *groups, struct slice name)
     return found ? groups->list[at] : NULL;
 }
 
-static struct group *group_make(struct groups *groups, struct slice name)
+struct group *group_make(struct groups *groups, struct slice name)
 {
     struct group *group;
     bool found;
@@ -92,7 +87,7 @@ static struct group *group_make(struct groups *groups, struct slice name)
         groups->cap = cap;
     }
     group = calloc(1, sizeof(*group));
-    if (!group || !(group->name = copy_text(name))) {
+    if (!group || !(group->name = group_copy(name))) {
         free(group);
         return NULL;
     }
@@ -103,7 +98,7 @@ static struct group *group_make(struct groups *groups, struct slice name)
     return group;
 }
 
-static void member_free(struct member *member)
+void member_free(struct member *member)
 {
     free(member->id);
     free(member->instance);
@@ -131,7 +126,7 @@ static void group_free(struct group *group)
 }
 
 /* A group that nobody is in, or about to be in, is only its offsets. */
-static void forget_if_empty(struct groups *groups, struct group *group)
+void group_forget_if_empty(struct groups *groups, struct group *group)
 {
     bool found;
     size_t at;
@@ -170,8 +165,8 @@ struct member *member_of_instance(struct group *group, struct slice instance)
     return NULL;
 }
 
-int16_t member_check(struct group *group, struct slice id, struct slice instance, int32_t generation,
-                     struct member **out)
+int16_t member_check(struct group *group, struct slice id, struct slice instance,
+                     int32_t generation, struct member **out)
 {
     struct member *by_instance;
 
@@ -189,9 +184,9 @@ int16_t member_check(struct group *group, struct slice id, struct slice instance
     return generation == group->generation ? NONE : ILLEGAL_GENERATION;
 }
 
-static void arm(struct groups *groups, int64_t at_ms)
+void groups_arm(struct groups *groups, int64_t at_ms)
 {
-    int64_t left = at_ms - now_ms(groups);
+    int64_t left = at_ms - group_now_ms(groups);
 
     if (at_ms >= groups->armed_ms || !groups->timer)
         return;
@@ -201,11 +196,11 @@ static void arm(struct groups *groups, int64_t at_ms)
 
 void member_alive(struct groups *groups, struct member *member)
 {
-    member->alive_until_ms = now_ms(groups) + member->session_ms;
-    arm(groups, member->alive_until_ms);
+    member->alive_until_ms = group_now_ms(groups) + member->session_ms;
+    groups_arm(groups, member->alive_until_ms);
 }
 
-static void answer_join_error(struct request *req, int16_t error, struct slice member_id)
+void group_answer_join_error(struct request *req, int16_t error, struct slice member_id)
 {
     struct join_group_response *out = req->out;
 
@@ -217,18 +212,18 @@ static void answer_join_error(struct request *req, int16_t error, struct slice m
     group_reply(req);
 }
 
-static void end_join(struct member *member, int16_t error)
+void member_end_join(struct member *member, int16_t error)
 {
     struct request *req = member->join;
 
     if (!req)
         return;
     member->join = NULL;
-    answer_join_error(req, error, slice_str(member->id));
+    group_answer_join_error(req, error, slice_str(member->id));
     request_unref(req);
 }
 
-static void end_sync(struct member *member, int16_t error)
+void member_end_sync(struct member *member, int16_t error)
 {
     struct request *req = member->sync;
 
@@ -240,7 +235,7 @@ static void end_sync(struct member *member, int16_t error)
     request_unref(req);
 }
 
-static void remove_member(struct group *group, struct member *member, int16_t error)
+void member_remove(struct group *group, struct member *member, int16_t error)
 {
     struct member **at = &group->members;
 
@@ -248,8 +243,8 @@ static void remove_member(struct group *group, struct member *member, int16_t er
         at = &(*at)->next;
     *at = member->next;
     group->member_count--;
-    end_join(member, error);
-    end_sync(member, error);
+    member_end_join(member, error);
+    member_end_sync(member, error);
     if (group->leader && !strcmp(group->leader, member->id)) {
         free(group->leader);
         group->leader = NULL;
@@ -277,11 +272,11 @@ static void prepare(struct groups *groups, struct group *group)
     group->fresh = group->state == GROUP_EMPTY && delay > 0;
     for (struct member *m = group->members; m; m = m->next) {
         buf_clear(&m->assignment);
-        end_sync(m, REBALANCE_IN_PROGRESS);
+        member_end_sync(m, REBALANCE_IN_PROGRESS);
     }
     group->state = GROUP_PREPARING;
-    group->deadline_ms = now_ms(groups) + (group->fresh ? delay : longest_rebalance(group));
-    arm(groups, group->deadline_ms);
+    group->deadline_ms = group_now_ms(groups) + (group->fresh ? delay : longest_rebalance(group));
+    groups_arm(groups, group->deadline_ms);
 }
 
 static bool can_do(const struct member *member, struct slice name)
@@ -292,7 +287,7 @@ static bool can_do(const struct member *member, struct slice name)
     return false;
 }
 
-static bool all_can_do(const struct group *group, struct slice name, const struct member *but)
+bool group_all_can_do(const struct group *group, struct slice name, const struct member *but)
 {
     for (const struct member *m = group->members; m; m = m->next)
         if (m != but && !can_do(m, name))
@@ -311,11 +306,11 @@ static struct slice choose_protocol(const struct group *group)
             struct slice name = m->protocols[i].name;
             int votes = 0;
 
-            if (!all_can_do(group, name, NULL))
+            if (!group_all_can_do(group, name, NULL))
                 continue;
             for (const struct member *voter = group->members; voter; voter = voter->next)
                 for (int32_t v = 0; v < voter->protocol_count; v++)
-                    if (all_can_do(group, voter->protocols[v].name, NULL)) {
+                    if (group_all_can_do(group, voter->protocols[v].name, NULL)) {
                         votes += slice_eq(voter->protocols[v].name, name);
                         break;
                     }
@@ -357,8 +352,8 @@ static bool fill_members(struct request *req, const struct group *group,
 }
 
 /* The answer of a join as the group now stands; the leader gets all members. */
-static void answer_join(struct request *req, const struct group *group, const struct member *member,
-                        const char *leader, bool skip_assignment)
+void group_answer_join(struct request *req, const struct group *group, const struct member *member,
+                       const char *leader, bool skip_assignment)
 {
     struct join_group_response *out = req->out;
     struct arena *arena = &req->arena;
@@ -375,7 +370,7 @@ static void answer_join(struct request *req, const struct group *group, const st
         whole = fill_members(req, group, out);
     if (!whole || !out->member_id.ptr || !out->leader.ptr || !out->protocol_name.ptr) {
         out->members.count = 0;
-        answer_join_error(req, COORDINATOR_NOT_AVAILABLE, slice_str(member->id));
+        group_answer_join_error(req, COORDINATOR_NOT_AVAILABLE, slice_str(member->id));
         return;
     }
     group_reply(req);
@@ -407,14 +402,14 @@ static void complete_joins(struct groups *groups, struct group *group)
     for (struct member *m = group->members; m; m = next) {
         next = m->next;
         if (m->join && m->join->cancelled) /* its connection is gone */
-            end_join(m, UNKNOWN_MEMBER_ID);
+            member_end_join(m, UNKNOWN_MEMBER_ID);
         if (!m->join && !m->instance)
-            remove_member(group, m, UNKNOWN_MEMBER_ID);
+            member_remove(group, m, UNKNOWN_MEMBER_ID);
     }
     group->fresh = false;
     if (group->members && !elect(group)) { /* only static members, none of them here yet */
-        group->deadline_ms = now_ms(groups) + longest_rebalance(group);
-        arm(groups, group->deadline_ms);
+        group->deadline_ms = group_now_ms(groups) + longest_rebalance(group);
+        groups_arm(groups, group->deadline_ms);
         return;
     }
     group->generation++;
@@ -423,12 +418,12 @@ static void complete_joins(struct groups *groups, struct group *group)
         return;
     }
     protocol = choose_protocol(group);
-    chosen = copy_text(protocol.ptr ? protocol : SLICE_LIT(""));
+    chosen = group_copy(protocol.ptr ? protocol : SLICE_LIT(""));
     free(group->protocol);
     group->protocol = chosen;
     group->state = GROUP_COMPLETING;
-    group->deadline_ms = now_ms(groups) + longest_rebalance(group);
-    arm(groups, group->deadline_ms);
+    group->deadline_ms = group_now_ms(groups) + longest_rebalance(group);
+    groups_arm(groups, group->deadline_ms);
     for (struct member *m = group->members; m; m = m->next) {
         struct request *req = m->join;
 
@@ -437,9 +432,9 @@ static void complete_joins(struct groups *groups, struct group *group)
             continue;
         m->join = NULL;
         if (chosen && group->leader)
-            answer_join(req, group, m, group->leader, false);
+            group_answer_join(req, group, m, group->leader, false);
         else
-            answer_join_error(req, COORDINATOR_NOT_AVAILABLE, slice_str(m->id));
+            group_answer_join_error(req, COORDINATOR_NOT_AVAILABLE, slice_str(m->id));
         request_unref(req);
     }
 }
@@ -453,465 +448,21 @@ static bool all_joined(const struct group *group)
 }
 
 /* Does what the state of the group now allows. The group may be gone afterwards. */
-static void advance(struct groups *groups, struct group *group)
+void group_advance(struct groups *groups, struct group *group)
 {
     if (group->state == GROUP_PREPARING &&
         (!group->members || (!group->fresh && all_joined(group)) ||
-         now_ms(groups) >= group->deadline_ms))
+         group_now_ms(groups) >= group->deadline_ms))
         complete_joins(groups, group);
-    forget_if_empty(groups, group);
+    group_forget_if_empty(groups, group);
 }
 
 /* Someone came, went or changed. */
-static void rebalance(struct groups *groups, struct group *group)
+void group_rebalance(struct groups *groups, struct group *group)
 {
     if (group->state != GROUP_PREPARING)
         prepare(groups, group);
-    advance(groups, group);
-}
-
-/* ---- joining ------------------------------------------------------------------------------ */
-
-/* One allocation for names, metadata and the array. */
-static struct protocol *copy_protocols(const struct join_group_request *in)
-{
-    size_t len = (size_t)in->protocols.count * sizeof(struct protocol);
-    struct protocol *copy;
-    uint8_t *at;
-
-    for (int32_t i = 0; i < in->protocols.count; i++)
-        len += in->protocols.items[i].name.len + in->protocols.items[i].metadata.len;
-    if (len > PROTOCOL_BYTES_MAX)
-        return NULL;
-    copy = malloc(len + 1);
-    if (!copy)
-        return NULL;
-    at = (uint8_t *)(copy + in->protocols.count);
-    for (int32_t i = 0; i < in->protocols.count; i++) {
-        struct slice name = in->protocols.items[i].name, data = in->protocols.items[i].metadata;
-
-        memcpy(at, name.ptr, name.len);
-        copy[i].name = slice_of(at, name.len);
-        at += name.len;
-        memcpy(at, data.ptr, data.len);
-        copy[i].metadata = slice_of(at, data.len);
-        at += data.len;
-    }
-    return copy;
-}
-
-static bool same_protocols(const struct member *member, const struct join_group_request *in)
-{
-    if (member->protocol_count != in->protocols.count)
-        return false;
-    for (int32_t i = 0; i < in->protocols.count; i++)
-        if (!slice_eq(member->protocols[i].name, in->protocols.items[i].name) ||
-            !slice_eq(member->protocols[i].metadata, in->protocols.items[i].metadata))
-            return false;
-    return true;
-}
-
-static int take_terms(struct member *member, const struct join_group_request *in)
-{
-    struct protocol *protocols = copy_protocols(in);
-
-    if (!protocols)
-        return ERR_NOMEM;
-    free(member->protocols);
-    member->protocols = protocols;
-    member->protocol_count = in->protocols.count;
-    member->session_ms = in->session_timeout_ms;
-    member->rebalance_ms =
-        in->rebalance_timeout_ms > 0 ? in->rebalance_timeout_ms : in->session_timeout_ms;
-    return 0;
-}
-
-/* "CLIENT-UUID", as Kafka's own. */
-static char *new_member_id(const struct request *req, struct slice instance)
-{
-    struct slice prefix = instance.ptr ? instance : req->client_id;
-    char uuid[37], *id = NULL;
-
-    uuid_v4(uuid);
-    if (asprintf(&id, SLICE_FMT "-%s", SLICE_ARG(prefix), uuid) < 0)
-        return NULL;
-    return id;
-}
-
-static struct member *add_member(struct group *group, struct request *req, char *id)
-{
-    const struct join_group_request *in = req->in;
-    struct member *member = calloc(1, sizeof(*member)), **at = &group->members;
-    bool have_type = group->protocol_type && group->members;
-
-    if (!member || !id) {
-        free(member);
-        free(id);
-        return NULL;
-    }
-    member->id = id;
-    member->instance = copy_text(in->group_instance_id);
-    member->client_id = copy_text(req->client_id.ptr ? req->client_id : SLICE_LIT(""));
-    member->client_host = strdup(req->conn ? req->conn->peer : "");
-    if (!have_type) {
-        free(group->protocol_type);
-        group->protocol_type = copy_text(in->protocol_type);
-    }
-    if (!member->client_id || !member->client_host || !group->protocol_type ||
-        (in->group_instance_id.ptr && !member->instance) || take_terms(member, in)) {
-        member_free(member);
-        return NULL;
-    }
-    while (*at)
-        at = &(*at)->next;
-    *at = member;
-    group->member_count++;
-    return member;
-}
-
-static void wait_for_joins(struct groups *groups, struct group *group, struct member *member,
-                           struct request *req)
-{
-    end_join(member, UNKNOWN_MEMBER_ID); /* a join sent twice: the newer one counts */
-    member->join = request_ref(req);
-    rebalance(groups, group);
-}
-
-static bool drop_promise(struct group *group, struct slice id)
-{
-    for (struct promised **at = &group->promised; *at; at = &(*at)->next)
-        if (slice_is(id, (*at)->id)) {
-            struct promised *gone = *at;
-
-            *at = gone->next;
-            free(gone->id);
-            free(gone);
-            return true;
-        }
-    return false;
-}
-
-/* KIP-394: tells the id, and waits for the member to come back with it. */
-static int16_t promise_id(struct groups *groups, struct group *group, struct request *req)
-{
-    const struct join_group_request *in = req->in;
-    struct promised *promised = calloc(1, sizeof(*promised));
-    char *id = new_member_id(req, (struct slice){NULL, 0});
-
-    if (!promised || !id) {
-        free(promised);
-        free(id);
-        return COORDINATOR_NOT_AVAILABLE;
-    }
-    *promised = (struct promised){group->promised, id, now_ms(groups) + in->session_timeout_ms};
-    group->promised = promised;
-    arm(groups, promised->until_ms);
-    answer_join_error(req, MEMBER_ID_REQUIRED, slice_str(id));
-    return NONE;
-}
-
-/* A static member came back under a new id: it takes the old one's place, without a rebalance when
- * the group is stable and nothing else changed (KIP-345, KIP-814). */
-static int16_t replace_static(struct groups *groups, struct group *group, struct member *member,
-                              struct request *req)
-{
-    const struct join_group_request *in = req->in;
-    bool same = same_protocols(member, in);
-    bool led = group->leader && !strcmp(group->leader, member->id);
-    char *id = new_member_id(req, in->group_instance_id), *old = member->id;
-
-    if (!id || take_terms(member, in)) {
-        free(id);
-        return COORDINATOR_NOT_AVAILABLE;
-    }
-    end_join(member, FENCED_INSTANCE_ID);
-    end_sync(member, FENCED_INSTANCE_ID);
-    member->id = id;
-    if (led) {
-        free(group->leader);
-        group->leader = strdup(id);
-    }
-    member_alive(groups, member);
-    if (group->state == GROUP_STABLE && same && group->leader) {
-        /* Before version 9 a leader could not be told to leave the assignment alone. */
-        bool hide = led && req->version < 9;
-
-        answer_join(req, group, member, hide ? old : group->leader, led && !hide);
-        free(old);
-        return NONE;
-    }
-    free(old);
-    wait_for_joins(groups, group, member, req);
-    return NONE;
-}
-
-static int16_t join_new(struct groups *groups, struct group *group, struct request *req)
-{
-    const struct join_group_request *in = req->in;
-    struct member *member = member_of_instance(group, in->group_instance_id);
-
-    if (member)
-        return replace_static(groups, group, member, req);
-    if (group->member_count >= MEMBERS_MAX)
-        return GROUP_MAX_SIZE_REACHED;
-    if (!in->group_instance_id.ptr && req->version >= 4)
-        return promise_id(groups, group, req);
-    member = add_member(group, req, new_member_id(req, in->group_instance_id));
-    if (!member)
-        return COORDINATOR_NOT_AVAILABLE;
-    wait_for_joins(groups, group, member, req);
-    return NONE;
-}
-
-static int16_t join_known(struct groups *groups, struct group *group, struct request *req)
-{
-    const struct join_group_request *in = req->in;
-    struct member *member = member_of_instance(group, in->group_instance_id);
-    bool same;
-
-    if (member && !slice_is(in->member_id, member->id))
-        return FENCED_INSTANCE_ID;
-    if (!member)
-        member = member_find(group, in->member_id);
-    if (!member && drop_promise(group, in->member_id)) {
-        if (group->member_count >= MEMBERS_MAX)
-            return GROUP_MAX_SIZE_REACHED;
-        member = add_member(group, req, copy_text(in->member_id));
-        if (!member)
-            return COORDINATOR_NOT_AVAILABLE;
-        wait_for_joins(groups, group, member, req);
-        return NONE;
-    }
-    if (!member)
-        return UNKNOWN_MEMBER_ID;
-    same = same_protocols(member, in);
-    if (take_terms(member, in))
-        return COORDINATOR_NOT_AVAILABLE;
-    member_alive(groups, member);
-    /* Nothing new: a lost answer is given again. A leader that joins a stable group wants to assign
-     * anew. */
-    if (same && group->leader &&
-        (group->state == GROUP_COMPLETING ||
-         (group->state == GROUP_STABLE && strcmp(group->leader, member->id) != 0))) {
-        answer_join(req, group, member, group->leader, false);
-        return NONE;
-    }
-    wait_for_joins(groups, group, member, req);
-    return NONE;
-}
-
-static int16_t check_join(struct group *group, const struct join_group_request *in)
-{
-    bool common = false;
-
-    if (in->session_timeout_ms < SESSION_MS_MIN || in->session_timeout_ms > SESSION_MS_MAX)
-        return INVALID_SESSION_TIMEOUT;
-    if (!in->protocol_type.len || in->protocols.count <= 0)
-        return INCONSISTENT_GROUP_PROTOCOL;
-    if (!group || !group->members)
-        return NONE;
-    if (!slice_is(in->protocol_type, group->protocol_type))
-        return INCONSISTENT_GROUP_PROTOCOL;
-    for (int32_t i = 0; i < in->protocols.count && !common; i++) {
-        const struct member *self = member_find(group, in->member_id);
-
-        common = all_can_do(group, in->protocols.items[i].name,
-                            self ? self : member_of_instance(group, in->group_instance_id));
-    }
-    return common ? NONE : INCONSISTENT_GROUP_PROTOCOL;
-}
-
-void handle_join_group(struct request *req)
-{
-    const struct join_group_request *in = req->in;
-    struct groups *groups = req->broker->groups;
-    struct group *group;
-    int16_t error;
-
-    pthread_mutex_lock(&groups->lock);
-    group = group_find(groups, in->group_id);
-    error = in->group_id.len ? check_join(group, in) : INVALID_GROUP_ID;
-    if (!error && !group && in->member_id.len)
-        error = UNKNOWN_MEMBER_ID;
-    if (!error && !group && !(group = group_make(groups, in->group_id)))
-        error = COORDINATOR_NOT_AVAILABLE;
-    if (!error) {
-        error = in->member_id.len ? join_known(groups, group, req) : join_new(groups, group, req);
-        if (error && (group = group_find(groups, in->group_id)))
-            forget_if_empty(groups, group);
-    }
-    if (error)
-        answer_join_error(req, error, in->member_id);
-    pthread_mutex_unlock(&groups->lock);
-}
-
-/* ---- assigning ---------------------------------------------------------------------------- */
-
-static void answer_sync(struct request *req, const struct group *group, const struct member *member)
-{
-    struct sync_group_response *out = req->out;
-
-    out->protocol_type = arena_slice(&req->arena, slice_str(group->protocol_type));
-    out->protocol_name = arena_slice(&req->arena, slice_str(group->protocol));
-    out->assignment = arena_slice(&req->arena, buf_slice(&member->assignment));
-    if (!out->assignment.ptr)
-        out->error_code = COORDINATOR_NOT_AVAILABLE;
-    group_reply(req);
-}
-
-/* The leader's word: what each member gets; those it left out get nothing. */
-static int take_assignments(struct group *group, const struct sync_group_request *in)
-{
-    int rc = 0;
-
-    for (struct member *m = group->members; m; m = m->next)
-        buf_clear(&m->assignment);
-    for (int32_t i = 0; i < in->assignments.count && !rc; i++) {
-        struct member *m = member_find(group, in->assignments.items[i].member_id);
-
-        if (m) {
-            buf_clear(&m->assignment);
-            rc = buf_append_slice(&m->assignment, in->assignments.items[i].assignment);
-        }
-    }
-    return rc;
-}
-
-static int16_t sync_member(struct groups *groups, struct group *group, struct member *member,
-                           struct request *req)
-{
-    const struct sync_group_request *in = req->in;
-
-    if ((in->protocol_type.ptr && !slice_is(in->protocol_type, group->protocol_type)) ||
-        (in->protocol_name.ptr && group->protocol && !slice_is(in->protocol_name, group->protocol)))
-        return INCONSISTENT_GROUP_PROTOCOL;
-    member_alive(groups, member);
-    if (group->state == GROUP_PREPARING)
-        return REBALANCE_IN_PROGRESS;
-    if (group->state == GROUP_STABLE) {
-        answer_sync(req, group, member);
-        return NONE;
-    }
-    end_sync(member, UNKNOWN_MEMBER_ID);
-    member->sync = request_ref(req);
-    if (!group->leader || strcmp(group->leader, member->id) != 0)
-        return NONE;
-    if (take_assignments(group, in)) {
-        member->sync = NULL;
-        request_unref(req);
-        rebalance(groups, group);
-        return COORDINATOR_NOT_AVAILABLE;
-    }
-    group->state = GROUP_STABLE;
-    for (struct member *m = group->members; m; m = m->next) {
-        struct request *waiting = m->sync;
-
-        if (!waiting)
-            continue;
-        m->sync = NULL;
-        member_alive(groups, m);
-        answer_sync(waiting, group, m);
-        request_unref(waiting);
-    }
-    return NONE;
-}
-
-void handle_sync_group(struct request *req)
-{
-    const struct sync_group_request *in = req->in;
-    struct groups *groups = req->broker->groups;
-    struct member *member;
-    struct group *group;
-    int16_t error;
-
-    pthread_mutex_lock(&groups->lock);
-    group = group_find(groups, in->group_id);
-    error = in->group_id.len ? member_check(group, in->member_id, in->group_instance_id,
-                                            in->generation_id, &member)
-                             : INVALID_GROUP_ID;
-    if (!error)
-        error = sync_member(groups, group, member, req);
-    if (error) {
-        ((struct sync_group_response *)req->out)->error_code = error;
-        group_reply(req);
-    }
-    pthread_mutex_unlock(&groups->lock);
-}
-
-void handle_heartbeat(struct request *req)
-{
-    const struct heartbeat_request *in = req->in;
-    struct heartbeat_response *out = req->out;
-    struct groups *groups = req->broker->groups;
-    struct member *member;
-    struct group *group;
-
-    pthread_mutex_lock(&groups->lock);
-    group = group_find(groups, in->group_id);
-    out->error_code = in->group_id.len ? member_check(group, in->member_id, in->group_instance_id,
-                                                      in->generation_id, &member)
-                                       : INVALID_GROUP_ID;
-    if (!out->error_code) {
-        member_alive(groups, member);
-        if (group->state == GROUP_PREPARING)
-            out->error_code = REBALANCE_IN_PROGRESS;
-    }
-    group_reply(req);
-    pthread_mutex_unlock(&groups->lock);
-}
-
-/* ---- leaving ------------------------------------------------------------------------------ */
-
-static int16_t leave(struct group *group, struct slice id, struct slice instance)
-{
-    struct member *member;
-
-    if (instance.ptr) {
-        member = member_of_instance(group, instance);
-        if (member && id.len && !slice_is(id, member->id))
-            return FENCED_INSTANCE_ID;
-    } else {
-        member = member_find(group, id);
-    }
-    if (!member)
-        return drop_promise(group, id) ? NONE : UNKNOWN_MEMBER_ID;
-    remove_member(group, member, UNKNOWN_MEMBER_ID);
-    return NONE;
-}
-
-void handle_leave_group(struct request *req)
-{
-    const struct leave_group_request *in = req->in;
-    struct leave_group_response *out = req->out;
-    struct groups *groups = req->broker->groups;
-    struct group *group;
-    int32_t before = 0;
-
-    pthread_mutex_lock(&groups->lock);
-    group = group_find(groups, in->group_id);
-    if (group)
-        before = group->member_count;
-    if (!in->group_id.len) {
-        out->error_code = INVALID_GROUP_ID;
-    } else if (req->version < 3) {
-        out->error_code = group ? leave(group, in->member_id, (struct slice){NULL, 0})
-                                : UNKNOWN_MEMBER_ID;
-    } else if (REPLY_ARRAY(req, out->members, leave_group_member_reply_schema, in->members.count)) {
-        for (int32_t i = 0; i < in->members.count; i++) {
-            const struct leave_group_member *m = &in->members.items[i];
-
-            out->members.items[i].member_id = m->member_id;
-            out->members.items[i].group_instance_id = m->group_instance_id;
-            out->members.items[i].error_code =
-                group ? leave(group, m->member_id, m->group_instance_id) : UNKNOWN_MEMBER_ID;
-        }
-    }
-    if (group && group->member_count != before)
-        rebalance(groups, group);
-    else if (group)
-        advance(groups, group);
-    group_reply(req);
-    pthread_mutex_unlock(&groups->lock);
+    group_advance(groups, group);
 }
 
 /* ---- time --------------------------------------------------------------------------------- */
@@ -946,7 +497,7 @@ static bool drop_silent(struct group *group, int64_t now)
             continue;
         diag_info("kafka", "group %s: member %s is gone: it was silent for its session timeout",
                   group->name, m->id);
-        remove_member(group, m, UNKNOWN_MEMBER_ID);
+        member_remove(group, m, UNKNOWN_MEMBER_ID);
         any = true;
     }
     return any;
@@ -970,7 +521,7 @@ static int64_t next_deadline(const struct group *group)
 static void on_timer(void *arg)
 {
     struct groups *groups = arg;
-    int64_t now = now_ms(groups), next = INT64_MAX;
+    int64_t now = group_now_ms(groups), next = INT64_MAX;
 
     pthread_mutex_lock(&groups->lock);
     groups->armed_ms = INT64_MAX;
@@ -979,9 +530,9 @@ static void on_timer(void *arg)
 
         drop_promises(group, now);
         if (drop_silent(group, now))
-            rebalance(groups, group);
+            group_rebalance(groups, group);
         else
-            advance(groups, group);
+            group_advance(groups, group);
     }
     for (size_t i = 0; i < groups->count; i++) {
         int64_t at = next_deadline(groups->list[i]);
@@ -989,7 +540,7 @@ static void on_timer(void *arg)
         next = at < next ? at : next;
     }
     if (next != INT64_MAX)
-        arm(groups, next > now ? next : now + 10);
+        groups_arm(groups, next > now ? next : now + 10);
     pthread_mutex_unlock(&groups->lock);
 }
 
@@ -1020,7 +571,7 @@ void groups_stop(struct groups *groups)
         struct group *group = groups->list[i];
 
         while (group->members)
-            remove_member(group, group->members, NOT_COORDINATOR);
+            member_remove(group, group->members, NOT_COORDINATOR);
         group_free(group);
     }
     groups->count = 0;

@@ -1,7 +1,8 @@
 /* init_producer.c - producer ids for idempotent producers (KIP-98).
  *
- * Ids are taken from the metadata store in blocks, so that most producers start without a write; ids
- * of a block that a crash cut short are never given out again. Transactions are refused by name. */
+ * Ids are taken from the metadata store in blocks, so that most producers start without a write;
+ * ids of a block that a crash cut short are never given out again. Transactions are refused by
+ * name. */
 #include "kafka/kafka_int.h"
 
 #define BLOCK 1000

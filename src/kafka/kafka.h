@@ -1,13 +1,12 @@
 /* kafka.h - the broker: topics and their logs, the Kafka protocol on one or more listeners, and the
  * same topics in process for the rooms above.
  *
- * Topics, their configuration, group offsets and producer ids are rows in the metadata store; what a
- * row says is true. The logs of a topic lie in DIR/<topic id>/<partition>, so a topic deleted and
- * made again never meets its old records; folders without a row are removed. A partition of an owned
- * topic is written by a job alone: clients may read it, and its high watermark moves when the job's
- * commit is true.
- * Threads: the broker runs its own loops; the functions here may be called from any thread. Those
- * that end in _wait block on the metadata store: worker.
+ * Topics, their configuration, group offsets and producer ids are rows in the metadata store; what
+ * a row says is true. The logs of a topic lie in DIR/<topic id>/<partition>, so a topic deleted and
+ * made again never meets its old records; folders without a row are removed. A partition of an
+ * owned topic is written by a job alone: clients may read it, and its high watermark moves when the
+ * job's commit is true. Threads: the broker runs its own loops; the functions here may be called
+ * from any thread. Those that end in _wait block on the metadata store: worker.
  */
 #ifndef KAFKA_KAFKA_H
 #define KAFKA_KAFKA_H

@@ -17,10 +17,10 @@
 #include "kafka/messages.h"
 #include "log/batch.h"
 
-#define TOPIC_NAME_MAX   249
-#define PARTITIONS_MAX   10000
-#define LEADER_EPOCH     0 /* one broker: leadership never changes */
-#define ARENA_BYTES_MAX  ((size_t)64 << 20) /* of one request's decoded form and answer */
+#define TOPIC_NAME_MAX  249
+#define PARTITIONS_MAX  10000
+#define LEADER_EPOCH    0                  /* one broker: leadership never changes */
+#define ARENA_BYTES_MAX ((size_t)64 << 20) /* of one request's decoded form and answer */
 
 struct request;
 struct kafka_conn;
@@ -53,9 +53,9 @@ struct broker_loop {
     struct broker *broker;
     struct loop *loop;
     struct kafka_conn *conns;
-    struct timer *tick;           /* the earliest end of a parked fetch */
-    struct request *parked;       /* fetches that wait for records */
-    struct partition **dirty;     /* appended to in this turn */
+    struct timer *tick;       /* the earliest end of a parked fetch */
+    struct request *parked;   /* fetches that wait for records */
+    struct partition **dirty; /* appended to in this turn */
     size_t dirty_count, dirty_cap;
     bool stopping;
 };
@@ -64,21 +64,21 @@ struct request {
     struct kafka_conn *conn;
     struct broker *broker;
     struct broker_loop *loop;
-    struct request *next;      /* in the connection's queue */
+    struct request *next; /* in the connection's queue */
     atomic_int refs;
     const struct api *api;
     int16_t version;
     int32_t correlation;
     struct slice client_id;
-    uint8_t *frame;            /* owned; slices of `in` point into it */
+    uint8_t *frame; /* owned; slices of `in` point into it */
     size_t frame_len;
     struct arena arena;
-    void *in, *out;            /* by the tables of `api` */
-    bool done, silent;         /* silent: no answer is sent (acks=0) */
-    atomic_bool cancelled;     /* the connection is gone */
+    void *in, *out;        /* by the tables of `api` */
+    bool done, silent;     /* silent: no answer is sent (acks=0) */
+    atomic_bool cancelled; /* the connection is gone */
 
-    atomic_int pending;        /* produce: partitions not flushed yet */
-    struct fetch *fetch;       /* fetch: what it looks at, for as long as the request lives */
+    atomic_int pending;  /* produce: partitions not flushed yet */
+    struct fetch *fetch; /* fetch: what it looks at, for as long as the request lives */
     struct request *parked_next, **parked_prev; /* prev is NULL while it is not parked */
 };
 
@@ -86,8 +86,8 @@ struct kafka_conn {
     struct broker_loop *loop;
     struct conn *conn; /* NULL once closed */
     size_t listener;
-    char peer[64];     /* "127.0.0.1:51234" */
-    int refs;          /* itself while open, and its requests */
+    char peer[64]; /* "127.0.0.1:51234" */
+    int refs;      /* itself while open, and its requests */
     struct kafka_conn *next, **prev;
     uint8_t header[4];
     size_t header_len;
@@ -158,7 +158,7 @@ struct topic {
     bool owned;
     atomic_bool deleted;
     _Atomic(struct partition_set *) set;
-    pthread_mutex_t lock;      /* config */
+    pthread_mutex_t lock;       /* config */
     struct topic_config config; /* decoded */
     atomic_int max_message_bytes;
     struct work closing;
@@ -186,14 +186,14 @@ struct broker {
     size_t listener_count;
     struct broker_loop *loops;
     size_t loop_count;
-    struct workers *syncers;    /* for syncs alone: a produce never waits behind other work */
+    struct workers *syncers; /* for syncs alone: a produce never waits behind other work */
     char cluster_id[23];
-    atomic_int requests;        /* in work */
-    atomic_size_t in_work;      /* bytes of their frames */
-    atomic_int closing_topics;  /* being closed on workers */
+    atomic_int requests;       /* in work */
+    atomic_size_t in_work;     /* bytes of their frames */
+    atomic_int closing_topics; /* being closed on workers */
     atomic_bool running;
 
-    pthread_rwlock_t lock;      /* the two lists */
+    pthread_rwlock_t lock; /* the two lists */
     struct topic **by_name, **by_id;
     size_t topic_count, topic_cap;
     pthread_mutex_t create_lock; /* one creation, deletion or growth of topics at a time */
@@ -256,7 +256,8 @@ void fetch_tick(void *arg);
 
 int groups_new(struct groups **out, struct broker *broker, struct err *err);
 int groups_start(struct groups *groups, struct err *err); /* on the thread that made the loop */
-void groups_stop(struct groups *groups); /* on its loop, or with the loop at rest; may be repeated */
+void groups_stop(
+    struct groups *groups); /* on its loop, or with the loop at rest; may be repeated */
 void groups_free(struct groups *groups);
 
 /* ---- handlers ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* metadata.c - what is there: versions, topics, the broker itself as its own coordinator.
  *
- * Every listener has its own advertised address, and the one that was asked answers with its own. */
+ * Every listener has its own advertised address, and the one that was asked answers with its own.
+ */
 #include <stdio.h>
 
 #include "kafka/kafka_int.h"
@@ -86,8 +87,8 @@ static int describe_asked(struct request *req, const struct metadata_topic *aske
     if (topic)
         rc = describe(req, topic, out);
     else
-        out->error_code = rc ? kafka_error(rc)
-                             : (by_name ? UNKNOWN_TOPIC_OR_PARTITION : UNKNOWN_TOPIC_ID);
+        out->error_code =
+            rc ? kafka_error(rc) : (by_name ? UNKNOWN_TOPIC_OR_PARTITION : UNKNOWN_TOPIC_ID);
     topic_unref(topic);
     return rc == ERR_NOMEM ? rc : 0;
 }

@@ -8,7 +8,8 @@
 #define TIME_EARLIEST_LOCAL (-4) /* KIP-405 */
 #define TIME_LATEST_TIERED  (-5) /* KIP-1005: nothing is tiered here */
 
-static int16_t find_offset(struct log *log, int64_t time_ms, struct list_offsets_partition_reply *out)
+static int16_t find_offset(struct log *log, int64_t time_ms,
+                           struct list_offsets_partition_reply *out)
 {
     struct log_offsets at = log_offsets(log);
     int64_t offset = -1, found_ms = -1;

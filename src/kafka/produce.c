@@ -1,9 +1,10 @@
 /* produce.c - records in: checked, appended, synced, answered.
  *
- * A handler appends at once, on the connection's loop, and puts a ticket on every partition it wrote
- * to. At the end of the turn each of these partitions gets one sync on a thread, which serves all
- * tickets that came before it; those that came during a sync share the next one. The answer goes out
- * when the last ticket of the request is through. With fsync interval or never there are no tickets.
+ * A handler appends at once, on the connection's loop, and puts a ticket on every partition it
+ * wrote to. At the end of the turn each of these partitions gets one sync on a thread, which serves
+ * all tickets that came before it; those that came during a sync share the next one. The answer
+ * goes out when the last ticket of the request is through. With fsync interval or never there are
+ * no tickets.
  */
 #include "kafka/kafka_int.h"
 
@@ -210,8 +211,8 @@ static void produce_partition(struct request *req, struct topic *topic,
     }
     if (check_batches(req, topic, records, reply))
         return;
-    if (req->broker->options.fsync == FSYNC_BATCH && !(ticket = ARENA_NEW(&req->arena,
-                                                                          struct ticket))) {
+    if (req->broker->options.fsync == FSYNC_BATCH &&
+        !(ticket = ARENA_NEW(&req->arena, struct ticket))) {
         fail(reply, UNKNOWN_SERVER_ERROR, "No memory.");
         return;
     }
@@ -228,8 +229,8 @@ static void produce_partition(struct request *req, struct topic *topic,
     reply->log_start_offset = log_offsets(p->log).start;
     if (!ticket)
         return;
-    *ticket = (struct ticket){.req = request_ref(req), .reply = reply,
-                              .end = result.last_offset + 1};
+    *ticket =
+        (struct ticket){.req = request_ref(req), .reply = reply, .end = result.last_offset + 1};
     atomic_fetch_add(&req->pending, 1);
     if (mark_dirty(req->loop, p, ticket)) {
         rc = log_flush(p->log, &err);
@@ -242,8 +243,8 @@ static void produce_topic(struct request *req, const struct produce_topic *in,
 {
     const struct produce_request *all = req->in;
     bool by_id = req->version >= 13;
-    struct topic *topic = by_id ? topic_find_id(req->broker, &in->topic_id)
-                                : topic_find_slice(req->broker, in->name);
+    struct topic *topic =
+        by_id ? topic_find_id(req->broker, &in->topic_id) : topic_find_slice(req->broker, in->name);
 
     out->name = in->name;
     out->topic_id = in->topic_id;

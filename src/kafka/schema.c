@@ -172,10 +172,10 @@ static int read_struct(struct reader *r, const struct schema *schema, void *out)
 /* The fewest bytes that one element can take. */
 static size_t wire_min(const struct field *field, enum kind kind, int version, bool flexible)
 {
-    static const uint8_t plain[] = {[KIND_BOOL] = 1,   [KIND_INT8] = 1,    [KIND_INT16] = 2,
-                                    [KIND_UINT16] = 2, [KIND_INT32] = 4,   [KIND_INT64] = 8,
-                                    [KIND_FLOAT64] = 8, [KIND_UUID] = 16,  [KIND_STRING] = 2,
-                                    [KIND_BYTES] = 4,  [KIND_RECORDS] = 4, [KIND_ARRAY] = 4};
+    static const uint8_t plain[] = {
+        [KIND_BOOL] = 1,   [KIND_INT8] = 1,  [KIND_INT16] = 2,   [KIND_UINT16] = 2,
+        [KIND_INT32] = 4,  [KIND_INT64] = 8, [KIND_FLOAT64] = 8, [KIND_UUID] = 16,
+        [KIND_STRING] = 2, [KIND_BYTES] = 4, [KIND_RECORDS] = 4, [KIND_ARRAY] = 4};
     size_t sum = flexible ? 1 : 0;
 
     if (kind != KIND_STRUCT)
@@ -194,10 +194,16 @@ static int read_value(struct reader *r, const struct field *field, enum kind kin
 static int read_array(struct reader *r, const struct field *field, struct kafka_array *out)
 {
     enum kind kind = field->item ? KIND_STRUCT : field->of;
-    static const uint8_t sizes[] = {
-        [KIND_BOOL] = sizeof(bool), [KIND_INT8] = 1, [KIND_INT16] = 2, [KIND_UINT16] = 2,
-        [KIND_INT32] = 4, [KIND_INT64] = 8, [KIND_FLOAT64] = 8, [KIND_UUID] = 16,
-        [KIND_STRING] = sizeof(struct slice), [KIND_BYTES] = sizeof(struct slice)};
+    static const uint8_t sizes[] = {[KIND_BOOL] = sizeof(bool),
+                                    [KIND_INT8] = 1,
+                                    [KIND_INT16] = 2,
+                                    [KIND_UINT16] = 2,
+                                    [KIND_INT32] = 4,
+                                    [KIND_INT64] = 8,
+                                    [KIND_FLOAT64] = 8,
+                                    [KIND_UUID] = 16,
+                                    [KIND_STRING] = sizeof(struct slice),
+                                    [KIND_BYTES] = sizeof(struct slice)};
     size_t size = field->item ? field->item->size : sizes[kind], least;
     int64_t count;
     int rc = take_len(r, field, KIND_ARRAY, may_be_null(field, r->version), &count);
@@ -393,8 +399,7 @@ struct writer {
 };
 
 static int write_struct(struct writer *w, const struct schema *schema, const void *in);
-static int write_value(struct writer *w, const struct field *field, enum kind kind,
-                       const void *at);
+static int write_value(struct writer *w, const struct field *field, enum kind kind, const void *at);
 
 static int put(struct writer *w, const void *ptr, size_t len)
 {
@@ -475,10 +480,16 @@ static int write_records(struct writer *w, const struct field *field,
 static int write_array(struct writer *w, const struct field *field, const struct kafka_array *in)
 {
     enum kind kind = field->item ? KIND_STRUCT : field->of;
-    static const uint8_t sizes[] = {
-        [KIND_BOOL] = sizeof(bool), [KIND_INT8] = 1, [KIND_INT16] = 2, [KIND_UINT16] = 2,
-        [KIND_INT32] = 4, [KIND_INT64] = 8, [KIND_FLOAT64] = 8, [KIND_UUID] = 16,
-        [KIND_STRING] = sizeof(struct slice), [KIND_BYTES] = sizeof(struct slice)};
+    static const uint8_t sizes[] = {[KIND_BOOL] = sizeof(bool),
+                                    [KIND_INT8] = 1,
+                                    [KIND_INT16] = 2,
+                                    [KIND_UINT16] = 2,
+                                    [KIND_INT32] = 4,
+                                    [KIND_INT64] = 8,
+                                    [KIND_FLOAT64] = 8,
+                                    [KIND_UUID] = 16,
+                                    [KIND_STRING] = sizeof(struct slice),
+                                    [KIND_BYTES] = sizeof(struct slice)};
     size_t size = field->item ? field->item->size : sizes[kind];
     int32_t count = in->count;
     int rc;

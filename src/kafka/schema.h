@@ -13,23 +13,34 @@
 #include "log/log.h"
 
 enum kind {
-    KIND_BOOL, KIND_INT8, KIND_INT16, KIND_UINT16, KIND_INT32, KIND_INT64, KIND_FLOAT64, KIND_UUID,
-    KIND_STRING, KIND_BYTES, KIND_RECORDS, KIND_ARRAY, KIND_STRUCT
+    KIND_BOOL,
+    KIND_INT8,
+    KIND_INT16,
+    KIND_UINT16,
+    KIND_INT32,
+    KIND_INT64,
+    KIND_FLOAT64,
+    KIND_UUID,
+    KIND_STRING,
+    KIND_BYTES,
+    KIND_RECORDS,
+    KIND_ARRAY,
+    KIND_STRUCT
 };
 
 struct schema;
 
 struct field {
-    const char *name;    /* spelled as in the definition, for errors */
+    const char *name; /* spelled as in the definition, for errors */
     enum kind kind;
-    enum kind of;        /* ARRAY without item: the kind of one element */
-    int16_t since;       /* API versions that carry it ... */
-    int16_t until;       /* ... both included; 0: all later ones */
-    int16_t null_from;   /* 1 + first version in which it may be null; 0: never */
-    int16_t tag;         /* 1 + number of the tag; 0: not tagged */
-    int16_t tag_from;    /* first version that carries it as a tag */
-    uint16_t at, size;   /* where the value lives in the C struct */
-    int64_t fallback;    /* the value when the wire does not carry it */
+    enum kind of;              /* ARRAY without item: the kind of one element */
+    int16_t since;             /* API versions that carry it ... */
+    int16_t until;             /* ... both included; 0: all later ones */
+    int16_t null_from;         /* 1 + first version in which it may be null; 0: never */
+    int16_t tag;               /* 1 + number of the tag; 0: not tagged */
+    int16_t tag_from;          /* first version that carries it as a tag */
+    uint16_t at, size;         /* where the value lives in the C struct */
+    int64_t fallback;          /* the value when the wire does not carry it */
     const struct schema *item; /* STRUCT, and ARRAY of structs */
 };
 
@@ -46,8 +57,8 @@ struct schema {
         .at = offsetof(struct type, member), .size = sizeof(((struct type *)0)->member),           \
         __VA_ARGS__                                                                                \
     }
-#define NULL_FROM(version)  .null_from = (version) + 1
-#define TAG(number, from)   .tag = (number) + 1, .tag_from = (from)
+#define NULL_FROM(version) .null_from = (version) + 1
+#define TAG(number, from)  .tag = (number) + 1, .tag_from = (from)
 #define SCHEMA(type)                                                                               \
     const struct schema type##_schema = {#type, type##_fields, COUNT_OF(type##_fields),            \
                                          sizeof(struct type)}

@@ -88,11 +88,18 @@ static void fill(const struct schema *schema, struct arena *arena, struct rng *r
 
 static void check_field(const struct schema *schema, const struct field *field)
 {
-    static const size_t sizes[] = {
-        [KIND_BOOL] = sizeof(bool), [KIND_INT8] = 1, [KIND_INT16] = 2, [KIND_UINT16] = 2,
-        [KIND_INT32] = 4, [KIND_INT64] = 8, [KIND_FLOAT64] = 8, [KIND_UUID] = 16,
-        [KIND_STRING] = sizeof(struct slice), [KIND_BYTES] = sizeof(struct slice),
-        [KIND_RECORDS] = sizeof(struct kafka_records), [KIND_ARRAY] = sizeof(struct kafka_array)};
+    static const size_t sizes[] = {[KIND_BOOL] = sizeof(bool),
+                                   [KIND_INT8] = 1,
+                                   [KIND_INT16] = 2,
+                                   [KIND_UINT16] = 2,
+                                   [KIND_INT32] = 4,
+                                   [KIND_INT64] = 8,
+                                   [KIND_FLOAT64] = 8,
+                                   [KIND_UUID] = 16,
+                                   [KIND_STRING] = sizeof(struct slice),
+                                   [KIND_BYTES] = sizeof(struct slice),
+                                   [KIND_RECORDS] = sizeof(struct kafka_records),
+                                   [KIND_ARRAY] = sizeof(struct kafka_array)};
     size_t want = field->kind == KIND_STRUCT ? field->item->size : sizes[field->kind];
 
     if (field->size != want || field->at + field->size > schema->size)
@@ -143,13 +150,15 @@ static void round_trip(const struct form *form)
 
         fill(form->schema, &arena, &rng, message);
         assert_int_equal(schema_encode(form->schema, form->version, form->flexible, message, &arena,
-                                       &first, NULL, &err), 0);
+                                       &first, NULL, &err),
+                         0);
         in = buf_slice(&first);
         if (schema_decode(form->schema, form->version, form->flexible, &in, &arena, again, &err))
             fail_msg("%s version %d: %s", form->schema->name, form->version, err.text);
         assert_int_equal(in.len, 0);
         assert_int_equal(schema_encode(form->schema, form->version, form->flexible, again, &arena,
-                                       &second, NULL, &err), 0);
+                                       &second, NULL, &err),
+                         0);
         assert_true(slice_eq(buf_slice(&first), buf_slice(&second)));
         buf_deinit(&first);
         buf_deinit(&second);
@@ -171,8 +180,9 @@ static struct buf encoded(const struct form *form, struct arena *arena)
 
     rng_init(&rng, 7);
     fill(form->schema, arena, &rng, message);
-    assert_int_equal(schema_encode(form->schema, form->version, form->flexible, message, arena, &out,
-                                   NULL, NULL), 0);
+    assert_int_equal(schema_encode(form->schema, form->version, form->flexible, message, arena,
+                                   &out, NULL, NULL),
+                     0);
     return out;
 }
 
@@ -188,8 +198,9 @@ static void cut_everywhere(const struct form *form)
         struct err err = {0};
 
         memcpy(exact, bytes.ptr, len);
-        assert_int_equal(schema_decode(form->schema, form->version, form->flexible, &in, &arena,
-                                       message, &err), ERR_CORRUPT);
+        assert_int_equal(
+            schema_decode(form->schema, form->version, form->flexible, &in, &arena, message, &err),
+            ERR_CORRUPT);
         assert_true(err.text[0] != '\0');
         free(exact);
     }
@@ -253,8 +264,8 @@ static void refuses_a_count_beyond_the_bytes_left(void **state)
 static void skips_tagged_fields_it_does_not_know(void **state)
 {
     static const uint8_t api_versions_v3[] = {
-        11, 'l', 'i', 'b', 'r', 'd', 'k', 'a', 'f', 'k', 'a', 6, '2', '.', '1', '.', '0',
-        1, 99, 3, 'a', 'b', 'c',
+        11,  'l', 'i', 'b', 'r', 'd', 'k', 'a', 'f', 'k', 'a', 6,
+        '2', '.', '1', '.', '0', 1,   99,  3,   'a', 'b', 'c',
     };
     struct slice in = slice_of(api_versions_v3, sizeof(api_versions_v3));
     const struct api *api = api_find(18);
@@ -274,9 +285,10 @@ static void absent_fields_have_their_default(void **state)
 {
     const struct api *api = api_find(1);
     static const uint8_t fetch_v4[] = {
-        255, 255, 255, 255, 0, 0, 1, 244, 0, 0, 0, 1, 3, 32, 0, 0, 0, /* replica, wait, min, max, iso */
-        0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1,                           /* one topic, one partition */
-        0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 42, 0, 16, 0, 0,            /* 5, offset 42, 1 MiB */
+        255, 255, 255, 255, 0, 0, 1,   244, 0, 0, 0, 1,  3, 32, 0, 0,
+        0,                                           /* replica, wait, min, max, iso */
+        0,   0,   0,   1,   0, 1, 't', 0,   0, 0, 1, /* one topic, one partition */
+        0,   0,   0,   5,   0, 0, 0,   0,   0, 0, 0, 42, 0, 16, 0, 0, /* 5, offset 42, 1 MiB */
     };
     struct slice in = slice_of(fetch_v4, sizeof(fetch_v4));
     struct fetch_request message;

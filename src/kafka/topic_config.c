@@ -162,8 +162,10 @@ int config_lines(struct broker *broker, struct meta_txn *txn, const struct uuid 
         return err_set(err, ERR_NOMEM, "configuration");
     config_defaults(broker, &defaults);
     for (size_t i = 0; i < COUNT_OF(configs); i++) {
-        lines[i] = (struct config_line){configs[i].name, default_text(&configs[i], &defaults, arena),
-                                        configs[i].help, configs[i].type, false, false};
+        lines[i] = (struct config_line){.name = configs[i].name,
+                                        .value = default_text(&configs[i], &defaults, arena),
+                                        .help = configs[i].help,
+                                        .type = configs[i].type};
         if (!lines[i].value)
             return err_set(err, ERR_NOMEM, "configuration");
     }

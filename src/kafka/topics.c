@@ -1,9 +1,9 @@
 /* topics.c - the topics: rows in the metadata store, logs in folders named by topic id.
  *
- * Creation writes the row first, then opens the logs, then shows the topic; deletion removes the row
- * first, hides the topic, and removes the folder when the last reference goes. A crash in between
- * leaves a row without a folder (opened empty at the next start) or a folder without a row (removed
- * at the next start): never records under the wrong topic.
+ * Creation writes the row first, then opens the logs, then shows the topic; deletion removes the
+ * row first, hides the topic, and removes the folder when the last reference goes. A crash in
+ * between leaves a row without a folder (opened empty at the next start) or a folder without a row
+ * (removed at the next start): never records under the wrong topic.
  */
 #include <stdio.h>
 
@@ -56,8 +56,10 @@ int topic_name_check(struct slice name, struct err *err)
 
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
               c == '.' || c == '_' || c == '-'))
-            return err_set(err, ERR_INVALID, "topic name '" SLICE_FMT "' holds a character other "
-                           "than letters, digits, '.', '_' and '-'", SLICE_ARG(name));
+            return err_set(err, ERR_INVALID,
+                           "topic name '" SLICE_FMT "' holds a character other "
+                           "than letters, digits, '.', '_' and '-'",
+                           SLICE_ARG(name));
     }
     return 0;
 }
@@ -222,10 +224,22 @@ int topics_list(struct broker *broker, struct arena *arena, struct topic ***out,
 
 /* ---- one topic ---------------------------------------------------------------------------- */
 
-const char *topic_name(const struct topic *topic) { return topic->name; }
-const char *topic_id(const struct topic *topic) { return topic->id_text; }
-bool topic_is_owned(const struct topic *topic) { return topic->owned; }
-bool topic_is_deleted(const struct topic *topic) { return atomic_load(&topic->deleted); }
+const char *topic_name(const struct topic *topic)
+{
+    return topic->name;
+}
+const char *topic_id(const struct topic *topic)
+{
+    return topic->id_text;
+}
+bool topic_is_owned(const struct topic *topic)
+{
+    return topic->owned;
+}
+bool topic_is_deleted(const struct topic *topic)
+{
+    return atomic_load(&topic->deleted);
+}
 
 int32_t topic_partitions(const struct topic *topic)
 {
@@ -267,8 +281,7 @@ static void topic_free(struct topic *topic)
         older = set->older;
         free(set);
     }
-    if (atomic_load(&topic->deleted) &&
-        asprintf(&path, "%s/%s", broker->dir, topic->id_text) > 0) {
+    if (atomic_load(&topic->deleted) && asprintf(&path, "%s/%s", broker->dir, topic->id_text) > 0) {
         struct err err = {0};
 
         if (disk_remove_tree(broker->options.disk, path, &err))
@@ -281,13 +294,15 @@ static void topic_free(struct topic *topic)
     free(topic);
 }
 
-static void close_nothing(struct work *work) { (void)work; }
+static void close_nothing(struct work *work)
+{
+    (void)work;
+}
 
 /* As `done`, after which nobody looks at the work, which is in the topic itself. */
 static void close_on_worker(struct work *work)
 {
-    struct topic *topic =
-        (struct topic *)(void *)((char *)work - offsetof(struct topic, closing));
+    struct topic *topic = (struct topic *)(void *)((char *)work - offsetof(struct topic, closing));
     struct broker *broker = topic->broker;
 
     topic_free(topic);
@@ -506,11 +521,11 @@ static int create_in(struct meta_txn *txn, void *arg, struct err *err)
                        (int64_t)c->options->owned, clock_wall_ms(c->broker->options.clock));
 
     for (size_t i = 0; i < c->options->config_count && !rc; i++)
-        rc = meta_exec(txn, err,
-                       "INSERT INTO kafka_topic_config (topic_id, name, value) VALUES (?, ?, ?)"
-                       " ON CONFLICT (topic_id, name) DO UPDATE SET value = excluded.value",
-                       "sss", c->id_text, c->options->configs[i].name,
-                       c->options->configs[i].value);
+        rc =
+            meta_exec(txn, err,
+                      "INSERT INTO kafka_topic_config (topic_id, name, value) VALUES (?, ?, ?)"
+                      " ON CONFLICT (topic_id, name) DO UPDATE SET value = excluded.value",
+                      "sss", c->id_text, c->options->configs[i].name, c->options->configs[i].value);
     return rc ? rc : config_load(txn, c->broker, &c->id, &c->config, err);
 }
 
@@ -562,8 +577,8 @@ int topic_create_wait(struct broker *broker, const struct topic_options *options
         rc = err_set(err, ERR_INVALID, "Number of partitions is %d, but must be from 1 to %d",
                      creation.partitions, PARTITIONS_MAX);
     for (size_t i = 0; i < options->config_count && !rc; i++)
-        rc = config_check(slice_str(options->configs[i].name),
-                          slice_str(options->configs[i].value), err);
+        rc = config_check(slice_str(options->configs[i].name), slice_str(options->configs[i].value),
+                          err);
     if (rc)
         return rc;
     pthread_mutex_lock(&broker->create_lock);
@@ -640,8 +655,10 @@ int topic_grow_wait(struct broker *broker, struct slice name, int32_t count, str
     if (!growth.topic)
         rc = err_set(err, ERR_NOENT, "there is no topic '" SLICE_FMT "'", SLICE_ARG(name));
     else if (count <= topic_partitions(growth.topic))
-        rc = err_set(err, ERR_INVALID, "The topic '%s' currently has %d partition(s); %d would not "
-                     "be an increase.", growth.topic->name, topic_partitions(growth.topic), count);
+        rc = err_set(err, ERR_INVALID,
+                     "The topic '%s' currently has %d partition(s); %d would not "
+                     "be an increase.",
+                     growth.topic->name, topic_partitions(growth.topic), count);
     else if (count > PARTITIONS_MAX)
         rc = err_set(err, ERR_INVALID, "Number of partitions is %d, but at most %d are allowed",
                      count, PARTITIONS_MAX);

@@ -8,20 +8,20 @@
 
 #include "base/be.h"
 
-#define POS_LENGTH          8
-#define POS_LEADER_EPOCH    12
-#define POS_MAGIC           16
-#define POS_CRC             17
-#define POS_ATTRIBUTES      21
-#define POS_LAST_DELTA      23
-#define POS_BASE_TIMESTAMP  27
-#define POS_MAX_TIMESTAMP   35
-#define POS_PRODUCER_ID     43
-#define POS_PRODUCER_EPOCH  51
-#define POS_BASE_SEQUENCE   53
-#define POS_COUNT           57
-#define LENGTH_OVERHEAD     12 /* base offset and the length itself are not counted in it */
-#define BATCH_BYTES_MAX     (INT32_MAX - 4096)
+#define POS_LENGTH         8
+#define POS_LEADER_EPOCH   12
+#define POS_MAGIC          16
+#define POS_CRC            17
+#define POS_ATTRIBUTES     21
+#define POS_LAST_DELTA     23
+#define POS_BASE_TIMESTAMP 27
+#define POS_MAX_TIMESTAMP  35
+#define POS_PRODUCER_ID    43
+#define POS_PRODUCER_EPOCH 51
+#define POS_BASE_SEQUENCE  53
+#define POS_COUNT          57
+#define LENGTH_OVERHEAD    12 /* base offset and the length itself are not counted in it */
+#define BATCH_BYTES_MAX    (INT32_MAX - 4096)
 
 static int check_length(const uint8_t *p, size_t *total, struct err *err)
 {
@@ -196,10 +196,10 @@ int record_next(struct record_walk *walk, struct record *out, struct err *err)
     if (!varint(&body, &headers) || headers < 0 || (uint64_t)headers > body.len / 2)
         return bad_record(walk, "bad header count", err);
     out->offset = walk->batch.base_offset + offset_delta;
-    out->timestamp = batch_is_append_time(&walk->batch)
-                         ? walk->batch.max_timestamp
-                         : (int64_t)((uint64_t)walk->batch.base_timestamp +
-                                     (uint64_t)timestamp_delta);
+    out->timestamp =
+        batch_is_append_time(&walk->batch)
+            ? walk->batch.max_timestamp
+            : (int64_t)((uint64_t)walk->batch.base_timestamp + (uint64_t)timestamp_delta);
     out->headers = body;
     out->header_count = (int32_t)headers;
     walk->rest.ptr += len;
@@ -221,12 +221,14 @@ int header_next(struct slice *headers, struct slice *key, struct slice *value, s
 
 void batch_builder_init(struct batch_builder *builder)
 {
-    *builder = (struct batch_builder){
-        .producer_id = -1, .producer_epoch = -1, .base_sequence = -1};
+    *builder = (struct batch_builder){.producer_id = -1, .producer_epoch = -1, .base_sequence = -1};
     buf_init(&builder->records, BATCH_BYTES_MAX);
 }
 
-void batch_builder_deinit(struct batch_builder *builder) { buf_deinit(&builder->records); }
+void batch_builder_deinit(struct batch_builder *builder)
+{
+    buf_deinit(&builder->records);
+}
 
 static uint8_t *put_varint(uint8_t *at, int64_t value)
 {

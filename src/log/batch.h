@@ -18,15 +18,27 @@ struct batch {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t base_sequence;
-    int32_t count;         /* records */
-    struct slice bytes;    /* the whole batch, header included */
-    struct slice payload;  /* records, maybe compressed */
+    int32_t count;        /* records */
+    struct slice bytes;   /* the whole batch, header included */
+    struct slice payload; /* records, maybe compressed */
 };
 
-static inline enum codec batch_codec(const struct batch *b) { return (enum codec)(b->attributes & 7); }
-static inline bool batch_is_append_time(const struct batch *b) { return b->attributes & 8; }
-static inline bool batch_is_transactional(const struct batch *b) { return b->attributes & 16; }
-static inline bool batch_is_control(const struct batch *b) { return b->attributes & 32; }
+static inline enum codec batch_codec(const struct batch *b)
+{
+    return (enum codec)(b->attributes & 7);
+}
+static inline bool batch_is_append_time(const struct batch *b)
+{
+    return b->attributes & 8;
+}
+static inline bool batch_is_transactional(const struct batch *b)
+{
+    return b->attributes & 16;
+}
+static inline bool batch_is_control(const struct batch *b)
+{
+    return b->attributes & 32;
+}
 
 /* Takes the first batch off `bytes`. ERR_AGAIN: not whole yet (then *need says how many bytes it
  * claims); ERR_CORRUPT with the reason. check_crc costs one pass over the bytes. */

@@ -23,10 +23,11 @@ static void build(enum codec codec, int count, struct buf *out)
 
         snprintf(key, sizeof(key), "k%d", i);
         snprintf(value, sizeof(value), "value %d of some length", i);
-        assert_int_equal(batch_builder_add(&builder, 1000 + i * 7, i % 3 ? slice_str(key)
-                                                                         : (struct slice){NULL, 0},
+        assert_int_equal(batch_builder_add(&builder, 1000 + i * 7,
+                                           i % 3 ? slice_str(key) : (struct slice){NULL, 0},
                                            i % 5 ? slice_str(value) : (struct slice){NULL, 0},
-                                           headers, i % 3), 0);
+                                           headers, i % 3),
+                         0);
     }
     if (batch_builder_finish(&builder, codec, out, &err))
         fail_msg("%s: %s", codec_name(codec), err.text);
@@ -98,28 +99,29 @@ static void reads_what_it_built_with_every_codec(void **state)
 static void matches_the_specification_byte_for_byte(void **state)
 {
     static const uint8_t expected[] = {
-        0, 0, 0, 0, 0, 0, 0, 0,                   /* base offset */
-        0, 0, 0, 58,                              /* length of what follows */
-        0, 0, 0, 0,                               /* leader epoch */
-        2,                                        /* magic */
-        0, 0, 0, 0,                               /* CRC, compared apart */
-        0, 0,                                     /* attributes */
-        0, 0, 0, 0,                               /* last offset delta */
-        0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0,       /* base timestamp */
-        0, 0, 1, 0x8b, 0xcf, 0xe5, 0x68, 0,       /* max timestamp */
-        255, 255, 255, 255, 255, 255, 255, 255,   /* producer id */
-        255, 255,                                 /* producer epoch */
-        255, 255, 255, 255,                       /* base sequence */
-        0, 0, 0, 1,                               /* count */
-        16, 0, 0, 0, 2, 'k', 2, 'v', 0,           /* length 8, attributes, deltas, key, value, headers */
+        0,   0,   0,   0,    0,    0,    0,    0,   /* base offset */
+        0,   0,   0,   58,                          /* length of what follows */
+        0,   0,   0,   0,                           /* leader epoch */
+        2,                                          /* magic */
+        0,   0,   0,   0,                           /* CRC, compared apart */
+        0,   0,                                     /* attributes */
+        0,   0,   0,   0,                           /* last offset delta */
+        0,   0,   1,   0x8b, 0xcf, 0xe5, 0x68, 0,   /* base timestamp */
+        0,   0,   1,   0x8b, 0xcf, 0xe5, 0x68, 0,   /* max timestamp */
+        255, 255, 255, 255,  255,  255,  255,  255, /* producer id */
+        255, 255,                                   /* producer epoch */
+        255, 255, 255, 255,                         /* base sequence */
+        0,   0,   0,   1,                           /* count */
+        16,  0,   0,   0,    2,    'k',  2,    'v',
+        0, /* length 8, attributes, deltas, key, value, headers */
     };
     struct batch_builder builder;
     struct buf bytes = {0};
 
     (void)state;
     batch_builder_init(&builder);
-    assert_int_equal(batch_builder_add(&builder, 1700000000000, SLICE_LIT("k"), SLICE_LIT("v"), NULL,
-                                       0), 0);
+    assert_int_equal(
+        batch_builder_add(&builder, 1700000000000, SLICE_LIT("k"), SLICE_LIT("v"), NULL, 0), 0);
     assert_int_equal(batch_builder_finish(&builder, CODEC_NONE, &bytes, NULL), 0);
     assert_int_equal(bytes.len, sizeof(expected));
     memset(bytes.ptr + 17, 0, 4);
@@ -212,8 +214,9 @@ static void refuses_to_unpack_more_than_it_was_told(void **state)
 
     (void)state;
     batch_builder_init(&builder);
-    assert_int_equal(batch_builder_add(&builder, 1, (struct slice){0}, slice_of(zeros, sizeof(zeros)),
-                                       NULL, 0), 0);
+    assert_int_equal(
+        batch_builder_add(&builder, 1, (struct slice){0}, slice_of(zeros, sizeof(zeros)), NULL, 0),
+        0);
     assert_int_equal(batch_builder_finish(&builder, CODEC_ZSTD, &bytes, NULL), 0);
     assert_true(bytes.len < 1000);
     rest = buf_slice(&bytes);
@@ -233,7 +236,8 @@ static void sequences_run_on_and_wrap(void **state)
     batch_builder_init(&builder);
     builder.base_sequence = INT32_MAX - 1;
     for (int i = 0; i < 3; i++)
-        assert_int_equal(batch_builder_add(&builder, 1, (struct slice){0}, SLICE_LIT("v"), NULL, 0), 0);
+        assert_int_equal(batch_builder_add(&builder, 1, (struct slice){0}, SLICE_LIT("v"), NULL, 0),
+                         0);
     assert_int_equal(batch_builder_finish(&builder, CODEC_NONE, &bytes, NULL), 0);
     assert_int_equal(builder.base_sequence, 1);
     batch_builder_deinit(&builder);

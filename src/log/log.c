@@ -1,9 +1,9 @@
 /* log.c - the life of a partition log: opening, appending, flushing, telling who watches.
  *
  * An append checks its batches without any lock, then under the lock gives them their offsets and
- * makes one pwrite. A flush takes note of the end, syncs what was written up to it without the lock,
- * and then moves `flushed` and with it the high watermark: so appends go on during a sync, and one
- * sync serves all appends before it.
+ * makes one pwrite. A flush takes note of the end, syncs what was written up to it without the
+ * lock, and then moves `flushed` and with it the high watermark: so appends go on during a sync,
+ * and one sync serves all appends before it.
  */
 #include <stdio.h>
 
@@ -167,8 +167,9 @@ static int check_incoming(struct incoming *in, struct err *err)
         if (rc)
             return rc;
         if (batch.count < 1 || batch.last_offset_delta != batch.count - 1)
-            return err_set(err, ERR_CORRUPT, "batch of %" PRId32 " records spans %" PRId32 " offsets",
-                           batch.count, batch.last_offset_delta + 1);
+            return err_set(err, ERR_CORRUPT,
+                           "batch of %" PRId32 " records spans %" PRId32 " offsets", batch.count,
+                           batch.last_offset_delta + 1);
         if (!in->batches++)
             in->first = batch;
         in->records += batch.count;

@@ -3,9 +3,9 @@
  * A log is an append-only run of record batches (magic 2, KIP-98) numbered by offset. Segments are
  * named by their first offset; a sparse offset index and a time index lie beside each and are a
  * cache: recovery rebuilds them and never trusts them.
- * Invariant: log_start_offset <= high_watermark <= log_end_offset, flushed_offset <= log_end_offset.
- * Readers see records below high_watermark. In an ordinary log it follows the end (after the sync,
- * where the policy says so); in an *owned* log (output of a job) it moves only by
+ * Invariant: log_start_offset <= high_watermark <= log_end_offset, flushed_offset <=
+ * log_end_offset. Readers see records below high_watermark. In an ordinary log it follows the end
+ * (after the sync, where the policy says so); in an *owned* log (output of a job) it moves only by
  * log_set_high_watermark, when the job's commit is true, and recovery cuts what lies beyond.
  * Threads: one appends at a time (locked inside); reading, finding and log_offsets from any thread,
  * also during an append. log_flush may block: worker.
@@ -37,34 +37,34 @@ struct log_offsets {
     int64_t bytes;                               /* on disk */
 };
 
-/* Opens the log in `dir`, making the folder when absent. A torn tail past the last known good offset
- * is cut at the last batch that holds; damage below it is ERR_CORRUPT and nothing is touched.
- * Worker. log_free flushes, notes the end as good, and gives everything back; extents still held
- * stay readable. */
+/* Opens the log in `dir`, making the folder when absent. A torn tail past the last known good
+ * offset is cut at the last batch that holds; damage below it is ERR_CORRUPT and nothing is
+ * touched. Worker. log_free flushes, notes the end as good, and gives everything back; extents
+ * still held stay readable. */
 int log_new(struct log **out, const struct log_options *options, struct err *err);
 void log_free(struct log *log);
 void log_configure(struct log *log, const struct log_options *options); /* sizes and retention */
 
 struct log_append_result {
-    int64_t base_offset;      /* of the first record */
+    int64_t base_offset; /* of the first record */
     int64_t last_offset;
-    int64_t log_append_time;  /* ms; -1 when the producer's time was kept */
-    bool duplicate;           /* idempotent producer: these very batches were appended before */
+    int64_t log_append_time; /* ms; -1 when the producer's time was kept */
+    bool duplicate;          /* idempotent producer: these very batches were appended before */
 };
 
 /* Appends one or more whole record batches. Their base offset and leader epoch are written into
  * `bytes` (they lie outside of the CRC). Each batch's CRC, lengths and counts are checked first:
  * ERR_CORRUPT leaves the log unchanged. Idempotent producers (KIP-98): ERR_CONFLICT for a sequence
  * out of order, ERR_DENIED for an old epoch, ERR_INVALID for more than one of their batches at a
- * time. Nothing is durable before log_flush. After a failed sync the log refuses appends with ERR_IO
- * until it is opened again, since nobody knows what the kernel still holds. */
+ * time. Nothing is durable before log_flush. After a failed sync the log refuses appends with
+ * ERR_IO until it is opened again, since nobody knows what the kernel still holds. */
 int log_append(struct log *log, uint8_t *bytes, size_t len, struct log_append_result *out,
                struct err *err);
 /* Makes everything appended before the call durable. Worker. */
 int log_flush(struct log *log, struct err *err);
 /* Notes how far the log is known good, so that recovery reads little: when much was appended since
- * the last note, or always when `force`. Cheap when nothing is due. A failure costs only time at the
- * next start. Worker. */
+ * the last note, or always when `force`. Cheap when nothing is due. A failure costs only time at
+ * the next start. Worker. */
 int log_checkpoint(struct log *log, bool force, struct err *err);
 struct log_offsets log_offsets(struct log *log);
 void log_set_high_watermark(struct log *log, int64_t offset);
@@ -85,11 +85,12 @@ struct log_extent {
 };
 int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
                struct log_extent *out, struct err *err);
-int log_extent_read(const struct log_extent *extent, struct buf *out, struct err *err); /* appends */
+int log_extent_read(const struct log_extent *extent, struct buf *out,
+                    struct err *err); /* appends */
 void log_extent_release(struct log_extent *extent);
 
-/* First offset whose timestamp is >= time_ms; *offset -1 when there is none. The newest timestamp of
- * all: log_time_max, -1 when the log is empty. */
+/* First offset whose timestamp is >= time_ms; *offset -1 when there is none. The newest timestamp
+ * of all: log_time_max, -1 when the log is empty. */
 int64_t log_time_max(struct log *log);
 int log_find_time(struct log *log, int64_t time_ms, int64_t *offset, int64_t *found_ms,
                   struct err *err);

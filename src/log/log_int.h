@@ -31,7 +31,7 @@ struct segment {
     int64_t created_ms;              /* wall time of its first append by this process */
     struct index_entry *entries;     /* owned */
     size_t entry_count, entry_cap;
-    int64_t last_entry_pos;          /* of the newest entry; -1: none */
+    int64_t last_entry_pos; /* of the newest entry; -1: none */
 };
 
 typedef int batch_visit(void *arg, const struct batch *batch, int64_t pos, struct err *err);
@@ -44,8 +44,8 @@ void segment_unref(struct segment *seg); /* NULL is fine */
 /* Room for `more` entries, so that segment_note cannot fail. ERR_NOMEM. */
 int segment_reserve(struct segment *seg, size_t more);
 void segment_note(struct segment *seg, const struct batch *batch, int64_t interval);
-/* Reads batches from seg->size on and notes each: headers alone while they lie below `trusted`, with
- * CRC from there. *torn: bytes that are no batch follow; ERR_CORRUPT when that happens below
+/* Reads batches from seg->size on and notes each: headers alone while they lie below `trusted`,
+ * with CRC from there. *torn: bytes that are no batch follow; ERR_CORRUPT when that happens below
  * `trusted`. */
 int segment_scan(struct segment *seg, int64_t trusted, int64_t interval, bool *torn,
                  struct err *err);
@@ -105,18 +105,18 @@ struct log {
     struct log_options options; /* options.dir is ours */
     char *dir;
 
-    pthread_mutex_t lock; /* everything below, for moments */
+    pthread_mutex_t lock;      /* everything below, for moments */
     struct segment **segments; /* by base offset; the last one is appended to */
     size_t segment_count, segment_cap;
     int64_t start, high_watermark, flushed, end;
-    int64_t bytes;             /* of all segments */
+    int64_t bytes;               /* of all segments */
     int64_t mark_base, mark_pos; /* the high watermark as a place: segment's base, position in it */
     struct producers *producers;
-    bool names_dirty;          /* a segment was made and the folder is not synced yet */
-    bool tail_dirty;           /* a failed write may have left bytes past the active segment's size */
-    int64_t good;              /* as the recovery file says */
-    int64_t unnoted;           /* bytes appended since it was written */
-    int failed;                /* a sync failed: the code that every later append gets */
+    bool names_dirty; /* a segment was made and the folder is not synced yet */
+    bool tail_dirty;  /* a failed write may have left bytes past the active segment's size */
+    int64_t good;     /* as the recovery file says */
+    int64_t unnoted;  /* bytes appended since it was written */
+    int failed;       /* a sync failed: the code that every later append gets */
     char failed_text[500];
 
     pthread_mutex_t flush_lock; /* one flush, checkpoint, retention or truncation at a time; taken

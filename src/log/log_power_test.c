@@ -1,9 +1,9 @@
 /* log_power_test.c - what a log promises when the power goes, a call fails or a byte rots.
  *
- * Record n always holds "v<n>", so that any record found can be told right from wrong. Method: run a
- * small workload on the simulated disk, cut the power at the first disk call, then at the second, and
- * so on until the workload gets through; after each cut reopen, compare with what was acknowledged,
- * and go on writing. The same with one failing call in place of the cut.
+ * Record n always holds "v<n>", so that any record found can be told right from wrong. Method: run
+ * a small workload on the simulated disk, cut the power at the first disk call, then at the second,
+ * and so on until the workload gets through; after each cut reopen, compare with what was
+ * acknowledged, and go on writing. The same with one failing call in place of the cut.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,8 @@ static int append(struct world *w, struct log *log, int count, struct err *err)
 
         snprintf(text, sizeof(text), "v%lld", (long long)(number + i));
         assert_int_equal(batch_builder_add(&builder, 1000 + number + i, (struct slice){0},
-                                           slice_str(text), NULL, 0), 0);
+                                           slice_str(text), NULL, 0),
+                         0);
     }
     assert_int_equal(batch_builder_finish(&builder, CODEC_NONE, &bytes, NULL), 0);
     if (number + count > w->appended)

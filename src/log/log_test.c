@@ -72,8 +72,9 @@ static void make_batch(struct buf *out, int count, int64_t *number, int64_t time
         char text[32];
 
         snprintf(text, sizeof(text), "v%lld", (long long)(*number)++);
-        assert_int_equal(batch_builder_add(&builder, time_ms + i, (struct slice){0},
-                                           slice_str(text), NULL, 0), 0);
+        assert_int_equal(
+            batch_builder_add(&builder, time_ms + i, (struct slice){0}, slice_str(text), NULL, 0),
+            0);
     }
     assert_int_equal(batch_builder_finish(&builder, CODEC_NONE, out, NULL), 0);
     batch_builder_deinit(&builder);

@@ -6,9 +6,9 @@
  * rebuilds it from batch headers; the file `producers` is a cache of it at some offset.
  *
  * File `producers`, big-endian: magic "TARNPRD1"; int64 offset up to which batches were counted;
- * uint32 count; uint32 CRC-32C of the whole file with these four bytes zero; then per producer: int64
- * id, int64 last_ms, int16 epoch, uint8 kept, uint8 0, and 5 times int32 first, int32 last sequence,
- * int64 base_offset.
+ * uint32 count; uint32 CRC-32C of the whole file with these four bytes zero; then per producer:
+ * int64 id, int64 last_ms, int16 epoch, uint8 kept, uint8 0, and 5 times int32 first, int32 last
+ * sequence, int64 base_offset.
  */
 #include "base/be.h"
 #include "log/log_int.h"
@@ -56,7 +56,10 @@ void producers_clear(struct producers *producers)
     *producers = (struct producers){0};
 }
 
-size_t producers_count(const struct producers *producers) { return producers->count; }
+size_t producers_count(const struct producers *producers)
+{
+    return producers->count;
+}
 
 static struct producer *slot_of(struct producer *slots, size_t cap, int64_t id)
 {
@@ -157,7 +160,8 @@ int producers_check(const struct producers *producers, const struct batch *batch
     if (batch->producer_epoch > p->epoch) {
         if (batch->base_sequence == 0)
             return 0;
-        return err_set(err, ERR_CONFLICT, "producer %" PRId64 " starts epoch %d at sequence %" PRId32,
+        return err_set(err, ERR_CONFLICT,
+                       "producer %" PRId64 " starts epoch %d at sequence %" PRId32,
                        batch->producer_id, batch->producer_epoch, batch->base_sequence);
     }
     for (int i = 0; i < p->kept; i++) {
@@ -189,9 +193,9 @@ void producers_note(struct producers *producers, const struct batch *batch, int6
     }
     if (p->kept == KEPT)
         memmove(p->sent, p->sent + 1, --p->kept * sizeof(p->sent[0]));
-    p->sent[p->kept++] = (struct sent){
-        batch->base_sequence, sequence_add(batch->base_sequence, batch->last_offset_delta),
-        batch->base_offset};
+    p->sent[p->kept++] = (struct sent){batch->base_sequence,
+                                       sequence_add(batch->base_sequence, batch->last_offset_delta),
+                                       batch->base_offset};
     p->last_ms = now_ms;
 }
 

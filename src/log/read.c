@@ -1,17 +1,18 @@
 /* read.c - from an offset or a time to bytes: as an extent of a file, or copied.
  *
- * Under the lock only the index in memory is asked; batch headers are walked without it, on a segment
- * that is held, so that a slow disk under one reader does not stop appends.
+ * Under the lock only the index in memory is asked; batch headers are walked without it, on a
+ * segment that is held, so that a slow disk under one reader does not stop appends.
  */
 #include "log/log_int.h"
 
-#define FIND_BYTES_MAX ((size_t)256 << 20) /* one batch unpacked, when a time is looked for in it */
+#define FIND_BYTES_MAX ((size_t)256 << 20) /* one batch unpacked, when a time is looked for in it  \
+                                            */
 
 /* What a reader needs to know of one segment, taken at one moment. */
 struct view {
-    struct segment *seg; /* held */
-    int64_t pos;         /* of a batch at or before the offset */
-    int64_t limit;       /* readable bytes of the segment */
+    struct segment *seg;  /* held */
+    int64_t pos;          /* of a batch at or before the offset */
+    int64_t limit;        /* readable bytes of the segment */
     int64_t limit_offset; /* of the record after them */
 };
 
@@ -60,8 +61,7 @@ int log_place_of(struct segment *seg, int64_t offset, int64_t *pos, struct err *
         if (batch.base_offset > offset)
             break;
     }
-    return rc < 0 ? rc
-                  : err_set(err, ERR_INVALID, "no batch begins at offset %" PRId64, offset);
+    return rc < 0 ? rc : err_set(err, ERR_INVALID, "no batch begins at offset %" PRId64, offset);
 }
 
 /* Ends the extent, which begins with the batch that the walk gave last, after the last whole batch

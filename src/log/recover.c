@@ -7,10 +7,11 @@
  *   good OFFSET      all before it was synced, and is trusted without a CRC
  *   crc HEX          CRC-32C of the lines above
  *
- * Below `good` the log must be whole: a gap there is damage, not a torn write, and opening fails with
- * ERR_CORRUPT without touching anything. Beyond it a power loss may have left anything: batches are
- * read by CRC, and the first that does not hold is cut off together with all that follows.
- * Invariant: `good` is never past what a sync has confirmed, so no acknowledged record is cut.
+ * Below `good` the log must be whole: a gap there is damage, not a torn write, and opening fails
+ * with ERR_CORRUPT without touching anything. Beyond it a power loss may have left anything:
+ * batches are read by CRC, and the first that does not hold is cut off together with all that
+ * follows. Invariant: `good` is never past what a sync has confirmed, so no acknowledged record is
+ * cut.
  */
 #include <stdio.h>
 
@@ -57,8 +58,9 @@ static int note_read(struct log *log, struct note *note, struct err *err)
         rc = 0;
     else if (!rc && buf_cstr(&text)) {
         struct note found;
-        int got = sscanf((const char *)text.ptr, "tarn-log %u start %" SCNd64 " good %" SCNd64
-                         "\n%ncrc %x", &version, &found.start, &found.good, &upto, &crc);
+        int got = sscanf((const char *)text.ptr,
+                         "tarn-log %u start %" SCNd64 " good %" SCNd64 "\n%ncrc %x", &version,
+                         &found.start, &found.good, &upto, &crc);
 
         if (got == 4 && upto > 0 && (size_t)upto <= text.len &&
             crc == crc32c(0, text.ptr, (size_t)upto) && found.start >= 0 && found.good >= 0)
@@ -192,8 +194,10 @@ static int load_segments(struct log *log, const struct note *note, struct err *e
         int64_t end = log_active(log)->end_offset;
 
         if (end < note->good)
-            rc = err_set(err, ERR_CORRUPT, "damaged: its records end at offset %" PRId64
-                         ", but were whole up to %" PRId64, end, note->good);
+            rc = err_set(err, ERR_CORRUPT,
+                         "damaged: its records end at offset %" PRId64
+                         ", but were whole up to %" PRId64,
+                         end, note->good);
         else if (torn || i < count)
             rc = cut_tail(log, bases, i, count, err);
     } else if (!rc && note->good > note->start) {
@@ -284,8 +288,7 @@ static int drop_deleted(struct log *log, struct err *err)
             rc = log_unlink(log, seg->base_offset, ".index", err);
         if (rc)
             break;
-        memmove(log->segments, log->segments + 1,
-                --log->segment_count * sizeof(struct segment *));
+        memmove(log->segments, log->segments + 1, --log->segment_count * sizeof(struct segment *));
         segment_unref(seg);
     }
     return rc;
@@ -311,8 +314,9 @@ int log_recover(struct log *log, struct err *err)
 
         log->end = log_active(log)->end_offset;
         if (log->start > log->end)
-            return err_set(err, ERR_CORRUPT, "damaged: it ends at offset %" PRId64
-                           ", before its start %" PRId64, log->end, log->start);
+            return err_set(err, ERR_CORRUPT,
+                           "damaged: it ends at offset %" PRId64 ", before its start %" PRId64,
+                           log->end, log->start);
         if (first > log->start)
             log->start = first;
         rc = drop_deleted(log, err);
@@ -326,8 +330,9 @@ int log_recover(struct log *log, struct err *err)
     log->flushed = log->high_watermark = log->end;
     if (log->options.owned) {
         if (log->options.owned_end > log->end)
-            return err_set(err, ERR_CORRUPT, "damaged: it ends at offset %" PRId64
-                           ", a commit vouches for %" PRId64, log->end, log->options.owned_end);
+            return err_set(err, ERR_CORRUPT,
+                           "damaged: it ends at offset %" PRId64 ", a commit vouches for %" PRId64,
+                           log->end, log->options.owned_end);
         rc = log_cut(log, log->options.owned_end > log->start ? log->options.owned_end : log->start,
                      err);
     }

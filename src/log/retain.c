@@ -1,4 +1,5 @@
-/* retain.c - the log gets shorter: at its start by retention and deletion, at its end by truncation.
+/* retain.c - the log gets shorter: at its start by retention and deletion, at its end by
+ * truncation.
  *
  * In both cases the decision is written down before the first file goes, so that a crash in between
  * leaves either the old log or the new one. Readers that hold a segment keep its file open.
@@ -177,7 +178,8 @@ static int cut_segment(struct segment *seg, int64_t end_offset, int64_t pos, str
     while (seg->entry_count && (int64_t)seg->entries[seg->entry_count - 1].pos >= pos)
         seg->entry_count--;
     seg->last_entry_pos = seg->entry_count ? (int64_t)seg->entries[seg->entry_count - 1].pos : -1;
-    seg->max_timestamp = seg->entry_count ? seg->entries[seg->entry_count - 1].time_before : NO_TIME;
+    seg->max_timestamp =
+        seg->entry_count ? seg->entries[seg->entry_count - 1].time_before : NO_TIME;
     header_walk_init(&walk, seg->file, seg->entry_count ? seg->last_entry_pos : 0, pos);
     while ((rc = header_walk_next(&walk, &batch, err)) == 1)
         if (batch.max_timestamp > seg->max_timestamp)

@@ -2,10 +2,9 @@
  *
  * The folder of a log, all numbers big-endian:
  *
- *   BASE.log     record batches (magic 2), one after another, exactly as served to consumers. BASE is
- *                the offset of the first record, 20 decimal digits. No header, no padding.
- *   BASE.index   a cache of places in BASE.log, written at checkpoints, replaced as a whole:
- *                  8 bytes magic "TARNIDX1"
+ *   BASE.log     record batches (magic 2), one after another, exactly as served to consumers. BASE
+ * is the offset of the first record, 20 decimal digits. No header, no padding. BASE.index   a cache
+ * of places in BASE.log, written at checkpoints, replaced as a whole: 8 bytes magic "TARNIDX1"
  *                  int64 base offset, int64 end offset, int64 bytes of BASE.log covered,
  *                  int64 largest timestamp (ms; INT64_MIN: none), uint32 number of entries,
  *                  uint32 CRC-32C of the whole file with these four bytes zero
@@ -15,8 +14,9 @@
  *   producers    what is known of idempotent producers at some offset (producers.c); a cache.
  *   recovery     text: how far the log was known good and where it starts (recover.c).
  *
- * A consumer's position is found by the entry before it and a walk over batch headers. The index may
- * vanish at any time; a wrong one is told by its CRC and its bounds, and rebuilt from the .log file.
+ * A consumer's position is found by the entry before it and a walk over batch headers. The index
+ * may vanish at any time; a wrong one is told by its CRC and its bounds, and rebuilt from the .log
+ * file.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -200,8 +200,9 @@ static int scan_note(struct segment *seg, const struct batch *batch, int64_t int
     int rc;
 
     if (batch->base_offset != seg->end_offset)
-        return err_set(err, ERR_CORRUPT, "batch at %" PRId64 " has offset %" PRId64
-                       ", expected %" PRId64, seg->size, batch->base_offset, seg->end_offset);
+        return err_set(err, ERR_CORRUPT,
+                       "batch at %" PRId64 " has offset %" PRId64 ", expected %" PRId64, seg->size,
+                       batch->base_offset, seg->end_offset);
     if (batch->base_offset - seg->base_offset > UINT32_MAX || seg->size > SEGMENT_LEN_MAX)
         return err_set(err, ERR_CORRUPT, "batch at %" PRId64 " is out of the segment's bounds",
                        seg->size);
@@ -326,7 +327,8 @@ int segment_index_image(const struct segment *seg, struct buf *out)
     return 0;
 }
 
-/* An image holds when it is whole, about this segment, and about bytes that are there and flushed. */
+/* An image holds when it is whole, about this segment, and about bytes that are there and flushed.
+ */
 static int index_check(const struct segment *seg, struct buf *image, int64_t trusted,
                        int64_t file_len, struct err *err)
 {
@@ -374,8 +376,8 @@ int segment_index_load(struct segment *seg, struct disk *disk, const char *dir, 
     for (size_t i = 0; i < count; i++) {
         const uint8_t *at = image.ptr + INDEX_HEADER_LEN + i * INDEX_ENTRY_LEN;
 
-        seg->entries[i] = (struct index_entry){be32_get(at), be32_get(at + 4),
-                                               (int64_t)be64_get(at + 8)};
+        seg->entries[i] =
+            (struct index_entry){be32_get(at), be32_get(at + 4), (int64_t)be64_get(at + 8)};
     }
     seg->last_entry_pos = count ? (int64_t)seg->entries[count - 1].pos : -1;
     seg->end_offset = (int64_t)be64_get(image.ptr + 16);

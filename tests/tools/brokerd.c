@@ -28,8 +28,8 @@ static enum broker_fsync fsync_of(const char *word)
 int main(int argc, char **argv)
 {
     static const struct meta_migration *const migrations[] = {broker_migrations, NULL};
-    struct broker_listener listeners[2] = {{.address = "127.0.0.1"},
-                                           {.address = "127.0.0.1", .advertised_host = "localhost"}};
+    struct broker_listener listeners[2] = {
+        {.address = "127.0.0.1"}, {.address = "127.0.0.1", .advertised_host = "localhost"}};
     struct broker *broker = NULL;
     struct workers *workers = NULL;
     struct meta *meta = NULL;
@@ -55,18 +55,27 @@ int main(int argc, char **argv)
     if (!rc)
         rc = workers_new(&workers, "work", 4, 1024, &err);
     if (!rc)
-        rc = meta_new(&meta, &(struct meta_options){.path = meta_path, .disk = disk_system(),
-                                                    .clock = clock_system(),
-                                                    .migrations = migrations}, &err);
+        rc = meta_new(&meta,
+                      &(struct meta_options){.path = meta_path,
+                                             .disk = disk_system(),
+                                             .clock = clock_system(),
+                                             .migrations = migrations},
+                      &err);
     if (!rc)
         rc = broker_new(&broker,
                         &(struct broker_options){
-                            .meta = meta, .disk = disk_system(), .clock = clock_system(),
-                            .workers = workers, .dir = log_path, .listeners = listeners,
-                            .listener_count = 2, .threads = atoi(option(argc, argv, "threads", "1")),
+                            .meta = meta,
+                            .disk = disk_system(),
+                            .clock = clock_system(),
+                            .workers = workers,
+                            .dir = log_path,
+                            .listeners = listeners,
+                            .listener_count = 2,
+                            .threads = atoi(option(argc, argv, "threads", "1")),
                             .auto_create = atoi(option(argc, argv, "auto", "1")),
                             .default_partitions = atoi(option(argc, argv, "partitions", "1")),
-                            .fsync = fsync_of(option(argc, argv, "fsync", "batch"))}, &err);
+                            .fsync = fsync_of(option(argc, argv, "fsync", "batch"))},
+                        &err);
     if (!rc)
         rc = broker_start(broker, &err);
     if (rc) {
