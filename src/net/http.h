@@ -122,7 +122,8 @@ void http_reply_json(struct http_reply *reply, int status, const struct json_t *
 void http_reply_file(struct http_reply *reply, const char *type, struct file *file, int64_t pos,
                      int64_t len);
 /* The body is pulled: fill up to `max` bytes and tell how many; 0 bytes end it; an error cuts the
- * connection. len -1: unknown, sent in chunks. May block. `release` (or NULL) runs once. */
+ * connection. len -1: unknown, sent in chunks. May block, for longer than the idle timeout too.
+ * `release` (or NULL) runs once. */
 typedef int http_pull_fn(void *arg, uint8_t *ptr, size_t max, size_t *got);
 void http_reply_stream(struct http_reply *reply, const char *type, int64_t len, http_pull_fn *pull,
                        void (*release)(void *arg), void *arg);

@@ -84,6 +84,7 @@ struct http_request {
     int fd; /* of the connection; borrowed, for http_gone */
     int64_t content_length, dropped;
     bool chunked, expects; /* Transfer-Encoding: chunked; Expect: 100-continue */
+    bool silent;           /* the connection's idle timeout is off for the reply */
     struct http_pairs headers, params, pairs;
     bool pairs_bad; /* the query has a bad escape */
     const struct http_compiled *route;

@@ -12,9 +12,11 @@
 #include <limits.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/port.h"
@@ -289,6 +291,17 @@ static struct MHD_Response *response_new(struct http_reply *reply)
     return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 }
 
+/* A streamed reply may have nothing to send for longer than a connection may be idle: a query that
+ * computes, a tail that waits. The kernel then watches whether the peer takes what is sent. */
+static void allow_silence(struct http_request *req, struct MHD_Connection *connection)
+{
+    unsigned limit_ms = (unsigned)req->server->idle_timeout_s * 1000;
+
+    req->silent = true;
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+    setsockopt(req->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof(limit_ms));
+}
+
 static enum MHD_Result queue(struct http_request *req, struct MHD_Connection *connection)
 {
     struct http_reply *reply = &req->reply;
@@ -302,6 +315,8 @@ static enum MHD_Result queue(struct http_request *req, struct MHD_Connection *co
     }
     if (!reply->status)
         reply->status = reply->kind == REPLY_EMPTY ? 204 : 200;
+    if (reply->kind == REPLY_STREAM)
+        allow_silence(req, connection);
     response = response_new(reply);
     if (!response)
         return MHD_NO;
@@ -353,10 +368,14 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
                          enum MHD_RequestTerminationCode why)
 {
+    struct http_request *req = *slot;
+
     (void)arg;
-    (void)connection;
     (void)why;
-    request_free(*slot);
+    if (req && req->silent)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  (unsigned)req->server->idle_timeout_s);
+    request_free(req);
     *slot = NULL;
 }
 

@@ -302,6 +302,46 @@ static void streams_a_reply_of_unknown_length(void **state)
     assert_non_null(strstr(answer, "|after|"));
 }
 
+static int pull_slowly(void *arg, uint8_t *ptr, size_t max, size_t *got)
+{
+    int *left = arg;
+
+    (void)max;
+    usleep(1600000);
+    *got = *left > 0;
+    (*left)--;
+    ptr[0] = 's';
+    return 0;
+}
+
+static void stream_slowly(struct http_request *req, struct http_reply *reply, void *arg)
+{
+    int *left = arena_alloc(http_arena(req), sizeof(*left));
+
+    (void)arg;
+    *left = 1;
+    http_reply_stream(reply, NULL, 1, pull_slowly, NULL, left);
+}
+
+static void lets_a_stream_be_silent_and_no_one_else(void **state)
+{
+    static const struct http_route slow[] = {{"GET", "/slow", stream_slowly}};
+    const struct http_options options = {.name = "slow", .idle_timeout_s = 1};
+    struct fixture fix = {0};
+    int fd;
+
+    (void)state;
+    assert_int_equal(http_server_new(&fix.server, &options, NULL), 0);
+    assert_int_equal(http_server_routes(fix.server, "", slow, 1, NULL, NULL), 0);
+    assert_int_equal(http_server_start(fix.server, NULL), 0);
+    fd = dial(&fix);
+    assert_true(send(fd, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", 32, 0) > 0);
+    assert_non_null(strstr(receive(fd, "\r\n\r\ns"), "\r\n\r\ns"));
+    assert_string_equal(receive(fd, "never"), ""); /* idle now: closed by the server */
+    close(fd);
+    http_server_free(fix.server);
+}
+
 static void tells_a_waiting_handler_that_the_client_hung_up(void **state)
 {
     struct fixture *fix = *state;
@@ -357,6 +397,7 @@ int main(void)
         CLAIM(refuses_before_the_body_when_the_client_waits),
         CLAIM(sends_a_range_of_a_file_and_answers_head),
         CLAIM(streams_a_reply_of_unknown_length),
+        cmocka_unit_test(lets_a_stream_be_silent_and_no_one_else),
         CLAIM(tells_a_waiting_handler_that_the_client_hung_up),
         CLAIM(survives_requests_cut_anywhere),
         CLAIM(refuses_a_taken_port_by_name),
