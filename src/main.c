@@ -37,12 +37,19 @@ static int start_store(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
 
-    if (c->store.engine == 1)
-        return err_set(err, ERR_UNSUPPORTED, "store: engine: s3 is not built in yet");
-    return store_local_new(&in->store,
-                           &(struct store_local_options){.dir = in->data_path, .disk = in->disk,
-                                                         .clock = in->clock},
-                           err);
+    if (c->store.engine == 0)
+        return store_local_new(&in->store,
+                               &(struct store_local_options){.dir = in->data_path, .disk = in->disk,
+                                                             .clock = in->clock},
+                               err);
+    return store_s3_new(&in->store,
+                        &(struct store_s3_options){
+                            .endpoint = c->store.endpoint, .region = c->store.region,
+                            .access_key = c->store.access_key, .secret_key = c->store.secret_key,
+                            .path_style = c->store.path_style, .dir = in->data_path,
+                            .cache_bytes = c->store.cache_bytes, .disk = in->disk,
+                            .clock = in->clock},
+                        err);
 }
 
 static void stop_store(struct instance *in)

@@ -33,6 +33,7 @@ static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions
 static const struct action {
     const char *command, *name, *verb;
     bool takes_name;
+    bool takes_file; /* the name is that of a file: its text goes along, its stem is the name */
 } actions[] = {
     {"topic", "list", "topic.list", false},
     {"topic", "describe", "topic.describe", true},
@@ -46,6 +47,7 @@ static const struct action {
     {"job", "list", "job.list", false},
     {"job", "show", "job.show", true},
     {"job", "cancel", "job.cancel", true},
+    {"job", "submit", "job.submit", true, true},
     {"dlq", "list", "dlq.list", false},
     {"dlq", "show", "dlq.show", true},
     {"dlq", "retry", "dlq.retry", true},
@@ -105,6 +107,27 @@ static json_t *request_of(const struct action *action, const char *name, const s
     return request;
 }
 
+/* "streams/payments.sql" as its text and the name "payments". */
+static int add_file(json_t *request, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    size_t len = strlen(base);
+    struct buf text = {.max = CONTROL_LINE_MAX / 2};
+    struct err err = {0};
+    json_t *json;
+    int rc = disk_read_file(disk_system(), path, &text, &err);
+
+    if (!rc && !(json = json_stringn((const char *)text.ptr, text.len)))
+        rc = err_set(&err, ERR_INVALID, "%s: not UTF-8", path);
+    if (!rc) {
+        json_object_set_new(request, "text", json);
+        len -= len > 4 && strcmp(base + len - 4, ".sql") == 0 ? 4 : 0;
+        json_object_set_new(request, "name", json_stringn(base, len));
+    }
+    buf_deinit(&text);
+    return rc ? cli_fail(CLI_USAGE, "%s", err.text) : CLI_OK;
+}
+
 static int run_ask(const struct cli_call *call)
 {
     const struct ask_args *a = call->options;
@@ -126,7 +149,11 @@ static int run_ask(const struct cli_call *call)
     if (code)
         return code;
     request = request_of(action, action->takes_name ? call->args->items[1] : NULL, a);
-    code = request ? rows_ask(data, request, a->json) : CLI_USAGE;
+    code = !request             ? CLI_USAGE
+           : action->takes_file ? add_file(request, call->args->items[1])
+                                : CLI_OK;
+    if (!code)
+        code = rows_ask(data, request, a->json);
     json_decref(request);
     free(data);
     return code;
@@ -144,7 +171,7 @@ ASK(group, "[list | describe NAME]", "consumer groups and their lag", plain_opti
     "  tarn group list\n  tarn group describe my-consumer-group\n");
 ASK(table, "[list | describe NAME | history NAME]", "Iceberg tables and their snapshots", plain_options,
     "  tarn table list\n  tarn table history payments_db.payment_charges\n");
-ASK(job, "[list | show NAME | cancel NAME]", "streaming jobs", plain_options,
-    "  tarn job list\n  tarn job cancel payments\n");
+ASK(job, "[list | show NAME | cancel NAME | submit FILE]", "streaming jobs", plain_options,
+    "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n");
 ASK(dlq, "[list | show JOB | retry JOB]", "records that could not become rows", dlq_options,
     "  tarn dlq list\n  tarn dlq show payments -n 5\n  tarn dlq retry payments    once the cause is cured\n");

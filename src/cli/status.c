@@ -155,6 +155,7 @@ const struct control_verb instance_verbs[] = {
     {"job.list", verb_job_list},
     {"job.show", verb_job_show},
     {"job.cancel", verb_job_cancel},
+    {"job.submit", verb_job_submit},
     {"dlq.list", verb_dlq_list},
     {"dlq.show", verb_dlq_show},
     {"dlq.retry", verb_dlq_retry},

@@ -12,7 +12,7 @@ verb_fn verb_topic_list, verb_topic_describe, verb_topic_create, verb_topic_dele
     verb_group_describe;
 /* verbs_lake.c */
 verb_fn verb_table_list, verb_table_describe, verb_table_history, verb_job_list, verb_job_show,
-    verb_job_cancel;
+    verb_job_cancel, verb_job_submit;
 /* verbs_dlq.c */
 verb_fn verb_dlq_list, verb_dlq_show, verb_dlq_retry;
 /* verbs_sql.c */

@@ -217,3 +217,13 @@ int verb_job_cancel(void *arg, const json_t *request, struct control_reply *repl
 
     return rc ? rc : control_send(reply, json_pack("{s:s}", "text", "canceled"), err);
 }
+
+/* Runs a script's DDL and submits its INSERTs, as at start; harmless when it ran before. */
+int verb_job_submit(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
+{
+    struct instance *in = arg;
+    const char *text = json_string_value(json_object_get(request, "text"));
+    int rc = connector_submit_script(in->connector, in->engine, name_of(request), text ? text : "", err);
+
+    return rc ? rc : control_send(reply, json_pack("{s:s}", "text", "submitted"), err);
+}
