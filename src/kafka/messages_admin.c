@@ -1,7 +1,7 @@
 /* messages_admin.c - tables of topics and their configuration, the cluster, one field per line
  * in the order and spelling of Kafka's message definitions. A field that goes back to before the
  * oldest version served here is written as since 0. */
-#include "kafka/messages.h"
+#include "kafka/messages_admin.h"
 
 /* CreateTopicsRequest (key 19), versions 2 to 7. */
 static const struct field create_topics_assignment_fields[] = {

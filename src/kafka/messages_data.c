@@ -1,7 +1,7 @@
 /* messages_data.c - tables of produce, fetch and the topics they speak of, one field per line
  * in the order and spelling of Kafka's message definitions. A field that goes back to before the
  * oldest version served here is written as since 0. */
-#include "kafka/messages.h"
+#include "kafka/messages_data.h"
 
 /* ProduceRequest (key 0), versions 3 to 13. */
 static const struct field produce_partition_fields[] = {

@@ -1,7 +1,7 @@
 /* messages_group.c - tables of versions, consumer groups and their offsets, one field per line
  * in the order and spelling of Kafka's message definitions. A field that goes back to before the
  * oldest version served here is written as since 0. */
-#include "kafka/messages.h"
+#include "kafka/messages_group.h"
 
 /* ApiVersionsRequest (key 18), versions 0 to 4. */
 static const struct field api_versions_request_fields[] = {
