@@ -239,7 +239,7 @@ static int64_t interval_ms(const struct fn_call *c)
 {
     duckdb_interval v = ARG(c, 0, duckdb_interval);
 
-    return (v.days * DAY_US + v.micros) / 1000;
+    return (int64_t)(((__int128)v.days * DAY_US + v.micros) / 1000);
 }
 
 static void ds_text(struct fn_call *c)

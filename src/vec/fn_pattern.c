@@ -467,7 +467,7 @@ static int resolve(struct fields *f, bool simple, struct pattern_time *out)
         f->hour = f->hour12 + (f->pm == 1 ? 12 : 0);
     if (f->bc)
         f->year = 1 - f->year;
-    if (f->year > 100000000 || f->year < -100000000 || f->month > 1000000000)
+    if (f->year > 290000 || f->year < -290000 || f->month > 1000000)
         return ERR_INVALID;
     if (!simple) {
         if (f->month < 1 || f->month > 12 || f->day < 1 || f->day > 31 || f->hour > 23 ||
@@ -489,6 +489,8 @@ static int resolve(struct fields *f, bool simple, struct pattern_time *out)
         f->day > 1000000000)
         return ERR_INVALID;
     out->seconds = days * 86400 + f->hour * 3600 + f->minute * 60 + f->second + carry;
+    if (out->seconds > (int64_t)290000 * 366 * 86400 || out->seconds < (int64_t)-290000 * 366 * 86400)
+        return ERR_INVALID;
     out->nanos = (int32_t)f->nanos;
     out->offset = f->offset;
     out->has_offset = f->has_offset;

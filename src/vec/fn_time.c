@@ -1,5 +1,6 @@
 /* fn_time.c - dates, times and timestamps. Microseconds since the epoch inside; TIMESTAMP(7..9) come
  * as nanoseconds and are handled as such where their digits can show. */
+#include <math.h>
 #include <stdio.h>
 
 #include "vec/fn.h"
@@ -37,9 +38,12 @@ static int64_t utc_us(const struct zone *zone, int64_t local)
 /* Argument i as microseconds on the local clock: dates, times, timestamps; instants by the zone. */
 static int64_t clock_us(struct fn_call *c, int i, const struct zone *zone)
 {
+    __int128 us;
+
     switch (c->args[i].type) {
-    case DUCKDB_TYPE_DATE:
-        return (int64_t)ARG(c, i, int32_t) * DAY_US;
+    case DUCKDB_TYPE_DATE: /* DuckDB's reach further than its timestamps: the last of these */
+        us = (__int128)ARG(c, i, int32_t) * DAY_US;
+        return us > INT64_MAX / 4 ? INT64_MAX / 4 : us < INT64_MIN / 4 ? INT64_MIN / 4 : (int64_t)us;
     case DUCKDB_TYPE_TIMESTAMP_TZ:
         return zone ? local_us(zone, ARG(c, i, int64_t)) : ARG(c, i, int64_t);
     case DUCKDB_TYPE_TIMESTAMP_NS:
@@ -71,6 +75,17 @@ static void give_clock(struct fn_call *c, int i, const struct zone *zone, int64_
     }
 }
 
+/* Sums of times are taken in 128 bits; what leaves the calendar fails the row. */
+#define US_MAX ((__int128)290000 * 366 * DAY_US)
+
+static bool in_range(struct fn_call *c, __int128 us)
+{
+    if (us <= US_MAX && us >= -US_MAX)
+        return true;
+    call_fail(c, "a time beyond the calendar");
+    return false;
+}
+
 /* Adds months to a day, which stays in its month. */
 static int64_t add_months(int64_t days, int64_t months)
 {
@@ -97,6 +112,9 @@ static void dt_add(struct fn_call *c)
     duckdb_interval v = ARG(c, 1, duckdb_interval);
     int64_t us = clock_us(c, 0, NULL);
 
+    if (!in_range(c, us) || !in_range(c, (__int128)v.months * 31 * DAY_US) ||
+        !in_range(c, (__int128)us + (__int128)v.days * DAY_US + v.micros))
+        return;
     if (v.months && c->args[0].type != DUCKDB_TYPE_TIME)
         us = us_add_months(us, v.months);
     if (c->args[0].type == DUCKDB_TYPE_DATE) { /* whole days, cut toward the date */
@@ -110,15 +128,19 @@ static void interval_scale(struct fn_call *c, bool divide)
 {
     duckdb_interval v = ARG(c, 0, duckdb_interval), out = {0};
     double by = ARG(c, 1, double);
-    int64_t us = v.days * DAY_US + v.micros;
+    double ms = (double)(((__int128)v.days * DAY_US + v.micros) / 1000);
 
     if (divide && by == 0) {
         call_fail(c, "division by zero");
         return;
     }
     by = divide ? 1 / by : by;
+    if (!(fabs(v.months * by) < INT32_MAX) || !(fabs(ms * by) < 9e15)) {
+        call_fail(c, "an interval beyond the calendar");
+        return;
+    }
     out.months = (int32_t)(v.months * by);
-    out.micros = (int64_t)((double)(us / 1000) * by) * 1000;
+    out.micros = (int64_t)(ms * by) * 1000;
     GIVE(c, duckdb_interval, out);
 }
 
@@ -234,9 +256,10 @@ static void extract_interval(struct fn_call *c)
 {
     enum unit unit = unit_of(c, 0);
     duckdb_interval v = ARG(c, 1, duckdb_interval);
-    int64_t us = v.days * DAY_US + v.micros;
+    __int128 wide = (__int128)v.days * DAY_US + v.micros;
+    int64_t us = (int64_t)wide;
 
-    if (unit == U_NONE)
+    if (unit == U_NONE || !in_range(c, wide))
         return;
     if (unit == U_YEAR || unit == U_MONTH || unit == U_QUARTER)
         GIVE(c, int64_t, unit == U_YEAR ? v.months / 12
@@ -315,10 +338,15 @@ static void timestampadd(struct fn_call *c)
 
     if (unit == U_NONE)
         return;
-    if (unit > U_SECOND)
+    if (unit > U_SECOND) {
         call_fail(c, "TIMESTAMPADD takes years down to seconds");
-    else
-        us = unit_months(unit) ? us_add_months(us, n * unit_months(unit)) : us + n * unit_us(unit);
+        return;
+    }
+    if (!in_range(c, us) ||
+        !in_range(c, us + (__int128)n * (unit_months(unit) ? unit_months(unit) * 31 * DAY_US
+                                                           : unit_us(unit))))
+        return;
+    us = unit_months(unit) ? us_add_months(us, n * unit_months(unit)) : us + n * unit_us(unit);
     if (c->args[2].type == DUCKDB_TYPE_DATE)
         GIVE(c, int64_t, us);
     else
@@ -444,8 +472,8 @@ static void convert_tz(struct fn_call *c)
     struct slice text = arg_text(c, 0);
     const struct zone *from = zone_get(arg_text(c, 1)), *to = zone_get(arg_text(c, 2));
     struct pattern_time t;
-    char out[40];
-    int64_t us;
+    char date[24], clock[24], out[48];
+    int64_t us, days;
 
     /* A zone that nobody knows is GMT to java.util.TimeZone. */
     from = from ? from : zone_get(SLICE_LIT("UTC"));
@@ -456,7 +484,10 @@ static void convert_tz(struct fn_call *c)
     }
     us = zone_to_utc(from, t.seconds, true) * 1000000;
     us = local_us(to, us);
-    give_text(c, out, pattern_timestamp_text(us * 1000, 0, out));
+    days = floor_div(us, DAY_US);
+    vec_text_date(days, date);
+    vec_text_time((us - days * DAY_US) * 1000, 0, clock);
+    give_text(c, out, (size_t)snprintf(out, sizeof(out), "%s %s", date, clock));
 }
 
 /* ---- text by pattern ---- */
@@ -586,6 +617,9 @@ static void to_timestamp_ltz(struct fn_call *c)
 
     if (precision != 0 && precision != 3)
         call_fail(c, "TO_TIMESTAMP_LTZ takes the precision 0 (seconds) or 3 (milliseconds)");
+    else if (real ? !(fabs(ARG(c, 0, double)) < 9e12)
+                  : !in_range(c, (__int128)ARG(c, 0, int64_t) * (precision ? 1000 : 1000000)))
+        give_null(c);
     else if (real)
         GIVE(c, int64_t, (int64_t)(ARG(c, 0, double) * (precision ? 1 : 1000)) * 1000);
     else
