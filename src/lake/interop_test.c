@@ -4,9 +4,11 @@
  * at every depth between two appends; `parts` with a partition spec that changed and a delete;
  * `nan` with NaN, infinities and -0. Their rows were printed by pyiceberg when they were made.
  */
+#include "base/codec.h"
 #include "lake/testing_table.h"
 
 #define FIXTURES "tests/fixtures/iceberg"
+#define OK_BUF(call) assert_int_equal(call, 0)
 
 /* Every file below `dir` becomes an object of bucket w. */
 static void put_tree(struct real *r, const char *dir, const char *key)
@@ -141,80 +143,96 @@ static void tables_of_pyiceberg_take_our_appends(void **state)
     real_deinit(r);
 }
 
-/* A commit of delete files, as an engine that deletes by position would make it. */
-static void delete_rows(struct real *r, const char *select_sql, bool equality)
+/* A commit of one delete file, as an engine that deletes would make it. */
+static void commit_delete(struct real *r, struct lake_entry *entry)
 {
     struct arena arena = {0};
-    struct lake_plan plan;
-    struct buf sql = {0}, bytes = {0}, list = {0};
+    struct buf bytes = {0}, list = {0};
     const struct lake_snapshot *head = lake_metadata_snapshot(r->m);
+    int64_t sequence_number = r->m->last_sequence_number + 1;
     struct lake_manifest_list *old;
     struct lake_manifest_file lines[20] = {0};
-    struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1,
-                               .file_sequence_number = -1};
-    int32_t by_two[] = {2}; /* ids of the columns that decide */
     struct lake_metadata *next;
-    char local[120];
-    json_t *updates;
+    const char *location;
+    json_t *updates, *snapshot;
 
-    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
-    snprintf(local, sizeof(local), "%s/del.parquet", r->dir);
-    OK(buf_printf(&sql, "COPY (WITH f AS (SELECT * FROM (VALUES "));
-    for (size_t i = 0; i < plan.file_count; i++)
-        OK(buf_printf(&sql, "%s(%zu, '%s')", i ? ", " : "", i, plan.files[i].entry.file.path));
-    OK(buf_printf(&sql, ") v(n, file_path)) SELECT file_path, pos::BIGINT AS pos FROM (%s) JOIN f "
-                        "USING (n) ORDER BY ALL) TO '%s' (FORMAT parquet, FIELD_IDS {file_path: "
-                        "2147483546, pos: 2147483545})", select_sql, local));
-    if (!equality)
-        OK(vec_exec(r->conn, buf_cstr(&sql), &r->err));
-    entry.file = (struct lake_data_file){.content = LAKE_POSITION_DELETES, .format = "PARQUET",
-                                         .path = "s3://w/t/data/del.parquet", .record_count = 2,
-                                         .sort_order_id = -1, .first_row_id = -1,
-                                         .content_pos = -1, .content_bytes = -1};
-    if (equality) {
-        buf_clear(&sql);
-        OK(buf_printf(&sql, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {k: 2})", select_sql,
-                      local));
-        OK(vec_exec(r->conn, buf_cstr(&sql), &r->err));
-        entry.file.content = LAKE_EQUALITY_DELETES;
-        entry.file.equality_ids = by_two;
-        entry.file.equality_count = 1;
-    }
-    OK(store_put_file_at(r->store, entry.file.path, local, &entry.file.file_bytes, &r->err));
-    OK(lake_manifest_print(r->m, 0, 1, &entry, 1, &arena, &bytes, &lines[0], &r->err));
+    OK(lake_manifest_print(r->m, 0, 1, entry, 1, &arena, &bytes, &lines[0], &r->err));
     lines[0].path = "s3://w/t/metadata/del-m0.avro";
     lines[0].length = (int64_t)bytes.len;
-    lines[0].sequence_number = lines[0].min_sequence_number = r->m->last_sequence_number + 1;
+    lines[0].sequence_number = lines[0].min_sequence_number = sequence_number;
     lines[0].added_snapshot_id = 4711;
     OK(store_put_at(r->store, lines[0].path, buf_slice(&bytes), &r->err));
     OK(lake_manifest_list_load(r->lake, r->m, head, &old, &r->err));
     memcpy(lines + 1, old->files, old->file_count * sizeof(*lines));
-    OK(lake_manifest_list_print(2, 4711, head->id, r->m->last_sequence_number + 1, lines,
+    OK(lake_manifest_list_print(r->m->format_version, 4711, head->id, sequence_number, lines,
                                 old->file_count + 1, &list, &r->err));
     lake_manifest_list_free(old);
     OK(store_put_at(r->store, "s3://w/t/metadata/snap-4711.avro", buf_slice(&list), &r->err));
-    updates = json_pack("[{s:s, s:{s:i, s:I, s:I, s:I, s:s, s:{s:s}, s:i}}, {s:s, s:s, s:s, s:i}]",
-                        "action", "add-snapshot", "snapshot", "snapshot-id", 4711,
-                        "parent-snapshot-id", (json_int_t)head->id, "sequence-number",
-                        (json_int_t)r->m->last_sequence_number + 1, "timestamp-ms",
-                        (json_int_t)r->m->last_updated_ms + 1, "manifest-list",
-                        "s3://w/t/metadata/snap-4711.avro", "summary", "operation", "delete",
-                        "schema-id", 0, "action", "set-snapshot-ref", "ref-name", "main", "type",
+    snapshot = json_pack("{s:i, s:I, s:I, s:I, s:s, s:{s:s}, s:i, s:I, s:i}", "snapshot-id", 4711,
+                         "parent-snapshot-id", (json_int_t)head->id, "sequence-number",
+                         (json_int_t)sequence_number, "timestamp-ms",
+                         (json_int_t)r->m->last_updated_ms + 1, "manifest-list",
+                         "s3://w/t/metadata/snap-4711.avro", "summary", "operation", "delete",
+                         "schema-id", 0, "first-row-id", (json_int_t)r->m->next_row_id,
+                         "added-rows", 0);
+    updates = json_pack("[{s:s, s:o}, {s:s, s:s, s:s, s:i}]", "action", "add-snapshot", "snapshot",
+                        snapshot, "action", "set-snapshot-ref", "ref-name", "main", "type",
                         "branch", "snapshot-id", 4711);
     OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
     json_decref(updates);
-    {
-        const char *location;
-
-        OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                               &r->err));
-        snprintf(r->location, sizeof(r->location), "%s", location);
-    }
+    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
+                           &r->err));
+    snprintf(r->location, sizeof(r->location), "%s", location);
     lake_metadata_free(r->m);
     r->m = next;
-    buf_deinit(&sql);
     buf_deinit(&bytes);
     buf_deinit(&list);
+    arena_deinit(&arena);
+}
+
+static struct lake_entry delete_entry(enum lake_content content, const char *format,
+                                      const char *path)
+{
+    struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1,
+                               .file_sequence_number = -1};
+
+    entry.file = (struct lake_data_file){.content = content, .format = format, .path = path,
+                                         .record_count = 2, .sort_order_id = -1,
+                                         .first_row_id = -1, .content_pos = -1,
+                                         .content_bytes = -1};
+    return entry;
+}
+
+/* Runs a COPY into an object: `head`, the local file, `tail`. */
+static void copy_object(struct real *r, const char *head, const char *tail,
+                        struct lake_data_file *file)
+{
+    struct arena arena = {0};
+    const char *local = arena_printf(&arena, "%s/del.parquet", r->dir);
+
+    OK(vec_exec(r->conn, arena_printf(&arena, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {%s})",
+                                      head, local, tail), &r->err));
+    OK(store_put_file_at(r->store, file->path, local, &file->file_bytes, &r->err));
+    arena_deinit(&arena);
+}
+
+static void delete_positions(struct real *r, const char *select_n_pos)
+{
+    struct lake_entry entry =
+        delete_entry(LAKE_POSITION_DELETES, "PARQUET", "s3://w/t/data/del.parquet");
+    struct arena arena = {0};
+    struct lake_plan plan;
+    struct buf sql = {0};
+
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    OK(buf_printf(&sql, "WITH f AS (SELECT * FROM (VALUES "));
+    for (size_t i = 0; i < plan.file_count; i++)
+        OK(buf_printf(&sql, "%s(%zu, '%s')", i ? ", " : "", i, plan.files[i].entry.file.path));
+    OK(buf_printf(&sql, ") v(n, file_path)) SELECT file_path, pos::BIGINT AS pos FROM (%s) JOIN f "
+                        "USING (n) ORDER BY ALL", select_n_pos));
+    copy_object(r, buf_cstr(&sql), "file_path: 2147483546, pos: 2147483545", &entry.file);
+    commit_delete(r, &entry);
+    buf_deinit(&sql);
     arena_deinit(&arena);
 }
 
@@ -230,7 +248,7 @@ static void position_deletes_apply_to_older_files_only(void **state)
               "\"required\":true,\"type\":\"long\"}]}", NULL);
     insert(r, "SELECT i::BIGINT AS id FROM range(5) r(i)", 0);
     insert(r, "SELECT i::BIGINT AS id FROM range(10, 15) r(i)", 0);
-    delete_rows(r, "SELECT * FROM (VALUES (0, 1), (1, 4)) v(n, pos)", false);
+    delete_positions(r, "SELECT * FROM (VALUES (0, 1), (1, 4)) v(n, pos)");
     insert(r, "SELECT i::BIGINT AS id FROM range(20, 25) r(i)", 0);
     /* The newest manifest comes first, so file 0 is 10..14 and file 1 is 0..4. */
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
@@ -247,6 +265,9 @@ static void equality_deletes_apply_to_older_files_only(void **state)
     struct lake_type type_long = {.kind = LAKE_LONG};
     struct lake_edit edits[] = {{LAKE_PROMOTE, "k", NULL, &type_long, false},
                                 {LAKE_RENAME, "k", "kind", NULL, false}};
+    struct lake_entry entry =
+        delete_entry(LAKE_EQUALITY_DELETES, "PARQUET", "s3://w/t/data/del.parquet");
+    int32_t by_two[] = {2}; /* ids of the columns that decide */
 
     (void)state;
     real_init(r);
@@ -254,13 +275,83 @@ static void equality_deletes_apply_to_older_files_only(void **state)
               "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"k\",\"required\":"
               "false,\"type\":\"int\"}]}", NULL);
     insert(r, "SELECT i::BIGINT AS id, nullif(i, 3)::INT AS k FROM range(6) r(i)", 0);
-    delete_rows(r, "SELECT unnest([1, 4, NULL])::INT AS k", true);
+    copy_object(r, "SELECT unnest([1, 4, NULL])::INT AS k", "k: 2", &entry.file);
+    entry.file.equality_ids = by_two;
+    entry.file.equality_count = 1;
+    commit_delete(r, &entry);
     insert(r, "SELECT i::BIGINT AS id, 4 AS k FROM range(10, 12) r(i)", 0);
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
                         "[0, 2, 5, 10, 11]");
     edit(r, edits, 2);
     assert_string_equal(answer(r, "SELECT list((id, kind) ORDER BY id) FROM t", NULL, 0, NULL),
                         "[(0, 0), (2, 2), (5, 5), (10, 4), (11, 4)]");
+    real_deinit(r);
+}
+
+static void put_number(struct buf *out, uint32_t value, int bytes, bool big)
+{
+    for (int i = 0; i < bytes; i++)
+        OK_BUF(buf_append_u8(out, (uint8_t)(value >> 8 * (big ? bytes - 1 - i : i))));
+}
+
+/* The vector of rows 1 and 3 by hand: one bitmap, one array container. */
+static void put_vector(struct buf *out)
+{
+    size_t start = out->len + 4;
+
+    put_number(out, 4 + 8 + 4 + 4 + 4 + 4 + 4 + 4, 4, true);
+    OK_BUF(buf_append(out, "\xd1\xd3\x39\x64", 4));
+    put_number(out, 1, 4, false); /* bitmaps */
+    put_number(out, 0, 4, false);
+    put_number(out, 0, 4, false);     /* key */
+    put_number(out, 12346, 4, false); /* cookie: no runs */
+    put_number(out, 1, 4, false);     /* containers */
+    put_number(out, 0, 2, false);     /* their key */
+    put_number(out, 1, 2, false);     /* values less one */
+    put_number(out, 16, 4, false);    /* offset */
+    put_number(out, 1, 2, false);
+    put_number(out, 3, 2, false);
+    put_number(out, crc32_ieee(0, out->ptr + start, out->len - start), 4, true);
+}
+
+static void deletion_vectors_apply_to_their_file(void **state)
+{
+    struct real real, *r = &real;
+    struct lake_entry entry =
+        delete_entry(LAKE_POSITION_DELETES, "PUFFIN", "s3://w/t/data/dv.puffin");
+    json_t *updates = json_pack("[{s:s, s:i}]", "action", "upgrade-format-version",
+                                "format-version", 3);
+    struct arena arena = {0};
+    struct disk_entry *left;
+    struct lake_metadata *next;
+    struct lake_plan plan;
+    struct buf puffin = {0};
+    size_t count;
+
+    (void)state;
+    real_init(r);
+    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+              "\"required\":true,\"type\":\"long\"}]}", NULL);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    lake_metadata_free(r->m);
+    r->m = next;
+    insert(r, "SELECT i::BIGINT AS id FROM range(5) r(i)", 0);
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    insert(r, "SELECT i::BIGINT AS id FROM range(10, 15) r(i)", 0);
+    OK_BUF(buf_append_str(&puffin, "PFA1"));
+    put_vector(&puffin);
+    entry.file.content_pos = 4;
+    entry.file.content_bytes = (int64_t)puffin.len - 4;
+    entry.file.referenced_data_file = plan.files[0].entry.file.path;
+    OK(store_put_at(r->store, entry.file.path, buf_slice(&puffin), &r->err));
+    commit_delete(r, &entry);
+    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
+                        "[0, 2, 4, 10, 11, 12, 13, 14]");
+    OK(disk_list(disk_system(), r->store->staging, &arena, &left, &count, &r->err));
+    assert_int_equal(count, 0); /* the positions' file went with the plan */
+    buf_deinit(&puffin);
+    arena_deinit(&arena);
     real_deinit(r);
 }
 
@@ -310,6 +401,7 @@ int main(void)
         cmocka_unit_test(tables_of_pyiceberg_take_our_appends),
         cmocka_unit_test(position_deletes_apply_to_older_files_only),
         cmocka_unit_test(equality_deletes_apply_to_older_files_only),
+        cmocka_unit_test(deletion_vectors_apply_to_their_file),
         cmocka_unit_test(files_without_ids_are_read_by_name_mapping),
     };
 

@@ -143,6 +143,10 @@ void cache_put(struct lake *lake, enum cached kind, const char *path, void *obje
 void cache_drop(struct lake *lake, const char *path);
 size_t arena_bytes(const struct arena *arena);
 
+/* deletion_vector.c: the positions in a deletion-vector-v1 blob, ascending, in the arena. */
+int deletion_vector_decode(struct slice blob, struct arena *arena, int64_t **positions,
+                           size_t *count, struct err *err);
+
 /* scan_prune.c */
 struct prune_range { /* what is known of the values of one column, or one partition field */
     struct lake_value lower, upper; /* null: unknown */

@@ -4,7 +4,8 @@
  * by the schema in the files' own footers, and each group gets one SELECT that takes columns by
  * field id and casts them to the table's current types: missing ones are NULL (or their initial
  * default), renamed, re-added, reordered and promoted ones come out right at every depth. Position
- * deletes are an anti join over (file, row number), equality deletes one over their columns.
+ * deletes and deletion vectors are an anti join over (file, row number), equality deletes one over
+ * their columns.
  * Predicates only prune: the caller's query still filters.
  */
 #ifndef LAKE_SCAN_H
@@ -40,11 +41,13 @@ struct lake_plan {
     size_t files_pruned, manifests_pruned;
     const char **local; /* files lent by the store: lake_plan_release gives them back */
     size_t local_count;
+    const char **made; /* files made for the query: lake_plan_release removes them */
+    size_t made_count;
 };
 
 /* snapshot_id -1: the current one. `schema` NULL: the table's current (time travel readers pass the
  * snapshot's). Everything in the arena except the manifests' own memory, which is copied.
- * ERR_UNSUPPORTED: deletion vectors apply; the text names the file. */
+ * ERR_UNSUPPORTED: deletes in another format than Parquet or Puffin; the text names the file. */
 int lake_plan(struct lake *lake, const struct lake_metadata *metadata, int64_t snapshot_id,
               const struct lake_schema *schema, const struct lake_predicate *predicates,
               size_t predicate_count, struct arena *arena, struct lake_plan *out, struct err *err);

@@ -114,6 +114,12 @@ static int check_delete(struct planner *p, const struct lake_data_file *d)
 {
     if (d->content == LAKE_EQUALITY_DELETES && !d->equality_count)
         return err_set(p->err, ERR_CORRUPT, "%s deletes rows by equality of no column", d->path);
+    if (!strcasecmp(d->format, "puffin")) {
+        if (d->content == LAKE_POSITION_DELETES && d->referenced_data_file && d->content_pos >= 0 &&
+            d->content_bytes >= 0)
+            return 0;
+        return err_set(p->err, ERR_CORRUPT, "%s: a deletion vector without file or place", d->path);
+    }
     if (strcasecmp(d->format, "parquet") != 0)
         return err_set(p->err, ERR_UNSUPPORTED, "%s: deletes in format %s", d->path, d->format);
     return 0;
@@ -202,4 +208,7 @@ void lake_plan_release(struct lake *lake, struct lake_plan *plan)
     for (size_t i = 0; i < plan->local_count; i++)
         store->ops->local_release(store, plan->local[i]);
     plan->local_count = 0;
+    for (size_t i = 0; i < plan->made_count; i++)
+        disk_unlink(disk_system(), plan->made[i], NULL);
+    plan->made_count = 0;
 }

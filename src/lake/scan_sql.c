@@ -17,6 +17,7 @@ struct group {
 };
 struct scan {
     struct lake *lake;
+    struct vec_conn *conn;
     struct footer **delete_footers; /* of equality deletes; NULL for others */
     const char **delete_paths;
     struct lake_plan *plan;
@@ -443,11 +444,35 @@ static void put_paths(struct scan *s, const char *const *paths, const size_t *wh
     out_str(&s->out, "]");
 }
 
+#define VECTORS_ON                                                                                 \
+    ") tarn_d ON tarn_f.filename = tarn_d.f AND tarn_f.file_row_number = tarn_d.p"
+
+static bool is_vector(const struct scan *s, size_t index)
+{
+    return !strcasecmp(s->plan->deletes[index].file.format, "puffin");
+}
+
+/* Deletion vectors were written out as Parquet of one column: see lend_vector. */
+static void put_vectors(struct scan *s, const struct lake_scan_file *file, const char *path,
+                        size_t *count)
+{
+    for (size_t d = 0; d < file->delete_count; d++) {
+        if (!is_vector(s, file->deletes[d]))
+            continue;
+        out_str(&s->out, (*count)++ ? " UNION ALL SELECT " : "SELECT ");
+        out_text(&s->out, path);
+        out_str(&s->out, " AS f, pos AS p FROM read_parquet(");
+        out_text(&s->out, s->delete_paths[file->deletes[d]]);
+        out_str(&s->out, ")");
+    }
+}
+
 /* (file, position) of every deleted row of the group, in the names that read_parquet reports. */
 static int put_deletes(struct scan *s, const struct group *g, const char *const *paths)
 {
     bool *used = ARENA_ARRAY(s->arena, bool, s->plan->delete_count + 1);
     size_t *which = ARENA_ARRAY(s->arena, size_t, s->plan->delete_count + 1), count = 0;
+    size_t vectors = 0;
 
     if (!used || !which)
         return nomem(s);
@@ -458,9 +483,17 @@ static int put_deletes(struct scan *s, const struct group *g, const char *const 
             used[file->deletes[d]] = true;
     }
     for (size_t d = 0; d < s->plan->delete_count; d++)
-        if (used[d] && !is_equality(s, d))
+        if (used[d] && !is_equality(s, d) && !is_vector(s, d))
             which[count++] = d;
-    out_str(&s->out, " ANTI JOIN (SELECT m.l AS f, d.pos AS p FROM read_parquet(");
+    out_str(&s->out, " ANTI JOIN (");
+    for (size_t i = 0; i < g->count; i++)
+        put_vectors(s, &s->plan->files[g->files[i]], paths[g->files[i]], &vectors);
+    if (!count) {
+        out_str(&s->out, VECTORS_ON);
+        return s->out.rc;
+    }
+    out_str(&s->out, vectors ? " UNION ALL " : "");
+    out_str(&s->out, "SELECT m.l AS f, d.pos AS p FROM read_parquet(");
     put_paths(s, s->delete_paths, which, count);
     out_str(&s->out, ", hive_partitioning = false, union_by_name = true) d JOIN (VALUES ");
     for (size_t i = 0; i < g->count; i++) {
@@ -470,8 +503,7 @@ static int put_deletes(struct scan *s, const struct group *g, const char *const 
         out_text(&s->out, paths[g->files[i]]);
         out_str(&s->out, ")");
     }
-    out_str(&s->out, ") m(r, l) ON d.file_path = m.r) tarn_d ON tarn_f.filename = tarn_d.f AND "
-                     "tarn_f.file_row_number = tarn_d.p");
+    out_str(&s->out, ") m(r, l) ON d.file_path = m.r" VECTORS_ON);
     return s->out.rc;
 }
 
@@ -564,6 +596,66 @@ static int put_group(struct scan *s, const struct group *g, const char *const *c
     return rc;
 }
 
+struct positions {
+    const int64_t *list;
+    size_t count, at;
+};
+
+static int pull_positions(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct positions *p = arg;
+    int64_t *to = duckdb_vector_get_data(duckdb_data_chunk_get_vector(out, 0));
+    size_t room = vec_chunk_rows(), more = p->count - p->at < room ? p->count - p->at : room;
+
+    (void)err;
+    memcpy(to, p->list + p->at, more * sizeof(*to));
+    p->at += more;
+    duckdb_data_chunk_set_size(out, more);
+    return 0;
+}
+
+static int write_positions(struct scan *s, struct positions *p, const char *path)
+{
+    struct vec_columns columns = {0};
+    struct vec_feed feed = {&columns, pull_positions, p};
+    struct vec_copy_options options = {.path = path, .codec = "zstd"};
+    struct vec_copy_result result;
+    int rc = vec_columns_add(&columns, "pos", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+
+    rc = rc ? nomem(s) : vec_copy_run(s->conn, &feed, &options, s->arena, &result, s->err);
+    vec_columns_free(&columns);
+    return rc;
+}
+
+/* A vector may hold millions of positions, too many for the text of a query: they go through a
+ * file of their own, which the plan removes at its end. */
+static int lend_vector(struct scan *s, const struct lake_data_file *d, const char **path)
+{
+    struct store *store = lake_store(s->lake);
+    struct arena scratch = {.max_bytes = (size_t)1 << 30};
+    struct positions p = {0};
+    struct buf blob = {0};
+    const char *bucket, *key;
+    int64_t *list = NULL;
+    char uuid[37];
+    int rc = store_split(d->path, s->arena, &bucket, &key, s->err);
+
+    rc = rc ? rc : store->ops->get(store, bucket, key, d->content_pos, d->content_bytes, &blob,
+                                   s->err);
+    rc = rc ? rc : deletion_vector_decode(buf_slice(&blob), &scratch, &list, &p.count, s->err);
+    p.list = list;
+    uuid_v4(uuid);
+    *path = arena_printf(s->arena, "%s/%s.positions.parquet", store->staging, uuid);
+    if (!rc && !*path)
+        rc = nomem(s);
+    rc = rc ? rc : write_positions(s, &p, *path);
+    if (!rc)
+        s->plan->made[s->plan->made_count++] = *path;
+    buf_deinit(&blob);
+    arena_deinit(&scratch);
+    return rc ? err_wrap(s->err, rc, "%s", d->path) : 0;
+}
+
 static int lend_all(struct scan *s, const char **paths, const char **locations)
 {
     int rc = 0;
@@ -578,7 +670,8 @@ static int lend_all(struct scan *s, const char **paths, const char **locations)
         rc = lend(s, file->path, &paths[i]);
     }
     for (size_t i = 0; i < s->plan->delete_count && !rc; i++)
-        rc = lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
+        rc = is_vector(s, i) ? lend_vector(s, &s->plan->deletes[i].file, &s->delete_paths[i])
+                             : lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
     return rc;
 }
 
@@ -586,7 +679,7 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
                   const char *const *columns, size_t column_count, struct arena *arena,
                   struct buf *sql, struct err *err)
 {
-    struct scan s = {.lake = lake, .plan = plan, .arena = arena, .out = {sql, 0},
+    struct scan s = {.lake = lake, .conn = conn, .plan = plan, .arena = arena, .out = {sql, 0},
                      .m = plan->metadata, .err = err};
     size_t total = plan->file_count + plan->delete_count;
     const char **paths = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
@@ -598,7 +691,8 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     s.delete_paths = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
     s.delete_footers = ARENA_ARRAY(arena, struct footer *, plan->delete_count + 1);
     plan->local = ARENA_ARRAY(arena, const char *, total + 1);
-    if (!paths || !locations || !footers || !plan->local || !s.delete_paths || !s.delete_footers)
+    plan->made = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
+    if (!paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths || !s.delete_footers)
         return nomem(&s);
     rc = lend_all(&s, paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
