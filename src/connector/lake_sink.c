@@ -32,7 +32,8 @@ struct lake_sink {
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     bool merging;
-    struct lake_metadata *merge_base; /* the worker's */
+    struct lake_metadata *merge_base; /* the worker's, as is the next */
+    struct merge_result *merge_result;
     struct merge_result *merged;      /* finished, waits for the next stage */
 };
 
@@ -270,10 +271,20 @@ static void merge_run(struct work *work)
         merge_result_free(result);
         result = NULL;
     }
+    s->merge_result = result;
+}
+
+/* The pool looks at the work until it calls this: only from here on may it be used again or freed. */
+static void merge_done(struct work *work)
+{
+    struct lake_sink *s =
+        (struct lake_sink *)((char *)work - offsetof(struct lake_sink, merge_work));
+
     pthread_mutex_lock(&s->mutex);
     lake_metadata_free(s->merge_base);
     s->merge_base = NULL;
-    s->merged = result;
+    s->merged = s->merge_result;
+    s->merge_result = NULL;
     s->merging = false;
     pthread_cond_broadcast(&s->idle);
     pthread_mutex_unlock(&s->mutex);
@@ -285,7 +296,7 @@ static void start_merge(struct lake_sink *s, struct lake_metadata *metadata)
     if (s->options.merges && !s->merging && !s->merged) {
         s->merging = true;
         s->merge_base = lake_metadata_ref(metadata);
-        s->merge_work = (struct work){.run = merge_run};
+        s->merge_work = (struct work){.run = merge_run, .done = merge_done};
         if (workers_submit(s->options.merges, &s->merge_work)) { /* busy: after the next commit */
             s->merging = false;
             lake_metadata_free(s->merge_base);
