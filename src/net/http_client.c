@@ -257,7 +257,8 @@ static void set_options(struct http_client *client, CURL *handle, struct transfe
                         struct curl_slist *headers)
 {
     const struct http_call *call = transfer->call;
-    long idle_s = (long)((client->idle_timeout_ms + 999) / 1000);
+    int64_t idle_ms = call->idle_timeout_ms ? call->idle_timeout_ms : client->idle_timeout_ms;
+    long idle_s = (long)((idle_ms + 999) / 1000);
 
     curl_easy_setopt(handle, CURLOPT_URL, call->url);
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -43,6 +43,7 @@ struct http_call { /* borrowed for the call */
     http_take_fn *take;           /* where a 2xx answer's body goes; others go `into` */
     void *take_arg;
     int64_t total_timeout_ms;     /* 0: none */
+    int64_t idle_timeout_ms;      /* 0: the client's */
 };
 
 struct http_answer {

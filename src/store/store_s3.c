@@ -106,7 +106,8 @@ static int attempt(struct remote *remote, struct request *request, struct arena 
                              .into = request->into,
                              .take = request->take,
                              .take_arg = request->take_arg,
-                             .total_timeout_ms = CALL_MS};
+                             .total_timeout_ms = CALL_MS,
+                             .idle_timeout_ms = request->idle_timeout_ms};
 
     while (call.header_count < COUNT_OF(request->headers) &&
            request->headers[call.header_count].name)

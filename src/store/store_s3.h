@@ -36,6 +36,7 @@ struct request {
     struct file *file; /* or a part of a file */
     int64_t pos, len;
     const char *payload;
+    int64_t idle_timeout_ms; /* 0: the client's */
     struct buf *into;
     http_take_fn *take; /* with `restart` before every try */
     void (*restart)(void *arg);

@@ -12,6 +12,7 @@
 
 #define PART_BYTES ((int64_t)64 << 20)
 #define PARTS_MAX  10000
+#define JOIN_MS    ((int64_t)10 * 60 * 1000) /* a server may be silent while it joins parts */
 
 /* --- put -------------------------------------------------------------------------------------- */
 
@@ -183,7 +184,10 @@ struct upload {
     struct remote *remote;
     const char *bucket, *key, *id;
     struct arena *arena;
-    struct buf xml; /* of the completing request */
+    struct buf xml;  /* of the completing request */
+    struct buf md5s; /* of the parts, raw: the object's ETag is made of them */
+    bool opaque;     /* an ETag was no MD5: the object's cannot be foretold */
+    int parts;
 };
 
 static int upload_begin(struct upload *upload, const struct store_put_options *options,
@@ -226,6 +230,17 @@ static const char *upload_query(const struct upload *upload, int number)
     return query;
 }
 
+static int keep_md5(struct upload *upload, const char *etag)
+{
+    char plain[48];
+    uint8_t raw[16];
+
+    remote_copy_etag(plain, etag);
+    upload->opaque |= strlen(plain) != 32 || hex_decode(slice_of(plain, 32), raw);
+    upload->parts++;
+    return upload->opaque ? 0 : buf_append(&upload->md5s, raw, sizeof(raw));
+}
+
 static int upload_part(struct upload *upload, struct file *file, int number, int64_t pos,
                        int64_t len, struct err *err)
 {
@@ -249,10 +264,38 @@ static int upload_part(struct upload *upload, struct file *file, int number, int
     if (!rc && !etag)
         rc = err_set(err, ERR_CORRUPT, "part %d of %s: no ETag", number, upload->key);
     if (!rc && (buf_printf(&upload->xml, "<Part><PartNumber>%d</PartNumber>", number) ||
-                xml_element(&upload->xml, "ETag", etag) || buf_append_str(&upload->xml, "</Part>")))
+                xml_element(&upload->xml, "ETag", etag) ||
+                buf_append_str(&upload->xml, "</Part>") || keep_md5(upload, etag)))
         rc = err_set(err, ERR_NOMEM, "parts");
     buf_deinit(&text);
     return rc;
+}
+
+/* The answer to the end was lost: is the object there, made of these parts? */
+static bool ended_before(struct upload *upload, struct store_info *found)
+{
+    char hex[33], etag[48];
+    uint8_t hash[16];
+
+    md5(upload->md5s.ptr, upload->md5s.len, hash);
+    hex_encode(hash, 16, hex);
+    snprintf(etag, sizeof(etag), "%s-%d", hex, upload->parts);
+    return !upload->opaque &&
+           remote_head(&upload->remote->store, upload->bucket, upload->key, found, NULL) == 0 &&
+           strcmp(found->etag, etag) == 0;
+}
+
+/* What a failed end means. 0: it was done after all, and *found says how. */
+static int judge_end(struct upload *upload, const struct request *request, int rc,
+                     const struct store_put_options *options, struct store_info *found,
+                     struct err *err)
+{
+    if (!request->maybe_done)
+        return after_condition(upload->remote, request, rc, options, NULL, found, err);
+    if (ended_before(upload, found))
+        return 0;
+    return err_set(err, ERR_UNKNOWN, "put %s/%s: an answer was lost; it may have been done",
+                   upload->bucket, upload->key);
 }
 
 static int upload_end(struct upload *upload, const struct store_put_options *options, int64_t size,
@@ -265,9 +308,11 @@ static int upload_end(struct upload *upload, const struct store_put_options *opt
                               .key = upload->key,
                               .query = upload_query(upload, 0),
                               .body = buf_slice(&upload->xml),
+                              .idle_timeout_ms = JOIN_MS,
                               .into = &text};
+    struct store_info info = {0};
     json_t *metadata;
-    const char *etag;
+    const char *etag = NULL;
     int rc = request.query ? 0 : ERR_NOMEM;
 
     if (options) {
@@ -277,22 +322,17 @@ static int upload_end(struct upload *upload, const struct store_put_options *opt
     put_headers(upload->arena, &conditions, request.headers, COUNT_OF(request.headers), &metadata);
     if (!rc)
         rc = remote_run(upload->remote, &request, upload->arena, err);
-    /* AWS sends 200 first and may still fail: the document tells. */
-    etag = rc ? NULL : element(upload->arena, &text, "CompleteMultipartUploadResult/ETag");
-    if (!rc && !etag)
-        rc = err_set(err, ERR_UNKNOWN, "put %s/%s: the upload's end was not confirmed",
-                     upload->bucket, upload->key);
-    else if (rc == ERR_NOENT && request.maybe_done)
-        rc = err_set(err, ERR_UNKNOWN, "put %s/%s: an answer was lost; it may have been done",
-                     upload->bucket, upload->key);
-    else if (rc)
-        rc = remote_settle(
-            &request, after_condition(upload->remote, &request, rc, options, NULL, out, err), err);
-    if (!rc) {
-        put_answer(upload->remote, &request, size, out);
-        if (out)
-            remote_copy_etag(out->etag, etag);
+    if (!rc) { /* AWS sends 200 first and may still fail: the document tells */
+        put_answer(upload->remote, &request, size, &info);
+        etag = element(upload->arena, &text, "CompleteMultipartUploadResult/ETag");
+        request.maybe_done |= !etag;
     }
+    if (etag)
+        remote_copy_etag(info.etag, etag);
+    else
+        rc = judge_end(upload, &request, rc, options, &info, err);
+    if (!rc && out)
+        *out = info;
     json_decref(metadata);
     buf_deinit(&text);
     return rc;
@@ -327,13 +367,12 @@ static int put_parts(struct remote *remote, const char *bucket, const char *key,
         rc = upload_part(&upload, file, ++number, pos, size - pos < part ? size - pos : part, err);
     if (!rc)
         rc = buf_append_str(&upload.xml, "</CompleteMultipartUpload>");
-    if (rc)
-        upload_abort(&upload);
-    else
+    if (!rc)
         rc = upload_end(&upload, options, size, out, err);
     if (rc && rc != ERR_UNKNOWN)
         upload_abort(&upload);
     buf_deinit(&upload.xml);
+    buf_deinit(&upload.md5s);
     return rc;
 }
 
