@@ -298,6 +298,22 @@ static void bind_aggregate(struct binder *b, struct scope *scope, const struct s
     }
 }
 
+/* A group and a window hold at least one row: MAX of what is never null is never null there. */
+static void never_empty(struct binder *b, struct scope *scope, const struct sql_expr *expr,
+                        struct bound_expr *call)
+{
+    const struct sql_select *select = scope ? scope->select : NULL;
+    bool grouped = select && select->group_count && select->groups[0].kind == SQL_GROUP_EXPR;
+
+    if (call->function->kind != FUNCTION_AGGREGATE || call->filter ||
+        !(grouped || expr->call->over))
+        return;
+    for (size_t i = 0; i < call->arg_count; i++)
+        if (call->args[i]->kind != BOUND_SYMBOL && call->args[i]->type->nullable)
+            return;
+    call->type = bind_nullable(b, call->type, false);
+}
+
 struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct sql_expr *expr)
 {
     const char *name = upper_name(b, &expr->name);
@@ -321,9 +337,10 @@ struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct
     args.list = BIND_ARRAY(b, struct bound_expr *, expr->args.count + 8);
     call_arguments(b, scope, expr, name, &args);
     call = bind_function(b, expr->pos, name, args.list, args.count);
-    if (call->function->kind == FUNCTION_AGGREGATE || call->function->kind == FUNCTION_WINDOW)
+    if (call->function->kind == FUNCTION_AGGREGATE || call->function->kind == FUNCTION_WINDOW) {
         bind_aggregate(b, scope, expr, call);
-    else if (expr->call->distinct || expr->call->filter)
+        never_empty(b, scope, expr, call);
+    } else if (expr->call->distinct || expr->call->filter)
         bind_fail(b, ERR_INVALID, expr->pos, "%s is no aggregate: it takes no DISTINCT or FILTER",
                   name);
     b->in_aggregate = inside;

@@ -486,6 +486,63 @@ static struct bound_expr *bind_negative(struct binder *b, struct bound_expr *arg
     return bind_function2(b, arg->pos, "U-", arg, NULL);
 }
 
+/* ---- comparing text with something else ----------------------------------------------------------- */
+
+/* '2020-01-01' where a date or a timestamp is wanted: the literal of that type. */
+static struct bound_expr *temporal_literal(struct binder *b, struct bound_expr *text,
+                                           const struct sql_type *type)
+{
+    const char *end = text->text;
+    struct bound_expr *literal;
+    bool good;
+
+    if (type->kind == SQL_TIMESTAMP_LTZ)
+        return NULL; /* depends on the session's zone: a cast */
+    if (type->kind == SQL_TIME)
+        good = time_valid(text->text);
+    else
+        good = date_valid(text->text, &end) &&
+               (!*end || (type->kind == SQL_TIMESTAMP && *end == ' ' && time_valid(end + 1)));
+    if (!good || strlen(text->text) != text->text_len)
+        bind_fail(b, ERR_INVALID, text->pos, "'%s' cannot be compared with %s", text->text,
+                  bind_type_text(b, type));
+    literal = bound_new(b, BOUND_LITERAL, text->pos, bind_nullable(b, type, false));
+    literal->literal = type->kind == SQL_DATE   ? SQL_LIT_DATE
+                       : type->kind == SQL_TIME ? SQL_LIT_TIME
+                                                : SQL_LIT_TIMESTAMP;
+    literal->text = text->text;
+    return literal;
+}
+
+static struct bound_expr *text_as(struct binder *b, struct bound_expr *text,
+                                  const struct sql_type *type)
+{
+    struct bound_expr *literal =
+        text->kind == BOUND_LITERAL && text->literal == SQL_LIT_STRING && sql_type_is_temporal(type)
+            ? temporal_literal(b, text, type)
+            : NULL;
+
+    if (literal)
+        return literal;
+    literal = bind_convert(b, text, bind_nullable(b, type, text->type->nullable));
+    return literal;
+}
+
+/* Flink compares text with times by reading the text, and with numbers where order is asked for;
+ * it refuses `number = text`. */
+static struct bound_expr *compare(struct binder *b, struct sql_pos pos, const char *name,
+                                  struct bound_expr *left, struct bound_expr *right)
+{
+    bool ordering = name[0] == '>' || (name[0] == '<' && name[1] != '>');
+    struct bound_expr **text = sql_type_is_text(left->type) ? &left : &right;
+    const struct sql_type *other = text == &left ? right->type : left->type;
+
+    if (sql_type_is_text((*text)->type) &&
+        (sql_type_is_temporal(other) || (ordering && sql_type_is_numeric(other))))
+        *text = text_as(b, *text, other);
+    return bind_function2(b, pos, name, left, right);
+}
+
 /* ---- operators ------------------------------------------------------------------------------------ */
 
 static const char *const op_names[SQL_OP_COUNT] = {
@@ -515,8 +572,8 @@ static struct bound_expr *bind_row_equal(struct binder *b, struct scope *scope,
                   right->args.count);
     for (size_t i = 0; i < left->args.count; i++) {
         struct bound_expr *one =
-            bind_function2(b, expr->pos, "=", bind_expr(b, scope, left->args.list[i]),
-                           bind_expr(b, scope, right->args.list[i]));
+            compare(b, expr->pos, "=", bind_expr(b, scope, left->args.list[i]),
+                    bind_expr(b, scope, right->args.list[i]));
 
         all = all ? bind_function2(b, expr->pos, "AND", all, one) : one;
     }
@@ -588,6 +645,8 @@ static struct bound_expr *bind_operator(struct binder *b, struct scope *scope,
     bound = bind_expr(b, scope, args->list[0]);
     if (expr->op == SQL_OP_NEGATIVE)
         return bind_negative(b, bound);
+    if (expr->op >= SQL_OP_EQ && expr->op <= SQL_OP_GE)
+        return compare(b, expr->pos, op_names[expr->op], bound, bind_expr(b, scope, args->list[1]));
     return bind_function2(b, expr->pos, op_names[expr->op], bound,
                           args->count > 1 ? bind_expr(b, scope, args->list[1]) : NULL);
 }
@@ -606,8 +665,8 @@ static struct bound_expr *bind_like(struct binder *b, struct scope *scope,
 static struct bound_expr *between(struct binder *b, struct sql_pos pos, struct bound_expr *value,
                                   struct bound_expr *low, struct bound_expr *high)
 {
-    return bind_function2(b, pos, "AND", bind_function2(b, pos, ">=", value, low),
-                          bind_function2(b, pos, "<=", value, high));
+    return bind_function2(b, pos, "AND", compare(b, pos, ">=", value, low),
+                          compare(b, pos, "<=", value, high));
 }
 
 static struct bound_expr *bind_between(struct binder *b, struct scope *scope,
@@ -659,6 +718,9 @@ static struct bound_expr *bind_in(struct binder *b, struct scope *scope,
     in = with_args(b, bound_new(b, BOUND_IN, expr->pos, &sql_type_boolean), count);
     for (size_t i = 0; i < count; i++) {
         in->args[i] = bind_expr(b, scope, expr->args.list[i]);
+        if (i && sql_type_is_text(in->args[i]->type) &&
+            (sql_type_is_temporal(in->args[0]->type) || sql_type_is_numeric(in->args[0]->type)))
+            in->args[i] = text_as(b, in->args[i], in->args[0]->type);
         nullable = nullable || in->args[i]->type->nullable;
         type = type ? sql_type_common(b->arena, type, in->args[i]->type) : in->args[i]->type;
         if (!type)
@@ -717,10 +779,10 @@ static struct bound_expr *case_condition(struct binder *b, struct scope *scope,
     if (!value)
         return bind_condition(b, scope, when, "WHEN");
     if (when->kind != SQL_EXPR_ROW || !when->any)
-        return bind_function2(b, when->pos, "=", value, bind_expr(b, scope, when));
+        return compare(b, when->pos, "=", value, bind_expr(b, scope, when));
     for (size_t i = 0; i < when->args.count; i++) {
         struct bound_expr *one =
-            bind_function2(b, when->pos, "=", value, bind_expr(b, scope, when->args.list[i]));
+            compare(b, when->pos, "=", value, bind_expr(b, scope, when->args.list[i]));
 
         any = any ? bind_function2(b, when->pos, "OR", any, one) : one;
     }

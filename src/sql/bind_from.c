@@ -220,7 +220,8 @@ static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
             source->columns[count].type = type->item->fields[count].type;
         }
     } else {
-        source->columns[count++] = (struct bound_column){.name = "EXPR$0", .type = type->item};
+        source->columns[count++] = (struct bound_column){
+            .name = from->alias.text ? from->alias.text : "EXPR$0", .type = type->item};
     }
     if (source->ordinality)
         source->columns[count] = (struct bound_column){

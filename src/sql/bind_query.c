@@ -114,6 +114,8 @@ static const char *own_name(struct binder *b, const struct sql_item *item, size_
         return item->alias.text;
     if (expr->kind == SQL_EXPR_COLUMN || expr->kind == SQL_EXPR_FIELD)
         return expr->name.parts[expr->name.count - 1].text;
+    if (expr->kind == SQL_EXPR_CALL && expr->call->form == SQL_CALL_BARE)
+        return expr->name.parts[0].text; /* CURRENT_DATE */
     name = arena_printf(b->arena, "EXPR$%zu", number);
     if (!name)
         bind_nomem(b);
@@ -262,6 +264,20 @@ static void bind_group_by(struct binder *b, struct scope *scope, const struct sq
     scope->group_count = gather_groups(bound->groups, bound->group_count, scope->groups);
 }
 
+/* In ROLLUP, CUBE and GROUPING SETS a column that a set leaves out is null. */
+static void grouping_sets_give_null(struct binder *b, const struct scope *scope,
+                                    struct sql_bound *bound)
+{
+    bool sets = false;
+
+    for (size_t i = 0; i < bound->group_count; i++)
+        sets = sets || bound->groups[i].kind == SQL_GROUP_ROLLUP ||
+               bound->groups[i].kind == SQL_GROUP_CUBE || bound->groups[i].kind == SQL_GROUP_SETS;
+    for (size_t i = 0; sets && i < bound->output_count; i++)
+        if (is_group(scope, bound->items[i]))
+            bound->outputs[i].type = bind_nullable(b, bound->outputs[i].type, true);
+}
+
 /* ---- ORDER BY ------------------------------------------------------------------------------------ */
 
 static void order_flags(const struct sql_order *syntax, struct bound_order *order)
@@ -383,6 +399,7 @@ static struct sql_bound *bind_select(struct binder *b, struct scope *outer,
         bind_order_by(b, &scope, orders, bound);
     bound->aggregated = bound->aggregated || b->saw_aggregate;
     if (bound->aggregated) {
+        grouping_sets_give_null(b, &scope, bound);
         for (size_t i = 0; i < bound->output_count; i++)
             check_grouped(b, &scope, bound->items[i], "SELECT");
         if (bound->having)

@@ -377,7 +377,7 @@ static const struct sql_type *rule_timestampadd(struct call *c)
     if (t->kind == SQL_DATE && (!strcmp(unit, "HOUR") || !strcmp(unit, "MINUTE") ||
                                 !strcmp(unit, "SECOND") || !strcmp(unit, "MILLISECOND") ||
                                 !strcmp(unit, "MICROSECOND")))
-        return sql_type_of(c->b->arena, SQL_TIMESTAMP, 0);
+        return sql_type_of(c->b->arena, SQL_TIMESTAMP, 6);
     return t;
 }
 
@@ -449,12 +449,6 @@ static const struct sql_type *rule_ifnull(struct call *c)
 {
     return sql_type_nullable(c->b->arena, c->vars->t,
                              c->args[0]->type->nullable && c->args[1]->type->nullable);
-}
-
-static const struct sql_type *rule_if(struct call *c)
-{
-    return sql_type_nullable(c->b->arena, c->vars->t,
-                             c->args[1]->type->nullable || c->args[2]->type->nullable);
 }
 
 static const struct sql_type *rule_array_add(struct call *c)
@@ -571,7 +565,6 @@ static const struct {
     {"@watermark", rule_watermark, false},
     {"@coalesce", rule_coalesce, true},
     {"@ifnull", rule_ifnull, true},
-    {"@if", rule_if, true},
     {"@array_add", rule_array_add, true},
     {"@map_from_arrays", rule_map_from_arrays, false},
     {"@avg", rule_avg, false},
