@@ -1,5 +1,4 @@
 /* http_reply.c - a reply as plain fields; http_server.c turns it into libmicrohttpd's. */
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>

@@ -24,7 +24,7 @@ struct s3_options {            /* borrowed for the call, but store, meta and clo
     struct clock *clock;
     const char *address;       /* NULL: 127.0.0.1 */
     int port;                  /* 0 picks one */
-    const char *region;        /* told to clients that ask; requests may name any. NULL: us-east-1 */
+    const char *region;        /* told to who asks; requests may name any. NULL: us-east-1 */
     const char *domain;        /* NULL, or: BUCKET.domain in the Host header is host style */
     const struct s3_credential *credentials;
     size_t credential_count;

@@ -137,8 +137,8 @@ int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max);
 int s3_body_piece(struct s3_call *call, struct slice piece); /* the same */
 /* All checks, then body->md5_hex and ->size hold. */
 int s3_body_end(struct s3_call *call);
-/* After the request's own body, an empty one, has ended: the staged file is filled by ourselves, and
- * s3_body_end is called again. Answers itself. */
+/* After the request's own body, an empty one, has ended: the staged file is filled by ourselves,
+ * and s3_body_end is called again. Answers itself. */
 int s3_body_restart(struct s3_call *call);
 void s3_body_deinit(struct s3_body *body, struct disk *disk);
 /* A fresh path in the staging folder, in the arena. */

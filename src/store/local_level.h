@@ -16,7 +16,7 @@ struct level_entry {
 
 struct level {
     struct arena arena;
-    struct level_entry *list; /* sorted as S3 sorts: a folder counts as its name with a '/' behind */
+    struct level_entry *list; /* sorted as S3 does: a folder is its name with a '/' behind */
     size_t count, cap;
     bool spread; /* holds members of folders below, of segments that go on */
     char *dir;   /* owned; when kept, all three must be as they were */

@@ -58,7 +58,8 @@ struct store_ops {
      * replaces it meanwhile. The caller closes *out. */
     int (*open)(struct store *, const char *bucket, const char *key, struct store_info *,
                 struct file **out, struct err *);
-    int (*remove)(struct store *, const char *bucket, const char *key, struct err *); /* absent: 0 */
+    /* An absent key: 0. */
+    int (*remove)(struct store *, const char *bucket, const char *key, struct err *);
     /* Keys after `start_after` (NULL: from the first) that begin with `prefix`, in bytewise order.
      * With a delimiter, keys that share the part up to its first occurrence behind the prefix are
      * one entry with is_prefix set. ERR_NOENT: no such bucket. */
