@@ -26,6 +26,35 @@ static int complete(struct session *s, const struct sql_name *name, struct full_
     return 0;
 }
 
+/* 'connector' = 'iceberg': a name for a table of the lake, which is made when it is absent. */
+static int alias_lake_table(struct session *s, const struct sql_create_table *create,
+                            struct table_entry *entry, struct err *err)
+{
+    const char *database = sql_option(&create->options, "catalog-database");
+    const char *name = sql_option(&create->options, "catalog-table");
+    struct lake_ident ident = {database ? database : entry->table.database,
+                               name ? name : entry->table.name};
+    struct sql_create_table quiet = *create;
+    struct sql_option *kept = ARENA_ARRAY(s->arena, struct sql_option, create->options.count + 1);
+    int rc = catalog_namespace_create(s->lake_catalog, ident.ns, NULL, err);
+
+    if (!kept)
+        return session_no_memory(err);
+    quiet.if_not_exists = true;
+    quiet.options = (struct sql_options){kept, 0};
+    for (size_t i = 0; i < create->options.count; i++) { /* those of the catalog are not the table's */
+        const char *key = create->options.list[i].key;
+
+        if (strncmp(key, "catalog-", 8) != 0 && strcmp(key, "connector") != 0 &&
+            strcmp(key, "uri") != 0 && strcmp(key, "warehouse") != 0)
+            kept[quiet.options.count++] = create->options.list[i];
+    }
+    if (rc == 0 || rc == ERR_EXISTS)
+        rc = lake_table_create(s, &ident, &quiet, &entry->table, err);
+    entry->alias = ident;
+    return rc;
+}
+
 static int create_table(struct session *s, const struct sql_statement *st, struct err *err)
 {
     const struct sql_create_table *create = st->create_table;
@@ -68,6 +97,11 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     entry->handle = (struct session_table){.kind = SESSION_CONNECTOR};
     entry->handle.text = arena_cstr(s->arena, st->text);
     entry->table.handle = &entry->handle;
+    if (!strcmp(sql_option(entry->table.options ? entry->table.options : &create->options,
+                           "connector"), "iceberg"))
+        rc = alias_lake_table(s, create, entry, err);
+    if (rc)
+        return rc;
     entry->next = s->tables;
     s->tables = entry;
     return 0;

@@ -181,6 +181,8 @@ static int look_up(struct session *s, const char *catalog, const char *database,
     table = session_find_table(s, database, name);
     if (!table)
         return err_set(err, ERR_NOENT, "there is no table `%s`.`%s`.`%s`", catalog, database, name);
+    if (table->alias.name)
+        return load_lake_table(s, catalog, table->alias.ns, table->alias.name, out, err);
     *out = &table->table;
     return 0;
 }

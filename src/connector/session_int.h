@@ -21,6 +21,7 @@ struct table_entry { /* of the memory catalog */
     struct table_entry *next;
     struct sql_table table;
     struct session_table handle;
+    struct lake_ident alias; /* 'connector' = 'iceberg': the table it stands for; name NULL: none */
     bool dropped;
 };
 struct loaded { /* a lake table, for its reference */
