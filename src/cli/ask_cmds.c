@@ -1,5 +1,5 @@
-/* ask_cmds.c - `tarn topic`, `group`, `table`, `job`, `dlq`: one table of actions, each a question to
- * the running instance. */
+/* ask_cmds.c - `tarn topic`, `group`, `table`, `job`, `dlq`: one table of actions, each a question
+ * to the running instance. */
 #include <stdio.h>
 
 #include "cli/cli_int.h"
@@ -21,7 +21,8 @@ static const struct option plain_options[] = {COMMON, {NULL}};
 static const struct option topic_options[] = {
     COMMON,
     {"partitions", 0, OPT_INT, AT(partitions), "N", "create: how many (default: the project's)"},
-    {"config", 'c', OPT_LIST, AT(configs), "NAME=VALUE", "create: a setting by Kafka's name; again for more"},
+    {"config", 'c', OPT_LIST, AT(configs), "NAME=VALUE",
+     "create: a setting by Kafka's name; again for more"},
     {NULL}};
 static const struct option dlq_options[] = {
     COMMON,
@@ -81,7 +82,8 @@ static json_t *config_json(const struct option_list *list)
         const char *equals = strchr(list->items[i], '=');
         char name[128];
 
-        if (!equals || equals == list->items[i] || (size_t)(equals - list->items[i]) >= sizeof(name)) {
+        if (!equals || equals == list->items[i] ||
+            (size_t)(equals - list->items[i]) >= sizeof(name)) {
             cli_fail(CLI_USAGE, "--config: '%s' is not NAME=VALUE", list->items[i]);
             json_decref(config);
             return NULL;
@@ -165,13 +167,15 @@ static int run_ask(const struct cli_call *call)
         .options = options_, .options_size = sizeof(struct ask_args), .defaults = &defaults,       \
         .run = run_ask}
 
-ASK(topic, "[list | describe NAME | create NAME | delete NAME]", "topics of the broker", topic_options,
+ASK(topic, "[list | describe NAME | create NAME | delete NAME]", "topics of the broker",
+    topic_options,
     "  tarn topic list\n  tarn topic create orders --partitions 3 -c retention.ms=3600000\n");
 ASK(group, "[list | describe NAME]", "consumer groups and their lag", plain_options,
     "  tarn group list\n  tarn group describe my-consumer-group\n");
-ASK(table, "[list | describe NAME | history NAME]", "Iceberg tables and their snapshots", plain_options,
-    "  tarn table list\n  tarn table history payments_db.payment_charges\n");
+ASK(table, "[list | describe NAME | history NAME]", "Iceberg tables and their snapshots",
+    plain_options, "  tarn table list\n  tarn table history payments_db.payment_charges\n");
 ASK(job, "[list | show NAME | cancel NAME | submit FILE]", "streaming jobs", plain_options,
     "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n");
 ASK(dlq, "[list | show JOB | retry JOB]", "records that could not become rows", dlq_options,
-    "  tarn dlq list\n  tarn dlq show payments -n 5\n  tarn dlq retry payments    once the cause is cured\n");
+    "  tarn dlq list\n  tarn dlq show payments -n 5\n  tarn dlq retry payments    once the cause "
+    "is cured\n");

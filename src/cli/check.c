@@ -82,7 +82,8 @@ static int check_script(struct instance *in, const char *path, struct yaml_probl
 
     if (!rc && !buf_cstr(&text))
         rc = err_set(err, ERR_NOMEM, "%s", path);
-    if (!rc && connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why)) {
+    if (!rc &&
+        connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why)) {
         const char *file = arena_strdup(problems->arena, path);
 
         complain(problems, file ? file : "", why.text);
@@ -187,7 +188,11 @@ static int run_check(const struct cli_call *call)
 }
 
 const struct cli_command command_check = {
-    .name = "check", .args = "[DIR]", .summary = "look for mistakes in a project without starting it",
+    .name = "check",
+    .args = "[DIR]",
+    .summary = "look for mistakes in a project without starting it",
     .examples = "  tarn check                    the project in this folder\n"
                 "  tarn check examples/payments  another one\n",
-    .options = options, .options_size = sizeof(struct check_args), .run = run_check};
+    .options = options,
+    .options_size = sizeof(struct check_args),
+    .run = run_check};

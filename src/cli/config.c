@@ -30,15 +30,17 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 static const struct yaml_field kafka_keys[] = {
     FLAG(kafka.enabled, "enabled", "true", "answer the Kafka protocol"),
     PORT(kafka.port, "9092", "port of the broker"),
-    TEXT(kafka.advertised, "advertised", "", "name that clients are told; left out: the one they dialled"),
+    TEXT(kafka.advertised, "advertised", "",
+         "name that clients are told; left out: the one they dialled"),
     FIELD(kafka.listeners_node, "listeners", YK_NODE,
           .help = "further ports: [{port: 29092, advertised: kafka}]"),
     FIELD(kafka.partitions, "partitions", YK_INT, .min = 1, .max = 1024, .fallback = "1",
           .help = "of topics made without saying how many"),
     FLAG(kafka.auto_create, "auto_create", "true", "make a topic when a client first names it"),
     FIELD(kafka.fsync, "fsync", YK_ENUM, .names = fsync_names, .fallback = "always",
-          .help = "when a record is on the disk for certain: before the answer, every fsync_interval, "
-                  "or when the system likes"),
+          .help =
+              "when a record is on the disk for certain: before the answer, every fsync_interval, "
+              "or when the system likes"),
     TIME(kafka.fsync_ms, "fsync_interval", 1, 60000, "200ms", "for fsync: interval"),
     TIME(kafka.retention_ms, "retention", -1, INT64_MAX, "7d", "how long records are kept"),
     BYTES(kafka.retention_bytes, "retention_size", -1, INT64_MAX, "unlimited",
@@ -86,15 +88,16 @@ static const struct yaml_field jobs_keys[] = {
          "how often a job's work becomes visible in its tables"),
     BYTES(jobs.commit_bytes, "commit_size", 1 << 20, INT64_MAX, "512MiB",
           "or earlier, after this much"),
-    TIME(jobs.restart_delay_ms, "restart_delay", 0, 3600000, "1s", "pause before a failed job restarts"),
+    TIME(jobs.restart_delay_ms, "restart_delay", 0, 3600000, "1s",
+         "pause before a failed job restarts"),
     FIELD(jobs.threads, "threads", YK_INT, .min = 0, .max = 256, .fallback = "0",
           .help = "threads for jobs; 0: one per processor"),
     END};
 
 static const struct yaml_field memory_keys[] = {
-    BYTES(memory.streams_bytes, "streams", 16 << 20, INT64_MAX, "512MiB", "limit for streaming SQL"),
-    BYTES(memory.queries_bytes, "queries", 16 << 20, INT64_MAX, "1GiB", "limit for queries"),
-    END};
+    BYTES(memory.streams_bytes, "streams", 16 << 20, INT64_MAX, "512MiB",
+          "limit for streaming SQL"),
+    BYTES(memory.queries_bytes, "queries", 16 << 20, INT64_MAX, "1GiB", "limit for queries"), END};
 
 static const struct yaml_field generator_keys[] = {
     TEXT(generators.dir, "folder", "generators", "folder of event templates"),
@@ -102,7 +105,8 @@ static const struct yaml_field generator_keys[] = {
     FIELD(generators.seed, "seed", YK_INT, .min = 0, .max = INT64_MAX, .fallback = "1",
           .help = "same seed, same events"),
     TEXT(generators.speed_text, "speed", "1", "times the pace of the templates"),
-    FIELD(generators.rates_node, "rates", YK_NODE, .help = "other rates by generator: {orders: 10/s}"),
+    FIELD(generators.rates_node, "rates", YK_NODE,
+          .help = "other rates by generator: {orders: 10/s}"),
     FIELD(generators.faults_node, "faults", YK_NODE,
           .help = "other rates of planted faults: {duplicates: 0.1}"),
     END};
@@ -110,8 +114,10 @@ static const struct yaml_field generator_keys[] = {
 static const struct yaml_field log_keys[] = {
     FIELD(log.level, "level", YK_ENUM, .names = level_names, .fallback = "info",
           .help = "the least important messages shown"),
-    BYTES(log.file_bytes, "file_size", 1 << 16, INT64_MAX, "10MiB", "a log file is renewed at this size"),
-    FIELD(log.files, "files", YK_INT, .min = 1, .max = 100, .fallback = "5", .help = "how many are kept"),
+    BYTES(log.file_bytes, "file_size", 1 << 16, INT64_MAX, "10MiB",
+          "a log file is renewed at this size"),
+    FIELD(log.files, "files", YK_INT, .min = 1, .max = 100, .fallback = "5",
+          .help = "how many are kept"),
     END};
 
 struct topic_spec {
@@ -142,7 +148,8 @@ static const struct yaml_field config_keys[] = {
     SECTION("generators", generator_keys, "made-up events"),
     SECTION("log", log_keys, "messages to the operator"),
     TEXT(streams, "streams", "streams", "folder of Flink SQL scripts, each run at start"),
-    FIELD(topics_node, "topics", YK_NODE, .sub = topic_keys, .help = "topics made at start, by name"),
+    FIELD(topics_node, "topics", YK_NODE, .sub = topic_keys,
+          .help = "topics made at start, by name"),
     END};
 
 /* ---- checks beyond the table ---- */
@@ -195,7 +202,8 @@ static void check_listen(struct checker *c)
 }
 
 static const struct yaml_field listener_keys[] = {
-    {.key = "port", .kind = YK_INT, .at = 0, .min = 1, .max = 65535, .required = true, .help = "its port"},
+    {.key = "port", .kind = YK_INT, .at = 0, .min = 1, .max = 65535, .required = true,
+     .help = "its port"},
     {.key = "advertised", .kind = YK_STR, .at = sizeof(int64_t), .fallback = "",
      .help = "name that clients are told"},
     END};
@@ -407,7 +415,8 @@ static void read_overrides(struct checker *c, const struct yaml_node *map, bool 
         if (rates ? rate_of(value, &one.value) : share_of(value, &one.value))
             (*list)[(*count)++] = one;
         else
-            complain(c, value, rates ? "'%s' is no rate: 2/s or 500ms" : "'%s' is no share: 0.05 or 5%%",
+            complain(c, value,
+                     rates ? "'%s' is no rate: 2/s or 500ms" : "'%s' is no share: 0.05 or 5%%",
                      value->type == YAML_SCALAR ? value->text : "this");
     }
     c->nomem |= !*list;
@@ -493,7 +502,8 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
     int rc = disk_read_file(disk, config->file, &text, err);
 
     if (rc == ERR_NOENT)
-        err_set(err, rc, "no %s here: 'tarn init' starts a project, 'tarn up DIR' takes one elsewhere",
+        err_set(err, rc,
+                "no %s here: 'tarn init' starts a project, 'tarn up DIR' takes one elsewhere",
                 config->file);
     if (!rc)
         rc = yaml_parse(buf_slice(&text), &config->arena, doc, &inner);
@@ -504,7 +514,8 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
         return ERR_INVALID;
     }
     if (!rc && doc->type != YAML_MAP) {
-        yaml_complain(c->problems, c->file, 1, 1, "expected keys and values, at least 'version: 1'");
+        yaml_complain(c->problems, c->file, 1, 1,
+                      "expected keys and values, at least 'version: 1'");
         return ERR_INVALID;
     }
     return rc;
@@ -536,7 +547,8 @@ int config_read(struct config **out, struct disk *disk, const char *dir,
         return err_set(err, ERR_NOMEM, "tarn.yaml");
     doc = ARENA_NEW(&config->arena, struct yaml_node);
     config->dir = arena_strdup(&config->arena, dir);
-    config->file = strcmp(dir, ".") == 0 ? "tarn.yaml" : arena_printf(&config->arena, "%s/tarn.yaml", dir);
+    config->file =
+        strcmp(dir, ".") == 0 ? "tarn.yaml" : arena_printf(&config->arena, "%s/tarn.yaml", dir);
     c.file = config->file ? arena_strdup(problems->arena, config->file) : NULL;
     rc = doc && config->dir && c.file ? parse(&c, disk, doc, err)
                                       : err_set(err, ERR_NOMEM, "tarn.yaml");

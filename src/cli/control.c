@@ -418,7 +418,8 @@ int control_ask(struct control_link *link, const json_t *request,
         ended = !rc && json_is_true(json_object_get(answer, "end"));
         error = json_string_value(json_object_get(answer, "error"));
         if (ended && error)
-            rc = err_set(err, (int)json_integer_value(json_object_get(answer, "code")), "%s", error);
+            rc =
+                err_set(err, (int)json_integer_value(json_object_get(answer, "code")), "%s", error);
         else if (!rc && !ended && line)
             rc = line(arg, answer, err);
         json_decref(answer);

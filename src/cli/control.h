@@ -2,9 +2,9 @@
  *
  * One request, one line: {"verb": "status", ...}. Answers are lines of JSON; the last has "end":
  * {"end": true}, or {"end": true, "error": "text", "code": -6} when it failed. A connection carries
- * one request after another; a handler may keep a session on it. A line that arrives while a handler
- * works asks it to stop: {"verb": "cancel"}, which itself gets no answer. The socket is in the data
- * folder, readable by its owner alone: whoever may read the folder may command it.
+ * one request after another; a handler may keep a session on it. A line that arrives while a
+ * handler works asks it to stop: {"verb": "cancel"}, which itself gets no answer. The socket is in
+ * the data folder, readable by its owner alone: whoever may read the folder may command it.
  * Threads: the server has one for connecting and one per client, at most CONTROL_CLIENTS_MAX.
  * Handlers run on the client's thread and may block.
  */

@@ -115,7 +115,8 @@ static int write_version(struct data_dir *data, const char *path, struct err *er
     int rc = format && doc ? 0 : ERR_NOMEM;
 
     for (size_t i = 0; !rc && i < COUNT_OF(format_parts); i++)
-        if (json_object_set_new(format, format_parts[i].name, json_integer(format_parts[i].version)))
+        if (json_object_set_new(format, format_parts[i].name,
+                                json_integer(format_parts[i].version)))
             rc = ERR_NOMEM;
     if (!rc)
         rc = json_print(doc, 0, &text, err);

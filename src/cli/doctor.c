@@ -1,4 +1,5 @@
-/* doctor.c - `tarn doctor`: names the first thing that stands in the way, and what to do about it. */
+/* doctor.c - `tarn doctor`: names the first thing that stands in the way, and what to do about it.
+ */
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@ struct doctor_args {
     const char *data;
 };
 static const struct option options[] = {
-    {"data", 0, OPT_STR, offsetof(struct doctor_args, data), "DIR", "its data folder, when it is elsewhere"},
+    {"data", 0, OPT_STR, offsetof(struct doctor_args, data), "DIR",
+     "its data folder, when it is elsewhere"},
     {NULL}};
 
 struct doctor {
@@ -187,6 +189,7 @@ static int run_doctor(const struct cli_call *call)
 }
 
 const struct cli_command command_doctor = {
-    .name = "doctor", .args = "[DIR]", .summary = "why does it not run? names the first broken link",
+    .name = "doctor", .args = "[DIR]",
+    .summary = "why does it not run? names the first broken link",
     .examples = "  tarn doctor\n",
     .options = options, .options_size = sizeof(struct doctor_args), .run = run_doctor};

@@ -11,7 +11,8 @@
 #include "examples.inc"
 #undef EXAMPLE
 
-#define EXAMPLE(number, project, path, file) {project, path, example_##number, example_##number##_end},
+#define EXAMPLE(number, project, path, file)                                                       \
+    {project, path, example_##number, example_##number##_end},
 static const struct {
     const char *project, *path;
     const uint8_t *start, *end;

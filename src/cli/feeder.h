@@ -1,5 +1,5 @@
-/* feeder.h - the generators that run with `tarn up`: a thread that produces over the Kafka protocol,
- * like any client would.
+/* feeder.h - the generators that run with `tarn up`: a thread that produces over the Kafka
+ * protocol, like any client would.
  *
  * How far the made-up time has come is kept in DATA/generators.json, so that ids go on after a
  * restart. It is written ahead, as a reservation: after a crash some ids are left out, none comes

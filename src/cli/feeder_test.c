@@ -1,4 +1,5 @@
-/* feeder_test.c - a project's generators go on after a restart, and after a crash no id comes twice. */
+/* feeder_test.c - a project's generators go on after a restart, and after a crash no id comes
+ * twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,14 +44,19 @@ static int start(void **state)
     snprintf(path, sizeof(path), "%s/generators", dir);
     if (disk_mkdir(disk_system(), path, NULL))
         return -1;
-    put_file("generators/ticks.json", "{\"name\": \"ticks\", \"rate\": \"100/s\", \"fields\": {\"id\": {\"kind\": "
-                           "\"sequence\"}}}");
+    put_file("generators/ticks.json",
+             "{\"name\": \"ticks\", \"rate\": \"100/s\", \"fields\": {\"id\": {\"kind\": "
+             "\"sequence\"}}}");
     if (config_read(&config, disk_system(), dir, &problems, NULL))
         return -1;
     arena_deinit(&arena);
     snprintf(path, sizeof(path), "%s/meta.db", dir);
-    if (meta_new(&meta, &(struct meta_options){.path = path, .disk = disk_system(),
-                                               .clock = clock_system(), .migrations = migrations}, NULL))
+    if (meta_new(&meta,
+                 &(struct meta_options){.path = path,
+                                        .disk = disk_system(),
+                                        .clock = clock_system(),
+                                        .migrations = migrations},
+                 NULL))
         return -1;
     snprintf(path, sizeof(path), "%s/kafka", dir);
     if (broker_new(&broker, &(struct broker_options){.meta = meta, .disk = disk_system(),
@@ -79,11 +85,14 @@ static void feed(int64_t events)
     struct feeder *feeder = NULL;
     char error[500] = "";
 
-    assert_int_equal(feeder_new(&feeder, &(struct feeder_options){.config = config,
-                                                                 .disk = disk_system(),
-                                                                 .clock = clock_system(),
-                                                                 .data_path = dir,
-                                                                 .port = broker_port(broker, 0)}, NULL), 0);
+    assert_int_equal(feeder_new(&feeder,
+                                &(struct feeder_options){.config = config,
+                                                         .disk = disk_system(),
+                                                         .clock = clock_system(),
+                                                         .data_path = dir,
+                                                         .port = broker_port(broker, 0)},
+                                NULL),
+                     0);
     for (int i = 0; i < 1000 && feeder_events(feeder) < events; i++)
         usleep(5000);
     feeder_error(feeder, error, sizeof(error));
@@ -163,11 +172,14 @@ static void no_id_comes_twice_after_a_crash(void **state)
     (void)state;
     read_ids(&before);
     snprintf(path, sizeof(path), "%s/generators.json", dir);
-    assert_int_equal(feeder_new(&feeder, &(struct feeder_options){.config = config,
-                                                                 .disk = disk_system(),
-                                                                 .clock = clock_system(),
-                                                                 .data_path = dir,
-                                                                 .port = broker_port(broker, 0)}, NULL), 0);
+    assert_int_equal(feeder_new(&feeder,
+                                &(struct feeder_options){.config = config,
+                                                         .disk = disk_system(),
+                                                         .clock = clock_system(),
+                                                         .data_path = dir,
+                                                         .port = broker_port(broker, 0)},
+                                NULL),
+                     0);
     while (feeder_events(feeder) < 30)
         usleep(5000);
     assert_int_equal(disk_read_file(disk_system(), path, &during, NULL), 0);

@@ -1,4 +1,5 @@
-/* generate_cmd.c - `tarn generate`: made-up events to stdout or to a broker, at a pace or flat out. */
+/* generate_cmd.c - `tarn generate`: made-up events to stdout or to a broker, at a pace or flat out.
+ */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -24,21 +25,25 @@ static const char *const codec_names[] = {"none", "gzip", "snappy", "lz4", "zstd
 
 #define AT(field) offsetof(struct generate_args, field)
 static const struct option options[] = {
-    {"project", 'p', OPT_STR, AT(project), "DIR", "the project whose generators/ to use (default: .)"},
+    {"project", 'p', OPT_STR, AT(project), "DIR",
+     "the project whose generators/ to use (default: .)"},
     {"templates", 0, OPT_STR, AT(templates), "DIR", "a folder of templates instead"},
     {"to", 't', OPT_STR, AT(to), "WHERE", "stdout (default), kafka or kafka=HOST:PORT"},
-    {"topic", 0, OPT_STR, AT(topic), "NAME", "one topic for all events instead of the templates' own"},
+    {"topic", 0, OPT_STR, AT(topic), "NAME",
+     "one topic for all events instead of the templates' own"},
     {"batch", 0, OPT_INT, AT(batch_bytes), "BYTES", "kafka: size of a batch (default: 512k)"},
     {"compression", 'z', OPT_ENUM, AT(codec), "CODEC", "kafka: none, gzip, snappy, lz4 or zstd",
      codec_names},
-    {"rate", 'r', OPT_REAL, AT(rate), "N", "events per second in all, in the templates' proportions"},
+    {"rate", 'r', OPT_REAL, AT(rate), "N",
+     "events per second in all, in the templates' proportions"},
     {"speed", 0, OPT_STR, AT(speed), "X", "times the pace; max: as fast as it can (default: 1)"},
     {"count", 'n', OPT_INT, AT(count), "N", "stop after so many events"},
     {"duration", 'd', OPT_DURATION, AT(duration_ms), "TIME", "stop after 10s, 5m, ..."},
     {"seed", 's', OPT_INT, AT(seed), "N", "same seed, same events (default: 1)"},
     {"start-time", 0, OPT_STR, AT(start_time), "TIME",
      "time of the first event, 2025-01-01T00:00:00Z: bytes repeat exactly; default: now"},
-    {"fault", 'f', OPT_LIST, AT(faults), "NAME=RATE", "rate of a planted fault, 0 to 1; again for more"},
+    {"fault", 'f', OPT_LIST, AT(faults), "NAME=RATE",
+     "rate of a planted fault, 0 to 1; again for more"},
     {"quiet", 'q', OPT_FLAG, AT(quiet), NULL, "no figures at the end"},
     {NULL}};
 
@@ -144,12 +149,14 @@ static int parse_faults(const struct option_list *list, struct arena *arena,
 
         if (!equals || equals == list->items[i])
             return err_set(err, ERR_INVALID, "--fault: '%s' is not NAME=RATE", list->items[i]);
-        out[i].name = arena_cstr(arena, slice_of(list->items[i], (size_t)(equals - list->items[i])));
+        out[i].name =
+            arena_cstr(arena, slice_of(list->items[i], (size_t)(equals - list->items[i])));
         out[i].value = strtod(equals + 1, &end);
         if (!out[i].name)
             return err_set(err, ERR_NOMEM, "--fault");
         if (end == equals + 1 || *end)
-            return err_set(err, ERR_INVALID, "--fault: '%s' is not a share from 0 to 1", equals + 1);
+            return err_set(err, ERR_INVALID, "--fault: '%s' is not a share from 0 to 1",
+                           equals + 1);
     }
     return 0;
 }
@@ -168,10 +175,12 @@ static void print_figures(const struct generate_run *run, int64_t wall_ns, int64
 {
     double seconds = (double)wall_ns / 1e9;
 
-    fprintf(stderr, "%lld events, %.1f MB (%.0f bytes each) in %.2f s: %.0f events/s, %.0f per CPU second\n",
-            (long long)run->events, (double)run->bytes / 1e6,
-            run->events ? (double)run->bytes / (double)run->events : 0, seconds,
-            (double)run->events / seconds, (double)run->events * 1e9 / (double)cpu_ns);
+    fprintf(
+        stderr,
+        "%lld events, %.1f MB (%.0f bytes each) in %.2f s: %.0f events/s, %.0f per CPU second\n",
+        (long long)run->events, (double)run->bytes / 1e6,
+        run->events ? (double)run->bytes / (double)run->events : 0, seconds,
+        (double)run->events / seconds, (double)run->events * 1e9 / (double)cpu_ns);
 }
 
 static int run_to_kafka(const struct generate_args *a, struct generate_set *set,
@@ -261,13 +270,17 @@ static int run_generate(const struct cli_call *call)
 }
 
 const struct cli_command command_generate = {
-    .name = "generate", .args = "[NAME...]",
+    .name = "generate",
+    .args = "[NAME...]",
     .summary = "make up events from the templates in generators/",
     .examples =
-        "  tarn generate --count 3                      three events of all generators, one per line\n"
+        "  tarn generate --count 3                      three events of all generators, one per "
+        "line\n"
         "  tarn generate payment_charges --rate 100     a hundred charges per second\n"
         "  tarn generate --speed max --count 1e6        a million as fast as one core makes them\n"
         "  tarn generate --to kafka --duration 30s      into the broker on localhost:9092\n"
         "  tarn generate --fault duplicates=0.2         one event in five comes twice\n",
-    .options = options, .options_size = sizeof(struct generate_args), .defaults = &defaults,
+    .options = options,
+    .options_size = sizeof(struct generate_args),
+    .defaults = &defaults,
     .run = run_generate};

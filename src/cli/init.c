@@ -9,7 +9,8 @@ struct init_args {
     bool list;
 };
 static const struct option options[] = {
-    {"example", 'e', OPT_STR, offsetof(struct init_args, example), "NAME", "begin with this example"},
+    {"example", 'e', OPT_STR, offsetof(struct init_args, example), "NAME",
+     "begin with this example"},
     {"list", 'l', OPT_FLAG, offsetof(struct init_args, list), NULL, "which examples there are"},
     {NULL}};
 

@@ -93,7 +93,8 @@ static int submit_script(struct instance *in, const char *name, struct err *err)
     rc = disk_read_file(in->disk, path, &text, err);
     if (!rc && !buf_cstr(&text))
         rc = err_set(err, ERR_NOMEM, "%s", path);
-    if (!rc && connector_submit_script(in->connector, in->engine, stem, (const char *)text.ptr, &why))
+    if (!rc &&
+        connector_submit_script(in->connector, in->engine, stem, (const char *)text.ptr, &why))
         diag_error("streams", "%s: %s", path, why.text);
     buf_deinit(&text);
     return rc;

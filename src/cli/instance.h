@@ -39,7 +39,8 @@ struct instance {
     struct catalog_http *catalog_http;
     struct broker *broker;
     struct s3_server *s3;
-    struct vec_db *streams_db, *queries_db; /* DuckDB twice, so that neither takes the other's memory */
+    struct vec_db *streams_db,
+        *queries_db; /* DuckDB twice, so that neither takes the other's memory */
     struct workers *merges;                 /* of small files */
     struct connector *connector;
     struct stream_engine *engine;
@@ -58,7 +59,8 @@ int instance_start(struct instance *instance, const struct room *rooms, struct e
 /* What tarn.yaml asks for beyond running: topics and buckets that are not there yet are made. */
 int instance_make_topics(struct instance *instance, struct err *err);
 int instance_make_buckets(struct instance *instance, struct err *err);
-/* Runs every *.sql of the project's streams folder in the order of their names; harmless when they ran before. */
+/* Runs every *.sql of the project's streams folder in the order of their names; harmless when they
+ * ran before. */
 int instance_submit_scripts(struct instance *instance, struct err *err);
 /* A session for `tarn sql`. */
 int instance_session(struct instance *instance, struct query_session **out, struct err *err);

@@ -1,5 +1,5 @@
-/* instance_test.c - a data folder has one owner and known formats; the control socket answers, keeps
- * sessions, cancels and outlives rude clients; rooms stop in the reverse of their order. */
+/* instance_test.c - a data folder has one owner and known formats; the control socket answers,
+ * keeps sessions, cancels and outlives rude clients; rooms stop in the reverse of their order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,7 +70,8 @@ static void formats_and_folders_it_does_not_know_are_refused(void **state)
         int code;
         const char *expect;
     } cases[] = {
-        {"{\"format\":{\"log\":2,\"state\":1,\"metadata\":1}}", ERR_UNSUPPORTED, "its log has format 2"},
+        {"{\"format\":{\"log\":2,\"state\":1,\"metadata\":1}}", ERR_UNSUPPORTED,
+         "its log has format 2"},
         {"{\"format\":{\"log\":1,\"state\":1,\"metadata\":9}}", ERR_UNSUPPORTED, "newer program"},
         {"{\"format\":{\"log\":0,\"state\":1,\"metadata\":1}}", ERR_UNSUPPORTED, "log"},
         {"{\"format\":{\"log\":1}}", ERR_NOENT, "state"},
@@ -83,7 +84,8 @@ static void formats_and_folders_it_does_not_know_are_refused(void **state)
     (void)state;
     assert_int_equal(disk_mkdir(disk, inside("odd"), NULL), 0);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        assert_int_equal(disk_write_file(disk, inside("odd/VERSION"), slice_str(cases[i].version), NULL), 0);
+        assert_int_equal(
+            disk_write_file(disk, inside("odd/VERSION"), slice_str(cases[i].version), NULL), 0);
         assert_int_equal(data_dir_open(&data, disk, inside("odd"), &err), cases[i].code);
         assert_non_null(strstr(err.text, cases[i].expect));
     }
@@ -220,7 +222,8 @@ static void a_connection_keeps_its_session_and_cancels(void **state)
 /* Goal: half a line, noise and a client that leaves do no harm. */
 static void rude_clients_do_no_harm(void **state)
 {
-    static const char *const noise[] = {"{\"verb\":", "\n\n\n", "[1,2]\n", "{\"verb\":7}\n", "\xff\xfe\n"};
+    static const char *const noise[] = {"{\"verb\":", "\n\n\n", "[1,2]\n", "{\"verb\":7}\n",
+                                        "\xff\xfe\n"};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct control *control = NULL;
     json_t *request = json_pack("{s:s}", "verb", "count");

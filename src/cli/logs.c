@@ -11,10 +11,14 @@ struct logs_args {
     int64_t tail;
 };
 static const struct option options[] = {
-    {"project", 'p', OPT_STR, offsetof(struct logs_args, project), "DIR", "the project (default: .)"},
-    {"data", 0, OPT_STR, offsetof(struct logs_args, data), "DIR", "its data folder, when it is elsewhere"},
-    {"follow", 'f', OPT_FLAG, offsetof(struct logs_args, follow), NULL, "go on with new lines until Ctrl-C"},
-    {"tail", 'n', OPT_INT, offsetof(struct logs_args, tail), "N", "the last N lines (default: all)"},
+    {"project", 'p', OPT_STR, offsetof(struct logs_args, project), "DIR",
+     "the project (default: .)"},
+    {"data", 0, OPT_STR, offsetof(struct logs_args, data), "DIR",
+     "its data folder, when it is elsewhere"},
+    {"follow", 'f', OPT_FLAG, offsetof(struct logs_args, follow), NULL,
+     "go on with new lines until Ctrl-C"},
+    {"tail", 'n', OPT_INT, offsetof(struct logs_args, tail), "N",
+     "the last N lines (default: all)"},
     {NULL}};
 static const struct logs_args defaults = {.project = ".", .tail = -1};
 
@@ -42,8 +46,9 @@ static void print_lines(struct buf *text, const char *part, int64_t tail)
     size_t at = 0;
     uint8_t *end;
 
-    for (size_t p = 0; tail >= 0 && p < text->len &&
-                       (end = memchr(text->ptr + p, '\n', text->len - p)); p = (size_t)(end + 1 - text->ptr))
+    for (size_t p = 0;
+         tail >= 0 && p < text->len && (end = memchr(text->ptr + p, '\n', text->len - p));
+         p = (size_t)(end + 1 - text->ptr))
         wanted += is_of_part(slice_of(text->ptr + p, (size_t)(end - text->ptr) - p), part);
     while (at < text->len && (end = memchr(text->ptr + at, '\n', text->len - at))) {
         struct slice line = slice_of(text->ptr + at, (size_t)(end - text->ptr) - at);
@@ -118,7 +123,8 @@ static int run_logs(const struct cli_call *call)
     rc = show(path, part, a, &err);
     if (rc)
         code = cli_fail(rc == ERR_NOENT ? CLI_NOT_RUNNING : CLI_FAILED, "%s",
-                        rc == ERR_NOENT ? "no log yet: nothing has run on that data folder" : err.text);
+                        rc == ERR_NOENT ? "no log yet: nothing has run on that data folder"
+                                        : err.text);
     free(path);
     free(data);
     return code;

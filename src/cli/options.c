@@ -191,8 +191,9 @@ void options_help(const struct option *table, FILE *out)
 {
     for (; table && table->name; table++) {
         char left[64];
-        int len = table->letter ? snprintf(left, sizeof(left), "-%c, --%s", table->letter, table->name)
-                                : snprintf(left, sizeof(left), "    --%s", table->name);
+        int len = table->letter
+                      ? snprintf(left, sizeof(left), "-%c, --%s", table->letter, table->name)
+                      : snprintf(left, sizeof(left), "    --%s", table->name);
 
         if (table->kind != OPT_FLAG)
             snprintf(left + len, sizeof(left) - (size_t)len, " %s", table->value);

@@ -53,8 +53,10 @@ struct down_args {
     int64_t timeout_ms;
 };
 static const struct option options[] = {
-    {"project", 'p', OPT_STR, offsetof(struct down_args, project), "DIR", "the project (default: .)"},
-    {"data", 0, OPT_STR, offsetof(struct down_args, data), "DIR", "its data folder, when it is elsewhere"},
+    {"project", 'p', OPT_STR, offsetof(struct down_args, project), "DIR",
+     "the project (default: .)"},
+    {"data", 0, OPT_STR, offsetof(struct down_args, data), "DIR",
+     "its data folder, when it is elsewhere"},
     {"timeout", 0, OPT_DURATION, offsetof(struct down_args, timeout_ms), "TIME",
      "how long to wait for it to end (default: 30s)"},
     {NULL}};

@@ -52,7 +52,10 @@ static const char *cell(const json_t *value, char out[CELL_MAX])
     else if (json_is_real(value))
         snprintf(out, CELL_MAX, "%.6g", json_real_value(value));
     else
-        snprintf(out, CELL_MAX, "%s", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-");
+        snprintf(out, CELL_MAX, "%s",
+                 json_is_true(value)    ? "yes"
+                 : json_is_false(value) ? "no"
+                                        : "-");
     return out;
 }
 
@@ -70,7 +73,8 @@ static void print_cell(const char *text, int width, bool right, bool last)
 {
     int pad = width - width_of(text);
 
-    printf("%*s%s%*s", right && pad > 0 ? pad : 0, "", text, !right && !last && pad > 0 ? pad : 0, "");
+    printf("%*s%s%*s", right && pad > 0 ? pad : 0, "", text, !right && !last && pad > 0 ? pad : 0,
+           "");
     fputs(last ? "\n" : "  ", stdout);
 }
 
@@ -122,8 +126,9 @@ int rows_ask(const char *data_path, const json_t *request, bool json)
 {
     struct rows rows = {.list = json_array()};
     struct err err = {0};
-    int code = CLI_OK, rc = request && rows.list ? control_call(data_path, request, keep, &rows, &err)
-                                                 : err_set(&err, ERR_NOMEM, "out of memory");
+    int code = CLI_OK, rc = request && rows.list
+                                ? control_call(data_path, request, keep, &rows, &err)
+                                : err_set(&err, ERR_NOMEM, "out of memory");
 
     if (rc)
         code = cli_fail(rc == ERR_CLOSED ? CLI_NOT_RUNNING : CLI_FAILED, "%s", err.text);

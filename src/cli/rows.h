@@ -1,4 +1,5 @@
-/* rows.h - small tables that an instance answers with: columns, then rows, printed aligned or as JSON.
+/* rows.h - small tables that an instance answers with: columns, then rows, printed aligned or as
+ * JSON.
  */
 #ifndef CLI_ROWS_H
 #define CLI_ROWS_H

@@ -185,8 +185,8 @@ static void paint_job(struct painter *p, const json_t *job, const json_t *was)
     char rows[32], speed[32], lag[32], rejects[32], ago[32], dead[32];
     int64_t committed = integer(job, "committed_ms");
 
-    heading(p, "\njob %s: %s%s%s   checkpoint %lld%s%s   dead letters %s", text(job, "name"), text(job, "state"),
-            text(job, "reason")[0] ? ", " : "", text(job, "reason"),
+    heading(p, "\njob %s: %s%s%s   checkpoint %lld%s%s   dead letters %s", text(job, "name"),
+            text(job, "state"), text(job, "reason")[0] ? ", " : "", text(job, "reason"),
             (long long)integer(job, "epoch"), committed ? ", age " : "",
             committed ? time_text(integer(p->status, "now_ms") - committed, ago) : "",
             count_text(integer(job, "rejects"), dead));
@@ -295,8 +295,8 @@ static void remember(struct screen *screen, json_t *status /* take */)
     screen->history[screen->count++] = status;
 }
 
-/* Goes up over the old picture and writes the new one line by line, clearing what stays behind each:
- * no flicker, and what was above on the terminal stays. */
+/* Goes up over the old picture and writes the new one line by line, clearing what stays behind
+ * each: no flicker, and what was above on the terminal stays. */
 void screen_draw(struct screen *screen, struct instance *instance)
 {
     struct winsize size;
@@ -308,7 +308,8 @@ void screen_draw(struct screen *screen, struct instance *instance)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
         size = (struct winsize){.ws_row = 24, .ws_col = 80}; /* a terminal that does not know */
     buf_clear(&screen->text);
-    if (picture_of(status, screen->count ? screen->history[0] : NULL, size.ws_col - 1, true, &screen->text))
+    if (picture_of(status, screen->count ? screen->history[0] : NULL, size.ws_col - 1, true,
+                   &screen->text))
         return json_decref(status);
     if (screen->lines)
         printf("\x1b[%dA", screen->lines);

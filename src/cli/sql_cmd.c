@@ -1,7 +1,7 @@
 /* sql_cmd.c - `tarn sql`: statements to the running instance, or to a data folder nobody uses.
  *
- * One statement (-e), a file (-f), standard input, or a prompt with history and line editing. Ctrl-C
- * cancels what runs; at the prompt it drops the line.
+ * One statement (-e), a file (-f), standard input, or a prompt with history and line editing.
+ * Ctrl-C cancels what runs; at the prompt it drops the line.
  */
 #include <errno.h>
 #include <signal.h>
@@ -83,7 +83,8 @@ static int print_text(void *arg, struct slice text)
 
 static int on_line(void *arg, const json_t *answer, struct err *err)
 {
-    const json_t *text = json_object_get(answer, "text"), *done = json_object_get(answer, "progress");
+    const json_t *text = json_object_get(answer, "text"),
+                 *done = json_object_get(answer, "progress");
 
     if (done)
         draw_progress(arg, json_number_value(done));
@@ -95,7 +96,8 @@ static int on_line(void *arg, const json_t *answer, struct err *err)
 static int run_text(struct place *place, struct slice text, struct err *err)
 {
     int width = isatty(STDOUT_FILENO) ? term_width(STDOUT_FILENO) : 0, rc;
-    struct query_out out = {print_text, draw_progress, place, (enum query_format)place->format, width};
+    struct query_out out = {print_text, draw_progress, place, (enum query_format)place->format,
+                            width};
     json_t *request;
 
     running = place;
@@ -256,7 +258,8 @@ static int run_place(struct place *place, const struct sql_args *a)
     struct err err = {0};
     int rc;
 
-    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt, .sa_flags = SA_RESTART}, NULL);
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_interrupt, .sa_flags = SA_RESTART},
+              NULL);
     signal(SIGPIPE, SIG_IGN);
     if (!a->execute && !a->file && isatty(STDIN_FILENO))
         return run_prompt(place);

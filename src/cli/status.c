@@ -169,8 +169,10 @@ struct status_args {
     bool json;
 };
 static const struct option options[] = {
-    {"project", 'p', OPT_STR, offsetof(struct status_args, project), "DIR", "the project (default: .)"},
-    {"data", 0, OPT_STR, offsetof(struct status_args, data), "DIR", "its data folder, when it is elsewhere"},
+    {"project", 'p', OPT_STR, offsetof(struct status_args, project), "DIR",
+     "the project (default: .)"},
+    {"data", 0, OPT_STR, offsetof(struct status_args, data), "DIR",
+     "its data folder, when it is elsewhere"},
     {"json", 0, OPT_FLAG, offsetof(struct status_args, json), NULL, "as JSON, for scripts"},
     {NULL}};
 static const struct status_args defaults = {.project = "."};

@@ -59,7 +59,8 @@ static int wait_for_end(struct instance *in, const sigset_t *set, const struct v
 
         if (number == SIGINT || number == SIGTERM || (number == SIGHUP && screen))
             break;
-        if (!shown && clock_mono_ns(in->clock) - in->started_ns >= DEMO_AFTER_MS * INT64_C(1000000)) {
+        if (!shown &&
+            clock_mono_ns(in->clock) - in->started_ns >= DEMO_AFTER_MS * INT64_C(1000000)) {
             shown = true;
             screen_pause(screen);
             rc = demo_show(in, err);

@@ -60,7 +60,8 @@ int verb_topic_describe(void *arg, const json_t *request, struct control_reply *
     return rc;
 }
 
-int verb_topic_create(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
+int verb_topic_create(void *arg, const json_t *request, struct control_reply *reply,
+                      struct err *err)
 {
     struct instance *in = arg;
     json_t *config = json_object_get(request, "config"), *value;
@@ -81,7 +82,8 @@ int verb_topic_create(void *arg, const json_t *request, struct control_reply *re
     return rc ? rc : control_send(reply, json_pack("{s:s}", "text", "created"), err);
 }
 
-int verb_topic_delete(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
+int verb_topic_delete(void *arg, const json_t *request, struct control_reply *reply,
+                      struct err *err)
 {
     struct instance *in = arg;
     int rc = topic_delete_wait(in->broker, name_of(request), err);
@@ -123,7 +125,8 @@ int verb_group_describe(void *arg, const json_t *request, struct control_reply *
         if (strcmp(groups[i].name, name_of(request)) == 0)
             found = &groups[i];
     if (!rc && !found)
-        rc = err_set(err, ERR_NOENT, "no group '%s'; 'tarn group list' shows them", name_of(request));
+        rc = err_set(err, ERR_NOENT, "no group '%s'; 'tarn group list' shows them",
+                     name_of(request));
     if (!rc)
         rc = rows_head(reply, json_pack("[s,s,s,s,s]", "topic", "partition", "committed", "end",
                                         "lag"), err);

@@ -164,8 +164,10 @@ int verb_job_list(void *arg, const json_t *request, struct control_reply *reply,
 
     (void)request;
     if (!rc)
-        rc = rows_head(reply, json_pack("[s,s,s,s,s,s,s]", "job", "state", "pipelines", "checkpoint",
-                                        "rows", "dead letters", "reason"), err);
+        rc = rows_head(reply,
+                       json_pack("[s,s,s,s,s,s,s]", "job", "state", "pipelines", "checkpoint",
+                                 "rows", "dead letters", "reason"),
+                       err);
     for (size_t i = 0; i < count && !rc; i++) {
         int64_t rows = 0;
 
@@ -223,7 +225,8 @@ int verb_job_submit(void *arg, const json_t *request, struct control_reply *repl
 {
     struct instance *in = arg;
     const char *text = json_string_value(json_object_get(request, "text"));
-    int rc = connector_submit_script(in->connector, in->engine, name_of(request), text ? text : "", err);
+    int rc =
+        connector_submit_script(in->connector, in->engine, name_of(request), text ? text : "", err);
 
     return rc ? rc : control_send(reply, json_pack("{s:s}", "text", "submitted"), err);
 }

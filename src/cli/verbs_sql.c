@@ -1,4 +1,5 @@
-/* verbs_sql.c - statements over the control socket: a session per connection, text back in pieces. */
+/* verbs_sql.c - statements over the control socket: a session per connection, text back in pieces.
+ */
 #include <stdio.h>
 
 #include "cli/verbs.h"
@@ -42,8 +43,8 @@ static void show_progress(void *arg, double done)
 
 /* ---- catalogs that the project's scripts name ----
  *
- * CREATE CATALOG lives as long as its session in Flink. People who attach to a running project expect
- * the names of its scripts, so every session begins with them.
+ * CREATE CATALOG lives as long as its session in Flink. People who attach to a running project
+ * expect the names of its scripts, so every session begins with them.
  */
 
 static int drop_text(void *arg, struct slice text)
@@ -58,7 +59,8 @@ static void run_catalogs(struct query_session *session, struct slice script)
     struct arena arena = {0};
     struct sql_script parsed = {0};
 
-    if (!sql_parse_script(script, &arena, &parsed, NULL)) /* a broken one was reported by the start */
+    if (!sql_parse_script(script, &arena, &parsed,
+                          NULL)) /* a broken one was reported by the start */
         for (size_t i = 0; i < parsed.count; i++)
             if (parsed.list[i]->kind == SQL_STMT_CREATE_CATALOG)
                 query_run(session, parsed.list[i]->text, &out, NULL);

@@ -316,8 +316,8 @@ uint8_t *emit_object(const struct node *node, const struct place *place, uint8_t
 
 uint8_t *emit_array(const struct node *node, const struct place *place, uint8_t *at)
 {
-    uint64_t count =
-        node->array.min + scaled(draw(node->stream, place->n), node->array.max - node->array.min + 1);
+    uint64_t count = node->array.min +
+                     scaled(draw(node->stream, place->n), node->array.max - node->array.min + 1);
     uint8_t *start = at;
 
     for (uint64_t i = 0; i < count; i++) {

@@ -35,8 +35,9 @@ struct generate_options {
     size_t fault_count;
 };
 
-/* Reads every *.json and *.yaml in `dir`. Mistakes go to `problems` with file, line and column; then
- * ERR_INVALID. Unknown names in the options are ERR_INVALID with a suggestion. Caller owns *out. */
+/* Reads every *.json and *.yaml in `dir`. Mistakes go to `problems` with file, line and column;
+ * then ERR_INVALID. Unknown names in the options are ERR_INVALID with a suggestion. Caller owns
+ * *out. */
 int generate_set_load(struct generate_set **out, struct disk *disk, const char *dir,
                       const struct generate_options *options, struct yaml_problems *problems,
                       struct err *err);

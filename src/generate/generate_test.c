@@ -39,27 +39,33 @@ static const char charges[] =
     " \"amount\": {\"kind\": \"number\", \"min\": 1, \"max\": 100, \"scale\": 2},\n"
     " \"currency\": {\"kind\": \"choice\", \"values\": {\"USD\": 3, \"EUR\": 1}},\n"
     " \"status\": {\"kind\": \"choice\", \"values\": [\"ok\", \"failed\"]},\n"
-    " \"code\": {\"kind\": \"choice\", \"values\": [\"declined\"], \"when\": {\"status\": [\"failed\"]}},\n"
+    " \"code\": {\"kind\": \"choice\", \"values\": [\"declined\"], \"when\": {\"status\": "
+    "[\"failed\"]}},\n"
     " \"tag\": {\"kind\": \"pattern\", \"pattern\": \"[A-C]{2}-\\\\d{3}\"},\n"
     " \"uid\": {\"kind\": \"uuid\"}, \"ref\": {\"kind\": \"id\", \"prefix\": \"x\"},\n"
     " \"geo\": {\"kind\": \"object\", \"fields\": {\"lat\": {\"kind\": \"number\", \"min\": -90,"
     " \"max\": 90, \"scale\": 5}, \"note\": \"a \\\"b\\\"\"}},\n"
-    " \"items\": {\"kind\": \"array\", \"count\": [0, 3], \"item\": {\"kind\": \"pool\", \"size\": 9}},\n"
-    " \"maybe\": {\"kind\": \"uuid\", \"absent\": 0.5}, \"none\": {\"kind\": \"uuid\", \"null\": \"50%\"},\n"
+    " \"items\": {\"kind\": \"array\", \"count\": [0, 3], \"item\": {\"kind\": \"pool\", \"size\": "
+    "9}},\n"
+    " \"maybe\": {\"kind\": \"uuid\", \"absent\": 0.5}, \"none\": {\"kind\": \"uuid\", \"null\": "
+    "\"50%\"},\n"
     " \"at\": {\"kind\": \"time\"}},\n"
     " \"faults\": {\"mixed\": {\"fields\": [\"currency\"], \"case\": \"mixed\"},\n"
-    "  \"nulls\": {\"rate\": 0.05, \"fields\": [\"status\"], \"values\": [null, \"null\", \"NULL\", \"\"]},\n"
+    "  \"nulls\": {\"rate\": 0.05, \"fields\": [\"status\"], \"values\": [null, \"null\", "
+    "\"NULL\", \"\"]},\n"
     "  \"gone\": {\"fields\": [\"geo.note\"], \"remove\": true},\n"
     "  \"again\": {\"rate\": \"2%\", \"repeat_within\": 20}}}\n";
 
-static const char refunds[] =
-    "{\"name\": \"refunds\", \"rate\": \"2s\", \"fields\": {\n"
-    " \"charge\": {\"kind\": \"ref\", \"generator\": \"charges\", \"field\": \"id\", \"link\": \"c\","
-    " \"within\": \"1m\"},\n"
-    " \"currency\": {\"kind\": \"ref\", \"generator\": \"charges\", \"field\": \"currency\", \"link\": \"c\","
-    " \"within\": \"1m\"},\n"
-    " \"amount\": {\"kind\": \"ref\", \"generator\": \"charges\", \"field\": \"amount\", \"link\": \"c\","
-    " \"within\": \"1m\", \"fraction\": [0.5, 1]}}}\n";
+static const char refunds[] = "{\"name\": \"refunds\", \"rate\": \"2s\", \"fields\": {\n"
+                              " \"charge\": {\"kind\": \"ref\", \"generator\": \"charges\", "
+                              "\"field\": \"id\", \"link\": \"c\","
+                              " \"within\": \"1m\"},\n"
+                              " \"currency\": {\"kind\": \"ref\", \"generator\": \"charges\", "
+                              "\"field\": \"currency\", \"link\": \"c\","
+                              " \"within\": \"1m\"},\n"
+                              " \"amount\": {\"kind\": \"ref\", \"generator\": \"charges\", "
+                              "\"field\": \"amount\", \"link\": \"c\","
+                              " \"within\": \"1m\", \"fraction\": [0.5, 1]}}}\n";
 
 static struct generate_set *load(const struct generate_options *options)
 {
@@ -182,9 +188,11 @@ static void events_are_json_and_faults_come_at_their_rates(void **state)
     json_t *e;
 
     (void)state;
-    run(&(struct generate_options){.seed = 1, .only = (const char *[]){"charges", NULL}}, 0, 25000, &c);
+    run(&(struct generate_options){.seed = 1, .only = (const char *[]){"charges", NULL}}, 0, 25000,
+        &c);
     buf_cstr(&c.text);
-    for (rest = buf_slice(&c.text); next_event(&rest, &generator, key, sizeof(key), &time_us, &e);) {
+    for (rest = buf_slice(&c.text);
+         next_event(&rest, &generator, key, sizeof(key), &time_us, &e);) {
         const char *currency, *id = json_string_value(json_object_get(e, "id"));
         json_t *status = json_object_get(e, "status");
         const char *text = json_string_value(status);
@@ -241,7 +249,8 @@ static void links_point_at_events_that_came_before(void **state)
     (void)state;
     run(&(struct generate_options){.seed = 3, .faults = &off, .fault_count = 1}, 0, 5000, &c);
     buf_cstr(&c.text);
-    for (rest = buf_slice(&c.text); next_event(&rest, &generator, key, sizeof(key), &time_us, &e);) {
+    for (rest = buf_slice(&c.text);
+         next_event(&rest, &generator, key, sizeof(key), &time_us, &e);) {
         const char *currency = json_string_value(json_object_get(e, "currency"));
         double amount = json_number_value(json_object_get(e, "amount"));
 
@@ -305,20 +314,30 @@ static void mistakes_are_reported_with_line_and_suggestion(void **state)
         {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"sequnce\"}}}", "'sequence'", 2},
         {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"pool\"}}}", "size", 2},
         {"{\"name\": \"a\",\n \"rate\": \"fast\", \"fields\": {}}", "500ms", 2},
-        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"choice\", \"values\": []}}}", "values", 2},
-        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"pattern\", \"pattern\": \"[a\"}}}", "']'", 2},
-        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"number\", \"min\": 3, \"max\": 1}}}", "below", 2},
-        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"ref\", \"generator\": \"b\", \"field\": \"x\"}}}",
+        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"choice\", \"values\": []}}}",
+         "values", 2},
+        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"pattern\", \"pattern\": \"[a\"}}}",
+         "']'", 2},
+        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"number\", \"min\": 3, \"max\": "
+         "1}}}",
+         "below", 2},
+        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"ref\", \"generator\": \"b\", "
+         "\"field\": \"x\"}}}",
          "no generator 'b'", 2},
-        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"ref\", \"generator\": \"a\", \"field\": \"x\"}}}",
+        {"{\"name\": \"a\", \"fields\": {\n \"x\": {\"kind\": \"ref\", \"generator\": \"a\", "
+         "\"field\": \"x\"}}}",
          "itself", 2},
         {"{\"name\": \"a\", \"key\":\n \"y\", \"fields\": {\"x\": 1}}", "no field 'y'", 2},
-        {"{\"name\": \"a\", \"fields\": {\"x\": 1}, \"faults\": {\n \"f\": {\"fields\": [\"z\"], \"remove\": true}}}",
+        {"{\"name\": \"a\", \"fields\": {\"x\": 1}, \"faults\": {\n \"f\": {\"fields\": [\"z\"], "
+         "\"remove\": true}}}",
          "no field 'z'", 2},
-        {"{\"name\": \"a\", \"fields\": {\"x\": 1}, \"faults\": {\n \"f\": {\"rate\": 7, \"fields\": [\"x\"],"
-         " \"remove\": true}}}", "0.05", 2},
+        {"{\"name\": \"a\", \"fields\": {\"x\": 1}, \"faults\": {\n \"f\": {\"rate\": 7, "
+         "\"fields\": [\"x\"],"
+         " \"remove\": true}}}",
+         "0.05", 2},
         {"{\"name\": \"a/b\", \"fields\": {\"x\": 1}}", "topic", 1},
-        {"{\"name\": \"a\", \"fields\": {\"x\": {\"kind\": \"uuid\",\n \"when\": {\"y\": [1]}}}}", "'y'", 2},
+        {"{\"name\": \"a\", \"fields\": {\"x\": {\"kind\": \"uuid\",\n \"when\": {\"y\": [1]}}}}",
+         "'y'", 2},
     };
     struct disk *disk = disk_system();
     char path[128], broken[96];

@@ -26,7 +26,10 @@ enum distribution { UNIFORM, NORMAL, LOGNORMAL };
 static const char *const distribution_names[] = {"uniform", "normal", "lognormal", NULL};
 static const char *const base_names[] = {"16", "36", "62", NULL};
 
-#define KEY(key_, kind_, ...) {.key = #key_, .kind = kind_, .at = offsetof(struct spec, key_), __VA_ARGS__}
+#define KEY(key_, kind_, ...)                                                                      \
+    {                                                                                              \
+        .key = #key_, .kind = kind_, .at = offsetof(struct spec, key_), __VA_ARGS__                \
+    }
 #define INT(key_, low, high, fallback_, help_)                                                     \
     KEY(key_, YK_INT, .min = low, .max = high, .fallback = fallback_, .help = help_)
 #define COMMON                                                                                     \
@@ -78,7 +81,8 @@ static const struct yaml_field number_keys[] = {
     KEY(quoted, YK_BOOL, .fallback = "false", .help = "write it as a string"), END};
 static const struct yaml_field time_keys[] = {
     COMMON,
-    KEY(format, YK_ENUM, .names = time_format_names, .fallback = "iso", .help = "how it is written"),
+    KEY(format, YK_ENUM, .names = time_format_names, .fallback = "iso",
+        .help = "how it is written"),
     KEY(offset, YK_STR, .help = "from the event's time: 3d, -2h"),
     KEY(jitter, YK_STR, .help = "up to this much earlier, by chance"), END};
 static const struct yaml_field pattern_keys[] = {
@@ -475,8 +479,8 @@ static int interval(struct compiler *c, const struct node *node, const char *key
 {
     *us = 0;
     if (text && (generate_parse_interval(text, us) || fabs(*us) > 1e16))
-        return complain(c, node->source, "'%s': expected a duration such as 500ms, 2h or -3d, not '%s'",
-                        key, text);
+        return complain(c, node->source,
+                        "'%s': expected a duration such as 500ms, 2h or -3d, not '%s'", key, text);
     return 0;
 }
 
@@ -602,7 +606,8 @@ static int compile_when(struct compiler *c, struct node *node, const struct spec
     if (!condition)
         return nomem(c);
     if (when->type != YAML_MAP || when->count != 1 || when->items[1].type != YAML_SEQ)
-        return complain(c, when, "expected one field with a list of its values: {status: [failed]}");
+        return complain(c, when,
+                        "expected one field with a list of its values: {status: [failed]}");
     values = &when->items[1];
     condition->on = root_choice(c, when->items[0].text);
     if (!condition->on)

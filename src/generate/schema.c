@@ -5,7 +5,8 @@
 /* A field: a plain value, or one of the kinds with exactly its own keys. */
 static json_t *schema_of_field(void)
 {
-    json_t *plain = json_pack("{s:[s,s,s,s,s]}", "type", "string", "number", "boolean", "null", "array");
+    json_t *plain =
+        json_pack("{s:[s,s,s,s,s]}", "type", "string", "number", "boolean", "null", "array");
     json_t *any = json_pack("[o]", plain);
     const struct yaml_field *keys;
     const char *name;
@@ -16,8 +17,9 @@ static json_t *schema_of_field(void)
 
         json_object_set_new(properties, "kind", json_pack("{s:s}", "const", name));
         if (json_object_get(properties, "fields"))
-            json_object_set_new(properties, "fields",
-                                json_pack("{s:s,s:O}", "type", "object", "additionalProperties", field));
+            json_object_set_new(
+                properties, "fields",
+                json_pack("{s:s,s:O}", "type", "object", "additionalProperties", field));
         if (json_object_get(properties, "item"))
             json_object_set(properties, "item", field);
         json_decref(field);
@@ -43,8 +45,9 @@ int generate_schema(struct buf *out, struct err *err)
         !json_object_set_new(properties, "fields",
                              json_pack("{s:s,s:{s:s}}", "type", "object", "additionalProperties",
                                        "$ref", "#/$defs/field")) &&
-        !json_object_set_new(properties, "faults",
-                             json_pack("{s:s,s:O}", "type", "object", "additionalProperties", fault)) &&
+        !json_object_set_new(
+            properties, "faults",
+            json_pack("{s:s,s:O}", "type", "object", "additionalProperties", fault)) &&
         !json_object_update(schema, body) &&
         !json_object_set_new(schema, "$defs", json_pack("{s:O}", "field", field)))
         rc = json_print(schema, 2, out, err);

@@ -18,12 +18,15 @@ struct header {
     {.key = #key_, .kind = kind_, .at = offsetof(struct header, key_), __VA_ARGS__}
 
 const struct yaml_field template_keys[] = {
-    {.key = "$schema", .kind = YK_STR, .at = offsetof(struct header, schema),
+    {.key = "$schema",
+     .kind = YK_STR,
+     .at = offsetof(struct header, schema),
      .help = "address of the schema, for editors"},
     KEY(name, YK_STR, .required = true, .help = "what commands and references call it"),
     KEY(description, YK_STR, .help = "one line for people"),
     KEY(topic, YK_STR, .help = "where its events go; the name when left out"),
-    KEY(rate, YK_STR, .fallback = "1s", .help = "time between events or events per unit: 500ms, 2/s"),
+    KEY(rate, YK_STR, .fallback = "1s",
+        .help = "time between events or events per unit: 500ms, 2/s"),
     KEY(key, YK_STR, .help = "the field whose text becomes the record's key"),
     KEY(fields, YK_NODE, .required = true, .help = "the event's fields in the order written"),
     KEY(faults, YK_NODE, .help = "planted faults by name"),
@@ -168,7 +171,8 @@ static int template_load(struct generate_set *set, struct disk *disk, const char
     if (rc)
         return rc == ERR_CORRUPT ? ERR_INVALID : rc;
     if (doc.type != YAML_MAP)
-        return COMPLAIN(t, &doc, "a generator is an object with name, rate and fields"), ERR_INVALID;
+        return COMPLAIN(t, &doc, "a generator is an object with name, rate and fields"),
+               ERR_INVALID;
     if (yaml_bind(&doc, template_keys, &header, file, problems) ||
         template_header(set, t, &doc, &header, problems))
         return ERR_INVALID;
@@ -196,7 +200,8 @@ static int ref_bind(struct generate_set *set, struct template *t, struct node *n
     node->ref.target = target;
     node->ref.node = node_find(target->root, node->ref.field);
     if (!node->ref.node) {
-        COMPLAIN(t, node->source, "generator '%s' has no field '%s'", target->name, node->ref.field);
+        COMPLAIN(t, node->source, "generator '%s' has no field '%s'", target->name,
+                 node->ref.field);
         return ERR_INVALID;
     }
     if (node_is_time(node->ref.node) || node_is_array(node->ref.node) ||
@@ -335,7 +340,8 @@ static int fault_bind(struct compiler *c, const struct generate_options *options
     int rc;
 
     if (yaml->type != YAML_MAP)
-        return COMPLAIN(t, yaml, "fault '%s': expected its rate and effect", name->text), ERR_INVALID;
+        return COMPLAIN(t, yaml, "fault '%s': expected its rate and effect", name->text),
+               ERR_INVALID;
     if (yaml_bind(yaml, fault_keys, &spec, t->file, problems))
         return ERR_INVALID;
     if (spec.rate && parse_probability(spec.rate, &written))
@@ -344,7 +350,8 @@ static int fault_bind(struct compiler *c, const struct generate_options *options
         option_fault(options, t, name->text, (double)written * 0x1.0p-32) * 0x1.0p32);
     if (spec.repeat_within) {
         if (spec.fields || spec.values || spec.remove || spec.letter_case || t->repeat_within)
-            return COMPLAIN(t, name, "'repeat_within' stands alone, once in a generator"), ERR_INVALID;
+            return COMPLAIN(t, name, "'repeat_within' stands alone, once in a generator"),
+                   ERR_INVALID;
         t->repeat_below = fault.below;
         t->repeat_stream = stream_of(t, "", name->text);
         t->repeat_within = (uint64_t)spec.repeat_within;

@@ -1,4 +1,5 @@
-/* client.c - the producer: batches per partition, a queue of unanswered requests, and starting over.
+/* client.c - the producer: batches per partition, a queue of unanswered requests, and starting
+ * over.
  *
  * All unanswered requests stand in one queue in the order of their making. Whatever goes wrong on
  * the way (a connection, a leader that moved, a time-out) is cured in one way: close all
@@ -206,7 +207,8 @@ static int connect_one(const struct addrinfo *at, int *out)
         return ERR_IO;
     if (connect(fd, at->ai_addr, at->ai_addrlen) && errno != EINPROGRESS)
         goto fail;
-    if (wait_fd(fd, POLLOUT, IO_TIMEOUT_MS) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &bad, &len) || bad)
+    if (wait_fd(fd, POLLOUT, IO_TIMEOUT_MS) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &bad, &len) ||
+        bad)
         goto fail;
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -343,7 +345,8 @@ static void learn_node(struct producer *p, int32_t id, struct slice host, int po
     snprintf(node->host, sizeof(node->host), "%.*s", SLICE_ARG(host));
 }
 
-static int learn_partitions(struct producer *p, struct route *route, struct reader *r, struct err *err)
+static int learn_partitions(struct producer *p, struct route *route, struct reader *r,
+                            struct err *err)
 {
     int32_t count = get_count(r, 18);
 
@@ -803,7 +806,8 @@ int producer_send(struct producer *p, const char *topic, int32_t partition, int6
     lane = pick_lane(route, partition, key);
     if (!lane)
         return err_set(err, ERR_NOENT, "topic '%s' has no partition %d", topic, partition);
-    if (lane->builder.count && lane->builder.records.len + value.len + key.len + 64 > p->batch_bytes) {
+    if (lane->builder.count &&
+        lane->builder.records.len + value.len + key.len + 64 > p->batch_bytes) {
         rc = send_batch(p, route, lane, err);
         if (!key.ptr && partition < 0) {
             route->sticky = (route->sticky + 1) % route->count;

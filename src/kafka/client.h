@@ -1,10 +1,11 @@
-/* client.h - a producer to any Kafka broker, ours or another's, made for few threads and high rates.
+/* client.h - a producer to any Kafka broker, ours or another's, made for few threads and high
+ * rates.
  *
  * Records gather in one batch per partition (log/batch.h); full or old batches go out in Produce
  * requests of one batch each, several of them on their way at a time. The producer is idempotent
- * (KIP-98) and asks for acks=all: after a lost connection or a moved leader everything unanswered is
- * sent again in its order, and the broker drops what it had already taken. So a record handed over
- * is in the topic once after producer_flush returned 0, or the call says that it may not be.
+ * (KIP-98) and asks for acks=all: after a lost connection or a moved leader everything unanswered
+ * is sent again in its order, and the broker drops what it had already taken. So a record handed
+ * over is in the topic once after producer_flush returned 0, or the call says that it may not be.
  * Plain TCP; for TLS and SASL use librdkafka's clients.
  * Threads: a producer belongs to one thread at a time. Calls may block: worker.
  */

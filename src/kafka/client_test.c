@@ -44,15 +44,26 @@ static int start_broker(void **state)
     if (!mkdtemp(dir) || workers_new(&workers, "test", 2, 64, NULL))
         return -1;
     snprintf(path, sizeof(path), "%s/meta.db", dir);
-    if (meta_new(&meta, &(struct meta_options){.path = path, .disk = disk_system(),
-                                               .clock = clock_system(), .migrations = migrations}, NULL))
+    if (meta_new(&meta,
+                 &(struct meta_options){.path = path,
+                                        .disk = disk_system(),
+                                        .clock = clock_system(),
+                                        .migrations = migrations},
+                 NULL))
         return -1;
     snprintf(path, sizeof(path), "%s/kafka", dir);
-    if (broker_new(&broker, &(struct broker_options){.meta = meta, .disk = disk_system(),
-                                                     .clock = clock_system(), .workers = workers,
-                                                     .dir = path, .listeners = listeners,
-                                                     .listener_count = 2, .auto_create = true,
-                                                     .default_partitions = 3, .fsync = FSYNC_NEVER}, NULL))
+    if (broker_new(&broker,
+                   &(struct broker_options){.meta = meta,
+                                            .disk = disk_system(),
+                                            .clock = clock_system(),
+                                            .workers = workers,
+                                            .dir = path,
+                                            .listeners = listeners,
+                                            .listener_count = 2,
+                                            .auto_create = true,
+                                            .default_partitions = 3,
+                                            .fsync = FSYNC_NEVER},
+                   NULL))
         return -1;
     return broker_start(broker, NULL);
 }
@@ -73,9 +84,13 @@ static int open_producer(struct producer **out, int port, enum codec codec, size
     char bootstrap[64];
 
     snprintf(bootstrap, sizeof(bootstrap), "127.0.0.1:%d", port);
-    return producer_new(out, &(struct producer_options){.bootstrap = bootstrap, .clock = clock_system(),
-                                                        .codec = codec, .batch_bytes = batch_bytes,
-                                                        .timeout_ms = 20000}, err);
+    return producer_new(out,
+                        &(struct producer_options){.bootstrap = bootstrap,
+                                                   .clock = clock_system(),
+                                                   .codec = codec,
+                                                   .batch_bytes = batch_bytes,
+                                                   .timeout_ms = 20000},
+                        err);
 }
 
 /* Reads a partition whole: values must be the numbers that `seen` counts, rising when `rising`. */
@@ -160,7 +175,8 @@ static void every_record_arrives_once_in_each_codec(void **state)
         char name[32];
 
         snprintf(name, sizeof(name), "codec-%d", codec);
-        assert_int_equal(open_producer(&p, broker_port(broker, 0), (enum codec)codec, 4000, NULL), 0);
+        assert_int_equal(open_producer(&p, broker_port(broker, 0), (enum codec)codec, 4000, NULL),
+                         0);
         send_numbers(p, name, 0, 5000, true);
         assert_int_equal(producer_flush(p, NULL), 0);
         assert_int_equal(producer_stats(p).records, 5000);
@@ -184,8 +200,10 @@ static void mistakes_are_told_apart(void **state)
     assert_int_equal(open_producer(&p, broker_port(broker, 0), CODEC_NONE, 0, &err), 0);
     assert_int_equal(producer_send(p, "no/topic", -1, 0, (struct slice){0}, SLICE_LIT("x"), &err),
                      ERR_INVALID);
-    assert_int_equal(producer_send(p, "large", 7, 0, (struct slice){0}, SLICE_LIT("x"), &err), ERR_NOENT);
-    assert_int_equal(producer_send(p, "large", 0, 0, (struct slice){0}, slice_of(large, 4 << 20), &err), 0);
+    assert_int_equal(producer_send(p, "large", 7, 0, (struct slice){0}, SLICE_LIT("x"), &err),
+                     ERR_NOENT);
+    assert_int_equal(
+        producer_send(p, "large", 0, 0, (struct slice){0}, slice_of(large, 4 << 20), &err), 0);
     assert_int_equal(producer_flush(p, &err), ERR_LIMIT);
     producer_free(p);
     free(large);
