@@ -132,6 +132,36 @@ static void rows_land_in_their_partitions(void **state)
     real_deinit(r);
 }
 
+/* Goal: many partitions cost their rows, not a chunk each. Method: 90 partitions met in turn,
+ * over several chunks, two copies at a time: a file each, and every row in the right one. */
+static void many_partitions_are_sorted_and_written_in_turn(void **state)
+{
+    struct real real, *r = &real;
+    struct arena arena = {0};
+    struct lake_plan plan;
+
+    (void)state;
+    real_init(r);
+    create(r, EVERY_TYPE,
+           "{\"spec-id\":0,\"fields\":[{\"source-id\":3,\"field-id\":1000,\"name\":\"i\","
+           "\"transform\":\"identity\"}]}");
+    assert_int_equal(insert(r, "SELECT i::BIGINT AS id, (i % 90)::INT AS i, ['t' || i] AS l "
+                               "FROM range(9000) r(i)", 2), 90);
+    assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) || ' ' || count(DISTINCT l) "
+                                  "FROM t WHERE l[1] = 't' || id AND i = id % 90", NULL, 0, NULL),
+                        "9000 40495500 9000");
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    for (size_t i = 0; i < plan.file_count; i++) {
+        const struct lake_metric *m = lake_data_file_metric(&plan.files[i].entry.file, 3);
+
+        assert_int_equal(plan.files[i].entry.file.record_count, 100);
+        assert_memory_equal(m->lower.ptr, m->upper.ptr, 4);
+        assert_memory_equal(m->lower.ptr, &plan.files[i].entry.file.partition[0].i, 4);
+    }
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
 static void evolved_columns_are_found_by_id(void **state)
 {
     struct real real, *r = &real;
@@ -266,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_with_its_metrics),
         cmocka_unit_test(rows_land_in_their_partitions),
+        cmocka_unit_test(many_partitions_are_sorted_and_written_in_turn),
         cmocka_unit_test(evolved_columns_are_found_by_id),
         cmocka_unit_test(a_null_in_a_required_column_is_refused),
         cmocka_unit_test(merging_changes_no_row),

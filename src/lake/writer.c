@@ -1,8 +1,9 @@
 /* writer.c - rows to data files. See writer.h.
  *
- * Each partition gathers its rows in a chunk of its own; full chunks go to its running COPY. When
- * as many copies run as may, further partitions keep their chunks until the cut, or until too many
- * rows wait: then the largest of them is written out whole.
+ * The first partitions of an epoch, as many as COPYs may run, gather their rows in a chunk each;
+ * full chunks go to the running COPY. Rows of further partitions lie mixed in the overflow, which
+ * costs their own bytes and no more. At the cut, or when too many wait, they are sorted by partition
+ * and written in turn.
  */
 #include "lake/writer.h"
 
@@ -10,7 +11,7 @@
 #include "lake/lake_int.h"
 
 #define OPEN_MAX_DEFAULT 16
-#define WAITING_ROWS_MAX (1 << 18)
+#define OVERFLOW_MAX     (1 << 18) /* rows */
 #define PATH_VALUE_MAX   200 /* bytes of a partition value in a path */
 
 struct part {
@@ -18,11 +19,20 @@ struct part {
     char *key;                 /* the partition's part of the path, "" when there is none */
     uint64_t hash;
     struct part *next;
+    bool admitted;             /* one of those with a chunk and a copy of their own */
+    uint32_t index;            /* while the overflow is sorted: place from 1 */
     duckdb_data_chunk filling; /* or NULL */
     idx_t filled;
-    struct vec_batch waiting;  /* full chunks */
     struct vec_copy *copy;     /* or NULL */
     char *local, *location;    /* of the running copy */
+};
+
+/* Rows of many partitions, with the owner of each. */
+struct overflow {
+    struct vec_batch chunks;
+    struct part **owners; /* vec_chunk_rows() per chunk */
+    size_t cap;           /* of owners */
+    idx_t filled;         /* of the last chunk */
 };
 
 /* Where a partition field's source lies: column, then struct children. */
@@ -50,10 +60,11 @@ struct lake_writer {
     struct lake_data_file *done;
     size_t done_count, done_cap;
     const char *field_ids, *codec;
-    int level, open_max, open, serial;
+    int level, open_max, admitted, serial;
     int64_t target_bytes, rows, done_bytes;
     struct part *parts[256];
-    size_t part_count, waiting_rows;
+    size_t part_count;
+    struct overflow overflow;
     duckdb_selection_vector sel;
 };
 
@@ -316,9 +327,8 @@ bool lake_writer_fits(const struct lake_writer *w, const struct lake_metadata *m
     return true;
 }
 
-static void part_close(struct lake_writer *w, struct part *part)
+static void part_close(struct part *part)
 {
-    w->open -= part->copy != NULL;
     vec_copy_free(part->copy);
     part->copy = NULL;
     free(part->local);
@@ -333,11 +343,12 @@ void lake_writer_free(struct lake_writer *w)
     for (size_t i = 0; i < COUNT_OF(w->parts); i++)
         for (struct part *p = w->parts[i], *next; p; p = next) {
             next = p->next;
-            part_close(w, p);
+            part_close(p);
             if (p->filling)
                 duckdb_destroy_data_chunk(&p->filling);
-            vec_batch_deinit(&p->waiting);
         }
+    vec_batch_deinit(&w->overflow.chunks);
+    free(w->overflow.owners);
     for (size_t i = 0; i < w->done_count; i++) /* never handed out: nobody's */
         lake_remove_files(w->lake, &w->done[i].path, 1);
     if (w->sel)
@@ -424,10 +435,9 @@ static int part_open(struct lake_writer *w, struct part *part, struct err *err)
     options = copy_options(w, part->local, (const char *)select.ptr);
     rc = rc ? rc : vec_copy_new(&part->copy, w->db, w->spec->field_count ? &w->columns : &w->input,
                                 &options, err);
-    w->open += rc == 0;
     buf_deinit(&select);
     if (rc)
-        part_close(w, part);
+        part_close(part);
     return rc;
 }
 
@@ -440,7 +450,7 @@ static int part_finish(struct lake_writer *w, struct part *part, struct err *err
     if (!rc)
         rc = take_file(w, part->location, part->local, part->values, &result, &w->done_arena,
                        &file, err);
-    part_close(w, part);
+    part_close(part);
     if (rc)
         return rc;
     if (w->done_count == w->done_cap) {
@@ -471,47 +481,19 @@ static int part_push(struct lake_writer *w, struct part *part, struct vec_batch 
     return rc;
 }
 
-static int part_write_waiting(struct lake_writer *w, struct part *part, struct err *err)
+/* Takes the chunk. */
+static int part_push_chunk(struct lake_writer *w, struct part *part, duckdb_data_chunk chunk,
+                           struct err *err)
 {
-    int64_t rows = part->waiting.rows;
-    int rc = part_push(w, part, &part->waiting, err);
+    struct vec_batch batch = {0};
+    int rc = vec_batch_add(&batch, chunk);
 
-    w->waiting_rows -= rc ? 0 : (size_t)rows;
-    return rc;
-}
-
-/* Writes out the partition with most rows waiting, whole. */
-static int write_largest(struct lake_writer *w, struct err *err)
-{
-    struct part *largest = NULL;
-    int rc;
-
-    for (size_t i = 0; i < COUNT_OF(w->parts); i++)
-        for (struct part *p = w->parts[i]; p; p = p->next)
-            if (!p->copy && p->waiting.rows && (!largest || p->waiting.rows > largest->waiting.rows))
-                largest = p;
-    if (!largest)
-        return 0;
-    rc = part_write_waiting(w, largest, err);
-    return rc ? rc : largest->copy ? part_finish(w, largest, err) : 0;
-}
-
-static int part_add_chunk(struct lake_writer *w, struct part *part,
-                          duckdb_data_chunk chunk /* take */, struct err *err)
-{
-    idx_t rows = duckdb_data_chunk_get_size(chunk);
-    int rc;
-
-    if (vec_batch_add(&part->waiting, chunk)) {
+    if (rc) {
         duckdb_destroy_data_chunk(&chunk);
         return nomem(err);
     }
-    w->waiting_rows += rows;
-    if (part->copy || w->open < w->open_max)
-        return part_write_waiting(w, part, err);
-    rc = 0;
-    while (!rc && w->waiting_rows > WAITING_ROWS_MAX)
-        rc = write_largest(w, err);
+    rc = part_push(w, part, &batch, err);
+    vec_batch_deinit(&batch);
     return rc;
 }
 
@@ -522,9 +504,16 @@ static int part_flush_filling(struct lake_writer *w, struct part *part, struct e
     if (!chunk)
         return 0;
     part->filling = NULL;
-    duckdb_data_chunk_set_size(chunk, part->filled);
     part->filled = 0;
-    return part_add_chunk(w, part, chunk, err);
+    return part_push_chunk(w, part, chunk, err);
+}
+
+/* All that the partition gathered becomes a file. */
+static int part_end(struct lake_writer *w, struct part *part, struct err *err)
+{
+    int rc = part_flush_filling(w, part, err);
+
+    return rc ? rc : part->copy ? part_finish(w, part, err) : 0;
 }
 
 /* `count` rows of `chunk`, by the selection, to the end of what the partition gathers. */
@@ -555,6 +544,131 @@ static int part_add_rows(struct lake_writer *w, struct part *part, duckdb_data_c
         }
     }
     return 0;
+}
+
+static bool part_admit(struct lake_writer *w, struct part *part)
+{
+    if (!part->admitted && w->admitted < w->open_max) {
+        part->admitted = true;
+        w->admitted++;
+    }
+    return part->admitted;
+}
+
+/* Room for at least one more row in the overflow's last chunk. */
+static int overflow_room(struct lake_writer *w, struct err *err)
+{
+    struct overflow *o = &w->overflow;
+    duckdb_data_chunk chunk;
+
+    if (o->chunks.count && o->filled < vec_chunk_rows())
+        return 0;
+    if ((o->chunks.count + 1) * vec_chunk_rows() > o->cap) {
+        size_t cap = (o->chunks.count * 2 + 8) * vec_chunk_rows();
+        struct part **owners = realloc(o->owners, cap * sizeof(*owners));
+
+        if (!owners)
+            return nomem(err);
+        o->owners = owners;
+        o->cap = cap;
+    }
+    chunk = vec_chunk_new(&w->columns);
+    if (!chunk)
+        return nomem(err);
+    if (vec_batch_add(&o->chunks, chunk)) {
+        duckdb_destroy_data_chunk(&chunk);
+        return nomem(err);
+    }
+    o->filled = 0;
+    return 0;
+}
+
+static size_t overflow_rows(const struct lake_writer *w)
+{
+    const struct overflow *o = &w->overflow;
+
+    return o->chunks.count ? (o->chunks.count - 1) * vec_chunk_rows() + o->filled : 0;
+}
+
+/* `count` rows of `chunk`, by the selection. */
+static int overflow_add(struct lake_writer *w, struct part *part, duckdb_data_chunk chunk,
+                        idx_t count, struct err *err)
+{
+    struct overflow *o = &w->overflow;
+    idx_t done = 0;
+
+    while (done < count) {
+        int rc = overflow_room(w, err);
+        idx_t room = vec_chunk_rows() - o->filled;
+        idx_t more = count - done < room ? count - done : room;
+        duckdb_data_chunk last;
+
+        if (rc)
+            return rc;
+        last = o->chunks.chunks[o->chunks.count - 1];
+        for (idx_t i = 0; i < w->columns.count; i++)
+            duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, i),
+                                   duckdb_data_chunk_get_vector(last, i), w->sel, done + more,
+                                   done, o->filled);
+        for (idx_t i = 0; i < more; i++)
+            o->owners[overflow_rows(w) + i] = part;
+        o->filled += more;
+        duckdb_data_chunk_set_size(last, o->filled);
+        done += more;
+    }
+    return 0;
+}
+
+/* The rows of one partition, in their order, chunk by chunk, into a file. */
+static int overflow_write_part(struct lake_writer *w, struct part *part, const uint32_t *rows,
+                               size_t count, struct err *err)
+{
+    sel_t *sel = duckdb_selection_vector_get_data_ptr(w->sel);
+    idx_t per_chunk = vec_chunk_rows();
+    int rc = 0;
+
+    for (size_t i = 0; i < count && !rc;) {
+        size_t chunk = rows[i] / per_chunk;
+        idx_t taken = 0;
+
+        for (; i < count && rows[i] / per_chunk == chunk; i++)
+            sel[taken++] = (sel_t)(rows[i] % per_chunk);
+        rc = part_add_rows(w, part, w->overflow.chunks.chunks[chunk], taken, err);
+    }
+    return rc ? rc : part_end(w, part, err);
+}
+
+/* Counting sort by owner, in order of appearance, then one file after the other. */
+static int overflow_write(struct lake_writer *w, struct err *err)
+{
+    size_t rows = overflow_rows(w), parts = 0;
+    uint32_t *order = calloc(rows + 1, sizeof(*order)), *ends = calloc(rows + 2, sizeof(*ends));
+    struct part **list = calloc(rows + 1, sizeof(*list)), **owners = w->overflow.owners;
+    int rc = order && ends && list ? 0 : nomem(err);
+
+    for (size_t i = 0; i < rows && !rc; i++) {
+        if (!owners[i]->index) {
+            list[parts++] = owners[i];
+            owners[i]->index = (uint32_t)parts;
+        }
+        ends[owners[i]->index]++;
+    }
+    for (size_t p = 1; p <= parts; p++)
+        ends[p] += ends[p - 1];
+    for (size_t i = 0; i < rows && !rc; i++) /* ends[p - 1] walks from p's start to its end */
+        order[ends[owners[i]->index - 1]++] = (uint32_t)i;
+    for (size_t p = 0; p < parts; p++) {
+        size_t start = p ? ends[p - 1] : 0;
+
+        rc = rc ? rc : overflow_write_part(w, list[p], order + start, ends[p] - start, err);
+        list[p]->index = 0;
+    }
+    free(order);
+    free(ends);
+    free(list);
+    vec_batch_clear(&w->overflow.chunks);
+    w->overflow.filled = 0;
+    return rc;
 }
 
 static bool row_valid(duckdb_vector vector, idx_t row)
@@ -780,8 +894,8 @@ static int route_chunk(struct lake_writer *w, duckdb_data_chunk chunk /* take */
         owner[i] = part;
         one &= rc || owner[i] == owner[0];
     }
-    if (!rc && rows && one && !owner[0]->filled) {
-        rc = part_add_chunk(w, owner[0], chunk, err);
+    if (!rc && rows && one && part_admit(w, owner[0]) && !owner[0]->filled) {
+        rc = part_push_chunk(w, owner[0], chunk, err);
         chunk = NULL;
         rows = 0;
     }
@@ -796,8 +910,11 @@ static int route_chunk(struct lake_writer *w, duckdb_data_chunk chunk /* take */
                 sel[count++] = (sel_t)k;
                 owner[k] = NULL;
             }
-        rc = part_add_rows(w, part, chunk, count, err);
+        rc = part_admit(w, part) ? part_add_rows(w, part, chunk, count, err)
+                                 : overflow_add(w, part, chunk, count, err);
     }
+    if (!rc && overflow_rows(w) > OVERFLOW_MAX)
+        rc = overflow_write(w, err);
     if (chunk)
         duckdb_destroy_data_chunk(&chunk);
     free(owner);
@@ -887,26 +1004,21 @@ int64_t lake_writer_bytes(const struct lake_writer *w)
     for (size_t i = 0; i < COUNT_OF(w->parts); i++)
         for (struct part *p = w->parts[i]; p; p = p->next)
             bytes += p->copy ? vec_copy_bytes(p->copy) : 0;
-    return bytes + (int64_t)w->waiting_rows * 16;
+    return bytes + (int64_t)(overflow_rows(w) * w->columns.count * 8);
 }
 
-/* Running copies first, so that their places are free for those that waited. */
+/* Running copies first: then the overflow's turn by turn do not add to them. */
 static int finish_all(struct lake_writer *w, struct err *err)
 {
     int rc = 0;
 
-    for (int running = 1; running >= 0; running--)
-        for (size_t i = 0; i < COUNT_OF(w->parts); i++)
-            for (struct part *p = w->parts[i]; p && !rc; p = p->next) {
-                if ((p->copy != NULL) != running)
-                    continue;
-                rc = part_flush_filling(w, p, err);
-                if (!rc && p->waiting.count)
-                    rc = part_write_waiting(w, p, err);
-                if (!rc && p->copy)
-                    rc = part_finish(w, p, err);
-            }
-    return rc;
+    for (size_t i = 0; i < COUNT_OF(w->parts); i++)
+        for (struct part *p = w->parts[i]; p && !rc; p = p->next) {
+            rc = part_end(w, p, err);
+            p->admitted = false;
+        }
+    w->admitted = 0;
+    return rc ? rc : overflow_write(w, err);
 }
 
 int lake_writer_cut(struct lake_writer *w, struct arena *arena, struct lake_data_file **files,
