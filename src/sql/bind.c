@@ -15,7 +15,11 @@ _Noreturn void bind_fail(struct binder *b, int code, struct sql_pos pos, const c
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    b->rc = err_set(b->err, code, "line %u, column %u: %s", pos.line, pos.column, text);
+    if (b->view)
+        b->rc = err_set(b->err, code, "line %u, column %u: %s (line %u of the view `%s`)",
+                        b->view_pos.line, b->view_pos.column, text, pos.line, b->view);
+    else
+        b->rc = err_set(b->err, code, "line %u, column %u: %s", pos.line, pos.column, text);
     longjmp(b->fail, 1);
 }
 
@@ -41,6 +45,21 @@ void *bind_array(struct binder *b, size_t count, size_t size)
     if (!ptr)
         bind_nomem(b);
     return ptr;
+}
+
+bool bind_view_enter(struct binder *b, const char *view, struct sql_pos pos)
+{
+    if (b->view || !view)
+        return false;
+    b->view = view;
+    b->view_pos = pos;
+    return true;
+}
+
+void bind_view_leave(struct binder *b, bool outermost)
+{
+    if (outermost)
+        b->view = NULL;
 }
 
 void bind_enter(struct binder *b, struct sql_pos pos)

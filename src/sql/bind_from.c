@@ -118,13 +118,17 @@ static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
     struct sql_bound *query;
     struct bound_source *source;
     const char *where = b->aggregates_in;
+    bool outermost;
 
     bind_enter(b, pos);
+    outermost = bind_view_enter(b, view->name, pos);
     b->aggregates_in = NULL;
     query = bind_query(b, NULL, view->view);
     b->aggregates_in = where;
+    bind_view_leave(b, outermost);
     bind_leave(b);
     source = query_source(b, pos, query);
+    source->view = view->name;
     for (size_t i = 0; i < view->view_column_count && i < source->column_count; i++)
         source->columns[i].name = view->view_columns[i];
     return source;

@@ -110,6 +110,7 @@ struct bound_source {
     struct sql_pos pos;
     int number;        /* printed as t<number> */
     const char *alias; /* what the query calls it; NULL: nothing */
+    const char *view;  /* QUERY: the view it comes from, or NULL */
     struct bound_column *columns;
     size_t column_count;
     const struct sql_table *table;
@@ -200,6 +201,8 @@ struct binder {
     size_t table_count, table_cap;
     bool in_aggregate, saw_aggregate, saw_window;
     const char *aggregates_in; /* where aggregates are not allowed: "WHERE" */
+    const char *view;          /* the outermost view whose text is being looked at; or NULL */
+    struct sql_pos view_pos;   /* and where the statement names it: errors stand there */
     jmp_buf fail;
 };
 
@@ -249,6 +252,10 @@ struct bound_source *bind_from(struct binder *b, struct scope *scope, const stru
 struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
                                 const struct sql_table **table);
 void scope_add(struct binder *b, struct scope *scope, struct bound_source *source);
+
+/* Enters the text of a view, where positions of the statement mean nothing; true: the outermost. */
+bool bind_view_enter(struct binder *b, const char *view, struct sql_pos pos);
+void bind_view_leave(struct binder *b, bool outermost);
 
 /* bind_query.c */
 /* SELECT over `query` that gives its columns the types and names of `outputs`. */

@@ -46,9 +46,13 @@ static void check_source(struct binder *b, struct plan *plan, const struct bound
             if (source->computed[i])
                 check_expr(b, source->computed[i]);
         return;
-    case SOURCE_QUERY:
+    case SOURCE_QUERY: {
+        bool outermost = bind_view_enter(b, source->view, source->pos);
+
         check_query(b, plan, source->query);
+        bind_view_leave(b, outermost);
         return;
+    }
     case SOURCE_UNNEST:
         check_expr(b, source->array);
         return;

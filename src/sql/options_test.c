@@ -1,0 +1,132 @@
+/* Options are known by name, kind and value; what is wrong is told with the nearest right one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "sql/sql.h"
+
+static const struct {
+    const char *with; /* between WITH ( and ) */
+    const char *error;
+} cases[] = {
+    {"'connector'='kafka','topic'='t','properties.bootstrap.servers'='localhost:9092','format'='json',"
+     "'scan.startup.mode'='earliest-offset','json.ignore-parse-errors'='true',"
+     "'json.timestamp-format.standard'='ISO-8601','properties.group.id'='g',"
+     "'scan.topic-partition-discovery.interval'='10 s'",
+     NULL},
+    {"'connector'='kafka','topic'='t','json.fail-on-missing-field'='false'", NULL},
+    {"'connector'='kafka','topic'='t','key.format'='json','key.fields'='a','value.format'='json',"
+     "'value.json.ignore-parse-errors'='true'",
+     NULL},
+    {"'write.format.default'='parquet'", NULL}, /* a catalog's own table */
+    {"'conector'='kafka'", "line 1, column 30: unknown option 'conector'; did you mean 'connector'?"},
+    {"'connector'='kafak'", "line 1, column 42: unknown connector 'kafak'; did you mean 'kafka'?"},
+    {"'connector'='kafka','topci'='t'",
+     "line 1, column 50: unknown option 'topci'; did you mean 'topic'?"},
+    {"'connector'='kafka','format'='jsno'",
+     "line 1, column 59: unknown format 'jsno'; did you mean 'json'?"},
+    {"'connector'='kafka','format'='json','json.ignore-parse-error'='true'",
+     "line 1, column 66: unknown option 'json.ignore-parse-error'; did you mean "
+     "'json.ignore-parse-errors'?"},
+    {"'connector'='kafka','scan.startup.mode'='earliest'",
+     "line 1, column 70: 'scan.startup.mode' = 'earliest': one of "
+     "earliest-offset|latest-offset|group-offsets|timestamp|specific-offsets"},
+    {"'connector'='kafka','scan.startup.mode'='earliest-ofset'",
+     "line 1, column 70: 'scan.startup.mode' = 'earliest-ofset': no such value; did you mean "
+     "'earliest-offset'?"},
+    {"'connector'='kafka','scan.startup.mode'='timestamp'",
+     "line 1, column 50: scan.startup.mode = timestamp needs the option "
+     "'scan.startup.timestamp-millis'"},
+    {"'connector'='kafka','json.ignore-parse-errors'='yes'",
+     "line 1, column 77: 'json.ignore-parse-errors' takes true or false, not 'yes'"},
+    {"'connector'='kafka','topic'='a','topic'='b'",
+     "line 1, column 62: option 'topic' stands twice"},
+    {"'connector'='datagen','rows-per-second'='x'",
+     "line 1, column 70: 'rows-per-second' takes a whole number, not 'x'"},
+    {"'connector'='datagen','fields.a.kind'='random'",
+     "line 1, column 42: the connector 'datagen' is not built yet"},
+    {"'connector'='datagen','fields.a.kid'='random'",
+     "line 1, column 52: unknown option 'fields.a.kid'; did you mean 'fields.#.kind'?"},
+    {"'connector'='kafka','topic'='t','format'='avro-confluent'",
+     "line 1, column 71: the format 'avro-confluent' is not built yet"},
+};
+
+static void options_are_checked_by_name_kind_and_value(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena = {0};
+        struct sql_statement *statement;
+        struct err err = {0};
+        const char *text =
+            arena_printf(&arena, "CREATE TABLE t (a INT) WITH (%s)", cases[i].with);
+        int rc;
+
+        if (sql_parse_statement(slice_str(text), &arena, &statement, &err))
+            fail_msg("%s", err.text);
+        rc = sql_options_check(&statement->create_table->options, statement->pos, &err);
+        if (!cases[i].error && rc)
+            fail_msg("%s: %s", cases[i].with, err.text);
+        if (cases[i].error)
+            assert_string_equal(err.text, cases[i].error);
+        arena_deinit(&arena);
+    }
+}
+
+static const struct {
+    const char *with, *error;
+} catalogs[] = {
+    {"'type'='iceberg','catalog-type'='rest','uri'='http://localhost:8181/api/catalog',"
+     "'warehouse'='polariscatalog','credential'='root:secret','scope'='PRINCIPAL_ROLE:ALL'",
+     NULL},
+    {"'type'='iceberg','warehuose'='w'",
+     "line 1, column 41: unknown option 'warehuose'; did you mean 'warehouse'?"},
+    {"'type'='icebreg'", "line 1, column 31: unknown catalog type 'icebreg'; did you mean 'iceberg'?"},
+    {"'type'='hive'", "line 1, column 31: the catalog type 'hive' is not built yet"},
+    {"'uri'='x'", "line 1, column 1: a catalog needs the option 'type'"},
+};
+
+static void catalog_options_are_checked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(catalogs); i++) {
+        struct arena arena = {0};
+        struct sql_statement *statement;
+        struct err err = {0};
+        const char *text = arena_printf(&arena, "CREATE CATALOG c WITH (%s)", catalogs[i].with);
+        int rc;
+
+        assert_int_equal(sql_parse_statement(slice_str(text), &arena, &statement, &err), 0);
+        rc = sql_catalog_options_check(&statement->create_catalog->options, statement->pos, &err);
+        if (!catalogs[i].error && rc)
+            fail_msg("%s", err.text);
+        if (catalogs[i].error)
+            assert_string_equal(err.text, catalogs[i].error);
+        arena_deinit(&arena);
+    }
+}
+
+static void the_nearest_name_is_near(void **state)
+{
+    static const char *const known[] = {"amount", "currency", "created_at", "id"};
+
+    (void)state;
+    assert_string_equal(sql_nearest("amuont", known, COUNT_OF(known)), "amount");
+    assert_string_equal(sql_nearest("Currency", known, COUNT_OF(known)), "currency");
+    assert_string_equal(sql_nearest("createdat", known, COUNT_OF(known)), "created_at");
+    assert_null(sql_nearest("zebra", known, COUNT_OF(known)));
+    assert_null(sql_nearest("x", known, COUNT_OF(known)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_are_checked_by_name_kind_and_value),
+        cmocka_unit_test(catalog_options_are_checked),
+        cmocka_unit_test(the_nearest_name_is_near),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
