@@ -101,7 +101,11 @@ static int stat_set(struct vec_stat *stat, struct slice key, struct slice value,
     int64_t number = -1;
 
     if (slice_is(key, "min") || slice_is(key, "max")) {
-        const char *text = arena_cstr(arena, value);
+        const char *text = NULL;
+
+        if (value.len && memchr(value.ptr, '\0', value.len))
+            return 0; /* the text would end early, and a bound that is too low loses rows */
+        text = arena_cstr(arena, value);
 
         if (!text)
             return ERR_NOMEM;
