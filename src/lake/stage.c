@@ -138,7 +138,7 @@ static bool same_partition(const struct lake_data_file *a, const struct lake_dat
 
 /* For the summary: how many partitions the added files touch. Counted for the first thousand. */
 static int64_t count_partitions(const struct lake_data_file *files, size_t count,
-                                const struct lake_type *types)
+                                int32_t spec_id, const struct lake_type *types)
 {
     int64_t partitions = 0;
 
@@ -146,6 +146,8 @@ static int64_t count_partitions(const struct lake_data_file *files, size_t count
     for (size_t i = 0; i < count; i++) {
         size_t k = 0;
 
+        if (files[i].spec_id != spec_id)
+            continue;
         while (k < i && !same_partition(&files[i], &files[k], types))
             k++;
         partitions += k == i;
@@ -185,7 +187,8 @@ static int write_added(struct lake_staged *s, const struct lake_metadata *base,
         rc = rc ? rc : partition_types(base, &base->specs[k], &s->arena, &types, err);
         rc = rc ? rc : lines_add(&s->added, &s->arena, &line);
         if (!rc)
-            s->added_partitions += count_partitions(change->added, change->added_count, types);
+            s->added_partitions += count_partitions(change->added, change->added_count,
+                                                    base->specs[k].id, types);
     }
     if (!rc && s->added_files != (int64_t)change->added_count)
         rc = err_set(err, ERR_INVALID, "a data file names a partition spec the table lacks");

@@ -192,6 +192,23 @@ static void evolved_columns_are_found_by_id(void **state)
     real_deinit(r);
 }
 
+/* C text ends at a NUL; a bound cut there would lie below the value and prune its file. */
+static void texts_with_a_nul_are_not_pruned_away(void **state)
+{
+    struct real real, *r = &real;
+    struct lake_value z = {.bytes = SLICE_LIT("a\0z")};
+    struct lake_predicate p = {11, LAKE_OP_EQ, &z, 1};
+
+    (void)state;
+    real_init(r);
+    create(r, EVERY_TYPE, NULL);
+    insert(r, "SELECT 1::BIGINT AS id, 'a' || chr(0) || 'z' AS s", 0);
+    assert_string_equal(answer(r, "SELECT count(*) FROM t WHERE s = 'a' || chr(0) || 'z'", &p, 1,
+                               NULL),
+                        "1");
+    real_deinit(r);
+}
+
 static void a_null_in_a_required_column_is_refused(void **state)
 {
     struct real real, *r = &real;
@@ -298,6 +315,7 @@ int main(void)
         cmocka_unit_test(rows_land_in_their_partitions),
         cmocka_unit_test(many_partitions_are_sorted_and_written_in_turn),
         cmocka_unit_test(evolved_columns_are_found_by_id),
+        cmocka_unit_test(texts_with_a_nul_are_not_pruned_away),
         cmocka_unit_test(a_null_in_a_required_column_is_refused),
         cmocka_unit_test(merging_changes_no_row),
         cmocka_unit_test(orphans_are_removed_and_nothing_else),
