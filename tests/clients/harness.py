@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -65,17 +64,26 @@ def yaml(value):
     return "".join(f"{key}: {json.dumps(item)}\n" for key, item in value.items())
 
 
+running = []  # what a failed test shows the output of
+
+
 class Tarn:
     """One project folder and the process that runs it."""
 
-    def __init__(self, streams=None, settings=None, ports=None, directory=None):
+    def __init__(self, streams=None, settings=None, ports=None, directory=None, example=None):
         """`streams`: {"name.sql": text}, where @KAFKA@, @S3@ and @CATALOG@ become the ports.
-        `settings`: sections laid over the generated tarn.yaml."""
+        `settings`: sections laid over the generated tarn.yaml.
+        `example`: a copy of a project of examples/ instead, as it is; `ports` are those it names."""
         self.made = directory is None
         self.dir = directory or tempfile.mkdtemp(prefix="tarn-test-")
         self.kafka, self.s3, self.catalog = ports or free_ports(3)
         self.process = None
         self.starts = 0
+        self.ports = [self.kafka, self.s3, self.catalog]
+        if example:
+            shutil.copytree(os.path.join(ROOT, "examples", example), self.dir, dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns(".tarn"))
+            return
         config = {
             "version": 1,
             "name": "test",
@@ -108,6 +116,14 @@ class Tarn:
             out.write(text)
         return path
 
+    def without_generators(self):
+        """The project no longer makes up events, from its next start on."""
+        path = os.path.join(self.dir, "tarn.yaml")
+        with open(path) as text:
+            lines = text.read().splitlines(keepends=True)
+        with open(path, "w") as out:
+            out.writelines(line for line in lines if not line.startswith("  run:"))
+
     # ---- the process ----
 
     @property
@@ -115,10 +131,13 @@ class Tarn:
         return os.path.join(self.dir, "output.txt")
 
     def start(self, timeout=20):
-        """Returns once every port answers: the seconds it took."""
+        """Returns once every port answers and tarn says so: the seconds it took."""
         began = time.monotonic()
         self.starts += 1
+        if self not in running:
+            running.append(self)
         with open(self.output, "ab") as out:
+            before = out.tell()
             out.write(f"---- start {self.starts}\n".encode())
             out.flush()
             self.process = subprocess.Popen([PROGRAM, "up", self.dir], stdin=subprocess.DEVNULL,
@@ -131,7 +150,16 @@ class Tarn:
                 if time.monotonic() - began > timeout:
                     raise AssertionError(f"port {port} does not answer:\n" + self.tail())
                 time.sleep(0.01)
+        while b" is up after " not in self.said_since(before):
+            if time.monotonic() - began > timeout:
+                raise AssertionError("it answers but does not say that it is up:\n" + self.tail())
+            time.sleep(0.005)
         return time.monotonic() - began
+
+    def said_since(self, position):
+        with open(self.output, "rb") as text:
+            text.seek(position)
+            return text.read()
 
     def kill(self):
         """kill -9: no handler runs, nothing is flushed by the program."""
@@ -157,6 +185,8 @@ class Tarn:
 
     def close(self):
         """Stops and removes everything."""
+        if self in running:
+            running.remove(self)
         try:
             if not self.alive() and self.process is not None and self.process.returncode not in (0, -9):
                 raise AssertionError(f"tarn died with status {self.process.returncode}:\n" + self.tail())
@@ -269,7 +299,7 @@ def duckdb_connection(tarn, path="/api/catalog", name="lake"):
 # ---- tests ----
 
 class ClientTest(unittest.TestCase):
-    """One tarn for all tests of a class. What it printed is shown when one of them fails."""
+    """One tarn for all tests of a class."""
 
     streams = None
     settings = None
@@ -279,10 +309,3 @@ class ClientTest(unittest.TestCase):
         cls.tarn = Tarn(cls.streams, cls.settings)
         cls.addClassCleanup(cls.tarn.close)
         cls.tarn.start()
-
-    def run(self, result=None):
-        before = len(result.failures) + len(result.errors)
-        super().run(result)
-        if len(result.failures) + len(result.errors) > before:
-            print(f"---- tarn said, before {self.id()} failed:\n{self.tarn.tail()}", file=sys.stderr)
-        return result

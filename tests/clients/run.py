@@ -38,11 +38,21 @@ class Result(unittest.TextTestResult):
 
     def addError(self, test, err):
         unittest.TestResult.addError(self, test, err)
-        self.stream.writeln(f"FAIL  {test.id()}")
+        self.failed(test)
 
     def addFailure(self, test, err):
         unittest.TestResult.addFailure(self, test, err)
-        self.say("FAIL", test)
+        self.failed(test)
+
+    def addSubTest(self, test, subtest, err):
+        unittest.TestResult.addSubTest(self, test, subtest, err)
+        if err is not None:
+            self.failed(subtest)
+
+    def failed(self, test):
+        self.stream.writeln(f"FAIL  {test.id()}")
+        for tarn in sys.modules["harness"].running:
+            self.stream.writeln("---- what tarn said:\n" + tarn.tail())
 
 
 def run_one(path, names):
