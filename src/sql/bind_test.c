@@ -186,7 +186,8 @@ static const struct {
     const char *insert, *plan; /* DuckDB's text, or the error */
 } plans[] = {
     {"INSERT INTO customers SELECT id, UPPER(cur) FROM charges WHERE n = 1",
-     "SELECT t3.c0 AS \"id\", t3.c1 AS \"name\" FROM (SELECT t1.\"id\", flink_upper(t1.\"cur\") FROM "
+     "SELECT t3.c0 AS \"id\", CASE WHEN t3.c1 IS NULL THEN error('column `name` of `customers` is "
+     "NOT NULL') ELSE t3.c1 END AS \"name\" FROM (SELECT t1.\"id\", flink_upper(t1.\"cur\") FROM "
      "(SELECT *, flink_to_bigint(CAST(flink_dec_mul_2(t2.\"amount\", CAST(100 AS INTEGER), 29) AS "
      "DECIMAL(29,2))) AS \"cents\" FROM feed AS t2) AS t1 WHERE (t1.\"n\" = CAST(1 AS INTEGER))) AS "
      "t3(c0, c1)"},

@@ -165,6 +165,18 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
     return from;
 }
 
+/* A value that may be null, for a column that may not. */
+static struct bound_expr *not_null(struct binder *b, struct bound_expr *value, const char *column,
+                                   const char *table)
+{
+    const char *text =
+        arena_printf(b->arena, "column `%s` of `%s` is NOT NULL", column, table);
+
+    if (!text)
+        bind_nomem(b);
+    return bind_function2(b, value->pos, "$NOT_NULL", value, bound_text(b, value->pos, text));
+}
+
 /* The query's columns in the target's order, converted to its types. */
 static void fit_target(struct binder *b, struct plan *plan, const struct sql_table *table)
 {
@@ -192,6 +204,10 @@ static void fit_target(struct binder *b, struct plan *plan, const struct sql_tab
     plan->out->outputs = outputs;
     plan->out->output_count = count;
     plan->bound = bind_outputs(b, plan->bound, from, outputs, count);
+    for (size_t i = 0; i < count; i++)
+        if (!outputs[i].type->nullable && plan->bound->items[i]->type->nullable)
+            plan->bound->items[i] =
+                not_null(b, plan->bound->items[i], outputs[i].name, table->name);
 }
 
 static const char *feed(void *arg, const struct sql_table *table)
