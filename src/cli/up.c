@@ -45,11 +45,37 @@ static void block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static int64_t sum_of(const json_t *list, const char *key)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        sum += json_integer_value(json_object_get(json_array_get(list, i), key));
+    return sum;
+}
+
+/* One line where there is no screen to see it on. */
+static void say_progress(struct instance *in)
+{
+    json_t *status = instance_status(in);
+    const json_t *jobs = json_object_get(status, "jobs");
+    int64_t rows = 0;
+
+    for (size_t i = 0; i < json_array_size(jobs); i++)
+        rows += sum_of(json_object_get(json_array_get(jobs, i), "pipelines"), "rows_committed");
+    diag_info("tarn", "%lld records in topics, %lld rows in tables, %lld dead letters, %lld MB",
+              (long long)sum_of(json_object_get(status, "topics"), "records"), (long long)rows,
+              (long long)sum_of(jobs, "rejects"),
+              (long long)json_integer_value(json_object_get(status, "memory_bytes")) / 1000000);
+    json_decref(status);
+}
+
 /* Until SIGINT or SIGTERM, or a terminal that is gone. */
 static int wait_for_end(struct instance *in, const sigset_t *set, const struct view *view,
                         struct err *err)
 {
     struct screen *screen = view->screen ? screen_new(in->config->name) : NULL;
+    int64_t told_ns = in->started_ns;
     bool shown = !view->demo;
     int rc = 0;
 
@@ -67,8 +93,12 @@ static int wait_for_end(struct instance *in, const sigset_t *set, const struct v
             if (rc || !screen)
                 break;
         }
-        if (screen)
+        if (screen) {
             screen_draw(screen, in);
+        } else if (!shown && clock_mono_ns(in->clock) - told_ns >= INT64_C(5000000000)) {
+            say_progress(in);
+            told_ns = clock_mono_ns(in->clock);
+        }
     }
     screen_free(screen);
     return rc;
@@ -122,7 +152,7 @@ static int run_instance(struct config *config, const char *data_path, const stru
         diag_info("tarn", "stopping");
         instance_stop(&in, cli_rooms);
         diag_info("tarn", "stopped");
-    } else if (in.logfile) {
+    } else if (in.logfile && !view->to_stderr) { /* else the command says it */
         diag_error("tarn", "%s", err->text);
     }
     logfile_free(in.logfile);
