@@ -362,9 +362,12 @@ static void a_pushed_copy_equals_a_pulled_one(void **state)
     arena_deinit(&arena);
 }
 
+static double progress_seen;
+
 static void *interrupt_soon(void *arg)
 {
     usleep(100000);
+    progress_seen = vec_query_progress(arg);
     vec_interrupt(arg);
     return NULL;
 }
@@ -386,6 +389,7 @@ static void a_long_query_can_be_interrupted_and_the_connection_lives(void **stat
         rc = vec_result_next(result, &chunk, &err);
     pthread_join(thread, NULL);
     assert_int_equal(rc, ERR_CANCELLED);
+    assert_true(progress_seen >= -1 && progress_seen <= 1);
     vec_result_free(result);
     text_of("SELECT 'alive'", &text);
     assert_string_equal((char *)text.ptr, "alive\n");
