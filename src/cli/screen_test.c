@@ -1,4 +1,4 @@
-/* screen_test.c - the picture says what the status says, within the terminal and without its tricks. */
+/* screen_test.c - the picture says what the status says, within the terminal, no tricks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
