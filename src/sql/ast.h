@@ -54,20 +54,20 @@ struct sql_hints {
     size_t count;
 };
 
-/* ---- expressions ------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 enum sql_expr_kind {
     SQL_EXPR_LITERAL,
-    SQL_EXPR_COLUMN,   /* name: column, alias.column, column.field ... */
-    SQL_EXPR_STAR,     /* *, or name.* */
-    SQL_EXPR_UNARY,    /* op, args[0] */
-    SQL_EXPR_BINARY,   /* op, args[0..1] */
-    SQL_EXPR_LIKE,     /* op LIKE or SIMILAR; args: value, pattern[, escape]; negated */
-    SQL_EXPR_BETWEEN,  /* args: value, low, high; negated, symmetric */
-    SQL_EXPR_IN,       /* args: value, then the list; or `query`; negated */
-    SQL_EXPR_IS,       /* args[0], is; negated; DISTINCT FROM has args[1] */
+    SQL_EXPR_COLUMN,     /* name: column, alias.column, column.field ... */
+    SQL_EXPR_STAR,       /* *, or name.* */
+    SQL_EXPR_UNARY,      /* op, args[0] */
+    SQL_EXPR_BINARY,     /* op, args[0..1] */
+    SQL_EXPR_LIKE,       /* op LIKE or SIMILAR; args: value, pattern[, escape]; negated */
+    SQL_EXPR_BETWEEN,    /* args: value, low, high; negated, symmetric */
+    SQL_EXPR_IN,         /* args: value, then the list; or `query`; negated */
+    SQL_EXPR_IS,         /* args[0], is; negated; DISTINCT FROM has args[1] */
     SQL_EXPR_QUANTIFIED, /* args[0] op SOME|ALL (query or args[1..]); `all` */
-    SQL_EXPR_CALL,     /* name, args, call */
+    SQL_EXPR_CALL,       /* name, args, call */
     SQL_EXPR_CASE,     /* args: [value,] when, then, when, then, ... [else]: has_value, has_else */
     SQL_EXPR_CAST,     /* args[0], type, try_cast */
     SQL_EXPR_ROW,      /* (a, b) or ROW(a, b): explicit_row */
@@ -82,10 +82,10 @@ enum sql_expr_kind {
     SQL_EXPR_SYMBOL,   /* a word that is an argument: BOTH, DAY, NULL ON EMPTY ... in `text` */
     SQL_EXPR_NAMED,    /* name => args[0] */
     SQL_EXPR_DESCRIPTOR, /* DESCRIPTOR(args: columns) */
-    SQL_EXPR_TABLE,    /* TABLE name or TABLE (query), with partition and order; see `table` */
-    SQL_EXPR_DEFAULT,  /* DEFAULT as an argument or value */
-    SQL_EXPR_CURSOR,   /* CURSOR (query) */
-    SQL_EXPR_PERIOD    /* (a, b) in PERIOD predicates */
+    SQL_EXPR_TABLE,      /* TABLE name or TABLE (query), with partition and order; see `table` */
+    SQL_EXPR_DEFAULT,    /* DEFAULT as an argument or value */
+    SQL_EXPR_CURSOR,     /* CURSOR (query) */
+    SQL_EXPR_PERIOD      /* (a, b) in PERIOD predicates */
 };
 
 enum sql_op {
@@ -145,15 +145,15 @@ enum sql_is {
 
 enum sql_literal {
     SQL_LIT_NULL,
-    SQL_LIT_BOOLEAN,  /* text TRUE, FALSE or UNKNOWN */
-    SQL_LIT_EXACT,    /* 12, 1.50: text as written */
-    SQL_LIT_APPROX,   /* 1E3 */
-    SQL_LIT_STRING,   /* text decoded; bytes that follow count_bytes */
-    SQL_LIT_BINARY,   /* text: the hex digits of X'..' */
-    SQL_LIT_DATE,     /* DATE '2020-01-01' */
+    SQL_LIT_BOOLEAN, /* text TRUE, FALSE or UNKNOWN */
+    SQL_LIT_EXACT,   /* 12, 1.50: text as written */
+    SQL_LIT_APPROX,  /* 1E3 */
+    SQL_LIT_STRING,  /* text decoded; bytes that follow count_bytes */
+    SQL_LIT_BINARY,  /* text: the hex digits of X'..' */
+    SQL_LIT_DATE,    /* DATE '2020-01-01' */
     SQL_LIT_TIME,
     SQL_LIT_TIMESTAMP,
-    SQL_LIT_INTERVAL  /* text, negative, type (an interval type with its units) */
+    SQL_LIT_INTERVAL /* text, negative, type (an interval type with its units) */
 };
 
 enum sql_nulls { SQL_NULLS_DEFAULT, SQL_NULLS_FIRST, SQL_NULLS_LAST };
@@ -197,15 +197,15 @@ struct sql_window {
  * functions.def whatever the form. */
 enum sql_call_form {
     SQL_CALL_PLAIN,
-    SQL_CALL_BARE,      /* CURRENT_DATE, no parentheses */
-    SQL_CALL_STAR,      /* COUNT(*) */
-    SQL_CALL_EXTRACT,   /* EXTRACT(unit FROM x): unit, x */
-    SQL_CALL_TRIM,      /* TRIM(where chars FROM x): where, chars or NULL literal absent, x */
-    SQL_CALL_POSITION,  /* POSITION(a IN b [FROM n]) */
-    SQL_CALL_OVERLAY,   /* OVERLAY(a PLACING b FROM n [FOR m]) */
-    SQL_CALL_SUBSTRING, /* SUBSTRING(a FROM n [FOR m]) */
-    SQL_CALL_TO_UNIT,   /* FLOOR(x TO unit): x, unit */
-    SQL_CALL_CONVERT,   /* CONVERT(x USING name), TRANSLATE(x USING name) */
+    SQL_CALL_BARE,        /* CURRENT_DATE, no parentheses */
+    SQL_CALL_STAR,        /* COUNT(*) */
+    SQL_CALL_EXTRACT,     /* EXTRACT(unit FROM x): unit, x */
+    SQL_CALL_TRIM,        /* TRIM(where chars FROM x): where, chars or NULL literal absent, x */
+    SQL_CALL_POSITION,    /* POSITION(a IN b [FROM n]) */
+    SQL_CALL_OVERLAY,     /* OVERLAY(a PLACING b FROM n [FOR m]) */
+    SQL_CALL_SUBSTRING,   /* SUBSTRING(a FROM n [FOR m]) */
+    SQL_CALL_TO_UNIT,     /* FLOOR(x TO unit): x, unit */
+    SQL_CALL_CONVERT,     /* CONVERT(x USING name), TRANSLATE(x USING name) */
     SQL_CALL_JSON_EXISTS, /* json, path, on error symbol or absent */
     SQL_CALL_JSON_VALUE,  /* json, path; returning, empty, error in `json` */
     SQL_CALL_JSON_QUERY,
@@ -213,7 +213,7 @@ enum sql_call_form {
     SQL_CALL_JSON_ARRAY,
     SQL_CALL_JSON_OBJECTAGG,
     SQL_CALL_JSON_ARRAYAGG,
-    SQL_CALL_ODBC        /* {fn f(a)} */
+    SQL_CALL_ODBC /* {fn f(a)} */
 };
 
 enum sql_json_behavior {
@@ -237,23 +237,23 @@ enum sql_json_wrapper {
 
 struct sql_call {
     enum sql_call_form form;
-    bool distinct, all;              /* COUNT(DISTINCT x), COUNT(ALL x) */
-    struct sql_orders order;         /* f(x ORDER BY y) */
-    struct sql_orders within;        /* WITHIN GROUP (ORDER BY ...) */
-    bool within_distinct;            /* WITHIN DISTINCT (...) */
+    bool distinct, all;       /* COUNT(DISTINCT x), COUNT(ALL x) */
+    struct sql_orders order;  /* f(x ORDER BY y) */
+    struct sql_orders within; /* WITHIN GROUP (ORDER BY ...) */
+    bool within_distinct;     /* WITHIN DISTINCT (...) */
     struct sql_exprs within_distinct_by;
-    struct sql_expr *filter;         /* FILTER (WHERE ...) */
+    struct sql_expr *filter; /* FILTER (WHERE ...) */
     struct sql_window *over;
     enum { SQL_TREAT_UNSET, SQL_TREAT_RESPECT, SQL_TREAT_IGNORE } nulls; /* RESPECT|IGNORE NULLS */
     enum { SQL_SEMANTICS_UNSET, SQL_RUNNING, SQL_FINAL } semantics;      /* MATCH_RECOGNIZE */
     /* JSON_* */
     const struct sql_type *returning;
-    bool json_format;                /* FORMAT JSON behind the first argument */
+    bool json_format; /* FORMAT JSON behind the first argument */
     enum sql_json_wrapper wrapper;
     enum sql_json_behavior on_empty, on_error;
     struct sql_expr *empty_default, *error_default;
     enum { SQL_ON_NULL_UNSET, SQL_ON_NULL_NULL, SQL_ON_NULL_ABSENT } on_null;
-    bool colon_keys;                 /* JSON_OBJECT('a': 1) */
+    bool colon_keys; /* JSON_OBJECT('a': 1) */
 };
 
 /* TABLE t PARTITION BY (a) ORDER BY b as an argument of a table function. */
@@ -272,10 +272,10 @@ struct sql_expr {
     enum sql_literal literal;
     bool negated, symmetric, asymmetric, all, some, any;
     bool has_value, has_else, try_cast, explicit_row;
-    bool negative;         /* INTERVAL -'1' DAY */
-    uint32_t count_bytes;  /* of a STRING literal: it may hold a NUL */
-    const char *text;      /* LITERAL, SYMBOL */
-    struct sql_name name;  /* COLUMN, CALL, FIELD, STAR, NAMED */
+    bool negative;        /* INTERVAL -'1' DAY */
+    uint32_t count_bytes; /* of a STRING literal: it may hold a NUL */
+    const char *text;     /* LITERAL, SYMBOL */
+    struct sql_name name; /* COLUMN, CALL, FIELD, STAR, NAMED */
     struct sql_exprs args;
     const struct sql_type *type; /* CAST; INTERVAL literal */
     const char *format;          /* CAST(... FORMAT '...') */
@@ -284,7 +284,7 @@ struct sql_expr {
     struct sql_table_arg *table;
 };
 
-/* ---- queries ----------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 struct sql_item { /* one SELECT item */
     struct sql_expr *expr;
@@ -310,7 +310,7 @@ enum sql_from_kind {
     SQL_FROM_FUNCTION, /* TABLE(f(...)) or LATERAL TABLE(f(...)) or f(...) */
     SQL_FROM_UNNEST,   /* UNNEST(args) */
     SQL_FROM_JOIN,
-    SQL_FROM_GROUP     /* (a JOIN b) in parentheses: left */
+    SQL_FROM_GROUP /* (a JOIN b) in parentheses: left */
 };
 
 struct sql_pattern; /* MATCH_RECOGNIZE's PATTERN */
@@ -384,9 +384,9 @@ struct sql_pivot {
     bool unpivot, include_nulls, exclude_nulls;
     struct sql_item *aggregates; /* PIVOT */
     size_t aggregate_count;
-    struct sql_ident *measures;  /* UNPIVOT ((a, b) FOR ... */
+    struct sql_ident *measures; /* UNPIVOT ((a, b) FOR ... */
     size_t measure_count;
-    struct sql_ident *axes;      /* FOR (x, y) */
+    struct sql_ident *axes; /* FOR (x, y) */
     size_t axis_count;
     struct sql_pivot_value *values; /* UNPIVOT: columns, with AS constants in alias_values */
     struct sql_exprs *constants;
@@ -401,8 +401,8 @@ struct sql_from {
     struct sql_name name;   /* TABLE */
     struct sql_hints hints; /* OPTIONS and others, behind the name */
     struct sql_query *query;
-    struct sql_expr *function; /* a CALL */
-    struct sql_exprs args;     /* UNNEST */
+    struct sql_expr *function;    /* a CALL */
+    struct sql_exprs args;        /* UNNEST */
     struct sql_expr *system_time; /* FOR SYSTEM_TIME AS OF */
     struct sql_ident alias;       /* text NULL: none */
     struct sql_ident *columns;    /* alias (a, b) */
@@ -428,8 +428,8 @@ struct sql_from {
 
 enum sql_group_kind {
     SQL_GROUP_EXPR,
-    SQL_GROUP_EMPTY,  /* () */
-    SQL_GROUP_TUPLE,  /* (a, b) */
+    SQL_GROUP_EMPTY, /* () */
+    SQL_GROUP_TUPLE, /* (a, b) */
     SQL_GROUP_ROLLUP,
     SQL_GROUP_CUBE,
     SQL_GROUP_SETS
@@ -506,7 +506,7 @@ struct sql_query {
     bool limit_comma;                /* LIMIT offset, count */
 };
 
-/* ---- statements -------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 enum sql_column_kind {
     SQL_COLUMN_PHYSICAL,
@@ -610,7 +610,7 @@ enum sql_statement_kind {
     SQL_STMT_USE,
     SQL_STMT_SET,
     SQL_STMT_RESET,
-    SQL_STMT_JAR, /* ADD JAR, REMOVE JAR */
+    SQL_STMT_JAR,    /* ADD JAR, REMOVE JAR */
     SQL_STMT_MODULE, /* LOAD, UNLOAD MODULE */
     SQL_STMT_ANALYZE,
     SQL_STMT_CALL,
@@ -748,11 +748,11 @@ enum sql_alter_action {
     SQL_ALTER_ADD_PARTITIONS, /* partitions, partition_options */
     SQL_ALTER_DROP_PARTITIONS,
     SQL_ALTER_COMPACT,
-    SQL_ALTER_AS,        /* view or materialized table: query */
-    SQL_ALTER_FUNCTION,  /* class_name, language */
+    SQL_ALTER_AS,       /* view or materialized table: query */
+    SQL_ALTER_FUNCTION, /* class_name, language */
     SQL_ALTER_SUSPEND,
-    SQL_ALTER_RESUME,    /* options */
-    SQL_ALTER_REFRESH,   /* partition */
+    SQL_ALTER_RESUME,  /* options */
+    SQL_ALTER_REFRESH, /* partition */
     SQL_ALTER_FRESHNESS,
     SQL_ALTER_REFRESH_MODE
 };
@@ -761,9 +761,9 @@ struct sql_alter {
     enum sql_alter_action action;
     struct sql_name name;
     bool if_exists, temporary, system;
-    bool if_not_exists;      /* ADD IF NOT EXISTS PARTITION; DROP IF EXISTS uses part_if_exists */
+    bool if_not_exists; /* ADD IF NOT EXISTS PARTITION; DROP IF EXISTS uses part_if_exists */
     bool part_if_exists;
-    bool parenthesized;      /* ADD ( ... ) */
+    bool parenthesized; /* ADD ( ... ) */
     struct sql_name new_name;
     struct sql_name column;
     struct sql_name new_column;
@@ -839,7 +839,7 @@ struct sql_use {
     size_t module_count;
 };
 
-struct sql_set { /* SET 'k' = 'v'; SET; RESET 'k'; RESET */
+struct sql_set {             /* SET 'k' = 'v'; SET; RESET 'k'; RESET */
     const char *key, *value; /* NULL: all of them */
     struct sql_pos key_pos, value_pos;
 };

@@ -78,8 +78,7 @@ static void trim_arguments(struct binder *b, struct scope *scope, const struct s
     if (in->list[0]->text[0])
         where = in->list[0]->text;
     add(args, symbol(b, expr->pos, where));
-    add(args, in->count == 3 ? bind_expr(b, scope, in->list[1])
-                             : bound_text(b, expr->pos, " "));
+    add(args, in->count == 3 ? bind_expr(b, scope, in->list[1]) : bound_text(b, expr->pos, " "));
     add(args, bind_expr(b, scope, in->list[in->count - 1]));
 }
 
@@ -227,7 +226,7 @@ static void call_arguments(struct binder *b, struct scope *scope, const struct s
         plain_arguments(b, scope, expr, args);
 }
 
-/* ---- aggregates and windows --------------------------------------------------------------------- */
+/* ---- aggregates and windows ------------------------------------------------------------------ */
 
 static const struct sql_window *window_named(struct binder *b, struct scope *scope,
                                              const struct sql_ident *name)

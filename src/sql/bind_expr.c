@@ -56,8 +56,8 @@ static struct bound_expr *with_args(struct binder *b, struct bound_expr *expr, s
     return expr;
 }
 
-/* Can the text of a number literal be written as `type` at once? 100 as DECIMAL(18, 2), 1 as BIGINT:
- * comparisons with columns then stay comparisons with constants. */
+/* Can the text of a number literal be written as `type` at once? 100 as DECIMAL(18, 2), 1 as
+ * BIGINT: comparisons with columns then stay comparisons with constants. */
 static bool literal_fits(const struct bound_expr *expr, const struct sql_type *type)
 {
     const struct sql_type *from = expr->type;
@@ -68,9 +68,9 @@ static bool literal_fits(const struct bound_expr *expr, const struct sql_type *t
         return sql_type_is_integer(from) && from->kind <= type->kind;
     if (type->kind == SQL_DECIMAL) {
         int scale = from->kind == SQL_DECIMAL ? from->scale : 0;
-        int whole = from->kind == SQL_DECIMAL ? from->precision - scale
-                                              : (int)strspn(expr->text + (*expr->text == '-'),
-                                                            "0123456789");
+        int whole = from->kind == SQL_DECIMAL
+                        ? from->precision - scale
+                        : (int)strspn(expr->text + (*expr->text == '-'), "0123456789");
 
         return type->scale >= scale && type->precision - type->scale >= whole;
     }
@@ -101,7 +101,7 @@ struct bound_expr *bind_convert(struct binder *b, struct bound_expr *expr,
     return cast;
 }
 
-/* ---- equality (GROUP BY) -------------------------------------------------------------------------- */
+/* ---- equality (GROUP BY) --------------------------------------------------------------------- */
 
 static bool text_equal(const char *a, const char *b)
 {
@@ -124,7 +124,7 @@ bool bound_equal(const struct bound_expr *a, const struct bound_expr *b)
     return true;
 }
 
-/* ---- columns -------------------------------------------------------------------------------------- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 struct found {
     struct bound_source *source;
@@ -148,7 +148,8 @@ static void find_in_source(struct bound_source *source, const char *name, size_t
 }
 
 /* alias.column, table.column, database.table.column, catalog.database.table.column */
-static bool source_named(const struct bound_source *source, const struct sql_name *name, size_t parts)
+static bool source_named(const struct bound_source *source, const struct sql_name *name,
+                         size_t parts)
 {
     const char *path[3];
 
@@ -281,7 +282,7 @@ static struct bound_expr *bind_column(struct binder *b, struct scope *scope,
     return bound;
 }
 
-/* ---- literals ------------------------------------------------------------------------------------- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 static const struct sql_type *number_type(struct binder *b, const struct sql_expr *expr)
 {
@@ -360,8 +361,8 @@ static bool date_valid(const char *text, const char **end)
         month < 1 || month > 12 || day < 1)
         return false;
     *end = text + len;
-    return day <= days[month - 1] +
-                      (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    return day <=
+           days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
 }
 
 static bool time_valid(const char *text)
@@ -398,11 +399,13 @@ static void check_temporal(struct binder *b, const struct sql_expr *expr)
 /* '1-2', '3 04:05:06.7' by the units of the type, as months or microseconds in decimal text. */
 static void interval_value(struct binder *b, const struct sql_expr *expr, struct bound_expr *bound)
 {
-    static const int64_t micros[] = {[SQL_WEEK] = 604800000000, [SQL_DAY] = 86400000000,
-                                     [SQL_HOUR] = 3600000000,   [SQL_MINUTE] = 60000000,
+    static const int64_t micros[] = {[SQL_WEEK] = 604800000000,
+                                     [SQL_DAY] = 86400000000,
+                                     [SQL_HOUR] = 3600000000,
+                                     [SQL_MINUTE] = 60000000,
                                      [SQL_SECOND] = 1000000};
-    static const char seps[] = {[SQL_MONTH] = '-', [SQL_HOUR] = ' ', [SQL_MINUTE] = ':',
-                                [SQL_SECOND] = ':'};
+    static const char seps[] = {
+        [SQL_MONTH] = '-', [SQL_HOUR] = ' ', [SQL_MINUTE] = ':', [SQL_SECOND] = ':'};
     const struct sql_type *type = expr->type;
     enum sql_unit to = type->to ? type->to : type->from;
     const char *text = expr->text;
@@ -450,8 +453,8 @@ bad:
 static struct bound_expr *bind_literal(struct binder *b, const struct sql_expr *expr)
 {
     const struct sql_type *type = literal_type(b, expr);
-    bool null = expr->literal == SQL_LIT_NULL ||
-                (expr->literal == SQL_LIT_BOOLEAN && expr->text[0] == 'U');
+    bool null =
+        expr->literal == SQL_LIT_NULL || (expr->literal == SQL_LIT_BOOLEAN && expr->text[0] == 'U');
     struct bound_expr *bound = bound_new(b, BOUND_LITERAL, expr->pos, bind_nullable(b, type, null));
 
     bound->literal = null ? SQL_LIT_NULL : expr->literal;
@@ -486,7 +489,7 @@ static struct bound_expr *bind_negative(struct binder *b, struct bound_expr *arg
     return bind_function2(b, arg->pos, "U-", arg, NULL);
 }
 
-/* ---- comparing text with something else ----------------------------------------------------------- */
+/* ---- comparing text with something else ------------------------------------------------------ */
 
 /* '2020-01-01' where a date or a timestamp is wanted: the literal of that type. */
 static struct bound_expr *temporal_literal(struct binder *b, struct bound_expr *text,
@@ -543,16 +546,28 @@ static struct bound_expr *compare(struct binder *b, struct sql_pos pos, const ch
     return bind_function2(b, pos, name, left, right);
 }
 
-/* ---- operators ------------------------------------------------------------------------------------ */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static const char *const op_names[SQL_OP_COUNT] = {
-    [SQL_OP_OR] = "OR",        [SQL_OP_AND] = "AND",    [SQL_OP_NOT] = "NOT",
-    [SQL_OP_EQ] = "=",         [SQL_OP_NE] = "<>",
-    [SQL_OP_LT] = "<",         [SQL_OP_LE] = "<=",      [SQL_OP_GT] = ">",
-    [SQL_OP_GE] = ">=",        [SQL_OP_PLUS] = "+",     [SQL_OP_MINUS] = "-",
-    [SQL_OP_TIMES] = "*",      [SQL_OP_DIVIDE] = "/",   [SQL_OP_MODULO] = "%",
-    [SQL_OP_CONCAT] = "||",    [SQL_OP_POSITIVE] = "U+", [SQL_OP_NEGATIVE] = "U-",
-    [SQL_OP_LIKE] = "LIKE",    [SQL_OP_SIMILAR] = "SIMILAR TO",
+    [SQL_OP_OR] = "OR",
+    [SQL_OP_AND] = "AND",
+    [SQL_OP_NOT] = "NOT",
+    [SQL_OP_EQ] = "=",
+    [SQL_OP_NE] = "<>",
+    [SQL_OP_LT] = "<",
+    [SQL_OP_LE] = "<=",
+    [SQL_OP_GT] = ">",
+    [SQL_OP_GE] = ">=",
+    [SQL_OP_PLUS] = "+",
+    [SQL_OP_MINUS] = "-",
+    [SQL_OP_TIMES] = "*",
+    [SQL_OP_DIVIDE] = "/",
+    [SQL_OP_MODULO] = "%",
+    [SQL_OP_CONCAT] = "||",
+    [SQL_OP_POSITIVE] = "U+",
+    [SQL_OP_NEGATIVE] = "U-",
+    [SQL_OP_LIKE] = "LIKE",
+    [SQL_OP_SIMILAR] = "SIMILAR TO",
 };
 
 static struct bound_expr *negate(struct binder *b, struct bound_expr *expr, bool negated)
@@ -571,9 +586,8 @@ static struct bound_expr *bind_row_equal(struct binder *b, struct scope *scope,
         bind_fail(b, ERR_INVALID, expr->pos, "the rows have %zu and %zu values", left->args.count,
                   right->args.count);
     for (size_t i = 0; i < left->args.count; i++) {
-        struct bound_expr *one =
-            compare(b, expr->pos, "=", bind_expr(b, scope, left->args.list[i]),
-                    bind_expr(b, scope, right->args.list[i]));
+        struct bound_expr *one = compare(b, expr->pos, "=", bind_expr(b, scope, left->args.list[i]),
+                                         bind_expr(b, scope, right->args.list[i]));
 
         all = all ? bind_function2(b, expr->pos, "AND", all, one) : one;
     }
@@ -598,8 +612,7 @@ static struct bound_expr *bind_overlaps(struct binder *b, struct scope *scope,
         if ((row->kind != SQL_EXPR_ROW && row->kind != SQL_EXPR_PERIOD) || row->args.count != 2)
             bind_fail(b, ERR_INVALID, row->pos, "OVERLAPS takes (start, end) on both sides");
         args[side * 2] = bind_expr(b, scope, row->args.list[0]);
-        args[side * 2 + 1] =
-            period_end(b, args[side * 2], bind_expr(b, scope, row->args.list[1]));
+        args[side * 2 + 1] = period_end(b, args[side * 2], bind_expr(b, scope, row->args.list[1]));
     }
     return bind_function(b, expr->pos, "OVERLAPS", args, 4);
 }
@@ -637,8 +650,8 @@ static struct bound_expr *bind_operator(struct binder *b, struct scope *scope,
     if (!op_names[expr->op])
         bind_fail(b, ERR_UNSUPPORTED, expr->pos,
                   "operators on multisets and periods are not built yet");
-    if ((expr->op == SQL_OP_EQ || expr->op == SQL_OP_NE) &&
-        args->list[0]->kind == SQL_EXPR_ROW && args->list[1]->kind == SQL_EXPR_ROW)
+    if ((expr->op == SQL_OP_EQ || expr->op == SQL_OP_NE) && args->list[0]->kind == SQL_EXPR_ROW &&
+        args->list[1]->kind == SQL_EXPR_ROW)
         return bind_row_equal(b, scope, expr);
     if (expr->op == SQL_OP_AND || expr->op == SQL_OP_OR)
         return bind_logical(b, scope, expr);
@@ -678,8 +691,7 @@ static struct bound_expr *bind_between(struct binder *b, struct scope *scope,
     struct bound_expr *bound = between(b, expr->pos, value, low, high);
 
     if (expr->symmetric)
-        bound = bind_function2(b, expr->pos, "OR", bound,
-                               between(b, expr->pos, value, high, low));
+        bound = bind_function2(b, expr->pos, "OR", bound, between(b, expr->pos, value, high, low));
     return negate(b, bound, expr->negated);
 }
 
@@ -729,8 +741,7 @@ static struct bound_expr *bind_in(struct binder *b, struct scope *scope,
     }
     if (type->kind == SQL_FLOAT || type->kind == SQL_DOUBLE) {
         for (size_t i = 1; i < count; i++) {
-            struct bound_expr *one =
-                bind_function2(b, expr->pos, "=", in->args[0], in->args[i]);
+            struct bound_expr *one = bind_function2(b, expr->pos, "=", in->args[0], in->args[i]);
 
             any = any ? bind_function2(b, expr->pos, "OR", any, one) : one;
         }
@@ -768,7 +779,7 @@ static struct bound_expr *bind_is(struct binder *b, struct scope *scope,
     return bind_function2(b, expr->pos, names[expr->is][expr->negated], left, right);
 }
 
-/* ---- structures ----------------------------------------------------------------------------------- */
+/* ---- structures ------------------------------------------------------------------------------ */
 
 /* CASE x WHEN a, b THEN ...: (x = a OR x = b) */
 static struct bound_expr *case_condition(struct binder *b, struct scope *scope,
@@ -794,8 +805,8 @@ static struct bound_expr *bind_case(struct binder *b, struct scope *scope,
 {
     size_t from = expr->has_value, count = expr->args.count - from;
     struct bound_expr *value = expr->has_value ? bind_expr(b, scope, expr->args.list[0]) : NULL;
-    struct bound_expr *bound = with_args(b, bound_new(b, BOUND_CASE, expr->pos, &sql_type_null),
-                                         count + !expr->has_else);
+    struct bound_expr *bound =
+        with_args(b, bound_new(b, BOUND_CASE, expr->pos, &sql_type_null), count + !expr->has_else);
     const struct sql_type *type = NULL;
 
     for (size_t i = 0; i < bound->arg_count; i++) {
@@ -879,8 +890,7 @@ static struct bound_expr *bind_subquery(struct binder *b, struct scope *scope,
     if (query->output_count != 1)
         bind_fail(b, ERR_INVALID, expr->pos, "a query used as a value has one column, not %zu",
                   query->output_count);
-    bound = bound_new(b, BOUND_SUBQUERY, expr->pos,
-                      bind_nullable(b, query->outputs[0].type, true));
+    bound = bound_new(b, BOUND_SUBQUERY, expr->pos, bind_nullable(b, query->outputs[0].type, true));
     bound->query = query;
     return bound;
 }

@@ -68,7 +68,7 @@ static struct bound_source *query_source(struct binder *b, struct sql_pos pos,
     return source;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void table_seen(struct binder *b, const struct sql_table *table)
 {
@@ -190,7 +190,7 @@ static struct bound_source *cte_source(struct binder *b, struct scope *scope,
     return NULL;
 }
 
-/* ---- UNNEST ------------------------------------------------------------------------------------- */
+/* ---- UNNEST ---------------------------------------------------------------------------------- */
 
 static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
                                         const struct sql_from *from)
@@ -233,7 +233,7 @@ static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
     return source;
 }
 
-/* ---- joins -------------------------------------------------------------------------------------- */
+/* ---- joins ----------------------------------------------------------------------------------- */
 
 /* All leaves below become nullable: the other side may have no match. */
 static void make_nullable(struct binder *b, struct bound_source *source)
@@ -329,7 +329,7 @@ static struct bound_source *bind_join(struct binder *b, struct scope *scope,
     return join;
 }
 
-/* ---- all of them -------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void refuse_unbuilt(struct binder *b, const struct sql_from *from)
 {

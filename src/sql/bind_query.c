@@ -5,7 +5,7 @@
 
 #define OUTPUTS_MAX 10000
 
-/* ---- outputs ------------------------------------------------------------------------------------ */
+/* ---- outputs --------------------------------------------------------------------------------- */
 
 struct items {
     struct bound_expr **exprs;
@@ -136,20 +136,19 @@ static void bind_items(struct binder *b, struct scope *scope, const struct sql_s
     }
 }
 
-/* ---- GROUP BY ------------------------------------------------------------------------------------ */
+/* ---- GROUP BY -------------------------------------------------------------------------------- */
 
 static size_t count_groups(const struct bound_group *groups, size_t count)
 {
     size_t total = 0;
 
     for (size_t i = 0; i < count; i++)
-        total += groups[i].kind == SQL_GROUP_EXPR ? 1
-                                                  : count_groups(groups[i].parts, groups[i].count);
+        total +=
+            groups[i].kind == SQL_GROUP_EXPR ? 1 : count_groups(groups[i].parts, groups[i].count);
     return total;
 }
 
-static size_t gather_groups(const struct bound_group *groups, size_t count,
-                            struct bound_expr **out)
+static size_t gather_groups(const struct bound_group *groups, size_t count, struct bound_expr **out)
 {
     size_t total = 0;
 
@@ -278,7 +277,7 @@ static void grouping_sets_give_null(struct binder *b, const struct scope *scope,
             bound->outputs[i].type = bind_nullable(b, bound->outputs[i].type, true);
 }
 
-/* ---- ORDER BY ------------------------------------------------------------------------------------ */
+/* ---- ORDER BY -------------------------------------------------------------------------------- */
 
 static void order_flags(const struct sql_order *syntax, struct bound_order *order)
 {
@@ -352,7 +351,7 @@ static void bind_order_by(struct binder *b, struct scope *scope, const struct sq
     }
 }
 
-/* ---- bodies -------------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static struct sql_bound *bound_query_new(struct binder *b, enum bound_query_kind kind,
                                          struct sql_pos pos)
@@ -437,8 +436,7 @@ static struct sql_bound *bind_values(struct binder *b, struct scope *outer,
             struct sql_output *output = &bound->outputs[k];
 
             bound->rows[i][k] = value;
-            output->type =
-                i ? sql_type_common(b->arena, output->type, value->type) : value->type;
+            output->type = i ? sql_type_common(b->arena, output->type, value->type) : value->type;
             if (!output->type)
                 bind_fail(b, ERR_INVALID, value->pos,
                           "this value's type %s does not go with the rows before",
@@ -489,8 +487,8 @@ struct sql_bound *bind_outputs(struct binder *b, struct sql_bound *query, const 
         if (column == SIZE_MAX) /* a column the query does not give */
             outer->items[i] = bound_null(b, query->pos, outputs[i].type);
         else
-            outer->items[i] = bind_convert(b, bound_column(b, query->pos, outer->from, column),
-                                           outputs[i].type);
+            outer->items[i] =
+                bind_convert(b, bound_column(b, query->pos, outer->from, column), outputs[i].type);
         outer->outputs[i] = outputs[i];
     }
     return outer;
@@ -585,7 +583,7 @@ static struct sql_bound *bind_body(struct binder *b, struct scope *outer,
     return bound;
 }
 
-/* ---- queries ------------------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static struct cte *bind_with(struct binder *b, const struct sql_query *query)
 {

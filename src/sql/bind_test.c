@@ -126,8 +126,7 @@ static const struct {
      "id STRING NOT NULL, id0 STRING, name STRING"},
     {"SELECT * FROM customers AS a JOIN customers AS b USING (id)",
      "id STRING, name STRING NOT NULL, name0 STRING NOT NULL"},
-    {"SELECT c.n, t.tag FROM charges AS c CROSS JOIN UNNEST(tags) AS t (tag)",
-     "n INT, tag STRING"},
+    {"SELECT c.n, t.tag FROM charges AS c CROSS JOIN UNNEST(tags) AS t (tag)", "n INT, tag STRING"},
     {"SELECT 1 AS x UNION ALL SELECT 2.5", "x DECIMAL(11, 1) NOT NULL"},
     {"SELECT r.a, m['k'], tags[1], ROW(1, 'x') FROM charges",
      "a INT, EXPR$1 INT, EXPR$2 STRING, EXPR$3 ROW<`EXPR$0` INT NOT NULL, `EXPR$1` CHAR(1) NOT "
@@ -141,11 +140,13 @@ static const struct {
      "EXPR$0 BOOLEAN, EXPR$1 BOOLEAN, CURRENT_DATE DATE NOT NULL"},
     {"VALUES (1, 'x'), (2, 'yyy')", "EXPR$0 INT NOT NULL, EXPR$1 VARCHAR(3) NOT NULL"},
     /* and what is refused */
-    {"SELECT amuont FROM charges", "line 1, column 8: unknown column `amuont`; did you mean `amount`?"},
+    {"SELECT amuont FROM charges",
+     "line 1, column 8: unknown column `amuont`; did you mean `amount`?"},
     {"SELECT c.amuont FROM charges c",
      "line 1, column 10: unknown column `amuont` in `c`; did you mean `amount`?"},
     {"SELECT 1 FROM chrges", "line 1, column 15: unknown table `chrges`; did you mean `charges`?"},
-    {"SELECT UPER(cur) FROM charges", "line 1, column 8: unknown function UPER; did you mean UPPER?"},
+    {"SELECT UPER(cur) FROM charges",
+     "line 1, column 8: unknown function UPER; did you mean UPPER?"},
     {"SELECT r.c FROM charges", "line 1, column 10: unknown field `c`"},
     {"SELECT id FROM charges, customers",
      "line 1, column 8: column `id` is ambiguous: more than one table here has it"},
@@ -189,7 +190,8 @@ static const struct {
      "SELECT t3.c0 AS \"id\", CASE WHEN t3.c1 IS NULL THEN error('column `name` of `customers` is "
      "NOT NULL') ELSE t3.c1 END AS \"name\" FROM (SELECT t1.\"id\", flink_upper(t1.\"cur\") FROM "
      "(SELECT *, flink_to_bigint(CAST(flink_dec_mul_2(t2.\"amount\", CAST(100 AS INTEGER), 29) AS "
-     "DECIMAL(29,2))) AS \"cents\" FROM feed AS t2) AS t1 WHERE (t1.\"n\" = CAST(1 AS INTEGER))) AS "
+     "DECIMAL(29,2))) AS \"cents\" FROM feed AS t2) AS t1 WHERE (t1.\"n\" = CAST(1 AS INTEGER))) "
+     "AS "
      "t3(c0, c1)"},
     {"INSERT INTO sink (name, id) SELECT name, id FROM customers",
      "SELECT t3.c1 AS \"id\", CAST(NULL AS DECIMAL(18,2)) AS \"amount\", t3.c0 AS \"name\" "
@@ -207,7 +209,8 @@ static const struct {
     {"INSERT INTO sink SELECT c.id, amount, name FROM charges c JOIN customers k ON c.id = k.id",
      "line 1, column 59: a join on a stream is not built yet"},
     {"INSERT INTO sink SELECT cur, n, 'x' FROM per_currency",
-     "line 1, column 42: GROUP BY on a stream is not built yet (line 1 of the view `per_currency`)"},
+     "line 1, column 42: GROUP BY on a stream is not built yet (line 1 of the view "
+     "`per_currency`)"},
     {"INSERT INTO sink SELECT id, MAX(amount) OVER (ORDER BY ts), cur FROM charges",
      "line 1, column 29: OVER on a stream is not built yet"},
     {"INSERT INTO sink SELECT id, amount, cur FROM charges WHERE id IN (SELECT id FROM customers)",
@@ -236,8 +239,8 @@ static void inserts_without_state_are_planned_and_others_refused_by_name(void **
         struct sql_insert_plan plan;
         struct err err = {0};
 
-        assert_int_equal(
-            sql_parse_statement(slice_str(plans[i].insert), &arena, &statement, &err), 0);
+        assert_int_equal(sql_parse_statement(slice_str(plans[i].insert), &arena, &statement, &err),
+                         0);
         if (sql_plan_insert(statement->insert, &resolver, &arena, &plan, &err))
             assert_string_equal(err.text, plans[i].plan);
         else
@@ -253,9 +256,10 @@ static void the_payments_insert_passes_through_its_view(void **state)
     struct sql_statement *statement;
     struct sql_insert_plan plan;
 
-    assert_int_equal(sql_parse_statement(SLICE_LIT("INSERT INTO sink SELECT id, amount, cur FROM big"),
-                                         &arena, &statement, NULL),
-                     0);
+    assert_int_equal(
+        sql_parse_statement(SLICE_LIT("INSERT INTO sink SELECT id, amount, cur FROM big"), &arena,
+                            &statement, NULL),
+        0);
     assert_int_equal(sql_plan_insert(statement->insert, &resolver, &arena, &plan, NULL), 0);
     assert_string_equal(plan.source->name, "charges");
     assert_string_equal(plan.target->name, "sink");
@@ -297,9 +301,8 @@ static void tables_that_make_no_sense_are_refused(void **state)
 
         assert_int_equal(
             sql_parse_statement(slice_str(bad_tables[i].create), &arena, &statement, &err), 0);
-        assert_int_not_equal(sql_table_define(statement->create_table, NULL, &resolver, &arena,
-                                              &table, &err),
-                             0);
+        assert_int_not_equal(
+            sql_table_define(statement->create_table, NULL, &resolver, &arena, &table, &err), 0);
         assert_string_equal(err.text, bad_tables[i].error);
         arena_deinit(&arena);
     }
@@ -328,11 +331,11 @@ static void like_takes_over_what_it_is_told(void **state)
     struct sql_statement *statement;
     struct sql_table table;
 
-    assert_int_equal(
-        sql_parse_statement(SLICE_LIT("CREATE TABLE t (extra INT) LIKE charges (EXCLUDING GENERATED "
-                                      "EXCLUDING METADATA EXCLUDING CONSTRAINTS)"),
-                            &arena, &statement, NULL),
-        0);
+    assert_int_equal(sql_parse_statement(
+                         SLICE_LIT("CREATE TABLE t (extra INT) LIKE charges (EXCLUDING GENERATED "
+                                   "EXCLUDING METADATA EXCLUDING CONSTRAINTS)"),
+                         &arena, &statement, NULL),
+                     0);
     assert_int_equal(sql_table_define(statement->create_table, &world->tables[0], &resolver, &arena,
                                       &table, NULL),
                      0);
@@ -366,9 +369,10 @@ static void survives_each_failed_allocation(void **state)
 
         assert_true(nth < 10000);
         rc = sql_parse_statement(
-            SLICE_LIT("INSERT INTO sink SELECT id, amount * 2 + n, UPPER(cur) || CASE n WHEN 1 THEN "
-                      "'a' ELSE 'bc' END FROM big WHERE n IN (1, 2) AND ts > TIMESTAMP '2020-01-01 "
-                      "00:00:00'"),
+            SLICE_LIT(
+                "INSERT INTO sink SELECT id, amount * 2 + n, UPPER(cur) || CASE n WHEN 1 THEN "
+                "'a' ELSE 'bc' END FROM big WHERE n IN (1, 2) AND ts > TIMESTAMP '2020-01-01 "
+                "00:00:00'"),
             &arena, &statement, NULL);
         if (!rc)
             rc = sql_plan_insert(statement->insert, &resolver, &arena, &plan, NULL);

@@ -37,7 +37,7 @@ struct sql_casting {
 /* NULL: no such cast. */
 const struct sql_casting *sql_casting_find(const struct sql_type *from, const struct sql_type *to);
 
-/* ---- expressions ------------------------------------------------------------------------------ */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 enum bound_kind {
     BOUND_LITERAL,  /* literal, text */
@@ -90,7 +90,7 @@ struct bound_expr {
     size_t order_count;
 };
 
-/* ---- sources ----------------------------------------------------------------------------------- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 enum bound_source_kind {
     SOURCE_TABLE,  /* table; computed columns in `computed` */
@@ -126,7 +126,7 @@ struct bound_source {
     const struct sql_from *from; /* for errors */
 };
 
-/* ---- queries ----------------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 enum bound_query_kind { QUERY_SELECT, QUERY_VALUES, QUERY_SET };
 
@@ -170,7 +170,7 @@ struct sql_bound {
     const char *time_zone, *database;
 };
 
-/* ---- the binder -------------------------------------------------------------------------------- */
+/* ---- the binder ------------------------------------------------------------------------------ */
 
 /* The names one expression can see: sources of this query, then of the queries around it. */
 struct scope {

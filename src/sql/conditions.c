@@ -1,10 +1,10 @@
 /* conditions.c - what a query's WHERE says about single columns of the tables it reads.
  *
- * A condition is taken from the conjunction below WHERE (of the query and of the subqueries in FROM),
- * when it compares a column as it is with a literal. Such a comparison is false for NULL, so a row that
- * an outer join made up of NULLs meets none of them, and it is safe to leave out the table's rows that
- * do not meet it on whichever side of a join the table stands. A table that is read twice gives none:
- * the conditions of one place do not hold in the other.
+ * A condition is taken from the conjunction below WHERE (of the query and of the subqueries in
+ * FROM), when it compares a column as it is with a literal. Such a comparison is false for NULL, so
+ * a row that an outer join made up of NULLs meets none of them, and it is safe to leave out the
+ * table's rows that do not meet it on whichever side of a join the table stands. A table that is
+ * read twice gives none: the conditions of one place do not hold in the other.
  */
 #include "sql/bound.h"
 
@@ -21,9 +21,9 @@ static const struct {
     const char *name;
     enum sql_condition_op op, flipped; /* flipped: literal on the left */
 } operators[] = {
-    {"=", SQL_COND_EQ, SQL_COND_EQ},  {"<>", SQL_COND_NE, SQL_COND_NE},
-    {"<", SQL_COND_LT, SQL_COND_GT},  {"<=", SQL_COND_LE, SQL_COND_GE},
-    {">", SQL_COND_GT, SQL_COND_LT},  {">=", SQL_COND_GE, SQL_COND_LE},
+    {"=", SQL_COND_EQ, SQL_COND_EQ}, {"<>", SQL_COND_NE, SQL_COND_NE},
+    {"<", SQL_COND_LT, SQL_COND_GT}, {"<=", SQL_COND_LE, SQL_COND_GE},
+    {">", SQL_COND_GT, SQL_COND_LT}, {">=", SQL_COND_GE, SQL_COND_LE},
 };
 
 static void *grow(struct finding *f, void *list, size_t count, size_t *cap, size_t size)
@@ -63,7 +63,8 @@ static bool rows_stand_alone(const struct sql_bound *query)
     return true;
 }
 
-/* The column of a base table behind names of subqueries; NULL: it is computed, or something else. */
+/* The column of a base table behind names of subqueries; NULL: it is computed, or something else.
+ */
 static const struct bound_expr *base_column(const struct bound_expr *expr)
 {
     while (expr->kind == BOUND_COLUMN) {

@@ -28,7 +28,7 @@ const struct sql_function *sql_functions(size_t *count)
     return functions;
 }
 
-/* ---- families ---------------------------------------------------------------------------------- */
+/* ---- families -------------------------------------------------------------------------------- */
 
 static bool is_dt(const struct sql_type *t)
 {
@@ -117,7 +117,7 @@ const struct sql_casting *sql_casting_find(const struct sql_type *from, const st
     return NULL;
 }
 
-/* ---- argument words ---------------------------------------------------------------------------- */
+/* ---- argument words -------------------------------------------------------------------------- */
 
 #define WORDS_MAX 12
 
@@ -208,9 +208,9 @@ static const struct sql_type *null_type(struct slice family)
         const char *word;
         const struct sql_type *type;
     } types[] = {
-        {"str", &sql_type_string},     {"bool", &sql_type_boolean},  {"int", &sql_type_int},
-        {"num", &sql_type_int},        {"exact", &sql_type_int},     {"approx", &sql_type_double},
-        {"bin", &sql_type_bytes},      {"date", &sql_type_date},     {"dt", &sql_type_date},
+        {"str", &sql_type_string},     {"bool", &sql_type_boolean},   {"int", &sql_type_int},
+        {"num", &sql_type_int},        {"exact", &sql_type_int},      {"approx", &sql_type_double},
+        {"bin", &sql_type_bytes},      {"date", &sql_type_date},      {"dt", &sql_type_date},
         {"str|bin", &sql_type_string}, {"str|num", &sql_type_string},
     };
 
@@ -308,7 +308,7 @@ static void convert_args(struct binder *b, const struct words *words, struct bou
     }
 }
 
-/* ---- results ------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 struct call {
     struct binder *b;
@@ -364,7 +364,8 @@ static const struct sql_type *rule_interval(struct call *c)
 /* A date moved by hours is a timestamp; everything else keeps its type. */
 static const struct sql_type *rule_dt_plus(struct call *c)
 {
-    const struct sql_type *a = c->args[0]->type, *t = sql_type_is_interval(a) ? c->args[1]->type : a;
+    const struct sql_type *a = c->args[0]->type,
+                          *t = sql_type_is_interval(a) ? c->args[1]->type : a;
 
     return t;
 }
@@ -374,9 +375,9 @@ static const struct sql_type *rule_timestampadd(struct call *c)
     const struct sql_type *t = c->args[2]->type;
     const char *unit = c->args[0]->text;
 
-    if (t->kind == SQL_DATE && (!strcmp(unit, "HOUR") || !strcmp(unit, "MINUTE") ||
-                                !strcmp(unit, "SECOND") || !strcmp(unit, "MILLISECOND") ||
-                                !strcmp(unit, "MICROSECOND")))
+    if (t->kind == SQL_DATE &&
+        (!strcmp(unit, "HOUR") || !strcmp(unit, "MINUTE") || !strcmp(unit, "SECOND") ||
+         !strcmp(unit, "MILLISECOND") || !strcmp(unit, "MICROSECOND")))
         return sql_type_of(c->b->arena, SQL_TIMESTAMP, 6);
     return t;
 }
@@ -636,7 +637,7 @@ static const struct sql_type *result_of(struct call *c, const struct sql_functio
     return sql_type_nullable(c->b->arena, type, nullable);
 }
 
-/* ---- matching ----------------------------------------------------------------------------------- */
+/* ---- matching -------------------------------------------------------------------------------- */
 
 static void print_types(struct binder *b, struct bound_expr **args, size_t count, struct buf *out)
 {

@@ -2,8 +2,9 @@
  *
  * Names are case-sensitive and quoted by backquotes (`` inside is one); words are ASCII-folded only
  * to find keywords. Strings: 'it''s', U&'\00e9' (UESCAPE 'c' behind), X'00ff', N'...', _utf8'...'.
- * Comments: -- and // to the end of the line, slash-star to star-slash (not nested); slash-star-plus
- * opens a hint, whose inside is tokens. The whole script becomes one array: any lookahead is free.
+ * Comments: -- and // to the end of the line, slash-star to star-slash (not nested);
+ * slash-star-plus opens a hint, whose inside is tokens. The whole script becomes one array: any
+ * lookahead is free.
  */
 #include "sql/sql_int.h"
 
@@ -23,8 +24,8 @@ static const struct {
     bool reserved;
 } keywords[KEYWORD_COUNT] = {
     {"", false},
-#define RESERVED true
-#define FREE     false
+#define RESERVED             true
+#define FREE                 false
 #define KEYWORD(name, class) {#name, class},
 #include "sql/keywords.def"
 #undef KEYWORD
@@ -37,12 +38,12 @@ static const struct {
     const char *text;
     enum token_kind kind;
 } signs[] = {
-    {"<>", TOK_NE},      {"!=", TOK_NE_BANG}, {"<=", TOK_LE},       {">=", TOK_GE},
-    {"||", TOK_CONCAT},  {"=>", TOK_ARROW},   {"=", TOK_EQ},        {"<", TOK_LT},
-    {">", TOK_GT},       {"+", TOK_PLUS},     {"-", TOK_MINUS},     {"*", TOK_STAR},
-    {"/", TOK_SLASH},    {"%", TOK_PERCENT},  {"|", TOK_BAR},       {"^", TOK_CARET},
-    {"?", TOK_QUESTION}, {"(", TOK_LPAREN},   {")", TOK_RPAREN},    {"[", TOK_LBRACKET},
-    {"]", TOK_RBRACKET}, {"{", TOK_LBRACE},   {"}", TOK_RBRACE},    {",", TOK_COMMA},
+    {"<>", TOK_NE},      {"!=", TOK_NE_BANG},  {"<=", TOK_LE},    {">=", TOK_GE},
+    {"||", TOK_CONCAT},  {"=>", TOK_ARROW},    {"=", TOK_EQ},     {"<", TOK_LT},
+    {">", TOK_GT},       {"+", TOK_PLUS},      {"-", TOK_MINUS},  {"*", TOK_STAR},
+    {"/", TOK_SLASH},    {"%", TOK_PERCENT},   {"|", TOK_BAR},    {"^", TOK_CARET},
+    {"?", TOK_QUESTION}, {"(", TOK_LPAREN},    {")", TOK_RPAREN}, {"[", TOK_LBRACKET},
+    {"]", TOK_RBRACKET}, {"{", TOK_LBRACE},    {"}", TOK_RBRACE}, {",", TOK_COMMA},
     {".", TOK_DOT},      {";", TOK_SEMICOLON}, {":", TOK_COLON},
 };
 
@@ -594,9 +595,13 @@ static int lex_token(struct lexer *lx)
 
 int lex(struct slice text, struct arena *arena, struct tokens *out, struct err *err)
 {
-    struct lexer lx = {
-        .ptr = text.ptr, .len = text.len, .line = 1, .column = 1, .arena = arena, .err = err,
-        .out = out};
+    struct lexer lx = {.ptr = text.ptr,
+                       .len = text.len,
+                       .line = 1,
+                       .column = 1,
+                       .arena = arena,
+                       .err = err,
+                       .out = out};
     struct token *end;
     int rc;
 

@@ -106,7 +106,7 @@ static bool name_matches(const char *pattern, const char *key)
     return *key == '\0';
 }
 
-/* ---- values -------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool value_in(const char *values, const char *value, bool fold)
 {
@@ -146,11 +146,13 @@ static bool value_good(const struct option_def *def, const char *value)
     case BOOL:
         return value_in("true|false", value, true);
     case DURATION:
-        return quantity(value, "ns|nano|nanos|nanosecond|nanoseconds|us|µs|micro|micros|microsecond|"
-                               "microseconds|ms|milli|millis|millisecond|milliseconds|s|sec|secs|"
-                               "second|seconds|m|min|minute|minutes|h|hour|hours|d|day|days");
+        return quantity(value,
+                        "ns|nano|nanos|nanosecond|nanoseconds|us|µs|micro|micros|microsecond|"
+                        "microseconds|ms|milli|millis|millisecond|milliseconds|s|sec|secs|"
+                        "second|seconds|m|min|minute|minutes|h|hour|hours|d|day|days");
     case MEMORY:
-        return quantity(value, "b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes");
+        return quantity(value,
+                        "b|bytes|k|kb|kibibytes|m|mb|mebibytes|g|gb|gibibytes|t|tb|tebibytes");
     case ENUM:
         return value_in(def->values, value, true);
     default:
@@ -158,8 +160,7 @@ static bool value_good(const struct option_def *def, const char *value)
     }
 }
 
-static int bad_value(const struct option_def *def, const struct sql_option *option,
-                     struct err *err)
+static int bad_value(const struct option_def *def, const struct sql_option *option, struct err *err)
 {
     static const char *const wanted[] = {
         [INT] = "a whole number",
@@ -192,7 +193,7 @@ static int bad_value(const struct option_def *def, const struct sql_option *opti
                   option->value, def->values);
 }
 
-/* ---- names --------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* The owners that a table's options may come from. */
 struct owners {
@@ -233,7 +234,7 @@ static int unknown_option(const struct owners *owners, const struct sql_option *
                           struct err *err)
 {
     static const size_t text_len = 96;
-    char (*texts)[96] = calloc(KNOWN_MAX, text_len);
+    char(*texts)[96] = calloc(KNOWN_MAX, text_len);
     const char **known = calloc(KNOWN_MAX, sizeof(*known)), *near = NULL;
     size_t count = 0;
     int rc;
@@ -252,8 +253,8 @@ static int unknown_option(const struct owners *owners, const struct sql_option *
     if (known)
         near = sql_nearest(option->key, known, count);
     if (near)
-        rc = err_at(err, ERR_INVALID, option->key_pos,
-                    "unknown option '%s'; did you mean '%s'?", option->key, near);
+        rc = err_at(err, ERR_INVALID, option->key_pos, "unknown option '%s'; did you mean '%s'?",
+                    option->key, near);
     else
         rc = err_at(err, ERR_INVALID, option->key_pos, "unknown option '%s' of %s", option->key,
                     owners->list[owners->count - 1]);
@@ -285,8 +286,7 @@ static int check_needs(const struct sql_options *options, const char *connector,
                        struct sql_pos statement, struct err *err)
 {
     for (size_t i = 0; i < COUNT_OF(needs); i++) {
-        const struct sql_option *option =
-            needs[i].key ? option_find(options, needs[i].key) : NULL;
+        const struct sql_option *option = needs[i].key ? option_find(options, needs[i].key) : NULL;
 
         if (strcmp(needs[i].connector, connector) || (needs[i].key && !option) ||
             (needs[i].value && strcmp(option->value, needs[i].value)) ||
@@ -300,7 +300,7 @@ static int check_needs(const struct sql_options *options, const char *connector,
     return 0;
 }
 
-/* ---- connectors, formats, catalogs ------------------------------------------------------------------ */
+/* ---- connectors, formats, catalogs ----------------------------------------------------------- */
 
 static int named_check(const struct named *list, size_t count, const struct sql_option *option,
                        const char *what, const struct named **out, struct err *err)

@@ -11,7 +11,8 @@ static const struct {
     const char *with; /* between WITH ( and ) */
     const char *error;
 } cases[] = {
-    {"'connector'='kafka','topic'='t','properties.bootstrap.servers'='localhost:9092','format'='json',"
+    {"'connector'='kafka','topic'='t','properties.bootstrap.servers'='localhost:9092','format'='"
+     "json',"
      "'scan.startup.mode'='earliest-offset','json.ignore-parse-errors'='true',"
      "'json.timestamp-format.standard'='ISO-8601','properties.group.id'='g',"
      "'scan.topic-partition-discovery.interval'='10 s'",
@@ -21,7 +22,8 @@ static const struct {
      "'value.json.ignore-parse-errors'='true'",
      NULL},
     {"'write.format.default'='parquet'", NULL}, /* a catalog's own table */
-    {"'conector'='kafka'", "line 1, column 30: unknown option 'conector'; did you mean 'connector'?"},
+    {"'conector'='kafka'",
+     "line 1, column 30: unknown option 'conector'; did you mean 'connector'?"},
     {"'connector'='kafak'", "line 1, column 42: unknown connector 'kafak'; did you mean 'kafka'?"},
     {"'connector'='kafka','topci'='t'",
      "line 1, column 50: unknown option 'topci'; did you mean 'topic'?"},
@@ -60,8 +62,7 @@ static void options_are_checked_by_name_kind_and_value(void **state)
         struct arena arena = {0};
         struct sql_statement *statement;
         struct err err = {0};
-        const char *text =
-            arena_printf(&arena, "CREATE TABLE t (a INT) WITH (%s)", cases[i].with);
+        const char *text = arena_printf(&arena, "CREATE TABLE t (a INT) WITH (%s)", cases[i].with);
         int rc;
 
         if (sql_parse_statement(slice_str(text), &arena, &statement, &err))
@@ -83,7 +84,8 @@ static const struct {
      NULL},
     {"'type'='iceberg','warehuose'='w'",
      "line 1, column 41: unknown option 'warehuose'; did you mean 'warehouse'?"},
-    {"'type'='icebreg'", "line 1, column 31: unknown catalog type 'icebreg'; did you mean 'iceberg'?"},
+    {"'type'='icebreg'",
+     "line 1, column 31: unknown catalog type 'icebreg'; did you mean 'iceberg'?"},
     {"'type'='hive'", "line 1, column 31: the catalog type 'hive' is not built yet"},
     {"'uri'='x'", "line 1, column 1: a catalog needs the option 'type'"},
 };

@@ -1,4 +1,5 @@
-/* parser.c - the small steps every production uses, and the ways in: a script, a statement, a query.
+/* parser.c - the small steps every production uses, and the ways in: a script, a statement, a
+ * query.
  *
  * A recursive-descent parser over the token array of lexer.c. An error leaves by longjmp to the way
  * in; everything built so far stays in the caller's arena and goes when that is reset.
@@ -354,7 +355,7 @@ struct slice parse_text_from(struct parser *p, size_t from)
     return slice_of(p->text.ptr + begin, end - begin);
 }
 
-/* ---- the ways in --------------------------------------------------------------------------- */
+/* ---- the ways in ----------------------------------------------------------------------------- */
 
 static int parser_init(struct parser *p, struct slice text, struct arena *arena, struct err *err)
 {
@@ -457,8 +458,7 @@ int sql_parse_statement(struct slice text, struct arena *arena, struct sql_state
     return 0;
 }
 
-int sql_parse_query(struct slice text, struct arena *arena, struct sql_query **out,
-                    struct err *err)
+int sql_parse_query(struct slice text, struct arena *arena, struct sql_query **out, struct err *err)
 {
     struct parser p;
     int rc = parser_init(&p, text, arena, err);
@@ -507,7 +507,7 @@ int sql_type_parse(const char *text, struct arena *arena, const struct sql_type 
     return 0;
 }
 
-/* ---- the nearest name ---------------------------------------------------------------------- */
+/* ---- the nearest name ------------------------------------------------------------------------ */
 
 #define NEAREST_LEN_MAX 64
 

@@ -1,7 +1,7 @@
 /* parser_alter.c - ALTER and DROP. */
 #include "sql/sql_int.h"
 
-/* ---- ALTER TABLE ------------------------------------------------------------------------------ */
+/* ---- ALTER TABLE ----------------------------------------------------------------------------- */
 
 static void parse_rename(struct parser *p, struct sql_alter *alter)
 {
@@ -167,7 +167,7 @@ static void parse_alter_table(struct parser *p, struct sql_alter *alter)
     }
 }
 
-/* ---- the others ------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static void parse_query_text(struct parser *p, struct sql_alter *alter)
 {
@@ -331,7 +331,7 @@ void parse_alter(struct parser *p, struct sql_statement *statement)
     parse_expected(p, "TABLE, VIEW, CATALOG, DATABASE, FUNCTION or MATERIALIZED TABLE");
 }
 
-/* ---- DROP -------------------------------------------------------------------------------------- */
+/* ---- DROP ------------------------------------------------------------------------------------ */
 
 void parse_drop(struct parser *p, struct sql_statement *statement)
 {

@@ -6,29 +6,103 @@
 
 /* Reserved words that are functions when a parenthesis follows. */
 static const enum keyword reserved_functions[] = {
-    KW_ABS,          KW_ARRAY_CONCAT_AGG, KW_AVG,          KW_CARDINALITY, KW_CEILING,
-    KW_CHAR,         KW_CHARACTER_LENGTH, KW_CHAR_LENGTH,  KW_CLASSIFIER,  KW_COALESCE,
-    KW_COLLECT,      KW_CONTAINS,         KW_CORR,         KW_COUNT,       KW_COVAR_POP,
-    KW_COVAR_SAMP,   KW_CUME_DIST,        KW_CURRENT_DATE, KW_CURRENT_TIME, KW_CURRENT_TIMESTAMP,
-    KW_DENSE_RANK,   KW_ELEMENT,          KW_EVERY,        KW_EXP,         KW_FIRST_VALUE,
-    KW_FUSION,       KW_GROUPING,         KW_GROUP_CONCAT, KW_HOUR,        KW_INTERSECTION,
-    KW_LAG,          KW_LAST_VALUE,       KW_LEAD,         KW_LEFT,        KW_LN,
-    KW_LOCALTIME,    KW_LOCALTIMESTAMP,   KW_LOWER,        KW_MATCH_NUMBER, KW_MAX,
-    KW_MIN,          KW_MINUTE,           KW_MOD,          KW_MONTH,       KW_NEXT,
-    KW_NTH_VALUE,    KW_NTILE,            KW_NULLIF,       KW_OCTET_LENGTH, KW_PERCENTILE_CONT,
-    KW_PERCENTILE_DISC, KW_PERCENT_RANK,  KW_POWER,        KW_PREV,        KW_RANK,
-    KW_REGR_AVGX,    KW_REGR_AVGY,        KW_REGR_COUNT,   KW_REGR_INTERCEPT, KW_REGR_R2,
-    KW_REGR_SLOPE,   KW_REGR_SXX,         KW_REGR_SXY,     KW_REGR_SYY,    KW_RIGHT,
-    KW_ROW_NUMBER,   KW_SECOND,           KW_SOME,         KW_SQRT,        KW_STDDEV_POP,
-    KW_STDDEV_SAMP,  KW_STRING_AGG,       KW_SUM,          KW_TRUNCATE,    KW_UPPER,
-    KW_USER,         KW_VAR_POP,          KW_VAR_SAMP,     KW_YEAR,
+    KW_ABS,
+    KW_ARRAY_CONCAT_AGG,
+    KW_AVG,
+    KW_CARDINALITY,
+    KW_CEILING,
+    KW_CHAR,
+    KW_CHARACTER_LENGTH,
+    KW_CHAR_LENGTH,
+    KW_CLASSIFIER,
+    KW_COALESCE,
+    KW_COLLECT,
+    KW_CONTAINS,
+    KW_CORR,
+    KW_COUNT,
+    KW_COVAR_POP,
+    KW_COVAR_SAMP,
+    KW_CUME_DIST,
+    KW_CURRENT_DATE,
+    KW_CURRENT_TIME,
+    KW_CURRENT_TIMESTAMP,
+    KW_DENSE_RANK,
+    KW_ELEMENT,
+    KW_EVERY,
+    KW_EXP,
+    KW_FIRST_VALUE,
+    KW_FUSION,
+    KW_GROUPING,
+    KW_GROUP_CONCAT,
+    KW_HOUR,
+    KW_INTERSECTION,
+    KW_LAG,
+    KW_LAST_VALUE,
+    KW_LEAD,
+    KW_LEFT,
+    KW_LN,
+    KW_LOCALTIME,
+    KW_LOCALTIMESTAMP,
+    KW_LOWER,
+    KW_MATCH_NUMBER,
+    KW_MAX,
+    KW_MIN,
+    KW_MINUTE,
+    KW_MOD,
+    KW_MONTH,
+    KW_NEXT,
+    KW_NTH_VALUE,
+    KW_NTILE,
+    KW_NULLIF,
+    KW_OCTET_LENGTH,
+    KW_PERCENTILE_CONT,
+    KW_PERCENTILE_DISC,
+    KW_PERCENT_RANK,
+    KW_POWER,
+    KW_PREV,
+    KW_RANK,
+    KW_REGR_AVGX,
+    KW_REGR_AVGY,
+    KW_REGR_COUNT,
+    KW_REGR_INTERCEPT,
+    KW_REGR_R2,
+    KW_REGR_SLOPE,
+    KW_REGR_SXX,
+    KW_REGR_SXY,
+    KW_REGR_SYY,
+    KW_RIGHT,
+    KW_ROW_NUMBER,
+    KW_SECOND,
+    KW_SOME,
+    KW_SQRT,
+    KW_STDDEV_POP,
+    KW_STDDEV_SAMP,
+    KW_STRING_AGG,
+    KW_SUM,
+    KW_TRUNCATE,
+    KW_UPPER,
+    KW_USER,
+    KW_VAR_POP,
+    KW_VAR_SAMP,
+    KW_YEAR,
 };
 
 /* Words that are calls without parentheses. */
 static const enum keyword bare_functions[] = {
-    KW_CURRENT_CATALOG, KW_CURRENT_DATE, KW_CURRENT_DEFAULT_TRANSFORM_GROUP, KW_CURRENT_PATH,
-    KW_CURRENT_ROLE,    KW_CURRENT_SCHEMA, KW_CURRENT_TIME, KW_CURRENT_TIMESTAMP, KW_CURRENT_USER,
-    KW_LOCALTIME,       KW_LOCALTIMESTAMP, KW_SESSION_USER, KW_SYSTEM_USER, KW_USER,
+    KW_CURRENT_CATALOG,
+    KW_CURRENT_DATE,
+    KW_CURRENT_DEFAULT_TRANSFORM_GROUP,
+    KW_CURRENT_PATH,
+    KW_CURRENT_ROLE,
+    KW_CURRENT_SCHEMA,
+    KW_CURRENT_TIME,
+    KW_CURRENT_TIMESTAMP,
+    KW_CURRENT_USER,
+    KW_LOCALTIME,
+    KW_LOCALTIMESTAMP,
+    KW_SESSION_USER,
+    KW_SYSTEM_USER,
+    KW_USER,
 };
 
 static bool listed(const enum keyword *list, size_t count, enum keyword keyword)
@@ -61,7 +135,7 @@ static struct sql_expr *symbol(struct parser *p, const char *text)
     return expr;
 }
 
-/* ---- arguments ------------------------------------------------------------------------------ */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 /* TABLE t, TABLE (query), with PARTITION BY and ORDER BY behind. */
 static struct sql_expr *parse_table_arg(struct parser *p)
@@ -140,8 +214,8 @@ static struct sql_expr *parse_argument(struct parser *p)
         const struct token *name = next(p);
 
         expr->name.parts = PARSE_NEW(p, struct sql_ident);
-        expr->name.parts[0] = (struct sql_ident){
-            .text = name->value, .pos = name->pos, .quoted = name->quoted};
+        expr->name.parts[0] =
+            (struct sql_ident){.text = name->value, .pos = name->pos, .quoted = name->quoted};
         expr->name.count = 1;
         expect(p, TOK_ARROW);
         expr_add(p, &args, parse_argument_value(p));
@@ -419,12 +493,11 @@ static void parse_json_query(struct parser *p, struct sql_expr *expr, struct lis
     parse_json_source(p, expr, args);
     parse_returning(p, call);
     if (accept_kw(p, KW_WITHOUT)) {
-        call->wrapper =
-            accept_kw(p, KW_ARRAY) ? SQL_WRAPPER_WITHOUT_ARRAY : SQL_WRAPPER_WITHOUT;
+        call->wrapper = accept_kw(p, KW_ARRAY) ? SQL_WRAPPER_WITHOUT_ARRAY : SQL_WRAPPER_WITHOUT;
         expect_kw(p, KW_WRAPPER);
     } else if (accept_kw(p, KW_WITH)) {
-        call->wrapper = accept_kw(p, KW_CONDITIONAL) ? SQL_WRAPPER_CONDITIONAL
-                                                     : SQL_WRAPPER_UNCONDITIONAL;
+        call->wrapper =
+            accept_kw(p, KW_CONDITIONAL) ? SQL_WRAPPER_CONDITIONAL : SQL_WRAPPER_UNCONDITIONAL;
         if (call->wrapper == SQL_WRAPPER_UNCONDITIONAL)
             accept_kw(p, KW_UNCONDITIONAL);
         accept_kw(p, KW_ARRAY);

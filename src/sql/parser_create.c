@@ -116,8 +116,8 @@ void parse_schema_item(struct parser *p, struct sql_schema_def *schema, bool alt
         struct sql_constraint constraint = {0};
 
         parse_constraint(p, &constraint);
-        schema->constraints = append(p, schema->constraints, schema->constraint_count,
-                                     sizeof(*schema->constraints));
+        schema->constraints =
+            append(p, schema->constraints, schema->constraint_count, sizeof(*schema->constraints));
         schema->constraints[schema->constraint_count++] = constraint;
     } else {
         struct sql_column_def column = {0};
@@ -142,7 +142,7 @@ void parse_schema(struct parser *p, struct sql_schema_def *schema, bool alter)
     next(p);
 }
 
-/* ---- clauses ----------------------------------------------------------------------------------*/
+/* ---- clauses --------------------------------------------------------------------------------- */
 
 static const char *parse_comment(struct parser *p)
 {
@@ -244,8 +244,7 @@ static void parse_create_table(struct parser *p, struct sql_statement *statement
         create->distribution = parse_distribution(p);
     if (accept_kw(p, KW_PARTITIONED)) {
         expect_kw(p, KW_BY);
-        create->partitions =
-            parse_ident_list(p, "a name of a column", &create->partition_count);
+        create->partitions = parse_ident_list(p, "a name of a column", &create->partition_count);
     }
     if (accept_kw(p, KW_WITH))
         create->options = parse_options(p);
@@ -280,8 +279,7 @@ static void parse_create_materialized_table(struct parser *p, struct sql_stateme
         create->distribution = parse_distribution(p);
     if (accept_kw(p, KW_PARTITIONED)) {
         expect_kw(p, KW_BY);
-        create->partitions =
-            parse_ident_list(p, "a name of a column", &create->partition_count);
+        create->partitions = parse_ident_list(p, "a name of a column", &create->partition_count);
     }
     if (accept_kw(p, KW_WITH))
         create->options = parse_options(p);

@@ -212,16 +212,14 @@ static bool parse_join_kind(struct parser *p, struct sql_from *join)
     static const struct {
         enum keyword keyword;
         enum sql_join_kind kind;
-    } sides[] = {
-        {KW_LEFT, SQL_JOIN_LEFT}, {KW_RIGHT, SQL_JOIN_RIGHT}, {KW_FULL, SQL_JOIN_FULL}};
+    } sides[] = {{KW_LEFT, SQL_JOIN_LEFT}, {KW_RIGHT, SQL_JOIN_RIGHT}, {KW_FULL, SQL_JOIN_FULL}};
 
     if (accept_kind(p, TOK_COMMA)) {
         join->join = SQL_JOIN_COMMA;
         return true;
     }
     if (at_kw2(p, KW_CROSS, KW_APPLY) || at_kw2(p, KW_OUTER, KW_APPLY)) {
-        join->join =
-            next(p)->keyword == KW_CROSS ? SQL_JOIN_CROSS_APPLY : SQL_JOIN_OUTER_APPLY;
+        join->join = next(p)->keyword == KW_CROSS ? SQL_JOIN_CROSS_APPLY : SQL_JOIN_OUTER_APPLY;
         next(p);
         return true;
     }
@@ -264,8 +262,7 @@ struct sql_from *parse_from(struct parser *p)
         if (accept_kw(p, KW_ON))
             join->on = parse_expr(p);
         else if (accept_kw(p, KW_USING))
-            join->using_columns =
-                parse_ident_list(p, "a name of a column", &join->using_count);
+            join->using_columns = parse_ident_list(p, "a name of a column", &join->using_count);
         left = join;
     }
 }

@@ -7,10 +7,10 @@ static const struct {
     enum keyword one, many;
     enum sql_unit unit;
 } units[] = {
-    {KW_YEAR, KW_YEARS, SQL_YEAR},         {KW_QUARTER, NO_KEYWORD, SQL_QUARTER},
-    {KW_MONTH, KW_MONTHS, SQL_MONTH},      {KW_WEEK, NO_KEYWORD, SQL_WEEK},
-    {KW_DAY, KW_DAYS, SQL_DAY},            {KW_HOUR, KW_HOURS, SQL_HOUR},
-    {KW_MINUTE, KW_MINUTES, SQL_MINUTE},   {KW_SECOND, KW_SECONDS, SQL_SECOND},
+    {KW_YEAR, KW_YEARS, SQL_YEAR},       {KW_QUARTER, NO_KEYWORD, SQL_QUARTER},
+    {KW_MONTH, KW_MONTHS, SQL_MONTH},    {KW_WEEK, NO_KEYWORD, SQL_WEEK},
+    {KW_DAY, KW_DAYS, SQL_DAY},          {KW_HOUR, KW_HOURS, SQL_HOUR},
+    {KW_MINUTE, KW_MINUTES, SQL_MINUTE}, {KW_SECOND, KW_SECONDS, SQL_SECOND},
 };
 
 enum sql_unit parse_unit(struct parser *p)
@@ -31,17 +31,28 @@ static const struct {
     enum keyword keyword;
     const char *name;
 } function_units[] = {
-    {KW_MILLISECOND, "MILLISECOND"},      {KW_MICROSECOND, "MICROSECOND"},
-    {KW_NANOSECOND, "NANOSECOND"},        {KW_FRAC_SECOND, "MICROSECOND"},
-    {KW_EPOCH, "EPOCH"},                  {KW_DECADE, "DECADE"},
-    {KW_CENTURY, "CENTURY"},              {KW_MILLENNIUM, "MILLENNIUM"},
-    {KW_DOW, "DOW"},                      {KW_DOY, "DOY"},
-    {KW_ISODOW, "ISODOW"},                {KW_ISOYEAR, "ISOYEAR"},
-    {KW_SQL_TSI_FRAC_SECOND, "MICROSECOND"}, {KW_SQL_TSI_MICROSECOND, "MICROSECOND"},
-    {KW_SQL_TSI_SECOND, "SECOND"},        {KW_SQL_TSI_MINUTE, "MINUTE"},
-    {KW_SQL_TSI_HOUR, "HOUR"},            {KW_SQL_TSI_DAY, "DAY"},
-    {KW_SQL_TSI_WEEK, "WEEK"},            {KW_SQL_TSI_MONTH, "MONTH"},
-    {KW_SQL_TSI_QUARTER, "QUARTER"},      {KW_SQL_TSI_YEAR, "YEAR"},
+    {KW_MILLISECOND, "MILLISECOND"},
+    {KW_MICROSECOND, "MICROSECOND"},
+    {KW_NANOSECOND, "NANOSECOND"},
+    {KW_FRAC_SECOND, "MICROSECOND"},
+    {KW_EPOCH, "EPOCH"},
+    {KW_DECADE, "DECADE"},
+    {KW_CENTURY, "CENTURY"},
+    {KW_MILLENNIUM, "MILLENNIUM"},
+    {KW_DOW, "DOW"},
+    {KW_DOY, "DOY"},
+    {KW_ISODOW, "ISODOW"},
+    {KW_ISOYEAR, "ISOYEAR"},
+    {KW_SQL_TSI_FRAC_SECOND, "MICROSECOND"},
+    {KW_SQL_TSI_MICROSECOND, "MICROSECOND"},
+    {KW_SQL_TSI_SECOND, "SECOND"},
+    {KW_SQL_TSI_MINUTE, "MINUTE"},
+    {KW_SQL_TSI_HOUR, "HOUR"},
+    {KW_SQL_TSI_DAY, "DAY"},
+    {KW_SQL_TSI_WEEK, "WEEK"},
+    {KW_SQL_TSI_MONTH, "MONTH"},
+    {KW_SQL_TSI_QUARTER, "QUARTER"},
+    {KW_SQL_TSI_YEAR, "YEAR"},
 };
 
 struct sql_expr *parse_unit_symbol(struct parser *p)
@@ -61,7 +72,7 @@ struct sql_expr *parse_unit_symbol(struct parser *p)
     return symbol;
 }
 
-/* ---- literals ------------------------------------------------------------------------------ */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 static struct sql_expr *literal_new(struct parser *p, enum sql_literal kind)
 {
@@ -190,7 +201,7 @@ static struct sql_expr *parse_brace(struct parser *p)
     return expr;
 }
 
-/* ---- structures ---------------------------------------------------------------------------- */
+/* ---- structures ------------------------------------------------------------------------------ */
 
 static struct sql_expr *parse_case(struct parser *p)
 {

@@ -28,7 +28,7 @@ bool at_query(const struct parser *p)
     }
 }
 
-/* ---- SELECT --------------------------------------------------------------------------------- */
+/* ---- SELECT ---------------------------------------------------------------------------------- */
 
 static void parse_item(struct parser *p, struct sql_item *item)
 {
@@ -160,7 +160,7 @@ static struct sql_select *parse_select(struct parser *p)
     return select;
 }
 
-/* ---- bodies --------------------------------------------------------------------------------- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 static struct sql_body *body_new(struct parser *p, enum sql_body_kind kind)
 {
@@ -250,7 +250,7 @@ static struct sql_body *parse_body(struct parser *p)
     }
 }
 
-/* ---- queries -------------------------------------------------------------------------------- */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static void parse_with(struct parser *p, struct sql_query *query)
 {

@@ -51,8 +51,7 @@ static const struct shown *find_shown(struct parser *p)
 
 static void parse_like(struct parser *p, struct sql_show *show)
 {
-    bool not_like = at_kw(p, KW_NOT) &&
-                    (at_kw_ahead(p, 1, KW_LIKE) || at_kw_ahead(p, 1, KW_ILIKE));
+    bool not_like = at_kw(p, KW_NOT) && (at_kw_ahead(p, 1, KW_LIKE) || at_kw_ahead(p, 1, KW_ILIKE));
 
     if (not_like)
         next(p);
@@ -77,8 +76,9 @@ static _Noreturn void not_shown(struct parser *p)
         near = sql_nearest(peek(p)->value, words, COUNT_OF(words));
     if (near && keyword_of(near, strlen(near)) != peek(p)->keyword)
         parse_fail(p, peek(p), "found '%s' after SHOW; did you mean %s?", peek(p)->value, near);
-    parse_expected(p, "CATALOGS, DATABASES, TABLES, VIEWS, COLUMNS, FUNCTIONS, PROCEDURES, MODULES, "
-                      "PARTITIONS, JARS, JOBS, CURRENT or CREATE after SHOW");
+    parse_expected(p,
+                   "CATALOGS, DATABASES, TABLES, VIEWS, COLUMNS, FUNCTIONS, PROCEDURES, MODULES, "
+                   "PARTITIONS, JARS, JOBS, CURRENT or CREATE after SHOW");
 }
 
 void parse_show(struct parser *p, struct sql_statement *statement)

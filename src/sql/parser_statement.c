@@ -1,4 +1,5 @@
-/* parser_statement.c - which statement is it? One table of first words, and the short statements. */
+/* parser_statement.c - which statement is it? One table of first words, and the short statements.
+ */
 #include "sql/sql_int.h"
 
 struct sql_statement *statement_new(struct parser *p, enum sql_statement_kind kind)
@@ -93,8 +94,7 @@ static void parse_explain_details(struct parser *p, struct sql_explain *explain)
         else if (accept_kw(p, KW_PLAN_ADVICE))
             explain->plan_advice = true;
         else
-            parse_expected(
-                p, "ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN or PLAN_ADVICE");
+            parse_expected(p, "ESTIMATED_COST, CHANGELOG_MODE, JSON_EXECUTION_PLAN or PLAN_ADVICE");
     } while (accept_kind(p, TOK_COMMA));
 }
 

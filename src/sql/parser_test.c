@@ -77,7 +77,8 @@ static const struct {
     {"SELEC 1", "line 1, column 1: found 'SELEC', expected a statement; did you mean SELECT?"},
     {"SELECT a FROM", "line 1, column 14: found the end, expected a name of a table"},
     {"SELECT 'abc", "line 1, column 8: this string has no end"},
-    {"SELECT\n  a b c FROM t", "line 2, column 7: found 'c', expected ; or the end of the statement"},
+    {"SELECT\n  a b c FROM t",
+     "line 2, column 7: found 'c', expected ; or the end of the statement"},
     {"CREATE TABLE t (a STRNG)", "line 1, column 19: unknown type 'STRNG'; did you mean STRING?"},
     {"CREATE TABLE t (a TEXT)", "line 1, column 19: unknown type 'TEXT'; did you mean STRING?"},
     {"CREATE TABLE t (a DECIMAL(40, 2))",
@@ -133,9 +134,9 @@ static void precedence_is_calcites(void **state)
     struct sql_expr *expr;
 
     (void)state;
-    assert_int_equal(sql_parse_expr(SLICE_LIT("NOT a = b + 1 IS NULL AND -x * y < 3 OR c"), &arena,
-                                    &expr, NULL),
-                     0);
+    assert_int_equal(
+        sql_parse_expr(SLICE_LIT("NOT a = b + 1 IS NULL AND -x * y < 3 OR c"), &arena, &expr, NULL),
+        0);
     assert_int_equal(expr->op, SQL_OP_OR);
     expr = expr->args.list[0];
     assert_int_equal(expr->op, SQL_OP_AND);

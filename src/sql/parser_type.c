@@ -168,21 +168,21 @@ static void parse_raw_type(struct parser *p, struct sql_type *type)
 }
 
 static const char *const type_names[] = {
-    "BOOLEAN", "TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "FLOAT", "REAL", "DOUBLE",
-    "DECIMAL", "NUMERIC", "DEC", "CHAR", "CHARACTER", "VARCHAR", "STRING", "BINARY", "VARBINARY",
-    "BYTES", "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "INTERVAL", "ARRAY", "MULTISET", "MAP",
-    "ROW", "RAW", "NULL"};
+    "BOOLEAN", "TINYINT",   "SMALLINT", "INT",  "INTEGER", "BIGINT",    "FLOAT",         "REAL",
+    "DOUBLE",  "DECIMAL",   "NUMERIC",  "DEC",  "CHAR",    "CHARACTER", "VARCHAR",       "STRING",
+    "BINARY",  "VARBINARY", "BYTES",    "DATE", "TIME",    "TIMESTAMP", "TIMESTAMP_LTZ", "INTERVAL",
+    "ARRAY",   "MULTISET",  "MAP",      "ROW",  "RAW",     "NULL"};
 
 /* The word is unknown, or of another system: say what Flink calls it. */
 static _Noreturn void unknown_type(struct parser *p)
 {
     static const char *const foreign[][2] = {
-        {"TEXT", "STRING"},     {"LONG", "BIGINT"},       {"DATETIME", "TIMESTAMP"},
-        {"BLOB", "BYTES"},      {"BYTEA", "BYTES"},       {"NUMBER", "DECIMAL"},
-        {"STRUCT", "ROW"},      {"BOOL", "BOOLEAN"},      {"TIMESTAMPTZ", "TIMESTAMP_LTZ"},
-        {"INT64", "BIGINT"},    {"INT32", "INT"},         {"FLOAT64", "DOUBLE"},
-        {"UUID", "STRING"},     {"JSON", "STRING"},       {"LIST", "ARRAY"},
-        {"FLOAT8", "DOUBLE"},   {"INT8", "BIGINT"},       {"INT4", "INT"}};
+        {"TEXT", "STRING"},   {"LONG", "BIGINT"},  {"DATETIME", "TIMESTAMP"},
+        {"BLOB", "BYTES"},    {"BYTEA", "BYTES"},  {"NUMBER", "DECIMAL"},
+        {"STRUCT", "ROW"},    {"BOOL", "BOOLEAN"}, {"TIMESTAMPTZ", "TIMESTAMP_LTZ"},
+        {"INT64", "BIGINT"},  {"INT32", "INT"},    {"FLOAT64", "DOUBLE"},
+        {"UUID", "STRING"},   {"JSON", "STRING"},  {"LIST", "ARRAY"},
+        {"FLOAT8", "DOUBLE"}, {"INT8", "BIGINT"},  {"INT4", "INT"}};
     const struct token *token = peek(p);
     const char *near = NULL;
 

@@ -1,8 +1,8 @@
 /* passes.c - does a plan only hand the source's columns on? Then a job needs no fragment at all.
  *
- * True when output i is column i of the feed, under the same name and with the same representation in
- * DuckDB, and no row is filtered. The commonest INSERT, SELECT * into a table of the same columns, is
- * such a one: its rows go from the decoder into the file untouched. */
+ * True when output i is column i of the feed, under the same name and with the same representation
+ * in DuckDB, and no row is filtered. The commonest INSERT, SELECT * into a table of the same
+ * columns, is such a one: its rows go from the decoder into the file untouched. */
 #include "sql/bound.h"
 
 /* A conversion that changes no value: the target holds all that the source can. */

@@ -19,14 +19,15 @@ static _Noreturn void refuse(struct binder *b, struct sql_pos pos, const char *w
     bind_fail(b, ERR_UNSUPPORTED, pos, "%s on a stream is not built yet", what);
 }
 
-/* ---- is it stateless? ------------------------------------------------------------------------- */
+/* ---- is it stateless? ------------------------------------------------------------------------ */
 
 static void check_expr(struct binder *b, const struct bound_expr *expr)
 {
     if (expr->query)
-        refuse(b, expr->pos, expr->kind == BOUND_IN       ? "IN (query)"
-                             : expr->kind == BOUND_EXISTS ? "EXISTS"
-                                                          : "a subquery");
+        refuse(b, expr->pos,
+               expr->kind == BOUND_IN       ? "IN (query)"
+               : expr->kind == BOUND_EXISTS ? "EXISTS"
+                                            : "a subquery");
     if (expr->over)
         refuse(b, expr->pos, "OVER");
     for (size_t i = 0; i < expr->arg_count; i++)
@@ -103,7 +104,7 @@ static void check_query(struct binder *b, struct plan *plan, const struct sql_bo
         check_expr(b, query->items[i]);
 }
 
-/* ---- the target --------------------------------------------------------------------------------- */
+/* ---- the target ------------------------------------------------------------------------------ */
 
 static bool is_written(const struct sql_column *column)
 {
@@ -150,8 +151,8 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
                       "INSERT into a nested field is not built yet");
         column = written_find(b, table, &insert->columns[i].parts[0]);
         if (from[column] != SIZE_MAX)
-            bind_fail(b, ERR_INVALID, insert->columns[i].parts[0].pos,
-                      "column `%s` stands twice", table->columns[column].name);
+            bind_fail(b, ERR_INVALID, insert->columns[i].parts[0].pos, "column `%s` stands twice",
+                      table->columns[column].name);
         from[column] = next++;
     }
     if (!insert->column_count)
@@ -159,9 +160,8 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
             if (is_written(&table->columns[i]))
                 from[i] = next++;
     if (next != plan->bound->output_count)
-        bind_fail(b, ERR_INVALID, insert->query->pos,
-                  "the query has %zu columns, `%s` takes %zu", plan->bound->output_count,
-                  table->name, next);
+        bind_fail(b, ERR_INVALID, insert->query->pos, "the query has %zu columns, `%s` takes %zu",
+                  plan->bound->output_count, table->name, next);
     return from;
 }
 
@@ -169,8 +169,7 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
 static struct bound_expr *not_null(struct binder *b, struct bound_expr *value, const char *column,
                                    const char *table)
 {
-    const char *text =
-        arena_printf(b->arena, "column `%s` of `%s` is NOT NULL", column, table);
+    const char *text = arena_printf(b->arena, "column `%s` of `%s` is NOT NULL", column, table);
 
     if (!text)
         bind_nomem(b);

@@ -87,7 +87,7 @@ static void put_flink_type(struct printer *p, const struct sql_type *type)
     buf_deinit(&text);
 }
 
-/* ---- literals ----------------------------------------------------------------------------------- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 /* DuckDB's string literals cannot hold a zero byte: chr(0) between pieces. */
 static void print_text(struct printer *p, const char *text, uint32_t len)
@@ -163,7 +163,7 @@ static void print_literal(struct printer *p, const struct bound_expr *expr)
     }
 }
 
-/* ---- windows ------------------------------------------------------------------------------------ */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void print_orders(struct printer *p, const struct bound_order *order, size_t count)
 {
@@ -233,9 +233,10 @@ static void print_filter(struct printer *p, const struct bound_expr *call, bool 
         print_over(p, call->over);
 }
 
-/* ---- templates ---------------------------------------------------------------------------------- */
+/* ---- templates ------------------------------------------------------------------------------- */
 
-struct template {
+struct template
+{
     const char *text;
     const struct bound_expr *call; /* NULL: a cast */
     struct operand operand;        /* {0} of a cast */
@@ -364,7 +365,7 @@ static void print_template(struct printer *p, const struct template *t)
     }
 }
 
-/* ---- casts -------------------------------------------------------------------------------------- */
+/* ---- casts ----------------------------------------------------------------------------------- */
 
 static void put_operand(struct printer *p, struct operand operand)
 {
@@ -407,8 +408,9 @@ static void cast_row(struct printer *p, struct operand operand, const struct sql
         p->rc = buf_printf(p->out, "list_transform([");
     put_operand(p, operand);
     if (!p->rc)
-        p->rc = buf_printf(p->out, "], lambda v%d: CASE WHEN v%d IS NULL THEN NULL ELSE struct_pack(",
-                           number, number);
+        p->rc =
+            buf_printf(p->out, "], lambda v%d: CASE WHEN v%d IS NULL THEN NULL ELSE struct_pack(",
+                       number, number);
     for (size_t i = 0; i < to->field_count; i++) {
         struct buf field;
         const char *text;
@@ -484,8 +486,7 @@ static void print_cast(struct printer *p, struct operand operand, const struct s
                        const struct sql_type *to, bool try_cast)
 {
     const struct sql_casting *casting;
-    struct template t = {
-        .operand = operand, .from = from, .to = to, .try_cast = try_cast};
+    struct template t = {.operand = operand, .from = from, .to = to, .try_cast = try_cast};
 
     if (sql_type_same(from, to)) {
         put_operand(p, operand);
@@ -529,7 +530,7 @@ static bool conversion_is_free(const struct bound_expr *cast)
            from->precision <= to->precision && (from->precision > 6) == (to->precision > 6);
 }
 
-/* ---- expressions -------------------------------------------------------------------------------- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 static void print_row(struct printer *p, const struct bound_expr *expr)
 {
@@ -628,8 +629,8 @@ static void print_expr(struct printer *p, const struct bound_expr *expr)
         if (conversion_is_free(expr))
             print_expr(p, expr->args[0]);
         else
-            print_cast(p, (struct operand){.expr = expr->args[0]}, expr->args[0]->type,
-                       expr->type, expr->try_cast);
+            print_cast(p, (struct operand){.expr = expr->args[0]}, expr->args[0]->type, expr->type,
+                       expr->try_cast);
         break;
     case BOUND_CASE:
         print_case(p, expr);
@@ -660,7 +661,7 @@ static void print_expr(struct printer *p, const struct bound_expr *expr)
     }
 }
 
-/* ---- sources ------------------------------------------------------------------------------------ */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 static void print_table(struct printer *p, const struct bound_source *source)
 {
@@ -782,7 +783,7 @@ static void print_source(struct printer *p, const struct bound_source *source)
         print_columns(p, source->column_count);
 }
 
-/* ---- queries ------------------------------------------------------------------------------------ */
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static void print_groups(struct printer *p, const struct bound_group *groups, size_t count);
 

@@ -3,7 +3,7 @@
 
 #include "sql/print_flink.h"
 
-/* ---- the small pieces ------------------------------------------------------------------------------ */
+/* ---- the small pieces ------------------------------------------------------------------------ */
 
 void flink_put(struct flink *f, const char *text)
 {
@@ -165,7 +165,7 @@ static void put_with(struct flink *f, const struct sql_options *options)
     }
 }
 
-/* ---- schemas ---------------------------------------------------------------------------------------- */
+/* ---- schemas --------------------------------------------------------------------------------- */
 
 static void put_enforced(struct flink *f, bool enforced, bool not_enforced)
 {
@@ -262,7 +262,7 @@ static void print_partitioned(struct flink *f, const struct sql_ident *list, siz
     }
 }
 
-/* ---- CREATE ----------------------------------------------------------------------------------------- */
+/* ---- CREATE ---------------------------------------------------------------------------------- */
 
 static void print_like(struct flink *f, const struct sql_create_table *create)
 {
@@ -374,7 +374,7 @@ static void print_create_materialized(struct flink *f,
     flink_query(f, create->query);
 }
 
-/* ---- ALTER, DROP ------------------------------------------------------------------------------------ */
+/* ---- ALTER, DROP ----------------------------------------------------------------------------- */
 
 static void print_alter_partitions(struct flink *f, const struct sql_alter *alter)
 {
@@ -518,7 +518,7 @@ static void print_drop(struct flink *f, const struct sql_drop *drop)
     flink_put(f, drop->cascade ? " CASCADE" : drop->restrict_written ? " RESTRICT" : "");
 }
 
-/* ---- the others ------------------------------------------------------------------------------------- */
+/* ---- the others ------------------------------------------------------------------------------ */
 
 static void print_statement(struct flink *f, const struct sql_statement *statement);
 
@@ -712,7 +712,7 @@ static void print_analyze(struct flink *f, const struct sql_analyze *analyze)
 
 static void print_plan(struct flink *f, const struct sql_plan *plan)
 {
-    flink_put(f, !plan->compile ? "EXECUTE PLAN "
+    flink_put(f, !plan->compile  ? "EXECUTE PLAN "
                  : plan->execute ? "COMPILE AND EXECUTE PLAN "
                                  : "COMPILE PLAN ");
     flink_text(f, plan->path);
@@ -835,7 +835,7 @@ static void print_statement(struct flink *f, const struct sql_statement *stateme
     }
 }
 
-/* ---- the ways in ------------------------------------------------------------------------------------ */
+/* ---- the ways in ----------------------------------------------------------------------------- */
 
 static struct flink printer(const struct sql_print_options *options, struct buf *out)
 {

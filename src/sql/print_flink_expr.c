@@ -94,7 +94,7 @@ void flink_orders(struct flink *f, const struct sql_orders *orders)
     }
 }
 
-/* ---- windows -------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 static void print_bound(struct flink *f, const struct sql_frame_bound *bound)
 {
@@ -147,7 +147,7 @@ void flink_window(struct flink *f, const struct sql_window *window)
     flink_put(f, ")");
 }
 
-/* ---- literals ------------------------------------------------------------------------------------- */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 static void print_literal(struct flink *f, const struct sql_expr *expr)
 {
@@ -194,7 +194,7 @@ static void print_literal(struct flink *f, const struct sql_expr *expr)
     }
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void print_behaviors(struct flink *f, const struct sql_call *call)
 {
@@ -305,9 +305,9 @@ static void print_plain(struct flink *f, const struct sql_expr *expr)
 static void print_arguments(struct flink *f, const struct sql_expr *expr)
 {
     static const char *const extract[] = {" FROM "}, *const position[] = {" IN ", " FROM "},
-                 *const overlay[] = {" PLACING ", " FROM ", " FOR "},
-                 *const substring[] = {" FROM ", " FOR "}, *const to[] = {" TO "},
-                 *const convert[] = {" USING "};
+                             *const overlay[] = {" PLACING ", " FROM ", " FOR "},
+                             *const substring[] = {" FROM ", " FOR "}, *const to[] = {" TO "},
+                             *const convert[] = {" USING "};
 
     switch (expr->call->form) {
     case SQL_CALL_STAR:
@@ -402,7 +402,7 @@ static void print_call(struct flink *f, const struct sql_expr *expr)
     print_tail(f, call);
 }
 
-/* ---- operators ------------------------------------------------------------------------------------ */
+/* ---- operators ------------------------------------------------------------------------------- */
 
 static void print_unary(struct flink *f, const struct sql_expr *expr)
 {
@@ -411,8 +411,9 @@ static void print_unary(struct flink *f, const struct sql_expr *expr)
 
     flink_put(f, ops[expr->op].text);
     /* Two signs in a row would begin a comment. */
-    flink_expr_at(f, arg, sign ? (arg->kind == SQL_EXPR_UNARY ? PREC_PRIMARY : PREC_UNARY)
-                               : ops[expr->op].prec);
+    flink_expr_at(f, arg,
+                  sign ? (arg->kind == SQL_EXPR_UNARY ? PREC_PRIMARY : PREC_UNARY)
+                       : ops[expr->op].prec);
 }
 
 static void print_binary(struct flink *f, const struct sql_expr *expr)
@@ -458,7 +459,9 @@ static void print_set(struct flink *f, const struct sql_expr *expr)
         flink_put(f, expr->negated ? " NOT IN (" : " IN (");
     else
         flink_fmt(f, " %s %s (", ops[expr->op].text,
-                  expr->all ? "ALL" : expr->some ? "SOME" : "ANY");
+                  expr->all    ? "ALL"
+                  : expr->some ? "SOME"
+                               : "ANY");
     if (expr->query)
         flink_query(f, expr->query);
     for (size_t i = 1; i < expr->args.count; i++) {
@@ -491,7 +494,7 @@ static void print_like(struct flink *f, const struct sql_expr *expr)
     }
 }
 
-/* ---- structures ----------------------------------------------------------------------------------- */
+/* ---- structures ------------------------------------------------------------------------------ */
 
 static void print_case(struct flink *f, const struct sql_expr *expr)
 {

@@ -26,16 +26,16 @@ static void print_alias(struct flink *f, const struct sql_ident *alias,
     }
 }
 
-/* ---- MATCH_RECOGNIZE ------------------------------------------------------------------------------- */
+/* ---- MATCH_RECOGNIZE ------------------------------------------------------------------------- */
 
 static void print_pattern(struct flink *f, const struct sql_pattern *pattern, bool inner)
 {
-    static const char *const seps[] = {
-        [SQL_PATTERN_SEQUENCE] = " ", [SQL_PATTERN_ALTERNATION] = " | ",
-        [SQL_PATTERN_PERMUTE] = ", "};
-    bool wrap = inner && (pattern->kind == SQL_PATTERN_SEQUENCE ||
-                          pattern->kind == SQL_PATTERN_ALTERNATION ||
-                          pattern->kind == SQL_PATTERN_REPEAT);
+    static const char *const seps[] = {[SQL_PATTERN_SEQUENCE] = " ",
+                                       [SQL_PATTERN_ALTERNATION] = " | ",
+                                       [SQL_PATTERN_PERMUTE] = ", "};
+    bool wrap =
+        inner && (pattern->kind == SQL_PATTERN_SEQUENCE ||
+                  pattern->kind == SQL_PATTERN_ALTERNATION || pattern->kind == SQL_PATTERN_REPEAT);
 
     flink_put(f, wrap ? "(" : "");
     switch (pattern->kind) {
@@ -70,10 +70,10 @@ static void print_pattern(struct flink *f, const struct sql_pattern *pattern, bo
             const struct sql_pattern *part = pattern->parts[i];
 
             flink_put(f, i ? seps[pattern->kind] : "");
-            print_pattern(f, part,
-                          part->kind == SQL_PATTERN_ALTERNATION ||
-                              (part->kind == SQL_PATTERN_SEQUENCE &&
-                               pattern->kind == SQL_PATTERN_SEQUENCE));
+            print_pattern(
+                f, part,
+                part->kind == SQL_PATTERN_ALTERNATION ||
+                    (part->kind == SQL_PATTERN_SEQUENCE && pattern->kind == SQL_PATTERN_SEQUENCE));
         }
         flink_put(f, pattern->kind == SQL_PATTERN_PERMUTE ? ")" : "");
     }
@@ -82,10 +82,11 @@ static void print_pattern(struct flink *f, const struct sql_pattern *pattern, bo
 
 static void print_skip(struct flink *f, const struct sql_match *match)
 {
-    static const char *const texts[] = {
-        [SQL_SKIP_NEXT_ROW] = "TO NEXT ROW", [SQL_SKIP_PAST_LAST_ROW] = "PAST LAST ROW",
-        [SQL_SKIP_TO_FIRST] = "TO FIRST ",   [SQL_SKIP_TO_LAST] = "TO LAST ",
-        [SQL_SKIP_TO] = "TO "};
+    static const char *const texts[] = {[SQL_SKIP_NEXT_ROW] = "TO NEXT ROW",
+                                        [SQL_SKIP_PAST_LAST_ROW] = "PAST LAST ROW",
+                                        [SQL_SKIP_TO_FIRST] = "TO FIRST ",
+                                        [SQL_SKIP_TO_LAST] = "TO LAST ",
+                                        [SQL_SKIP_TO] = "TO "};
 
     if (!match->skip)
         return;
@@ -140,7 +141,7 @@ static void print_match(struct flink *f, const struct sql_match *match)
     flink_put(f, ")");
 }
 
-/* ---- PIVOT ----------------------------------------------------------------------------------------- */
+/* ---- PIVOT ----------------------------------------------------------------------------------- */
 
 static void print_values(struct flink *f, const struct sql_exprs *values)
 {
@@ -178,17 +179,19 @@ static void print_pivot(struct flink *f, const struct sql_pivot *pivot)
     flink_put(f, "))");
 }
 
-/* ---- FROM ------------------------------------------------------------------------------------------ */
+/* ---- FROM ------------------------------------------------------------------------------------ */
 
 static void print_from(struct flink *f, const struct sql_from *from);
 
 static void print_join(struct flink *f, const struct sql_from *join)
 {
-    static const char *const words[] = {
-        [SQL_JOIN_INNER] = "JOIN",       [SQL_JOIN_LEFT] = "LEFT JOIN",
-        [SQL_JOIN_RIGHT] = "RIGHT JOIN", [SQL_JOIN_FULL] = "FULL JOIN",
-        [SQL_JOIN_CROSS] = "CROSS JOIN", [SQL_JOIN_CROSS_APPLY] = "CROSS APPLY",
-        [SQL_JOIN_OUTER_APPLY] = "OUTER APPLY"};
+    static const char *const words[] = {[SQL_JOIN_INNER] = "JOIN",
+                                        [SQL_JOIN_LEFT] = "LEFT JOIN",
+                                        [SQL_JOIN_RIGHT] = "RIGHT JOIN",
+                                        [SQL_JOIN_FULL] = "FULL JOIN",
+                                        [SQL_JOIN_CROSS] = "CROSS JOIN",
+                                        [SQL_JOIN_CROSS_APPLY] = "CROSS APPLY",
+                                        [SQL_JOIN_OUTER_APPLY] = "OUTER APPLY"};
 
     print_from(f, join->left);
     if (join->join == SQL_JOIN_COMMA)
@@ -282,7 +285,7 @@ static void print_from(struct flink *f, const struct sql_from *from)
     print_sample(f, from);
 }
 
-/* ---- SELECT ---------------------------------------------------------------------------------------- */
+/* ---- SELECT ---------------------------------------------------------------------------------- */
 
 static void print_group(struct flink *f, const struct sql_group *group)
 {
@@ -313,9 +316,10 @@ static void print_clauses(struct flink *f, const struct sql_select *select)
         flink_expr_at(f, select->where, 0);
     }
     if (select->has_group) {
-        flink_fmt(f, " GROUP BY%s ", select->group_distinct ? " DISTINCT"
-                                     : select->group_all    ? " ALL"
-                                                            : "");
+        flink_fmt(f, " GROUP BY%s ",
+                  select->group_distinct ? " DISTINCT"
+                  : select->group_all    ? " ALL"
+                                         : "");
         for (size_t i = 0; i < select->group_count; i++) {
             flink_put(f, i ? ", " : "");
             print_group(f, &select->groups[i]);

@@ -23,7 +23,7 @@
 #define SQL_TEXT_MAX  ((size_t)4 << 20) /* bytes of one script */
 #define SQL_DEPTH_MAX 200               /* nesting of expressions, queries, types */
 
-/* ---- parsing ------------------------------------------------------------------------------ */
+/* ---- parsing --------------------------------------------------------------------------------- */
 
 /* All statements of a script, separated by semicolons; BEGIN STATEMENT SET; ...; END; becomes one
  * STATEMENT SET. Stops at the first error. */
@@ -37,14 +37,15 @@ int sql_parse_query(struct slice text, struct arena *arena, struct sql_query **o
 int sql_parse_expr(struct slice text, struct arena *arena, struct sql_expr **out, struct err *err);
 
 /* For an interactive prompt: does `text` end a statement (a semicolon outside of quotes, comments
- * and BEGIN ... END)? Gives the bytes up to and with that semicolon, 0 when more lines are needed. */
+ * and BEGIN ... END)? Gives the bytes up to and with that semicolon, 0 when more lines are needed.
+ */
 size_t sql_statement_len(struct slice text);
 
 const char *sql_statement_kind_name(enum sql_statement_kind kind); /* "CREATE TABLE", ... */
 /* `a`.`b`: quoted where needed. */
 int sql_print_name(const struct sql_name *name, struct buf *out);
 
-/* ---- printing Flink's text ---------------------------------------------------------------- */
+/* ---- printing Flink's text ------------------------------------------------------------------- */
 
 struct sql_print_options {
     bool parentheses; /* around every operator: shows the shape of the tree */
@@ -56,7 +57,7 @@ int sql_print_flink_query(const struct sql_query *query, const struct sql_print_
 int sql_print_flink_expr(const struct sql_expr *expr, const struct sql_print_options *options,
                          struct buf *out, struct err *err);
 
-/* ---- tables, as the resolver describes them ------------------------------------------------ */
+/* ---- tables, as the resolver describes them -------------------------------------------------- */
 
 struct sql_column {
     const char *name;
@@ -72,10 +73,10 @@ struct sql_table {
     const char *catalog, *database, *name;
     const struct sql_column *columns;
     size_t column_count;
-    const struct sql_query *view; /* a view: bound in place; columns may be 0 then */
+    const struct sql_query *view;    /* a view: bound in place; columns may be 0 then */
     const char *const *view_columns; /* CREATE VIEW v (a, b); or NULL */
     size_t view_column_count;
-    const char *rowtime;               /* column of the watermark, or NULL */
+    const char *rowtime; /* column of the watermark, or NULL */
     const struct sql_expr *watermark;
     const char *const *primary_key;
     size_t primary_key_count;
@@ -103,7 +104,7 @@ int sql_table_define(const struct sql_create_table *create, const struct sql_tab
 /* The known name nearest to `name` (edit distance, small against its length); NULL: none near. */
 const char *sql_nearest(const char *name, const char *const *known, size_t count);
 
-/* ---- binding ------------------------------------------------------------------------------ */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 struct sql_bound; /* a bound query: bound.h has its shape */
 
@@ -128,10 +129,16 @@ struct sql_duckdb_options {
 int sql_print_duckdb(const struct sql_bound *bound, const struct sql_duckdb_options *options,
                      struct buf *out, struct err *err);
 
-/* Conditions on single columns of base tables that every row of the result meets: what a scan may be
- * pruned by. Only of tables that are read once. Values are texts ("12", "2024-01-01"). */
+/* Conditions on single columns of base tables that every row of the result meets: what a scan may
+ * be pruned by. Only of tables that are read once. Values are texts ("12", "2024-01-01"). */
 enum sql_condition_op {
-    SQL_COND_EQ, SQL_COND_NE, SQL_COND_LT, SQL_COND_LE, SQL_COND_GT, SQL_COND_GE, SQL_COND_IN
+    SQL_COND_EQ,
+    SQL_COND_NE,
+    SQL_COND_LT,
+    SQL_COND_LE,
+    SQL_COND_GT,
+    SQL_COND_GE,
+    SQL_COND_IN
 };
 struct sql_condition {
     const struct sql_table *table;
@@ -146,7 +153,7 @@ int sql_bound_conditions(const struct sql_bound *bound, struct arena *arena,
 /* Every function that is built, sorted; in the arena. NULL: out of memory. */
 const char *const *sql_function_names(struct arena *arena, size_t *count);
 
-/* ---- planning ----------------------------------------------------------------------------- */
+/* ---- planning -------------------------------------------------------------------------------- */
 
 /* INSERT INTO target SELECT ... over one source (or a view over it), without state: projection,
  * filter, computed columns. Anything stateful is refused by name and place with ERR_UNSUPPORTED:
@@ -154,8 +161,8 @@ const char *const *sql_function_names(struct arena *arena, size_t *count);
 struct sql_insert_plan {
     const struct sql_table *source;
     const struct sql_table *target;
-    const char *duckdb;                /* SELECT over `feed`; columns as `outputs`, in order */
-    const struct sql_output *outputs;  /* the target's columns, in its order, with its types */
+    const char *duckdb;               /* SELECT over `feed`; columns as `outputs`, in order */
+    const struct sql_output *outputs; /* the target's columns, in its order, with its types */
     size_t output_count;
     bool overwrite;
     bool passes; /* rows go through as they are: `duckdb` need not be run */
@@ -163,7 +170,7 @@ struct sql_insert_plan {
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
                     struct arena *arena, struct sql_insert_plan *out, struct err *err);
 
-/* ---- options of connectors and formats ---------------------------------------------------- */
+/* ---- options of connectors and formats ------------------------------------------------------- */
 
 /* Checks WITH (...) of CREATE TABLE: required options, unknown names (with the nearest known one),
  * connectors and formats that exist in Flink but are not built here (ERR_UNSUPPORTED, by name). */

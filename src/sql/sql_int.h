@@ -10,7 +10,7 @@
 
 #include "sql/sql.h"
 
-/* ---- tokens (lexer.c) ---------------------------------------------------------------------- */
+/* ---- tokens (lexer.c) ------------------------------------------------------------------------ */
 
 enum token_kind {
     TOK_END,
@@ -65,8 +65,8 @@ struct token {
     enum keyword keyword; /* of an unquoted word */
     bool quoted;
     struct sql_pos pos;
-    uint32_t len;       /* bytes in the text */
-    const char *value;  /* IDENT, STRING, BINARY, numbers */
+    uint32_t len;      /* bytes in the text */
+    const char *value; /* IDENT, STRING, BINARY, numbers */
     uint32_t value_len;
 };
 
@@ -85,7 +85,7 @@ const char *token_text(enum token_kind kind);          /* "(", "=>", "a name", .
 int err_at(struct err *err, int code, struct sql_pos pos, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* ---- parser steps (parser.c) --------------------------------------------------------------- */
+/* ---- parser steps (parser.c) ----------------------------------------------------------------- */
 
 struct parser {
     struct arena *arena;
@@ -151,47 +151,47 @@ int64_t parse_unsigned(struct parser *p, const char *what);
 bool parse_if_exists(struct parser *p);
 bool parse_if_not_exists(struct parser *p);
 struct sql_ident *parse_ident_list(struct parser *p, const char *what, size_t *count); /* (a, b) */
-struct sql_options parse_options(struct parser *p);      /* ('k' = 'v', ...) */
-struct sql_options parse_option_keys(struct parser *p);  /* ('k', ...) */
-struct sql_hints parse_hints(struct parser *p);          /* none: empty */
-struct sql_partition parse_partition(struct parser *p);  /* (a = 1, b), after PARTITION */
+struct sql_options parse_options(struct parser *p);          /* ('k' = 'v', ...) */
+struct sql_options parse_option_keys(struct parser *p);      /* ('k', ...) */
+struct sql_hints parse_hints(struct parser *p);              /* none: empty */
+struct sql_partition parse_partition(struct parser *p);      /* (a = 1, b), after PARTITION */
 struct slice parse_text_from(struct parser *p, size_t from); /* text of the tokens from..now */
 
-/* ---- productions --------------------------------------------------------------------------- */
+/* ---- productions ----------------------------------------------------------------------------- */
 
-struct sql_expr *parse_expr(struct parser *p);            /* parser_expr.c */
-struct sql_expr *parse_expr_before_in(struct parser *p);  /* IN ends it */
-struct sql_expr *parse_primary(struct parser *p);         /* parser_primary.c */
+struct sql_expr *parse_expr(struct parser *p);           /* parser_expr.c */
+struct sql_expr *parse_expr_before_in(struct parser *p); /* IN ends it */
+struct sql_expr *parse_primary(struct parser *p);        /* parser_primary.c */
 struct sql_expr *expr_new(struct parser *p, enum sql_expr_kind kind, struct sql_pos pos);
 void expr_add(struct parser *p, struct list *list, struct sql_expr *expr);
 struct sql_exprs exprs_of(struct list *list);
-struct sql_expr *parse_call(struct parser *p);            /* parser_call.c; NULL: not a call */
-struct sql_expr *parse_literal(struct parser *p);         /* NULL: not a literal */
+struct sql_expr *parse_call(struct parser *p);    /* parser_call.c; NULL: not a call */
+struct sql_expr *parse_literal(struct parser *p); /* NULL: not a literal */
 struct sql_expr *parse_interval(struct parser *p);
-enum sql_unit parse_unit(struct parser *p);               /* NONE: not a unit */
-struct sql_expr *parse_unit_symbol(struct parser *p);     /* DAY, SQL_TSI_DAY, EPOCH ... */
-struct sql_window *parse_window(struct parser *p);        /* ( ... ) */
+enum sql_unit parse_unit(struct parser *p);           /* NONE: not a unit */
+struct sql_expr *parse_unit_symbol(struct parser *p); /* DAY, SQL_TSI_DAY, EPOCH ... */
+struct sql_window *parse_window(struct parser *p);    /* ( ... ) */
 struct sql_orders parse_order_list(struct parser *p);
-struct sql_exprs parse_expr_list(struct parser *p);       /* a, b, c */
-const struct sql_type *parse_type(struct parser *p);      /* parser_type.c */
+struct sql_exprs parse_expr_list(struct parser *p);                /* a, b, c */
+const struct sql_type *parse_type(struct parser *p);               /* parser_type.c */
 void parse_interval_type(struct parser *p, struct sql_type *type); /* the units behind INTERVAL */
-struct sql_query *parse_query(struct parser *p);          /* parser_query.c */
-bool at_query(const struct parser *p);                    /* SELECT, WITH, VALUES, TABLE, ( of one */
-struct sql_from *parse_from(struct parser *p);            /* parser_from.c */
-struct sql_match *parse_match(struct parser *p);          /* parser_match.c */
+struct sql_query *parse_query(struct parser *p);                   /* parser_query.c */
+bool at_query(const struct parser *p);           /* SELECT, WITH, VALUES, TABLE, ( of one */
+struct sql_from *parse_from(struct parser *p);   /* parser_from.c */
+struct sql_match *parse_match(struct parser *p); /* parser_match.c */
 struct sql_pivot *parse_pivot(struct parser *p);
-struct sql_statement *parse_statement(struct parser *p);  /* parser_statement.c */
+struct sql_statement *parse_statement(struct parser *p); /* parser_statement.c */
 struct sql_statement *statement_new(struct parser *p, enum sql_statement_kind kind);
-void parse_create(struct parser *p, struct sql_statement *statement);  /* parser_create.c */
-void parse_alter(struct parser *p, struct sql_statement *statement);   /* parser_alter.c */
+void parse_create(struct parser *p, struct sql_statement *statement); /* parser_create.c */
+void parse_alter(struct parser *p, struct sql_statement *statement);  /* parser_alter.c */
 void parse_drop(struct parser *p, struct sql_statement *statement);
-void parse_show(struct parser *p, struct sql_statement *statement);    /* parser_show.c */
+void parse_show(struct parser *p, struct sql_statement *statement); /* parser_show.c */
 void parse_describe(struct parser *p, struct sql_statement *statement);
 void parse_use(struct parser *p, struct sql_statement *statement);
 void parse_schema(struct parser *p, struct sql_schema_def *schema, bool alter);
 void parse_schema_item(struct parser *p, struct sql_schema_def *schema, bool alter);
 struct sql_distribution parse_distribution(struct parser *p);
-void parse_insert(struct parser *p, struct sql_statement *statement);  /* parser_dml.c */
+void parse_insert(struct parser *p, struct sql_statement *statement); /* parser_dml.c */
 void parse_update(struct parser *p, struct sql_statement *statement);
 void parse_delete(struct parser *p, struct sql_statement *statement);
 

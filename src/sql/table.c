@@ -92,8 +92,8 @@ static void key_columns(struct binder *b, struct define *d, const struct sql_ide
         if (!column)
             no_column(b, d, names[i].pos, "PRIMARY KEY", names[i].text);
         if (column->kind != SQL_COLUMN_PHYSICAL)
-            bind_fail(b, ERR_INVALID, names[i].pos,
-                      "PRIMARY KEY: `%s` is no physical column", names[i].text);
+            bind_fail(b, ERR_INVALID, names[i].pos, "PRIMARY KEY: `%s` is no physical column",
+                      names[i].text);
         column->type = bind_nullable(b, column->type, false);
         key[i] = names[i].text;
     }
@@ -188,9 +188,10 @@ static void define_watermark(struct binder *b, struct define *d)
                   watermark->column.parts[0].text);
     if ((column->type->kind != SQL_TIMESTAMP && column->type->kind != SQL_TIMESTAMP_LTZ) ||
         column->type->precision > 3)
-        bind_fail(b, ERR_INVALID, watermark->column.parts[0].pos,
-                  "WATERMARK FOR `%s`: needs TIMESTAMP or TIMESTAMP_LTZ of precision 0 to 3, not %s",
-                  column->name, bind_type_text(b, column->type));
+        bind_fail(
+            b, ERR_INVALID, watermark->column.parts[0].pos,
+            "WATERMARK FOR `%s`: needs TIMESTAMP or TIMESTAMP_LTZ of precision 0 to 3, not %s",
+            column->name, bind_type_text(b, column->type));
     b->aggregates_in = "WATERMARK";
     expr = bind_expr(b, scope_of(b, d, true), watermark->expr);
     b->aggregates_in = NULL;

@@ -53,10 +53,10 @@ static const struct {
     [SQL_RAW] = {"RAW", "BLOB"},
 };
 
-static const char *const unit_names[] = {"",     "YEAR", "QUARTER", "MONTH", "WEEK",
-                                         "DAY",  "HOUR", "MINUTE",  "SECOND"};
+static const char *const unit_names[] = {"",    "YEAR", "QUARTER", "MONTH", "WEEK",
+                                         "DAY", "HOUR", "MINUTE",  "SECOND"};
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static struct sql_type *type_new(struct arena *arena, enum sql_type_kind kind)
 {
@@ -142,7 +142,7 @@ const struct sql_type *sql_type_nullable(struct arena *arena, const struct sql_t
     return copy;
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 bool sql_type_is_integer(const struct sql_type *type)
 {
@@ -228,7 +228,7 @@ bool sql_type_eq(const struct sql_type *a, const struct sql_type *b)
     return a->nullable == b->nullable && sql_type_same(a, b);
 }
 
-/* ---- printing --------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 /* `name` with the quote doubled inside. */
 static int print_quoted(struct buf *out, const char *name, char quote)
@@ -423,7 +423,7 @@ int sql_type_print_duckdb(const struct sql_type *type, struct buf *out)
     }
 }
 
-/* ---- decimals --------------------------------------------------------------------------------- */
+/* ---- decimals -------------------------------------------------------------------------------- */
 
 /* More than 38 digits: the fraction gives way, down to 6 places. */
 static void adjust(int p, int s, int *precision, int *scale)
@@ -459,7 +459,7 @@ void sql_decimal_result(char op, int p1, int s1, int p2, int s2, int *precision,
     }
 }
 
-/* ---- the common type -------------------------------------------------------------------------- */
+/* ---- the common type ------------------------------------------------------------------------- */
 
 static int integer_digits(enum sql_type_kind kind)
 {
@@ -579,7 +579,7 @@ const struct sql_type *sql_type_common(struct arena *arena, const struct sql_typ
     return type ? sql_type_nullable(arena, type, a->nullable || b->nullable) : NULL;
 }
 
-/* ---- casts ------------------------------------------------------------------------------------ */
+/* ---- casts ----------------------------------------------------------------------------------- */
 
 static bool fields_fit(const struct sql_type *from, const struct sql_type *to,
                        bool (*fits)(const struct sql_type *, const struct sql_type *))

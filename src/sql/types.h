@@ -50,19 +50,19 @@ enum sql_unit {
     SQL_SECOND
 };
 
-#define SQL_LENGTH_MAX    2147483647
-#define SQL_DECIMAL_MAX   38
-#define SQL_TYPE_DEPTH    64   /* nesting that is refused beyond */
-#define SQL_FIELDS_MAX    4096 /* fields of one ROW */
+#define SQL_LENGTH_MAX  2147483647
+#define SQL_DECIMAL_MAX 38
+#define SQL_TYPE_DEPTH  64   /* nesting that is refused beyond */
+#define SQL_FIELDS_MAX  4096 /* fields of one ROW */
 
 struct sql_type {
     enum sql_type_kind kind;
     bool nullable;
-    int32_t length;              /* CHAR, VARCHAR, BINARY, VARBINARY */
-    int16_t precision, scale;    /* DECIMAL, TIME, TIMESTAMP*; INTERVAL: leading, fraction; -1 unset */
-    enum sql_unit from, to;      /* INTERVAL: as written; `to` NONE when single */
-    const struct sql_type *key;  /* MAP */
-    const struct sql_type *item; /* ARRAY, MULTISET: element; MAP: value */
+    int32_t length;           /* CHAR, VARCHAR, BINARY, VARBINARY */
+    int16_t precision, scale; /* DECIMAL, TIME, TIMESTAMP*; INTERVAL: leading, fraction; -1 unset */
+    enum sql_unit from, to;   /* INTERVAL: as written; `to` NONE when single */
+    const struct sql_type *key;     /* MAP */
+    const struct sql_type *item;    /* ARRAY, MULTISET: element; MAP: value */
     const struct sql_field *fields; /* ROW */
     size_t field_count;
     const char *class_name, *snapshot; /* RAW */
@@ -81,16 +81,19 @@ extern const struct sql_type sql_type_null, sql_type_boolean, sql_type_tinyint, 
 
 /* Each gives NULL when the arena is exhausted. */
 const struct sql_type *sql_type_decimal(struct arena *arena, int precision, int scale);
-const struct sql_type *sql_type_of(struct arena *arena, enum sql_type_kind kind, int length_or_precision);
+const struct sql_type *sql_type_of(struct arena *arena, enum sql_type_kind kind,
+                                   int length_or_precision);
 const struct sql_type *sql_type_array(struct arena *arena, const struct sql_type *item);
 const struct sql_type *sql_type_map(struct arena *arena, const struct sql_type *key,
                                     const struct sql_type *value);
-const struct sql_type *sql_type_row(struct arena *arena, const struct sql_field *fields, size_t count);
+const struct sql_type *sql_type_row(struct arena *arena, const struct sql_field *fields,
+                                    size_t count);
 /* The same type, nullable or not. */
-const struct sql_type *sql_type_nullable(struct arena *arena, const struct sql_type *type, bool nullable);
+const struct sql_type *sql_type_nullable(struct arena *arena, const struct sql_type *type,
+                                         bool nullable);
 
-bool sql_type_eq(const struct sql_type *a, const struct sql_type *b);      /* with nullability */
-bool sql_type_same(const struct sql_type *a, const struct sql_type *b);    /* without, at the top */
+bool sql_type_eq(const struct sql_type *a, const struct sql_type *b);   /* with nullability */
+bool sql_type_same(const struct sql_type *a, const struct sql_type *b); /* without, at the top */
 bool sql_type_is_numeric(const struct sql_type *type);
 bool sql_type_is_integer(const struct sql_type *type);
 bool sql_type_is_text(const struct sql_type *type);
@@ -100,7 +103,8 @@ bool sql_type_is_interval(const struct sql_type *type);
 
 /* "DECIMAL(10, 2) NOT NULL": Flink's summary text, which sql_type_parse reads back. */
 int sql_type_print(const struct sql_type *type, struct buf *out);
-const char *sql_type_text(struct arena *arena, const struct sql_type *type); /* NULL: out of memory */
+const char *sql_type_text(struct arena *arena,
+                          const struct sql_type *type); /* NULL: out of memory */
 int sql_type_parse(const char *text, struct arena *arena, const struct sql_type **out,
                    struct err *err);
 /* DuckDB's name of it: "DECIMAL(10,2)", "STRUCT(\"a\" INTEGER)". TIMESTAMP(7..9) is TIMESTAMP_NS;

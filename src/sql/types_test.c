@@ -156,7 +156,8 @@ static void casts_exist_where_flinks_do(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(casts); i++) {
         struct arena arena = {0};
-        const struct sql_type *from = parse(&arena, casts[i].from), *to = parse(&arena, casts[i].to);
+        const struct sql_type *from = parse(&arena, casts[i].from),
+                              *to = parse(&arena, casts[i].to);
 
         if (sql_type_assignable(from, to) != casts[i].assignable ||
             sql_type_castable(from, to) != casts[i].castable)
