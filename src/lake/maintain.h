@@ -7,9 +7,9 @@
  * commit (stage.h) by work that does not grow with the table's age.
  *
  *   Iceberg's name                               Iceberg's default   set by `streaming` tables
- *   history.expire.max-snapshot-age-ms           432000000 (5 d)     300000
+ *   history.expire.max-snapshot-age-ms           432000000 (5 d)     180000
  *   history.expire.min-snapshots-to-keep         1                   10
- *   write.metadata.previous-versions-max         100                 3
+ *   write.metadata.previous-versions-max         100                 5
  *   write.metadata.delete-after-commit.enabled   false               true
  *   commit.manifest-merge.enabled                true
  *   commit.manifest.min-count-to-merge           100                 10

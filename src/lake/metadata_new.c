@@ -8,8 +8,8 @@
 static const struct lake_property streaming_defaults[] = {
     {"write.parquet.compression-codec", "zstd"},
     {"write.metadata.delete-after-commit.enabled", "true"},
-    {"write.metadata.previous-versions-max", "3"},
-    {"history.expire.max-snapshot-age-ms", "300000"},
+    {"write.metadata.previous-versions-max", "5"},
+    {"history.expire.max-snapshot-age-ms", "180000"},
     {"history.expire.min-snapshots-to-keep", "10"},
     {"commit.manifest.min-count-to-merge", "10"},
 };
