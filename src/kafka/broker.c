@@ -145,6 +145,7 @@ int broker_new(struct broker **out, const struct broker_options *options, struct
     pthread_mutex_init(&broker->create_lock, NULL);
     pthread_mutex_init(&broker->watch_lock, NULL);
     pthread_mutex_init(&broker->producer_lock, NULL);
+    pthread_mutex_init(&broker->frames.lock, NULL);
     broker->options = *options;
     fill_defaults(&broker->options);
     broker->dir = strdup(options->dir);
@@ -194,6 +195,8 @@ void broker_free(struct broker *broker)
     free(broker->accepting);
     free(broker->watchers);
     free(broker->dir);
+    frames_clear(&broker->frames);
+    pthread_mutex_destroy(&broker->frames.lock);
     pthread_mutex_destroy(&broker->producer_lock);
     pthread_mutex_destroy(&broker->watch_lock);
     pthread_mutex_destroy(&broker->create_lock);
@@ -246,6 +249,7 @@ static void keep_house(void *arg)
 {
     struct broker *broker = arg;
 
+    frames_idle(&broker->frames);
     if (atomic_exchange(&broker->keeping, true))
         return;
     broker->keep = (struct work){.run = keep_run, .done = keep_done};

@@ -24,11 +24,72 @@ static void pump(struct kafka_conn *kc);
 
 /* ---- life of connections and requests ----------------------------------------------------- */
 
+/* Only frames of this size are kept; smaller ones malloc reuses well by itself. */
+#define FRAME_LEAST ((size_t)64 << 10)
+#define FRAME_MOST  ((size_t)2 << 20)
+
+static uint8_t *frame_take(struct frame_pool *pool, size_t len, size_t *cap)
+{
+    uint8_t *frame = NULL;
+
+    *cap = len;
+    if (len < FRAME_LEAST || len > FRAME_MOST)
+        return malloc(len);
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->count && !frame; i++)
+        if (pool->caps[i] >= len) {
+            frame = pool->list[i];
+            *cap = pool->caps[i];
+            pool->list[i] = pool->list[--pool->count];
+            pool->caps[i] = pool->caps[pool->count];
+        }
+    pool->used = true;
+    pthread_mutex_unlock(&pool->lock);
+    if (frame)
+        return frame;
+    *cap = (len + (FRAME_LEAST << 2) - 1) & ~((FRAME_LEAST << 2) - 1); /* so that others fit too */
+    return malloc(*cap);
+}
+
+static void frame_give(struct frame_pool *pool, uint8_t *frame, size_t cap)
+{
+    if (frame && cap >= FRAME_LEAST && cap <= FRAME_MOST) {
+        pthread_mutex_lock(&pool->lock);
+        if (pool->count < FRAMES_KEPT) {
+            pool->list[pool->count] = frame;
+            pool->caps[pool->count++] = cap;
+            frame = NULL;
+        }
+        pthread_mutex_unlock(&pool->lock);
+    }
+    free(frame);
+}
+
+void frames_clear(struct frame_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (pool->count)
+        free(pool->list[--pool->count]);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void frames_idle(struct frame_pool *pool)
+{
+    bool idle;
+
+    pthread_mutex_lock(&pool->lock);
+    idle = !pool->used;
+    pool->used = false;
+    pthread_mutex_unlock(&pool->lock);
+    if (idle)
+        frames_clear(pool);
+}
+
 static void kc_unref(struct kafka_conn *kc)
 {
     if (--kc->refs)
         return;
-    free(kc->frame);
+    frame_give(&kc->loop->broker->frames, kc->frame, kc->frame_cap);
     free(kc);
 }
 
@@ -48,7 +109,7 @@ void request_unref(struct request *req)
         fetch_free(req->fetch);
     arena_deinit(&req->arena);
     atomic_fetch_sub(&broker->in_work, req->frame_len);
-    free(req->frame);
+    frame_give(&broker->frames, req->frame, req->frame_cap);
     free(req);
     atomic_fetch_sub(&broker->requests, 1);
 }
@@ -360,13 +421,13 @@ static int decode(struct request *req, struct err *err)
 }
 
 /* Takes the frame. */
-static void take_request(struct kafka_conn *kc, uint8_t *frame, size_t len)
+static void take_request(struct kafka_conn *kc, uint8_t *frame, size_t len, size_t cap)
 {
     struct request *req = calloc(1, sizeof(*req));
     struct err err = {0};
 
     if (!req) {
-        free(frame);
+        frame_give(&kc->loop->broker->frames, frame, cap);
         refuse(kc, "no memory for a request");
         return;
     }
@@ -377,6 +438,7 @@ static void take_request(struct kafka_conn *kc, uint8_t *frame, size_t len)
     req->loop = kc->loop;
     req->frame = frame;
     req->frame_len = len;
+    req->frame_cap = cap;
     req->arena.max_bytes = ARENA_BYTES_MAX;
     if (decode(req, &err)) {
         refuse(kc, "%s", err.text);
@@ -412,7 +474,7 @@ static bool begin_frame(struct kafka_conn *kc)
         return false;
     }
     /* Larger ones touch their memory only as their bytes arrive. */
-    kc->frame = malloc(len);
+    kc->frame = frame_take(&kc->loop->broker->frames, len, &kc->frame_cap);
     if (!kc->frame) {
         refuse(kc, "no memory for a request of %u bytes", len);
         return false;
@@ -448,7 +510,7 @@ static void data(void *arg, struct conn *conn, struct slice bytes)
             uint8_t *frame = kc->frame;
 
             kc->frame = NULL;
-            take_request(kc, frame, kc->frame_len);
+            take_request(kc, frame, kc->frame_len, kc->frame_cap);
         }
     }
     set_pause(kc);

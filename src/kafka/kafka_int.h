@@ -24,6 +24,7 @@
 
 struct request;
 struct kafka_conn;
+struct frame_pool;
 
 /* ---- the API table (apis.c) ---------------------------------------------------------------- */
 
@@ -71,7 +72,7 @@ struct request {
     int32_t correlation;
     struct slice client_id;
     uint8_t *frame; /* owned; slices of `in` point into it */
-    size_t frame_len;
+    size_t frame_len, frame_cap;
     struct arena arena;
     void *in, *out;        /* by the tables of `api` */
     bool done, silent;     /* silent: no answer is sent (acks=0) */
@@ -92,7 +93,7 @@ struct kafka_conn {
     uint8_t header[4];
     size_t header_len;
     uint8_t *frame; /* of the request that is arriving */
-    size_t frame_len, frame_got;
+    size_t frame_len, frame_cap, frame_got;
     struct request *head, *tail;
     size_t in_work; /* bytes of frames not yet answered */
     bool paused, refused;
@@ -109,6 +110,8 @@ void request_unref(struct request *req);
 int conn_accept(struct broker_loop *loop, size_t listener, struct conn *conn);
 void conns_close(struct broker_loop *loop);
 void conns_resume(struct broker_loop *loop);
+void frames_idle(struct frame_pool *pool); /* gives the memory back when nobody used it lately */
+void frames_clear(struct frame_pool *pool);
 
 /* ---- topics (topics.c, topic_config.c) ------------------------------------------------------ */
 
@@ -176,6 +179,15 @@ struct accepting { /* what a listener's callback is given */
     size_t listener;
 };
 
+/* Frames of large requests, kept for the next: memory fresh from the kernel costs a fault per page. */
+#define FRAMES_KEPT 8
+struct frame_pool {
+    pthread_mutex_t lock;
+    uint8_t *list[FRAMES_KEPT];
+    size_t caps[FRAMES_KEPT], count;
+    bool used; /* since the last look of housekeeping, which empties it when idle */
+};
+
 struct broker {
     struct broker_options options;
     char *dir;
@@ -190,6 +202,7 @@ struct broker {
     char cluster_id[23];
     atomic_int requests;       /* in work */
     atomic_size_t in_work;     /* bytes of their frames */
+    struct frame_pool frames;
     atomic_int closing_topics; /* being closed on workers */
     atomic_bool running;
 
