@@ -90,8 +90,6 @@ static const struct yaml_field jobs_keys[] = {
           "or earlier, after this much"),
     TIME(jobs.restart_delay_ms, "restart_delay", 0, 3600000, "1s",
          "pause before a failed job restarts"),
-    FIELD(jobs.threads, "threads", YK_INT, .min = 0, .max = 256, .fallback = "0",
-          .help = "threads for jobs; 0: one per processor"),
     END};
 
 static const struct yaml_field memory_keys[] = {

@@ -67,7 +67,7 @@ struct config {
         int64_t cache_bytes;
     } store;
     struct {
-        int64_t commit_interval_ms, commit_bytes, restart_delay_ms, threads;
+        int64_t commit_interval_ms, commit_bytes, restart_delay_ms;
     } jobs;
     struct {
         int64_t streams_bytes, queries_bytes;
