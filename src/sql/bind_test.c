@@ -346,6 +346,64 @@ static void like_takes_over_what_it_is_told(void **state)
     arena_deinit(&arena);
 }
 
+/* "name TYPE, ..." of the table that a statement defines, or the error. */
+static const char *defined(struct world *world, struct arena *arena, const char *text,
+                           const struct sql_table *like, struct sql_table *table)
+{
+    struct sql_resolver resolver = resolver_of(world);
+    struct sql_statement *statement;
+    struct err err = {0};
+    const char *result;
+    struct buf buf;
+
+    if (sql_parse_statement(slice_str(text), arena, &statement, &err) ||
+        sql_table_define(statement->create_table, like, &resolver, arena, table, &err))
+        return arena_strdup(arena, err.text);
+    buf_init(&buf, 0);
+    for (size_t i = 0; i < table->column_count; i++)
+        buf_printf(&buf, "%s%s %s", i ? ", " : "", table->columns[i].name,
+                   sql_type_text(arena, table->columns[i].type));
+    result = arena_cstr(arena, buf_slice(&buf));
+    buf_deinit(&buf);
+    return result;
+}
+
+static void create_table_as_has_the_querys_columns(void **state)
+{
+    struct arena arena = {0};
+    struct sql_table table;
+
+    assert_string_equal(
+        defined(*state, &arena,
+                "CREATE TABLE t AS SELECT cur, COUNT(*) AS c FROM charges GROUP BY cur", NULL,
+                &table),
+        "cur STRING, c BIGINT NOT NULL");
+    assert_string_equal(
+        defined(*state, &arena, "CREATE TABLE t (b, a) AS SELECT 1 AS a, 'x' AS b", NULL, &table),
+        "b CHAR(1) NOT NULL, a INT NOT NULL");
+    assert_string_equal(
+        defined(*state, &arena, "CREATE TABLE t (z, a) AS SELECT 1 AS a, 'x' AS b", NULL, &table),
+        "line 1, column 17: the query has no column `z`");
+    arena_deinit(&arena);
+}
+
+static void options_of_like_are_taken_over_and_overridden(void **state)
+{
+    static struct sql_option other[] = {{.key = "connector", .value = "kafka"},
+                                        {.key = "topic", .value = "a"}};
+    struct sql_options options = {.list = other, .count = 2};
+    struct sql_table like = {.name = "o", .options = &options}, table;
+    struct arena arena = {0};
+
+    defined(*state, &arena, "CREATE TABLE t (x INT) WITH ('topic' = 'b') LIKE o", &like, &table);
+    assert_int_equal(table.options->count, 2);
+    assert_string_equal(sql_option(table.options, "topic"), "b");
+    assert_string_equal(sql_option(table.options, "connector"), "kafka");
+    defined(*state, &arena, "CREATE TABLE t (x INT) LIKE o (EXCLUDING OPTIONS)", &like, &table);
+    assert_int_equal(table.options->count, 0);
+    arena_deinit(&arena);
+}
+
 static void a_view_of_itself_is_refused(void **state)
 {
     struct world *world = *state;
@@ -390,6 +448,8 @@ int main(void)
         cmocka_unit_test(tables_that_make_no_sense_are_refused),
         cmocka_unit_test(a_table_has_its_key_watermark_and_metadata),
         cmocka_unit_test(like_takes_over_what_it_is_told),
+        cmocka_unit_test(create_table_as_has_the_querys_columns),
+        cmocka_unit_test(options_of_like_are_taken_over_and_overridden),
         cmocka_unit_test(a_view_of_itself_is_refused),
         cmocka_unit_test(survives_each_failed_allocation),
     };

@@ -210,14 +210,64 @@ static void define_partitions(struct binder *b, struct define *d)
                       d->create->partitions[i].text);
 }
 
+/* LIKE ... takes the other table's options over; those written here come first and win. */
+static void define_options(struct binder *b, struct define *d)
+{
+    const struct sql_options *own = &d->create->options, *other = d->like ? d->like->options : NULL;
+    struct sql_options *merged;
+
+    d->out->options = own;
+    if (!other || !like_includes(d->create, SQL_LIKE_OPTIONS))
+        return;
+    merged = BIND_NEW(b, struct sql_options);
+    merged->list = BIND_ARRAY(b, struct sql_option, own->count + other->count + 1);
+    for (size_t i = 0; i < own->count; i++)
+        merged->list[merged->count++] = own->list[i];
+    for (size_t i = 0; i < other->count; i++)
+        if (!sql_option(own, other->list[i].key))
+            merged->list[merged->count++] = other->list[i];
+    d->out->options = merged;
+}
+
+/* CREATE TABLE ... AS: the query's columns, behind those of the schema; (a, b) AS picks an order.
+ */
+static void query_columns(struct binder *b, struct define *d, const struct sql_bound *query)
+{
+    const struct sql_create_table *create = d->create;
+    size_t count = create->as_column_count ? create->as_column_count : query->output_count;
+
+    if (count != query->output_count)
+        bind_fail(b, ERR_INVALID, create->as_columns[0].pos,
+                  "%zu names for the query's %zu columns", count, query->output_count);
+    for (size_t i = 0; i < count; i++) {
+        const struct sql_output *output = NULL;
+
+        for (size_t k = 0; k < count && !output; k++)
+            if (create->as_column_count
+                    ? !strcmp(query->outputs[k].name, create->as_columns[i].text)
+                    : k == i)
+                output = &query->outputs[k];
+        if (!output)
+            bind_fail(b, ERR_INVALID, create->as_columns[i].pos, "the query has no column `%s`",
+                      create->as_columns[i].text);
+        if (column_find(d, output->name))
+            continue; /* the schema says more about it */
+        d->columns[d->count++] = (struct sql_column){.name = output->name, .type = output->type};
+    }
+}
+
 static void define_step(struct binder *b, void *arg)
 {
     struct define *d = arg;
     size_t most = d->create->schema.column_count + (d->like ? d->like->column_count : 0);
+    struct sql_bound *query = d->create->as ? bind_query(b, NULL, d->create->as) : NULL;
 
-    d->columns = BIND_ARRAY(b, struct sql_column, most + 1);
+    d->columns = BIND_ARRAY(b, struct sql_column, most + (query ? query->output_count : 0) + 1);
     like_columns(d);
     own_columns(b, d);
+    if (query)
+        query_columns(b, d, query);
+    define_options(b, d);
     define_computed(b, d);
     define_key(b, d);
     define_watermark(b, d);
@@ -237,6 +287,5 @@ int sql_table_define(const struct sql_create_table *create, const struct sql_tab
     out->name = name->parts[name->count - 1].text;
     out->database = name->count > 1 ? name->parts[name->count - 2].text : NULL;
     out->catalog = name->count > 2 ? name->parts[name->count - 3].text : NULL;
-    out->options = &create->options;
     return bind_run(resolver, arena, err, define_step, &define);
 }
