@@ -488,6 +488,11 @@ static const uint8_t *read_timestamp(struct json_decoder *d, struct node *node, 
     if (!next)
         return NULL;
     time.nanos -= (int32_t)(time.nanos % node->cut_nanos);
+    if (node->unit_nanos == 1000 && time.seconds < 9000000000000 && time.seconds > -9000000000000) {
+        set_valid(node, row);
+        ((int64_t *)node->data)[row] = time.seconds * 1000000 + time.nanos / 1000;
+        return next;
+    }
     nanos = (__int128)time.seconds * 1000000000 + time.nanos;
     nanos = (nanos - (nanos % node->unit_nanos + node->unit_nanos) % node->unit_nanos) /
             node->unit_nanos;

@@ -409,9 +409,16 @@ bool json_number_decimal(const struct json_number *n, int precision, int scale, 
 {
     unsigned __int128 value = n->mantissa, limit = 1;
     int shift = scale + n->exponent;
+    uint64_t small;
 
     if (n->long_digits)
         return long_decimal(n, precision, scale, out);
+    if (precision <= 18 && shift >= 0 && shift <= 18) { /* nearly all: 64 bits will do */
+        if (__builtin_mul_overflow(n->mantissa, powers[shift], &small) || small >= powers[precision])
+            return false;
+        *out = n->negative ? -(__int128)small : (__int128)small;
+        return true;
+    }
     for (int i = 0; i < precision; i++)
         limit *= 10;
     if (shift < -20 || value == 0)

@@ -120,6 +120,15 @@ static int64_t us_week(int64_t days, int64_t *year)
 
 static int put_number(struct buf *out, int64_t value, int width)
 {
+    char digits[20], *at = digits + sizeof(digits);
+
+    if (value >= 0 && width <= 18) { /* printf costs more than the rest of a pattern */
+        do {
+            *--at = (char)('0' + value % 10);
+            width--;
+        } while ((value /= 10) || width > 0);
+        return buf_append(out, at, (size_t)(digits + sizeof(digits) - at));
+    }
     return buf_printf(out, "%0*" PRId64, width, value);
 }
 
