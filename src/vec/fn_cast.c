@@ -253,8 +253,32 @@ static void ds_text(struct fn_call *c)
                                (int)(size / 60000 % 60), (int)(size / 1000 % 60), (int)(size % 1000)));
 }
 
-static void ym_months(struct fn_call *c) { GIVE(c, int64_t, ARG(c, 0, duckdb_interval).months); }
-static void ds_millis(struct fn_call *c) { GIVE(c, int64_t, interval_ms(c)); }
+/* An interval of one unit is that many of it: INTERVAL '3' DAY is 3. The type's name is argument 1;
+ * intervals of several units are no numbers. */
+static void interval_count(struct fn_call *c)
+{
+    static const struct {
+        const char *unit;
+        int64_t months, ms;
+    } units[] = {{"YEAR", 12, 0},       {"QUARTER", 3, 0},     {"MONTH", 1, 0},
+                 {"WEEK", 0, 604800000}, {"DAY", 0, 86400000}, {"HOUR", 0, 3600000},
+                 {"MINUTE", 0, 60000},  {"SECOND", 0, 1000}};
+    struct slice name = arg_text(c, 1);
+
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        size_t len = strlen(units[i].unit), skip = sizeof("INTERVAL ") - 1;
+
+        if (name.len < skip + len || memcmp(name.ptr + skip, units[i].unit, len) ||
+            memmem(name.ptr, name.len, " TO ", 4))
+            continue;
+        if (units[i].months)
+            GIVE(c, int64_t, ARG(c, 0, duckdb_interval).months / units[i].months);
+        else
+            GIVE(c, int64_t, interval_ms(c) / units[i].ms);
+        return;
+    }
+    call_fail(c, "an %.*s is no number", (int)(name.len > 60 ? 60 : name.len), name.ptr);
+}
 
 /* ---- text to times ---- */
 
@@ -357,8 +381,7 @@ static const struct fn functions[] = {
     {"flink_to_string", "Zls", 's', timestamp_text},
     {"flink_ym_to_string", "V", 's', ym_text},
     {"flink_ds_to_string", "V", 's', ds_text},
-    {"flink_ym_months", "V", 'l', ym_months},
-    {"flink_ds_millis", "V", 'l', ds_millis},
+    {"flink_interval_count", "Vs", 'l', interval_count},
     {"flink_time_to_ts", "T", 'S', time_to_ts},
 };
 
