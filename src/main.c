@@ -115,8 +115,7 @@ static int start_kafka(struct instance *in, struct err *err)
     for (size_t i = 0; i < c->kafka.listener_count; i++)
         listeners[i] = (struct broker_listener){
             .address = c->listen, .port = c->kafka.listeners[i].port,
-            .advertised_host = c->kafka.listeners[i].advertised[0]
-                                   ? c->kafka.listeners[i].advertised : NULL};
+            .advertised_host = c->kafka.listeners[i].advertised};
     rc = broker_new(&in->broker, &options, err);
     if (!rc && !in->offline)
         rc = instance_make_topics(in, err);

@@ -127,6 +127,7 @@ static void one_line_is_a_project(void **state)
     arena_deinit(&arena); /* the configuration must not depend on it */
     assert_int_equal(config->kafka.port, 9092);
     assert_int_equal(config->kafka.listener_count, 1);
+    assert_string_equal(config->kafka.listeners[0].advertised, "127.0.0.1");
     assert_int_equal(config->jobs.commit_interval_ms, 5000);
     assert_int_equal(config->kafka.retention_ms, 7 * 86400000);
     assert_int_equal(config->kafka.retention_bytes, -1);
@@ -158,6 +159,7 @@ static void every_part_of_a_project_is_read(void **state)
     assert_int_equal(config->kafka.listener_count, 2);
     assert_int_equal(config->kafka.listeners[1].port, 29092);
     assert_string_equal(config->kafka.listeners[1].advertised, "kafka");
+    assert_string_not_equal(config->kafka.listeners[0].advertised, "0.0.0.0"); /* nobody can dial it */
     assert_int_equal(config->kafka.fsync, 0);
     assert_string_equal(config->s3.buckets.items[1], "b");
     assert_int_equal(config->topic_count, 2);

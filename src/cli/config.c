@@ -31,7 +31,7 @@ static const struct yaml_field kafka_keys[] = {
     FLAG(kafka.enabled, "enabled", "true", "answer the Kafka protocol"),
     PORT(kafka.port, "9092", "port of the broker"),
     TEXT(kafka.advertised, "advertised", "",
-         "name that clients are told; left out: the one they dialled"),
+         "name that clients are told; left out: `listen`, or this machine's name for 0.0.0.0"),
     FIELD(kafka.listeners_node, "listeners", YK_NODE,
           .help = "further ports: [{port: 29092, advertised: kafka}]"),
     FIELD(kafka.partitions, "partitions", YK_INT, .min = 1, .max = 1024, .fallback = "1",
@@ -206,11 +206,33 @@ static const struct yaml_field listener_keys[] = {
      .help = "name that clients are told"},
     END};
 
+static char *copy(struct checker *c, const char *text)
+{
+    char *out = arena_strdup(&c->config->arena, text);
+
+    c->nomem |= !out;
+    return out;
+}
+
+/* An address that clients can dial: "every address of this machine" is none. */
+static const char *dialable(struct checker *c)
+{
+    static const char *const every[] = {"0.0.0.0", "::", "*"};
+    char host[256] = "";
+
+    for (size_t i = 0; i < COUNT_OF(every); i++)
+        if (strcmp(c->config->listen, every[i]) == 0 && !gethostname(host, sizeof(host) - 1))
+            return copy(c, host);
+    return c->config->listen;
+}
+
 static void check_listeners(struct checker *c)
 {
     struct config *config = c->config;
     const struct yaml_node *list = config->kafka.listeners_node;
 
+    if (!config->kafka.advertised[0])
+        config->kafka.advertised = dialable(c);
     config->kafka.listeners[0] =
         (struct config_listener){(int)config->kafka.port, config->kafka.advertised};
     config->kafka.listener_count = 1;
@@ -230,8 +252,8 @@ static void check_listeners(struct checker *c)
         if (list->items[i].type != YAML_MAP)
             complain(c, &list->items[i], "a listener is {port: 29092, advertised: NAME}");
         else if (!yaml_bind(&list->items[i], listener_keys, &one, c->file, c->problems))
-            config->kafka.listeners[config->kafka.listener_count++] =
-                (struct config_listener){(int)one.port, one.advertised};
+            config->kafka.listeners[config->kafka.listener_count++] = (struct config_listener){
+                (int)one.port, one.advertised[0] ? one.advertised : config->kafka.advertised};
     }
 }
 
@@ -256,14 +278,6 @@ static void check_ports(struct checker *c)
             if (ports[i].on && ports[j].on && ports[i].port == ports[j].port)
                 complain(c, node_at(c, ports[i].section, "port"), "port %lld is also that of %s",
                          (long long)ports[i].port, ports[j].section);
-}
-
-static char *copy(struct checker *c, const char *text)
-{
-    char *out = arena_strdup(&c->config->arena, text);
-
-    c->nomem |= !out;
-    return out;
 }
 
 static void check_catalog(struct checker *c)

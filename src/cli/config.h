@@ -14,7 +14,7 @@
 
 struct config_listener {
     int port;
-    const char *advertised; /* the name that clients are told; "": the one they dialled */
+    const char *advertised; /* the name that clients are told */
 };
 
 struct config_topic {
