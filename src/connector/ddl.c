@@ -61,6 +61,7 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     const struct sql_table *like = NULL;
     struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
     struct full_name name;
+    const char *connector;
     int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
 
     if (!rc && create->as)
@@ -87,8 +88,7 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
         return create->if_not_exists
                    ? 0
                    : err_set(err, ERR_EXISTS, "table `%s` exists already", name.name);
-    rc = sql_options_check(entry->table.options ? entry->table.options : &create->options, st->pos,
-                           err);
+    rc = sql_options_check(entry->table.options, st->pos, err);
     if (rc)
         return rc;
     entry->table.catalog = name.catalog;
@@ -97,8 +97,13 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     entry->handle = (struct session_table){.kind = SESSION_CONNECTOR};
     entry->handle.text = arena_cstr(s->arena, st->text);
     entry->table.handle = &entry->handle;
-    if (!strcmp(sql_option(entry->table.options ? entry->table.options : &create->options,
-                           "connector"), "iceberg"))
+    connector = sql_option(entry->table.options, "connector");
+    if (!connector)
+        return err_set(err, ERR_INVALID,
+                       "line %u, column %u: table `%s` needs the option 'connector': only tables of "
+                       "an Iceberg catalog do without",
+                       st->pos.line, st->pos.column, name.name);
+    if (!strcmp(connector, "iceberg"))
         rc = alias_lake_table(s, create, entry, err);
     if (rc)
         return rc;
