@@ -102,7 +102,9 @@ bool topic_is_deleted(const struct topic *topic);
 int32_t topic_partitions(const struct topic *topic);
 /* Borrowed while the topic is held; NULL: no such partition, or offline. */
 struct log *topic_log(struct topic *topic, int32_t partition);
-/* For a producer in process: appends and counts. Not durable before log_flush. */
+/* For a producer in process: appends and counts. Not durable, nor with FSYNC_BATCH visible to
+ * readers, before log_flush; an owned topic's records show with topic_committed. Errors as
+ * log_append's, ERR_NOENT without such a partition, ERR_IO when it is offline. */
 int topic_append(struct topic *topic, int32_t partition, uint8_t *bytes, size_t len,
                  struct log_append_result *out, struct err *err);
 /* Owned topics. The first belongs into the transaction that commits the job's interval: `end` is
