@@ -46,7 +46,7 @@ struct json_decode_options {
 
 /* Why a record is refused. */
 struct json_fault {
-    char reason[200]; /* a sentence: "'abc' is not a number for an INTEGER" */
+    char reason[200]; /* a sentence: "'abc' is not a number for INT" */
     char path[120];   /* "items[2].price"; empty when the record itself is broken */
     size_t pos;       /* bytes into the record */
     bool fatal;       /* the column's policy is ON_FAULT_FAIL */

@@ -252,7 +252,7 @@ static const uint8_t *read_blob(struct json_decoder *d, struct node *node, const
     int rc;
 
     if (*p != '"')
-        return fail(d, node, p, "not a string of base64 for a %s", node->type_name);
+        return fail(d, node, p, "not a string of base64 for %s", node->type_name);
     next = take_text(d, node, p, &text);
     if (!next)
         return NULL;
@@ -284,12 +284,12 @@ static inline const uint8_t *take_number(struct json_decoder *d, struct node *no
         next = json_skip_value(p, d->end);
         if (!next)
             return broken(d, node, p, "a value");
-        return fail(d, node, p, "'%.*s' is not a number for a %s",
+        return fail(d, node, p, "'%.*s' is not a number for %s",
                     (int)(next - p > 40 ? 40 : next - p), p, node->type_name);
     }
     next = take_text(d, node, p, &text);
     if (next && !json_text_number(text, out))
-        return fail(d, node, p, "'%.*s' is not a number for a %s",
+        return fail(d, node, p, "'%.*s' is not a number for %s",
                     (int)(text.len > 40 ? 40 : text.len), text.ptr, node->type_name);
     return next;
 }
@@ -311,7 +311,7 @@ static const uint8_t *read_integer(struct json_decoder *d, struct node *node, co
            : node->kind == K_SMALLINT ? INT16_MAX
                                       : INT8_MAX;
     if (!json_number_i64(&number, &value) || value > high || value < -high - 1)
-        return fail(d, node, p, "%.*s is out of range for a %s",
+        return fail(d, node, p, "%.*s is out of range for %s",
                     (int)(number.raw.len > 40 ? 40 : number.raw.len), number.raw.ptr,
                     node->type_name);
     set_valid(node, row);
@@ -685,7 +685,7 @@ static const uint8_t *read_map(struct json_decoder *d, struct node *node, const 
     idx_t offset = node->size, at;
 
     if (*p != '{')
-        return fail(d, node, p, "not an object for a %s", node->type_name);
+        return fail(d, node, p, "not an object for %s", node->type_name);
     p = json_skip_space(p + 1, d->end);
     if (p < d->end && *p == '}') {
         p++;

@@ -257,11 +257,11 @@ static void a_fault_names_its_place(void **state)
     } faults[] = {
         {"", "", "the record ends where an object should be", 0},
         {"[1]", "", "'[' at byte 0, where an object should be", 0},
-        {"{\"id\":\"x\"}", "id", "'x' is not a number for a INT", 6},
+        {"{\"id\":\"x\"}", "id", "'x' is not a number for INT", 6},
         {"{\"id\":1", "", "the record ends where a comma or '}' should be", 7},
         {"{\"id\":1} {\"id\":2}", "", "'{' at byte 9, where the end of the record should be", 9},
         {"{\"items\":[{\"price\":1},{\"price\":\"y\"}]}", "items[1].price",
-         "'y' is not a number for a DOUBLE", 31},
+         "'y' is not a number for DOUBLE", 31},
         {"{\"id\":nul}", "id", "'n' at byte 6, where a value should be", 6},
         {"{id:1}", "", "'i' at byte 1, where a key should be", 1},
     };
