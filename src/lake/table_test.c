@@ -192,6 +192,42 @@ static void evolved_columns_are_found_by_id(void **state)
     real_deinit(r);
 }
 
+static void maps_and_lists_evolve_inside(void **state)
+{
+    static const char schema[] =
+        "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\",\"required\":"
+        "true,\"type\":\"long\"},{\"id\":2,\"name\":\"m\",\"required\":false,\"type\":{\"type\":"
+        "\"map\",\"key-id\":3,\"key\":\"string\",\"value-id\":4,\"value-required\":false,\"value\":"
+        "{\"type\":\"struct\",\"fields\":[{\"id\":5,\"name\":\"a\",\"required\":false,\"type\":"
+        "\"int\"}]}}},{\"id\":6,\"name\":\"ll\",\"required\":false,\"type\":{\"type\":\"list\","
+        "\"element-id\":7,\"element-required\":false,\"element\":{\"type\":\"list\",\"element-id\":8,"
+        "\"element-required\":false,\"element\":{\"type\":\"struct\",\"fields\":[{\"id\":9,\"name\":"
+        "\"x\",\"required\":false,\"type\":\"float\"}]}}}}]}";
+    struct lake_type type_long = {.kind = LAKE_LONG}, type_double = {.kind = LAKE_DOUBLE};
+    struct lake_edit edits[] = {
+        {LAKE_RENAME, "m.value.a", "b", NULL, false},
+        {LAKE_PROMOTE, "m.value.b", NULL, &type_long, false},
+        {LAKE_ADD, "m.value.a", NULL, &type_long, false},
+        {LAKE_RENAME, "ll.element.element.x", "y", NULL, false},
+        {LAKE_PROMOTE, "ll.element.element.y", NULL, &type_double, false},
+    };
+    struct real real, *r = &real;
+
+    (void)state;
+    real_init(r);
+    create(r, schema, NULL);
+    insert(r, "SELECT 1::BIGINT AS id, MAP {'k': {'a': 7::INT}, 'n': NULL} AS m, "
+              "[[{'x': 1.5::FLOAT}, NULL], NULL, []] AS ll UNION ALL SELECT 2, NULL, NULL", 0);
+    edit(r, edits, COUNT_OF(edits));
+    insert(r, "SELECT 3::BIGINT AS id, MAP {'z': {'b': 5000000000::BIGINT, 'a': 1::BIGINT}} AS m, "
+              "[[{'y': 0.1::DOUBLE}]] AS ll", 0);
+    assert_string_equal(answer(r, "SELECT list(t ORDER BY id) FROM t", NULL, 0, NULL),
+                        "[{'id': 1, 'm': {k={'b': 7, 'a': NULL}, n=NULL}, 'll': [[{'y': 1.5}, NULL], "
+                        "NULL, []]}, {'id': 2, 'm': NULL, 'll': NULL}, {'id': 3, 'm': {z={'b': "
+                        "5000000000, 'a': 1}}, 'll': [[{'y': 0.1}]]}]");
+    real_deinit(r);
+}
+
 /* C text ends at a NUL; a bound cut there would lie below the value and prune its file. */
 static void texts_with_a_nul_are_not_pruned_away(void **state)
 {
@@ -315,6 +351,7 @@ int main(void)
         cmocka_unit_test(rows_land_in_their_partitions),
         cmocka_unit_test(many_partitions_are_sorted_and_written_in_turn),
         cmocka_unit_test(evolved_columns_are_found_by_id),
+        cmocka_unit_test(maps_and_lists_evolve_inside),
         cmocka_unit_test(texts_with_a_nul_are_not_pruned_away),
         cmocka_unit_test(a_null_in_a_required_column_is_refused),
         cmocka_unit_test(merging_changes_no_row),
