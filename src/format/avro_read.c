@@ -138,8 +138,9 @@ static int plan(struct reader *r, const struct avro_schema *schema, const struct
     }
     if (to->kind == AK_ARRAY || to->kind == AK_MAP) {
         rc = plan_kids(r, out, 1);
-        return rc ? rc : plan(r, schema->items, to->shape ? NULL : to->item, to->shape, depth + 1,
-                              &out->kids[0]);
+        return rc ? rc
+                  : plan(r, schema->items, to->shape ? NULL : to->item, to->shape, depth + 1,
+                         &out->kids[0]);
     }
     return 0;
 }
@@ -271,8 +272,12 @@ static int get_record(struct reader *r, struct avro_cursor *c, const struct step
 
 static size_t item_size(const struct avro_field *field)
 {
-    static const size_t sizes[] = {[AK_BOOL] = 1,  [AK_INT] = 4,    [AK_LONG] = 8,
-                                   [AK_FLOAT] = 4, [AK_DOUBLE] = 8, [AK_STRING] = sizeof(char *),
+    static const size_t sizes[] = {[AK_BOOL] = 1,
+                                   [AK_INT] = 4,
+                                   [AK_LONG] = 8,
+                                   [AK_FLOAT] = 4,
+                                   [AK_DOUBLE] = 8,
+                                   [AK_STRING] = sizeof(char *),
                                    [AK_BYTES] = sizeof(struct slice),
                                    [AK_DATUM] = sizeof(struct avro_datum)};
 
@@ -438,8 +443,7 @@ struct slice avro_file_meta(const struct avro_file *file, const char *key)
     return (struct slice){0};
 }
 
-int avro_file_open(struct slice bytes, struct arena *arena, struct avro_file *out,
-                   struct err *err)
+int avro_file_open(struct slice bytes, struct arena *arena, struct avro_file *out, struct err *err)
 {
     struct reader r = {.arena = arena, .err = err};
     struct avro_cursor c = {bytes.ptr, bytes.ptr + bytes.len};
@@ -465,8 +469,7 @@ int avro_file_open(struct slice bytes, struct arena *arena, struct avro_file *ou
     return avro_schema_parse(text, arena, &out->schema, err);
 }
 
-static int unpack(const char *codec, struct slice in, size_t max, struct buf *out,
-                  struct err *err)
+static int unpack(const char *codec, struct slice in, size_t max, struct buf *out, struct err *err)
 {
     if (!strcmp(codec, "null"))
         return in.len > max ? err_set(err, ERR_LIMIT, "avro: a block of %zu bytes", in.len)
@@ -504,16 +507,16 @@ static int records_grow(struct reader *r, struct records *rec, size_t size, size
     return 0;
 }
 
-static int read_block(struct reader *r, const struct step *root, struct slice block,
-                      int64_t count, struct records *rec)
+static int read_block(struct reader *r, const struct step *root, struct slice block, int64_t count,
+                      struct records *rec)
 {
     struct avro_cursor c = {block.ptr, block.ptr + block.len};
     size_t size = root->shape->size;
     int rc;
 
     if (count < 0 || (uint64_t)count > block.len + (uint64_t)AVRO_EMPTY_ITEMS_MAX)
-        return err_set(r->err, ERR_CORRUPT, "avro: %" PRId64 " records claimed in %zu bytes",
-                       count, block.len);
+        return err_set(r->err, ERR_CORRUPT, "avro: %" PRId64 " records claimed in %zu bytes", count,
+                       block.len);
     rc = records_grow(r, rec, size, (size_t)count);
     for (int64_t i = 0; i < count && !rc; i++) {
         uint8_t *record = rec->list + rec->count * size;
@@ -529,9 +532,8 @@ static int read_block(struct reader *r, const struct step *root, struct slice bl
     return rc;
 }
 
-int avro_file_read(const struct avro_file *file, const struct avro_shape *shape,
-                   size_t block_max, struct arena *arena, void **out, size_t *out_count,
-                   struct err *err)
+int avro_file_read(const struct avro_file *file, const struct avro_shape *shape, size_t block_max,
+                   struct arena *arena, void **out, size_t *out_count, struct err *err)
 {
     struct reader r = {.arena = arena, .err = err};
     struct avro_cursor c = {file->blocks.ptr, file->blocks.ptr + file->blocks.len};

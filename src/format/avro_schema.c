@@ -16,11 +16,11 @@ struct parser {
 };
 
 static const char *const type_names[] = {
-    [AVRO_NULL] = "null",     [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",
-    [AVRO_LONG] = "long",     [AVRO_FLOAT] = "float",     [AVRO_DOUBLE] = "double",
-    [AVRO_BYTES] = "bytes",   [AVRO_STRING] = "string",   [AVRO_FIXED] = "fixed",
-    [AVRO_ENUM] = "enum",     [AVRO_RECORD] = "record",   [AVRO_ARRAY] = "array",
-    [AVRO_MAP] = "map",       [AVRO_UNION] = "union",
+    [AVRO_NULL] = "null",   [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",
+    [AVRO_LONG] = "long",   [AVRO_FLOAT] = "float",     [AVRO_DOUBLE] = "double",
+    [AVRO_BYTES] = "bytes", [AVRO_STRING] = "string",   [AVRO_FIXED] = "fixed",
+    [AVRO_ENUM] = "enum",   [AVRO_RECORD] = "record",   [AVRO_ARRAY] = "array",
+    [AVRO_MAP] = "map",     [AVRO_UNION] = "union",
 };
 
 const char *avro_type_name(enum avro_type type)
@@ -354,8 +354,7 @@ static int skip_blocks(struct avro_cursor *c, const struct avro_schema *schema, 
     return rc;
 }
 
-static int skip(struct avro_cursor *c, const struct avro_schema *schema, int depth,
-                struct err *err)
+static int skip(struct avro_cursor *c, const struct avro_schema *schema, int depth, struct err *err)
 {
     struct slice bytes;
     const uint8_t *fixed;

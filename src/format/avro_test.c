@@ -42,8 +42,8 @@ static const struct avro_field thing_fields[] = {
     {T("maybe", 3, AK_LONG, maybe), .optional = true, .absent = -1},
     {T("flag", 4, AK_BOOL, flag)},
     {T("real", 5, AK_DOUBLE, real)},
-    {T("at", 6, AK_RECORD, at), .shape = &(const struct avro_shape){"spot", sizeof(struct point),
-                                                                    point_fields, 2}},
+    {T("at", 6, AK_RECORD, at),
+     .shape = &(const struct avro_shape){"spot", sizeof(struct point), point_fields, 2}},
     {T("points", 7, AK_MAP, points), .optional = true, .shape = &point_shape,
      .at_count = offsetof(struct thing, point_count)},
     {T("numbers", 8, AK_ARRAY, numbers), .optional = true, .item = &number_item,
@@ -56,7 +56,16 @@ static const struct avro_shape thing_shape = {"thing", sizeof(struct thing), thi
 static struct point two_points[] = {{1, -1}, {INT32_MIN, INT64_MAX}};
 static int64_t three_numbers[] = {0, -64, INT64_MIN};
 static const struct thing things[] = {
-    {"first", {(const uint8_t *)"\0\1", 2}, 7, true, -0.5, {3, 4}, two_points, 2, three_numbers, 3,
+    {"first",
+     {(const uint8_t *)"\0\1", 2},
+     7,
+     true,
+     -0.5,
+     {3, 4},
+     two_points,
+     2,
+     three_numbers,
+     3,
      {.bytes = {(const uint8_t *)"abc", 3}}},
     {"", {0}, -1, false, 1e300, {0, 0}, NULL, 0, NULL, 0, {.null = true}},
 };
@@ -108,9 +117,8 @@ static void records_come_back_through_every_codec(void **state)
         assert_true(slice_is(avro_file_meta(&file, "key"), "value"));
         assert_non_null(avro_file_meta(&file, "empty").ptr);
         assert_null(avro_file_meta(&file, "other").ptr);
-        assert_int_equal(avro_file_read(&file, &thing_shape, AVRO_BLOCK_MAX, &arena, &records,
-                                        &count, NULL),
-                         0);
+        assert_int_equal(
+            avro_file_read(&file, &thing_shape, AVRO_BLOCK_MAX, &arena, &records, &count, NULL), 0);
         check_things(records, count);
         buf_deinit(&bytes);
         arena_deinit(&arena);
@@ -143,11 +151,11 @@ static void fields_are_found_by_id_whatever_their_name(void **state)
         "{\"name\":\"title\",\"type\":\"string\",\"field-id\":1},"
         "{\"name\":\"ns\",\"type\":{\"type\":\"array\",\"items\":\"int\",\"element-id\":12},"
         "\"field-id\":8}]}";
-    static const uint8_t record[] = {2, 2, 0,    /* node > node > null */
-                                     0, 18,      /* int branch, 9 */
+    static const uint8_t record[] = {2, 2,   0,   /* node > node > null */
+                                     0, 18,       /* int branch, 9 */
                                      4, 'h', 'i', /* "hi" */
-                                     1, 2, 6,    /* one item in 1 byte (count -1): 3 */
-                                     2, 8, 0};   /* one item: 4; end */
+                                     1, 2,   6,   /* one item in 1 byte (count -1): 3 */
+                                     2, 8,   0};  /* one item: 4; end */
     struct arena arena = {0};
     struct avro_file file;
     struct buf bytes = {0};

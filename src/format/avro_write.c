@@ -63,10 +63,12 @@ static int put_field_type(const struct avro_field *field, struct buf *out)
         return rc ? rc : buf_append_str(out, "}");
     case AK_ARRAY:
         rc = buf_append_str(out, "{\"type\":\"array\",\"items\":");
-        rc = rc ? rc : field->shape ? put_record_schema(field->shape, out)
-                                    : put_field_type(field->item, out);
-        return rc ? rc : buf_printf(out, ",\"element-id\":%" PRId32 "}",
-                                    field->shape ? field->item_id : field->item->id);
+        rc = rc             ? rc
+             : field->shape ? put_record_schema(field->shape, out)
+                            : put_field_type(field->item, out);
+        return rc ? rc
+                  : buf_printf(out, ",\"element-id\":%" PRId32 "}",
+                               field->shape ? field->item_id : field->item->id);
     default:
         return buf_append_str(out, primitive[field->kind]);
     }
@@ -80,9 +82,14 @@ int avro_shape_schema(const struct avro_shape *shape, struct buf *out)
 static size_t kind_size(enum avro_kind kind)
 {
     static const size_t sizes[] = {
-        [AK_BOOL] = 1,  [AK_INT] = 4,          [AK_LONG] = 8,
-        [AK_FLOAT] = 4, [AK_DOUBLE] = 8,       [AK_STRING] = sizeof(char *),
-        [AK_BYTES] = sizeof(struct slice),     [AK_DATUM] = sizeof(struct avro_datum),
+        [AK_BOOL] = 1,
+        [AK_INT] = 4,
+        [AK_LONG] = 8,
+        [AK_FLOAT] = 4,
+        [AK_DOUBLE] = 8,
+        [AK_STRING] = sizeof(char *),
+        [AK_BYTES] = sizeof(struct slice),
+        [AK_DATUM] = sizeof(struct avro_datum),
     };
     return sizes[kind];
 }

@@ -6,8 +6,7 @@
 static void commit_one(struct bench *b, int n)
 {
     struct arena arena = {0};
-    struct lake_data_file file =
-        bench_file(b, &arena, arena_printf(&arena, "f-%d", n), 1, 10);
+    struct lake_data_file file = bench_file(b, &arena, arena_printf(&arena, "f-%d", n), 1, 10);
     struct lake_change change = {.added = &file, .added_count = 1};
     struct lake_ident ident = {"ns", "t"};
 

@@ -8,11 +8,11 @@
 #include "base/codec.h"
 #include "lake/lake_int.h"
 
-#define COOKIE_PLAIN   12346
-#define COOKIE_RUNS    12347
-#define OFFSETS_FROM   4    /* with runs, smaller bitmaps have no offsets */
-#define ARRAY_MAX      4096 /* more values than that are a bitmap container */
-#define POSITIONS_MAX  ((size_t)64 << 20)
+#define COOKIE_PLAIN  12346
+#define COOKIE_RUNS   12347
+#define OFFSETS_FROM  4    /* with runs, smaller bitmaps have no offsets */
+#define ARRAY_MAX     4096 /* more values than that are a bitmap container */
+#define POSITIONS_MAX ((size_t)64 << 20)
 
 struct reader {
     const uint8_t *at, *end;
@@ -134,8 +134,7 @@ static int read_bitmap(struct reader *r, int64_t base)
         rc = take(r, (size_t)count * 4, &skip);
     for (uint32_t i = 0; i < count && !rc; i++)
         rc = read_container(r, base + ((int64_t)u16(headers + i * 4) << 16),
-                            u16(headers + i * 4 + 2) + 1,
-                            flags && flags[i / 8] >> (i % 8) & 1);
+                            u16(headers + i * 4 + 2) + 1, flags && flags[i / 8] >> (i % 8) & 1);
     return rc;
 }
 

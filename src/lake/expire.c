@@ -20,8 +20,7 @@ static bool id_in(const int64_t *ids, size_t count, int64_t id)
     return false;
 }
 
-static int64_t limit(const struct lake_metadata *m, int64_t own, const char *key,
-                     int64_t fallback)
+static int64_t limit(const struct lake_metadata *m, int64_t own, const char *key, int64_t fallback)
 {
     return own >= 0 ? own : lake_metadata_property_i64(m, key, fallback);
 }
@@ -30,8 +29,8 @@ static int64_t limit(const struct lake_metadata *m, int64_t own, const char *key
 static void keep_branch(const struct lake_metadata *m, const struct lake_ref *ref, size_t fresh,
                         int64_t now_ms, int64_t *keep, size_t *count)
 {
-    int64_t age = limit(m, ref->max_snapshot_age_ms, "history.expire.max-snapshot-age-ms",
-                        432000000);
+    int64_t age =
+        limit(m, ref->max_snapshot_age_ms, "history.expire.max-snapshot-age-ms", 432000000);
     int64_t min = limit(m, ref->min_snapshots_to_keep, "history.expire.min-snapshots-to-keep", 1);
     int64_t max = limit(m, -1, "tarn.expire.max-snapshots", 1000);
     const struct lake_snapshot *s = lake_metadata_snapshot_by_id(m, ref->snapshot_id);
@@ -42,8 +41,7 @@ static void keep_branch(const struct lake_metadata *m, const struct lake_ref *re
     for (; s; s = s->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, s->parent_id)) {
         bool head = s->id == ref->snapshot_id;
 
-        if (!head && seen >= (min > 1 ? min : 1) &&
-            (now_ms - s->timestamp_ms > age || seen >= max))
+        if (!head && seen >= (min > 1 ? min : 1) && (now_ms - s->timestamp_ms > age || seen >= max))
             return;
         if (!id_in(keep, *count, s->id))
             keep[(*count)++] = s->id;
@@ -62,8 +60,7 @@ static bool ref_expired(const struct lake_metadata *m, const struct lake_ref *re
 }
 
 /* Snapshots that no branch reaches (staged by others, or rolled back from) live until their age. */
-static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *keep,
-                       size_t *count)
+static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *keep, size_t *count)
 {
     int64_t age = limit(m, -1, "history.expire.max-snapshot-age-ms", 432000000);
 
@@ -203,7 +200,8 @@ static int sweep_line(struct sweep *s, const struct lake_snapshot *oldest)
 
     while (!rc) {
         const struct lake_snapshot *before =
-            snapshot->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(s->m, snapshot->parent_id);
+            snapshot->parent_id < 0 ? NULL
+                                    : lake_metadata_snapshot_by_id(s->m, snapshot->parent_id);
         struct path_set held = {.arena = s->arena};
 
         if (!before)
@@ -264,8 +262,7 @@ static int spare(struct sweep *s, const char *path)
     if (path_set_has(&s->spared, path))
         return 0;
     copy = arena_strdup(s->arena, path);
-    return copy && path_set_add(&s->spared, copy) >= 0 ? 0
-                                                       : err_set(s->err, ERR_NOMEM, "expiry");
+    return copy && path_set_add(&s->spared, copy) >= 0 ? 0 : err_set(s->err, ERR_NOMEM, "expiry");
 }
 
 static int sweep_all(struct sweep *s)
@@ -286,7 +283,8 @@ static int sweep_statistics(struct sweep *s, const char *key)
     size_t i;
     json_t *item;
 
-    json_array_foreach(json_object_get(s->m->doc, key), i, item) {
+    json_array_foreach(json_object_get(s->m->doc, key), i, item)
+    {
         const char *path = json_string_value(json_object_get(item, "statistics-path"));
         const json_t *id = json_object_get(item, "snapshot-id");
 
@@ -300,8 +298,14 @@ static int sweep_statistics(struct sweep *s, const char *key)
 int expire_garbage(struct lake *lake, const struct lake_metadata *m, const struct expiry *expiry,
                    struct arena *arena, struct path_list *garbage, struct err *err)
 {
-    struct sweep s = {.lake = lake, .m = m, .expiry = expiry, .arena = arena, .garbage = garbage,
-                      .err = err, .found.arena = arena, .spared.arena = arena};
+    struct sweep s = {.lake = lake,
+                      .m = m,
+                      .expiry = expiry,
+                      .arena = arena,
+                      .garbage = garbage,
+                      .err = err,
+                      .found.arena = arena,
+                      .spared.arena = arena};
     const struct lake_snapshot *oldest;
     int rc;
 

@@ -69,10 +69,11 @@ static int read_flat(struct vec_conn *conn, const char *path, struct arena *aren
     duckdb_data_chunk chunk;
     size_t cap = 0;
     int rc = buf_append_str(
-        &sql, "SELECT name, concat_ws(' ', type, type_length, converted_type, scale, \"precision\", "
-              "logical_type, repetition_type), converted_type::VARCHAR, logical_type::VARCHAR, "
-              "num_children::BIGINT, field_id::BIGINT, repetition_type::VARCHAR "
-              "FROM parquet_schema(");
+        &sql,
+        "SELECT name, concat_ws(' ', type, type_length, converted_type, scale, \"precision\", "
+        "logical_type, repetition_type), converted_type::VARCHAR, logical_type::VARCHAR, "
+        "num_children::BIGINT, field_id::BIGINT, repetition_type::VARCHAR "
+        "FROM parquet_schema(");
 
     rc = rc ? rc : lake_sql_text(&sql, path);
     rc = rc ? rc : buf_append_str(&sql, ")");
@@ -148,8 +149,10 @@ static int build(struct builder *b, int depth, struct footer_node *out)
     if (b->at >= b->count || depth > LAKE_SCHEMA_DEPTH_MAX * 2)
         return ERR_CORRUPT;
     flat = &b->flat[b->at++];
-    *out = (struct footer_node){.name = flat->name, .field_id = flat->field_id,
-                                .repeated = flat->repeated, .kind = flat->kind};
+    *out = (struct footer_node){.name = flat->name,
+                                .field_id = flat->field_id,
+                                .repeated = flat->repeated,
+                                .kind = flat->kind};
     if (flat->kids <= 0)
         return 0;
     rc = build_kids(b, flat->kids, depth, out);

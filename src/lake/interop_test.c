@@ -7,7 +7,7 @@
 #include "base/codec.h"
 #include "lake/testing_table.h"
 
-#define FIXTURES "tests/fixtures/iceberg"
+#define FIXTURES     "tests/fixtures/iceberg"
 #define OK_BUF(call) assert_int_equal(call, 0)
 
 /* Every file below `dir` becomes an object of bucket w. */
@@ -59,8 +59,10 @@ static void nested_columns_that_evolved_read_as_pyiceberg_reads_them(void **stat
         answer(r, "SELECT list(t ORDER BY id) FROM t", NULL, 0, NULL),
         "[{'name': NULL, 'id': 1, 'label': a, 'attrs': {k=1}, 'addr': {'town': Bern, 'zip': 3000, "
         "'country': NULL, 'city': NULL}, 'lines': [{'article': s1, 'qty': 1, 'sku': NULL}, NULL], "
-        "'score': 1.5, 'tags': NULL}, {'name': NULL, 'id': 2, 'label': NULL, 'attrs': NULL, 'addr': "
-        "NULL, 'lines': [], 'score': nan, 'tags': NULL}, {'name': 30, 'id': 3, 'label': c, 'attrs': "
+        "'score': 1.5, 'tags': NULL}, {'name': NULL, 'id': 2, 'label': NULL, 'attrs': NULL, "
+        "'addr': "
+        "NULL, 'lines': [], 'score': nan, 'tags': NULL}, {'name': 30, 'id': 3, 'label': c, "
+        "'attrs': "
         "{p=NULL, q=2}, 'addr': {'town': Basel, 'zip': 5000000000, 'country': CH, 'city': 5}, "
         "'lines': [{'article': s3, 'qty': 5000000000, 'sku': 9}], 'score': 2.5, 'tags': now "
         "text}]");
@@ -80,30 +82,31 @@ static void partitions_of_two_specs_prune_and_read(void **state)
 
     (void)state;
     open_fixture(r, "parts");
-    assert_string_equal(answer(r, "SELECT list((id, ts, city, amount, d, u) ORDER BY id)[2:4] FROM t",
-                               NULL, 0, &all),
-                        "[(1, '2024-02-28 12:00:00+00', Basel, 0.75, 1969-12-31, "
-                        "00000000-0000-0000-0000-000000000001), (2, '2024-02-29 00:00:00+00', NULL, "
-                        "-0.25, 1970-01-01, 00000000-0000-0000-0000-000000000002), (4, "
-                        "'2024-03-01 00:00:00+00', Basel, -0.25, 1970-01-03, "
-                        "00000000-0000-0000-0000-000000000004)]");
+    assert_string_equal(
+        answer(r, "SELECT list((id, ts, city, amount, d, u) ORDER BY id)[2:4] FROM t", NULL, 0,
+               &all),
+        "[(1, '2024-02-28 12:00:00+00', Basel, 0.75, 1969-12-31, "
+        "00000000-0000-0000-0000-000000000001), (2, '2024-02-29 00:00:00+00', NULL, "
+        "-0.25, 1970-01-01, 00000000-0000-0000-0000-000000000002), (4, "
+        "'2024-03-01 00:00:00+00', Basel, -0.25, 1970-01-03, "
+        "00000000-0000-0000-0000-000000000004)]");
     assert_int_equal(all, 8);
-    assert_string_equal(answer(r, "SELECT count(*) FROM t WHERE ts < '2024-02-29 00:00:00+00'",
-                               &before, 1, &files),
-                        "2");
+    assert_string_equal(
+        answer(r, "SELECT count(*) FROM t WHERE ts < '2024-02-29 00:00:00+00'", &before, 1, &files),
+        "2");
     assert_int_equal(files, 2);
     assert_string_equal(answer(r, "SELECT count(*) FROM t WHERE id = 6", &six, 1, &files), "1");
     assert_int_equal(files, 1);
     assert_string_equal(answer(r, "SELECT sum(id) FROM t WHERE city = 'Zug'", &zug, 1, &files),
                         "100");
     assert_int_equal(files, 1);
-    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE amount = -0.25", &cheap,
-                               1, &files),
-                        "[0, 2, 4, 6]");
+    assert_string_equal(
+        answer(r, "SELECT list(id ORDER BY id) FROM t WHERE amount = -0.25", &cheap, 1, &files),
+        "[0, 2, 4, 6]");
     assert_int_equal(files, 4);
-    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE city IS NULL", &no_city,
-                               1, &files),
-                        "[2, 5]");
+    assert_string_equal(
+        answer(r, "SELECT list(id ORDER BY id) FROM t WHERE city IS NULL", &no_city, 1, &files),
+        "[2, 5]");
     assert_int_equal(files, 2);
     real_deinit(r);
 }
@@ -121,11 +124,10 @@ static void nan_rows_survive_pruning(void **state)
     assert_string_equal(answer(r, "SELECT list((id, x, f) ORDER BY id) FROM t", NULL, 0, NULL),
                         "[(1, 1.0, 1.0), (2, nan, inf), (3, NULL, 0.0), (4, nan, nan)]");
     assert_string_equal(answer(r, "SELECT signbit(f) FROM t WHERE id = 3", NULL, 0, NULL), "true");
-    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x > 2", &above, 1, NULL),
-                        "[2, 4]");
-    assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x < 2", &below, 1,
-                               &files),
-                        "[1]");
+    assert_string_equal(
+        answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x > 2", &above, 1, NULL), "[2, 4]");
+    assert_string_equal(
+        answer(r, "SELECT list(id ORDER BY id) FROM t WHERE x < 2", &below, 1, &files), "[1]");
     real_deinit(r);
 }
 
@@ -135,8 +137,10 @@ static void tables_of_pyiceberg_take_our_appends(void **state)
 
     (void)state;
     open_fixture(r, "parts");
-    insert(r, "SELECT 7::BIGINT + i AS id, TIMESTAMPTZ '2024-04-01 00:00:00+00' AS ts, 'Chur' AS "
-              "city, 1.5::DECIMAL(12,2) AS amount, DATE '2024-04-01' AS d FROM range(3) r(i)", 0);
+    insert(r,
+           "SELECT 7::BIGINT + i AS id, TIMESTAMPTZ '2024-04-01 00:00:00+00' AS ts, 'Chur' AS "
+           "city, 1.5::DECIMAL(12,2) AS amount, DATE '2024-04-01' AS d FROM range(3) r(i)",
+           0);
     assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) FROM t", NULL, 0, NULL),
                         "11 149");
     assert_string_equal(lake_summary(lake_metadata_snapshot(r->m), "total-records"), "11");
@@ -168,13 +172,12 @@ static void commit_delete(struct real *r, struct lake_entry *entry)
                                 old->file_count + 1, &list, &r->err));
     lake_manifest_list_free(old);
     OK(store_put_at(r->store, "s3://w/t/metadata/snap-4711.avro", buf_slice(&list), &r->err));
-    snapshot = json_pack("{s:i, s:I, s:I, s:I, s:s, s:{s:s}, s:i, s:I, s:i}", "snapshot-id", 4711,
-                         "parent-snapshot-id", (json_int_t)head->id, "sequence-number",
-                         (json_int_t)sequence_number, "timestamp-ms",
-                         (json_int_t)r->m->last_updated_ms + 1, "manifest-list",
-                         "s3://w/t/metadata/snap-4711.avro", "summary", "operation", "delete",
-                         "schema-id", 0, "first-row-id", (json_int_t)r->m->next_row_id,
-                         "added-rows", 0);
+    snapshot = json_pack(
+        "{s:i, s:I, s:I, s:I, s:s, s:{s:s}, s:i, s:I, s:i}", "snapshot-id", 4711,
+        "parent-snapshot-id", (json_int_t)head->id, "sequence-number", (json_int_t)sequence_number,
+        "timestamp-ms", (json_int_t)r->m->last_updated_ms + 1, "manifest-list",
+        "s3://w/t/metadata/snap-4711.avro", "summary", "operation", "delete", "schema-id", 0,
+        "first-row-id", (json_int_t)r->m->next_row_id, "added-rows", 0);
     updates = json_pack("[{s:s, s:o}, {s:s, s:s, s:s, s:i}]", "action", "add-snapshot", "snapshot",
                         snapshot, "action", "set-snapshot-ref", "ref-name", "main", "type",
                         "branch", "snapshot-id", 4711);
@@ -193,12 +196,16 @@ static void commit_delete(struct real *r, struct lake_entry *entry)
 static struct lake_entry delete_entry(enum lake_content content, const char *format,
                                       const char *path)
 {
-    struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1,
-                               .file_sequence_number = -1};
+    struct lake_entry entry = {
+        .status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1, .file_sequence_number = -1};
 
-    entry.file = (struct lake_data_file){.content = content, .format = format, .path = path,
-                                         .record_count = 2, .sort_order_id = -1,
-                                         .first_row_id = -1, .content_pos = -1,
+    entry.file = (struct lake_data_file){.content = content,
+                                         .format = format,
+                                         .path = path,
+                                         .record_count = 2,
+                                         .sort_order_id = -1,
+                                         .first_row_id = -1,
+                                         .content_pos = -1,
                                          .content_bytes = -1};
     return entry;
 }
@@ -210,8 +217,10 @@ static void copy_object(struct real *r, const char *head, const char *tail,
     struct arena arena = {0};
     const char *local = arena_printf(&arena, "%s/del.parquet", r->dir);
 
-    OK(vec_exec(r->conn, arena_printf(&arena, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {%s})",
-                                      head, local, tail), &r->err));
+    OK(vec_exec(r->conn,
+                arena_printf(&arena, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {%s})", head,
+                             local, tail),
+                &r->err));
     OK(store_put_file_at(r->store, file->path, local, &file->file_bytes, &r->err));
     arena_deinit(&arena);
 }
@@ -228,8 +237,10 @@ static void delete_positions(struct real *r, const char *select_n_pos)
     OK(buf_printf(&sql, "WITH f AS (SELECT * FROM (VALUES "));
     for (size_t i = 0; i < plan.file_count; i++)
         OK(buf_printf(&sql, "%s(%zu, '%s')", i ? ", " : "", i, plan.files[i].entry.file.path));
-    OK(buf_printf(&sql, ") v(n, file_path)) SELECT file_path, pos::BIGINT AS pos FROM (%s) JOIN f "
-                        "USING (n) ORDER BY ALL", select_n_pos));
+    OK(buf_printf(&sql,
+                  ") v(n, file_path)) SELECT file_path, pos::BIGINT AS pos FROM (%s) JOIN f "
+                  "USING (n) ORDER BY ALL",
+                  select_n_pos));
     copy_object(r, buf_cstr(&sql), "file_path: 2147483546, pos: 2147483545", &entry.file);
     commit_delete(r, &entry);
     buf_deinit(&sql);
@@ -244,8 +255,10 @@ static void position_deletes_apply_to_older_files_only(void **state)
 
     (void)state;
     real_init(r);
-    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
-              "\"required\":true,\"type\":\"long\"}]}", NULL);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+           "\"required\":true,\"type\":\"long\"}]}",
+           NULL);
     insert(r, "SELECT i::BIGINT AS id FROM range(5) r(i)", 0);
     insert(r, "SELECT i::BIGINT AS id FROM range(10, 15) r(i)", 0);
     delete_positions(r, "SELECT * FROM (VALUES (0, 1), (1, 4)) v(n, pos)");
@@ -271,9 +284,11 @@ static void equality_deletes_apply_to_older_files_only(void **state)
 
     (void)state;
     real_init(r);
-    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
-              "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"k\",\"required\":"
-              "false,\"type\":\"int\"}]}", NULL);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+           "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"k\",\"required\":"
+           "false,\"type\":\"int\"}]}",
+           NULL);
     insert(r, "SELECT i::BIGINT AS id, nullif(i, 3)::INT AS k FROM range(6) r(i)", 0);
     copy_object(r, "SELECT unnest([1, 4, NULL])::INT AS k", "k: 2", &entry.file);
     entry.file.equality_ids = by_two;
@@ -319,8 +334,8 @@ static void deletion_vectors_apply_to_their_file(void **state)
     struct real real, *r = &real;
     struct lake_entry entry =
         delete_entry(LAKE_POSITION_DELETES, "PUFFIN", "s3://w/t/data/dv.puffin");
-    json_t *updates = json_pack("[{s:s, s:i}]", "action", "upgrade-format-version",
-                                "format-version", 3);
+    json_t *updates =
+        json_pack("[{s:s, s:i}]", "action", "upgrade-format-version", "format-version", 3);
     struct arena arena = {0};
     struct disk_entry *left;
     struct lake_metadata *next;
@@ -330,8 +345,10 @@ static void deletion_vectors_apply_to_their_file(void **state)
 
     (void)state;
     real_init(r);
-    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
-              "\"required\":true,\"type\":\"long\"}]}", NULL);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+           "\"required\":true,\"type\":\"long\"}]}",
+           NULL);
     OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
     json_decref(updates);
     lake_metadata_free(r->m);
@@ -361,28 +378,36 @@ static void files_without_ids_are_read_by_name_mapping(void **state)
 {
     struct real real, *r = &real;
     struct arena arena = {0};
-    struct lake_data_file file = {.path = "s3://w/t/data/plain.parquet", .format = "PARQUET",
-                                  .record_count = 2, .sort_order_id = -1, .first_row_id = -1,
-                                  .content_pos = -1, .content_bytes = -1};
+    struct lake_data_file file = {.path = "s3://w/t/data/plain.parquet",
+                                  .format = "PARQUET",
+                                  .record_count = 2,
+                                  .sort_order_id = -1,
+                                  .first_row_id = -1,
+                                  .content_pos = -1,
+                                  .content_bytes = -1};
     struct lake_property mapping = {
         "schema.name-mapping.default",
         "[{\"field-id\":1,\"names\":[\"id\",\"key\"]},{\"field-id\":2,\"names\":[\"l\"],"
         "\"fields\":[{\"field-id\":3,\"names\":[\"element\"],\"fields\":[{\"field-id\":4,"
         "\"names\":[\"was\"]}]}]}]"};
-    struct lake_change change = {.added = &file, .added_count = 1, .properties = &mapping,
-                                 .property_count = 1};
+    struct lake_change change = {
+        .added = &file, .added_count = 1, .properties = &mapping, .property_count = 1};
     const char *local, *sql;
 
     (void)state;
     real_init(r);
-    create(r, "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
-              "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"l\",\"required\":false,"
-              "\"type\":{\"type\":\"list\",\"element-id\":3,\"element-required\":false,\"element\":"
-              "{\"type\":\"struct\",\"fields\":[{\"id\":4,\"name\":\"now\",\"required\":false,"
-              "\"type\":\"string\"}]}}}]}", NULL);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+           "\"required\":true,\"type\":\"long\"},{\"id\":2,\"name\":\"l\",\"required\":false,"
+           "\"type\":{\"type\":\"list\",\"element-id\":3,\"element-required\":false,\"element\":"
+           "{\"type\":\"struct\",\"fields\":[{\"id\":4,\"name\":\"now\",\"required\":false,"
+           "\"type\":\"string\"}]}}}]}",
+           NULL);
     local = arena_printf(&arena, "%s/plain.parquet", r->dir);
-    sql = arena_printf(&arena, "COPY (SELECT i::INT AS key, [{'was': 'x' || i}] AS l, 'now' AS id2 "
-             "FROM range(2) r(i)) TO '%s' (FORMAT parquet)", local);
+    sql = arena_printf(&arena,
+                       "COPY (SELECT i::INT AS key, [{'was': 'x' || i}] AS l, 'now' AS id2 "
+                       "FROM range(2) r(i)) TO '%s' (FORMAT parquet)",
+                       local);
     OK(vec_exec(r->conn, sql, &r->err));
     OK(store_put_file_at(r->store, file.path, local, &file.file_bytes, &r->err));
     commit(r, &change);

@@ -10,9 +10,9 @@
 #include "base/codec.h"
 #include "lake/lake_int.h"
 
-#define CACHE_BUCKETS 1024
+#define CACHE_BUCKETS       1024
 #define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
-#define METADATA_FILE_MAX ((size_t)512 << 20)
+#define METADATA_FILE_MAX   ((size_t)512 << 20)
 
 struct node {
     struct node *next_in_bucket;

@@ -76,6 +76,9 @@ struct rewrite_totals {
 int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
                  size_t count, struct rewrite_totals *totals, struct err *err);
 
+/* columns.c: same names, order and types. */
+bool columns_same(const struct vec_columns *a, const struct vec_columns *b);
+
 /* writer_metrics.c: what a COPY tells becomes what a manifest says. A NULL in a required column:
  * ERR_INVALID. */
 int writer_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,

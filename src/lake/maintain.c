@@ -37,7 +37,7 @@ static int class_of(const struct picker *p, int64_t bytes)
 
     if (bytes >= p->target / 4 * 3)
         return -1;
-    for (; bytes >= limit && class < CLASSES_MAX; class++)
+    for (; bytes >= limit && class < CLASSES_MAX; class ++)
         limit = limit > p->target / p->fan_in ? p->target : limit * p->fan_in;
     return class;
 }
@@ -153,8 +153,8 @@ static bool may_merge(const struct lake_metadata *m, const struct lake_manifest_
 int lake_maintain_pick(struct lake *lake, const struct lake_metadata *m, struct arena *arena,
                        struct lake_merges *out, struct err *err)
 {
-    struct picker p = {.lake = lake, .m = m, .arena = arena, .err = err,
-                       .spec_id = m->default_spec_id};
+    struct picker p = {
+        .lake = lake, .m = m, .arena = arena, .err = err, .spec_id = m->default_spec_id};
     const struct lake_snapshot *snapshot = lake_metadata_snapshot(m);
     struct lake_manifest_list *list;
     size_t seen = 0;
@@ -204,8 +204,8 @@ int lake_maintain_run(struct lake *lake, const struct lake_metadata *metadata,
 
         rc = rewriter->run(rewriter->arg, lake, metadata, merge, arena, &files, &made, err);
         if (!rc)
-            (*rewrites)[(*count)++] = (struct lake_rewrite){
-                merge->files, merge->file_count, files, made, merge->base_sequence_number};
+            (*rewrites)[(*count)++] = (struct lake_rewrite){merge->files, merge->file_count, files,
+                                                            made, merge->base_sequence_number};
     }
     for (size_t i = 0; i < *count && rc; i++)
         for (size_t k = 0; k < (*rewrites)[i].added_count; k++)

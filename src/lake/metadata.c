@@ -49,14 +49,13 @@ static int normalise_v1(json_t *doc)
         rc |= set_if_absent(doc, "partition-specs", list_of(full));
     }
     order = json_object();
-    rc |= !json_put(order, "order-id", json_integer(0)) ||
-          !json_put(order, "fields", json_array());
+    rc |= !json_put(order, "order-id", json_integer(0)) || !json_put(order, "fields", json_array());
     rc |= set_if_absent(doc, "sort-orders", list_of(order));
     rc |= set_if_absent(doc, "default-spec-id", json_integer(0));
     rc |= set_if_absent(doc, "default-sort-order-id", json_integer(0));
     rc |= set_if_absent(doc, "last-sequence-number", json_integer(0));
-    json_array_foreach(json_object_get(doc, "snapshots"), i, snapshot)
-        rc |= set_if_absent(snapshot, "sequence-number", json_integer(0));
+    json_array_foreach(json_object_get(doc, "snapshots"), i, snapshot) rc |=
+        set_if_absent(snapshot, "sequence-number", json_integer(0));
     json_object_del(doc, "schema");
     json_object_del(doc, "partition-spec");
     rc |= !json_put(doc, "format-version", json_integer(2));
@@ -111,8 +110,7 @@ static int64_t i64_or(const json_t *obj, const char *key, int64_t fallback)
 
 /* Shared by the four lists: counts, allocates, parses each item. */
 static int view_list(struct view *v, const char *key, size_t size, bool required,
-                     int (*item)(struct view *, const json_t *, void *), void **out,
-                     size_t *count)
+                     int (*item)(struct view *, const json_t *, void *), void **out, size_t *count)
 {
     const json_t *list = json_object_get(v->m->doc, key);
     size_t total = json_array_size(list);
@@ -147,8 +145,7 @@ static int view_order(struct view *v, const json_t *json, void *out)
     return lake_order_parse(json, v->arena, out, v->err);
 }
 
-static int view_pairs(struct view *v, const json_t *obj, struct lake_property **out,
-                      size_t *count)
+static int view_pairs(struct view *v, const json_t *obj, struct lake_property **out, size_t *count)
 {
     const char *key;
     json_t *value;
@@ -241,8 +238,9 @@ static int view_refs(struct view *v)
         if (!ref->name)
             return nomem(v);
         if (!lake_metadata_snapshot_by_id(m, ref->snapshot_id))
-            return err_set(v->err, ERR_CORRUPT, "table metadata.refs.%.60s: snapshot %" PRId64
-                           " does not exist", name, ref->snapshot_id);
+            return err_set(v->err, ERR_CORRUPT,
+                           "table metadata.refs.%.60s: snapshot %" PRId64 " does not exist", name,
+                           ref->snapshot_id);
     }
     if (!main_seen && m->current_snapshot_id != -1)
         m->branches[m->branch_count++] =
@@ -261,10 +259,11 @@ static int view_scalars(struct view *v)
     rc = rc ? rc : get_i32(v, doc, "current-schema-id", &m->current_schema_id);
     rc = rc ? rc : get_i32(v, doc, "default-spec-id", &m->default_spec_id);
     rc = rc ? rc : get_i32(v, doc, "default-sort-order-id", &m->default_order_id);
-    rc = rc ? rc : json_get_i64(doc, "last-updated-ms", "table metadata", &m->last_updated_ms,
-                                v->err);
-    rc = rc ? rc : json_get_i64(doc, "last-sequence-number", "table metadata",
-                                &m->last_sequence_number, v->err);
+    rc = rc ? rc
+            : json_get_i64(doc, "last-updated-ms", "table metadata", &m->last_updated_ms, v->err);
+    rc = rc ? rc
+            : json_get_i64(doc, "last-sequence-number", "table metadata", &m->last_sequence_number,
+                           v->err);
     if (rc)
         return rc;
     m->location = arena_strdup(v->arena, location);
@@ -281,18 +280,24 @@ static int view_lists(struct view *v)
     int rc = view_list(v, "schemas", sizeof(*m->schemas), true, view_schema, (void **)&m->schemas,
                        &m->schema_count);
 
-    rc = rc ? rc : view_list(v, "partition-specs", sizeof(*m->specs), true, view_spec,
-                             (void **)&m->specs, &m->spec_count);
-    rc = rc ? rc : view_list(v, "sort-orders", sizeof(*m->orders), false, view_order,
-                             (void **)&m->orders, &m->order_count);
-    rc = rc ? rc : view_list(v, "snapshots", sizeof(*m->snapshots), false, view_snapshot,
-                             (void **)&m->snapshots, &m->snapshot_count);
-    rc = rc ? rc : view_list(v, "snapshot-log", sizeof(*m->snapshot_log), false, view_log_entry,
-                             (void **)&m->snapshot_log, &m->snapshot_log_count);
-    rc = rc ? rc : view_list(v, "metadata-log", sizeof(*m->metadata_log), false, view_log_entry,
-                             (void **)&m->metadata_log, &m->metadata_log_count);
-    return rc ? rc : view_pairs(v, json_object_get(m->doc, "properties"), &m->properties,
-                                &m->property_count);
+    rc = rc ? rc
+            : view_list(v, "partition-specs", sizeof(*m->specs), true, view_spec,
+                        (void **)&m->specs, &m->spec_count);
+    rc = rc ? rc
+            : view_list(v, "sort-orders", sizeof(*m->orders), false, view_order,
+                        (void **)&m->orders, &m->order_count);
+    rc = rc ? rc
+            : view_list(v, "snapshots", sizeof(*m->snapshots), false, view_snapshot,
+                        (void **)&m->snapshots, &m->snapshot_count);
+    rc = rc ? rc
+            : view_list(v, "snapshot-log", sizeof(*m->snapshot_log), false, view_log_entry,
+                        (void **)&m->snapshot_log, &m->snapshot_log_count);
+    rc = rc ? rc
+            : view_list(v, "metadata-log", sizeof(*m->metadata_log), false, view_log_entry,
+                        (void **)&m->metadata_log, &m->metadata_log_count);
+    return rc ? rc
+              : view_pairs(v, json_object_get(m->doc, "properties"), &m->properties,
+                           &m->property_count);
 }
 
 static int view_check(struct view *v)
@@ -306,14 +311,17 @@ static int view_check(struct view *v)
     if (m->last_partition_id < 999)
         m->last_partition_id = 999;
     if (!lake_metadata_schema(m))
-        return err_set(v->err, ERR_CORRUPT, "table metadata: current schema %" PRId32
-                       " does not exist", m->current_schema_id);
+        return err_set(v->err, ERR_CORRUPT,
+                       "table metadata: current schema %" PRId32 " does not exist",
+                       m->current_schema_id);
     if (!lake_metadata_spec(m))
-        return err_set(v->err, ERR_CORRUPT, "table metadata: default partition spec %" PRId32
-                       " does not exist", m->default_spec_id);
+        return err_set(v->err, ERR_CORRUPT,
+                       "table metadata: default partition spec %" PRId32 " does not exist",
+                       m->default_spec_id);
     if (m->current_snapshot_id != -1 && !lake_metadata_snapshot(m))
-        return err_set(v->err, ERR_CORRUPT, "table metadata: current snapshot %" PRId64
-                       " does not exist", m->current_snapshot_id);
+        return err_set(v->err, ERR_CORRUPT,
+                       "table metadata: current snapshot %" PRId64 " does not exist",
+                       m->current_snapshot_id);
     return 0;
 }
 
@@ -458,8 +466,7 @@ const char *lake_metadata_property(const struct lake_metadata *m, const char *ke
     return NULL;
 }
 
-int64_t lake_metadata_property_i64(const struct lake_metadata *m, const char *key,
-                                   int64_t fallback)
+int64_t lake_metadata_property_i64(const struct lake_metadata *m, const char *key, int64_t fallback)
 {
     const char *text = lake_metadata_property(m, key);
     int64_t value;

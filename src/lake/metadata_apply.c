@@ -48,12 +48,12 @@ static json_t *find(json_t *array, const char *key, int64_t id, size_t *index)
     size_t i;
     json_t *item;
 
-    json_array_foreach(array, i, item)
-        if (number(item, key, INT64_MIN) == id) {
-            if (index)
-                *index = i;
-            return item;
-        }
+    json_array_foreach(array, i, item) if (number(item, key, INT64_MIN) == id)
+    {
+        if (index)
+            *index = i;
+        return item;
+    }
     return NULL;
 }
 
@@ -62,9 +62,8 @@ static int64_t highest(json_t *array, const char *key, int64_t least)
     size_t i;
     json_t *item;
 
-    json_array_foreach(array, i, item)
-        if (number(item, key, least) > least)
-            least = number(item, key, least);
+    json_array_foreach(array, i, item) if (number(item, key, least) > least) least =
+        number(item, key, least);
     return least;
 }
 
@@ -95,8 +94,8 @@ static int upgrade_format(struct change *c, const json_t *update)
     if (version > 3)
         return err_set(c->err, ERR_UNSUPPORTED, "format version %" PRId64, version);
     if (version < old && !(version == 1 && !number(c->doc, "last-updated-ms", 0)))
-        return err_set(c->err, ERR_INVALID, "Cannot downgrade v%" PRId64 " table to v%" PRId64,
-                       old, version);
+        return err_set(c->err, ERR_INVALID, "Cannot downgrade v%" PRId64 " table to v%" PRId64, old,
+                       version);
     if (version == 3 && !json_object_get(c->doc, "next-row-id") &&
         (rc = set_number(c, "next-row-id", 0)))
         return rc;
@@ -141,11 +140,11 @@ static int add_schema(struct change *c, const json_t *update)
     last = number(update, "last-column-id", 0) > last ? number(update, "last-column-id", 0) : last;
     last = lake_schema_max_id(&schema) > last ? lake_schema_max_id(&schema) : last;
     rc = set_number(c, "last-column-id", last);
-    json_array_foreach(schemas, i, old)
-        if (same_schema(old, json)) {
-            c->added_schema = (int32_t)number(old, "schema-id", 0);
-            return rc;
-        }
+    json_array_foreach(schemas, i, old) if (same_schema(old, json))
+    {
+        c->added_schema = (int32_t)number(old, "schema-id", 0);
+        return rc;
+    }
     id = highest(schemas, "schema-id", -1) + 1;
     c->added_schema = (int32_t)id;
     return rc ? rc : append_with_id(c, "schemas", "schema-id", id, json);
@@ -165,8 +164,7 @@ static int set_current(struct change *c, const json_t *update, const char *key, 
                        id_key);
     id = id == -1 ? added : id;
     if (!find(list(c, lists), id_key, id, NULL))
-        return err_set(c->err, ERR_INVALID, "Cannot set current: unknown %s: %" PRId64, id_key,
-                       id);
+        return err_set(c->err, ERR_INVALID, "Cannot set current: unknown %s: %" PRId64, id_key, id);
     return set_number(c, current_key, id);
 }
 
@@ -205,11 +203,13 @@ static int64_t known_field_id(struct change *c, const json_t *field)
     size_t i, k;
     json_t *spec, *old;
 
-    json_array_foreach(list(c, "partition-specs"), i, spec)
-        json_array_foreach(json_object_get(spec, "fields"), k, old)
-            if (json_equal(json_object_get(old, "source-id"), json_object_get(field, "source-id")) &&
-                json_equal(json_object_get(old, "transform"), json_object_get(field, "transform")))
-                return number(old, "field-id", -1);
+    json_array_foreach(list(c, "partition-specs"), i, spec) json_array_foreach(
+        json_object_get(spec, "fields"), k,
+        old) if (json_equal(json_object_get(old, "source-id"),
+                            json_object_get(field, "source-id")) &&
+                 json_equal(json_object_get(old, "transform"),
+                            json_object_get(field, "transform"))) return number(old, "field-id",
+                                                                                -1);
     return -1;
 }
 
@@ -219,7 +219,8 @@ static int number_fields(struct change *c, json_t *fields)
     size_t i;
     json_t *field;
 
-    json_array_foreach(fields, i, field) {
+    json_array_foreach(fields, i, field)
+    {
         id = number(field, "field-id", -1);
         id = id > 0 ? id : known_field_id(c, field);
         if (id <= 0)
@@ -244,8 +245,10 @@ static int check_spec(struct change *c, const json_t *json)
         const struct lake_field *source = lake_schema_by_id(&schema, f->source_id);
 
         if (!source && f->transform.kind != LAKE_VOID)
-            rc = err_set(c->err, ERR_INVALID, "Cannot find source column for partition field %s: "
-                         "id %" PRId32, f->name, f->source_id);
+            rc = err_set(c->err, ERR_INVALID,
+                         "Cannot find source column for partition field %s: "
+                         "id %" PRId32,
+                         f->name, f->source_id);
         else if (source)
             rc = lake_transform_type(&f->transform, &source->type, &type, c->err);
         for (size_t k = 0; k < i && !rc; k++)
@@ -279,11 +282,12 @@ static int add_spec(struct change *c, const json_t *update)
 
     if (rc)
         return rc;
-    json_array_foreach(list(c, "partition-specs"), i, old)
-        if (same_spec(old, json_object_get(update, "spec"))) {
-            c->added_spec = (int32_t)number(old, "spec-id", 0);
-            return 0;
-        }
+    json_array_foreach(list(c, "partition-specs"), i,
+                       old) if (same_spec(old, json_object_get(update, "spec")))
+    {
+        c->added_spec = (int32_t)number(old, "spec-id", 0);
+        return 0;
+    }
     spec = json_deep_copy(json_object_get(update, "spec"));
     id = highest(list(c, "partition-specs"), "spec-id", -1) + 1;
     c->added_spec = (int32_t)id;
@@ -307,15 +311,17 @@ static int add_order(struct change *c, const json_t *update)
     rc = rc ? rc : order.field_count ? current_schema(c, &schema) : 0;
     for (i = 0; i < order.field_count && !rc; i++)
         if (!lake_schema_by_id(&schema, order.fields[i].source_id))
-            rc = err_set(c->err, ERR_INVALID, "Cannot find source column for sort field: id %"
-                         PRId32, order.fields[i].source_id);
+            rc = err_set(c->err, ERR_INVALID,
+                         "Cannot find source column for sort field: id %" PRId32,
+                         order.fields[i].source_id);
     if (rc)
         return rc;
-    json_array_foreach(list(c, "sort-orders"), i, old)
-        if (json_equal(json_object_get(old, "fields"), fields)) {
-            c->added_order = (int32_t)number(old, "order-id", 0);
-            return 0;
-        }
+    json_array_foreach(list(c, "sort-orders"), i,
+                       old) if (json_equal(json_object_get(old, "fields"), fields))
+    {
+        c->added_order = (int32_t)number(old, "order-id", 0);
+        return 0;
+    }
     id = order.field_count ? highest(list(c, "sort-orders"), "order-id", 0) + 1 : 0;
     c->added_order = (int32_t)id;
     return append_with_id(c, "sort-orders", "order-id", id, json);
@@ -335,11 +341,14 @@ static int add_snapshot(struct change *c, const json_t *update)
     if (find(list(c, "snapshots"), "snapshot-id", id, NULL))
         return err_set(c->err, ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
     if (seq <= last && json_is_integer(json_object_get(snapshot, "parent-snapshot-id")))
-        return err_set(c->err, ERR_INVALID, "Cannot add snapshot with sequence number %" PRId64
-                       " older than last sequence number %" PRId64, seq, last);
+        return err_set(c->err, ERR_INVALID,
+                       "Cannot add snapshot with sequence number %" PRId64
+                       " older than last sequence number %" PRId64,
+                       seq, last);
     if (number(c->doc, "format-version", 2) >= 3) {
         if (number(snapshot, "first-row-id", -1) < rows)
-            return err_set(c->err, ERR_INVALID, "Cannot add a snapshot, first-row-id is behind "
+            return err_set(c->err, ERR_INVALID,
+                           "Cannot add a snapshot, first-row-id is behind "
                            "table next-row-id: %" PRId64 " < %" PRId64,
                            number(snapshot, "first-row-id", -1), rows);
         rc = set_number(c, "next-row-id", rows + number(snapshot, "added-rows", 0));
@@ -468,7 +477,8 @@ static int remove_snapshots(struct change *c, const json_t *update)
 
     if (rc)
         return rc;
-    json_array_foreach(ids, i, id) {
+    json_array_foreach(ids, i, id)
+    {
         int64_t snapshot_id = json_integer_value(id);
 
         rc = remove_ref_of(c, snapshot_id);
@@ -543,9 +553,8 @@ static int remove_properties(struct change *c, const json_t *update)
         removals = json_object_get(update, "removed");
     if (!json_is_array(removals))
         return err_set(c->err, ERR_INVALID, "remove-properties: no removals");
-    json_array_foreach(removals, i, key)
-        if (json_is_string(key))
-            json_object_del(properties(c), json_string_value(key));
+    json_array_foreach(removals, i, key) if (json_is_string(key))
+        json_object_del(properties(c), json_string_value(key));
     return 0;
 }
 
@@ -600,7 +609,8 @@ static int remove_ids(struct change *c, const json_t *update, const char *ids_ke
 
     if (rc)
         return rc;
-    json_array_foreach(ids, i, id) {
+    json_array_foreach(ids, i, id)
+    {
         if (json_integer_value(id) == number(c->doc, current_key, -1))
             return err_set(c->err, ERR_INVALID, "Cannot remove the current %s: %" PRId64, id_key,
                            (int64_t)json_integer_value(id));
@@ -656,16 +666,20 @@ static int check_ref(const struct lake_metadata *base, const json_t *req, struct
     if (!name)
         return err_set(err, ERR_INVALID, "assert-ref-snapshot-id: no ref");
     if (!json_is_integer(want))
-        return ref ? err_set(err, ERR_CONFLICT, "Requirement failed: %s %s was created "
-                             "concurrently", kind, name)
+        return ref ? err_set(err, ERR_CONFLICT,
+                             "Requirement failed: %s %s was created "
+                             "concurrently",
+                             kind, name)
                    : 0;
     if (!ref)
-        return err_set(err, ERR_CONFLICT, "Requirement failed: branch or tag %s is missing, "
-                       "expected %" PRId64, name, (int64_t)json_integer_value(want));
+        return err_set(err, ERR_CONFLICT,
+                       "Requirement failed: branch or tag %s is missing, "
+                       "expected %" PRId64,
+                       name, (int64_t)json_integer_value(want));
     if (ref->snapshot_id != json_integer_value(want))
-        return err_set(err, ERR_CONFLICT, "Requirement failed: %s %s has changed: expected id %"
-                       PRId64 " != %" PRId64, kind, name, (int64_t)json_integer_value(want),
-                       ref->snapshot_id);
+        return err_set(err, ERR_CONFLICT,
+                       "Requirement failed: %s %s has changed: expected id %" PRId64 " != %" PRId64,
+                       kind, name, (int64_t)json_integer_value(want), ref->snapshot_id);
     return 0;
 }
 
@@ -707,8 +721,9 @@ static int check_number(const struct lake_metadata *base, const json_t *req, str
         rc = json_get_i64(req, known[i].key, type, &want, err);
         if (rc || want == known[i].have)
             return rc;
-        return err_set(err, ERR_CONFLICT, "Requirement failed: %s: expected id %" PRId64
-                       " != %" PRId32, known[i].words, want, known[i].have);
+        return err_set(err, ERR_CONFLICT,
+                       "Requirement failed: %s: expected id %" PRId64 " != %" PRId32,
+                       known[i].words, want, known[i].have);
     }
     return err_set(err, ERR_UNSUPPORTED, "unknown requirement %.100s", type);
 }
@@ -786,21 +801,18 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
                         const json_t *updates, int64_t now_ms, struct lake_metadata **out,
                         struct err *err)
 {
-    struct change c = {.now_ms = now_ms, .err = err, .added_schema = -1, .added_spec = -1,
-                       .added_order = -1};
+    struct change c = {
+        .now_ms = now_ms, .err = err, .added_schema = -1, .added_spec = -1, .added_order = -1};
     json_t *item;
     size_t i;
     int rc = 0;
 
-    json_array_foreach((json_t *)requirements, i, item)
-        if ((rc = check_requirement(base, item, err)))
-            return rc;
+    json_array_foreach((json_t *)requirements, i,
+                       item) if ((rc = check_requirement(base, item, err))) return rc;
     c.doc = base ? json_deep_copy(base->doc) : empty_document();
     if (!c.doc)
         return nomem(&c);
-    json_array_foreach((json_t *)updates, i, item)
-        if (!rc)
-            rc = apply_one(&c, item);
+    json_array_foreach((json_t *)updates, i, item) if (!rc) rc = apply_one(&c, item);
     rc = rc ? rc : complete(&c);
     arena_deinit(&c.arena);
     if (rc) {

@@ -99,8 +99,8 @@ int lake_metadata_new(struct lake_metadata **out, const struct lake_table_option
 
     if (!rc) {
         if (o->uuid)
-            bad |= json_array_append_new(updates, action("assign-uuid", "uuid",
-                                                         json_string(o->uuid)));
+            bad |=
+                json_array_append_new(updates, action("assign-uuid", "uuid", json_string(o->uuid)));
         bad |= json_array_append_new(
             updates, action("upgrade-format-version", "format-version",
                             json_integer(o->format_version ? o->format_version : 2)));
@@ -109,16 +109,16 @@ int lake_metadata_new(struct lake_metadata **out, const struct lake_table_option
         bad |= json_array_append_new(updates,
                                      action("set-current-schema", "schema-id", json_integer(-1)));
         bad |= json_array_append_new(updates, action("add-spec", "spec", lake_spec_json(&spec)));
-        bad |= json_array_append_new(updates,
-                                     action("set-default-spec", "spec-id", json_integer(-1)));
+        bad |=
+            json_array_append_new(updates, action("set-default-spec", "spec-id", json_integer(-1)));
         bad |= json_array_append_new(
             updates, action("add-sort-order", "sort-order", lake_order_json(&order)));
         bad |= json_array_append_new(
             updates, action("set-default-sort-order", "sort-order-id", json_integer(-1)));
         bad |= json_array_append_new(updates,
                                      action("set-location", "location", json_string(o->location)));
-        bad |= json_array_append_new(updates,
-                                     action("set-properties", "updates", property_object(o)));
+        bad |=
+            json_array_append_new(updates, action("set-properties", "updates", property_object(o)));
         rc = bad ? err_set(err, ERR_NOMEM, "table") : 0;
     }
     rc = rc ? rc : lake_metadata_apply(NULL, NULL, updates, o->now_ms, out, err);
@@ -195,8 +195,8 @@ int lake_metadata_log_base(const struct lake_metadata *metadata, const struct la
     if (dropped)
         *dropped = ARENA_ARRAY(arena, const char *, excess + 1);
     for (size_t i = 0; i < excess; i++) {
-        const char *file = json_string_value(
-            json_object_get(json_array_get(log, 0), "metadata-file"));
+        const char *file =
+            json_string_value(json_object_get(json_array_get(log, 0), "metadata-file"));
 
         if (dropped && *dropped && remove && file &&
             ((*dropped)[*drop_count] = arena_strdup(arena, file)))

@@ -3,8 +3,10 @@
 
 static const char v1[] =
     "{\"format-version\":1,\"table-uuid\":\"d20125c8-7284-442c-9aea-15fee620737c\",\"location\":"
-    "\"s3://b/t\",\"last-updated-ms\":1602638573874,\"last-column-id\":3,\"unknown-field\":{\"x\":1},"
-    "\"schema\":{\"type\":\"struct\",\"fields\":[{\"id\":1,\"name\":\"x\",\"required\":true,\"type\":"
+    "\"s3://b/"
+    "t\",\"last-updated-ms\":1602638573874,\"last-column-id\":3,\"unknown-field\":{\"x\":1},"
+    "\"schema\":{\"type\":\"struct\",\"fields\":[{\"id\":1,\"name\":\"x\",\"required\":true,"
+    "\"type\":"
     "\"long\"}]},\"partition-spec\":[{\"name\":\"x\",\"transform\":\"identity\",\"source-id\":1,"
     "\"field-id\":1000}],\"properties\":{},\"current-snapshot-id\":-1,\"snapshots\":[]}";
 
@@ -122,30 +124,36 @@ static void snapshots_and_refs_move_and_go(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'main','snapshot-id':null}]",
-                           "[" SNAPSHOT(10, 1) "," REF("main", "branch", 10) "]", &err), 0);
+    assert_int_equal(apply(&m,
+                           "[{'type':'assert-ref-snapshot-id','ref':'main','snapshot-id':null}]",
+                           "[" SNAPSHOT(10, 1) "," REF("main", "branch", 10) "]", &err),
+                     0);
     assert_int_equal(m->current_snapshot_id, 10);
     assert_int_equal(m->last_sequence_number, 1);
     assert_int_equal(m->last_updated_ms, 1700000000001);
     assert_int_equal(m->snapshot_log_count, 1);
-    assert_int_equal(apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'main','snapshot-id':10}]",
-                           "[" SNAPSHOT(20, 2) "," REF("main", "branch", 20) ","
-                           REF("old", "tag", 10) "]", &err), 0);
+    assert_int_equal(
+        apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'main','snapshot-id':10}]",
+              "[" SNAPSHOT(20, 2) "," REF("main", "branch", 20) "," REF("old", "tag", 10) "]",
+              &err),
+        0);
     assert_int_equal(lake_metadata_branch(m, "old")->snapshot_id, 10);
     assert_int_equal(lake_metadata_snapshot_at(m, 1700000000001)->id, 10);
     /* The branch has moved: refused, and the metadata is as it was. */
     assert_int_equal(apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'main','snapshot-id':10}]",
-                           "[" SNAPSHOT(30, 3) "]", &err), ERR_CONFLICT);
+                           "[" SNAPSHOT(30, 3) "]", &err),
+                     ERR_CONFLICT);
     assert_non_null(strstr(err.text, "branch main has changed: expected id 10 != 20"));
-    assert_int_equal(apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'old','snapshot-id':null}]",
-                           "[]", &err), ERR_CONFLICT);
+    assert_int_equal(
+        apply(&m, "[{'type':'assert-ref-snapshot-id','ref':'old','snapshot-id':null}]", "[]", &err),
+        ERR_CONFLICT);
     assert_int_equal(apply(&m, NULL, "[{'action':'remove-snapshots','snapshot-ids':[10]}]", &err),
                      0);
     assert_int_equal(m->snapshot_count, 1);
     assert_null(lake_metadata_branch(m, "old"));
     assert_int_equal(m->snapshot_log_count, 1); /* what came before a hole is cut off */
-    assert_int_equal(
-        apply(&m, NULL, "[{'action':'remove-snapshot-ref','ref-name':'main'}]", &err), 0);
+    assert_int_equal(apply(&m, NULL, "[{'action':'remove-snapshot-ref','ref-name':'main'}]", &err),
+                     0);
     assert_int_equal(m->current_snapshot_id, -1);
     lake_metadata_free(m);
 }
@@ -170,13 +178,15 @@ static void schemas_and_specs_are_reused_and_numbered(void **state)
     assert_int_equal(apply(&m, NULL, same, &err), 0);
     assert_int_equal(m->schema_count, 1);
     assert_int_equal(
-        apply(&m, "[{'type':'assert-current-schema-id','current-schema-id':0},"
-                  "{'type':'assert-last-assigned-field-id','last-assigned-field-id':2},"
-                  "{'type':'assert-default-spec-id','default-spec-id':0},"
-                  "{'type':'assert-default-sort-order-id','default-sort-order-id':0},"
-                  "{'type':'assert-last-assigned-partition-id','last-assigned-partition-id':1000},"
-                  "{'type':'assert-table-uuid','uuid':'d20125c8-7284-442c-9aea-15fee620737c'}]",
-              more, &err), 0);
+        apply(&m,
+              "[{'type':'assert-current-schema-id','current-schema-id':0},"
+              "{'type':'assert-last-assigned-field-id','last-assigned-field-id':2},"
+              "{'type':'assert-default-spec-id','default-spec-id':0},"
+              "{'type':'assert-default-sort-order-id','default-sort-order-id':0},"
+              "{'type':'assert-last-assigned-partition-id','last-assigned-partition-id':1000},"
+              "{'type':'assert-table-uuid','uuid':'d20125c8-7284-442c-9aea-15fee620737c'}]",
+              more, &err),
+        0);
     assert_int_equal(m->current_schema_id, 1);
     assert_int_equal(m->last_column_id, 5);
     assert_int_equal(m->default_spec_id, 1);
@@ -184,8 +194,10 @@ static void schemas_and_specs_are_reused_and_numbered(void **state)
     assert_int_equal(m->last_partition_id, 1001);
     assert_int_equal(apply(&m, NULL, "[{'action':'remove-schemas','schema-ids':[1]}]", &err),
                      ERR_INVALID);
-    assert_int_equal(apply(&m, NULL, "[{'action':'remove-schemas','schema-ids':[0]},"
-                                     "{'action':'remove-partition-specs','spec-ids':[0]}]", &err),
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'remove-schemas','schema-ids':[0]},"
+                           "{'action':'remove-partition-specs','spec-ids':[0]}]",
+                           &err),
                      0);
     assert_int_equal(m->schema_count, 1);
     assert_int_equal(m->spec_count, 1);
@@ -209,7 +221,8 @@ static void updates_that_make_no_sense_are_refused(void **state)
         {"[{'action':'add-spec','spec':{'fields':[{'source-id':1,'transform':'day','name':'d'}]}}]",
          ERR_INVALID},
         {"[{'action':'add-spec','spec':{'fields':[{'source-id':9,'transform':'identity','name':"
-         "'d'}]}}]", ERR_INVALID},
+         "'d'}]}}]",
+         ERR_INVALID},
         {"[{'action':'set-location','location':''}]", ERR_INVALID},
         {"[{'action':'set-properties','updates':{'a':1}}]", ERR_INVALID},
         {"[{'action':'add-snapshot','snapshot':{'snapshot-id':1}}]", ERR_INVALID},
@@ -238,27 +251,28 @@ static void the_metadata_log_is_pruned(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(apply(&m, NULL, "[{'action':'set-properties','updates':{"
-                                     "'write.metadata.previous-versions-max':'2',"
-                                     "'write.metadata.delete-after-commit.enabled':'true'}}]", &err),
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'set-properties','updates':{"
+                           "'write.metadata.previous-versions-max':'2',"
+                           "'write.metadata.delete-after-commit.enabled':'true'}}]",
+                           &err),
                      0);
     for (int i = 0; i < 4; i++) {
         struct lake_metadata *next;
         char location[40];
 
         snprintf(location, sizeof(location), "s3://w/t/metadata/%d.json", i);
-        assert_int_equal(lake_metadata_log_base(m, m, location, &arena, &next, &dropped, &count,
-                                                &err),
-                         0);
+        assert_int_equal(
+            lake_metadata_log_base(m, m, location, &arena, &next, &dropped, &count, &err), 0);
         lake_metadata_free(m);
         m = next;
         assert_int_equal(m->metadata_log_count, i < 2 ? i + 1 : 2);
         assert_int_equal(count, i >= 2);
     }
     assert_string_equal(dropped[0], "s3://w/t/metadata/1.json");
-    assert_non_null(strstr(lake_metadata_next_location(m, "s3://w/t/metadata/00009-x.metadata.json",
-                                                       &arena),
-                           "s3://w/t/metadata/00010-"));
+    assert_non_null(
+        strstr(lake_metadata_next_location(m, "s3://w/t/metadata/00009-x.metadata.json", &arena),
+               "s3://w/t/metadata/00010-"));
     arena_deinit(&arena);
     lake_metadata_free(m);
 }

@@ -50,8 +50,9 @@ static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata
     struct vec_conn *conn = NULL;
     int rc = vec_conn_new(&conn, db, err);
 
-    rc = rc ? rc : writer_one_file(lake, db, m, conn, &feed, merge->files[0].file.partition, arena,
-                                   out, err);
+    rc = rc ? rc
+            : writer_one_file(lake, db, m, conn, &feed, merge->files[0].file.partition, arena, out,
+                              err);
     vec_conn_free(conn);
     return rc;
 }

@@ -26,8 +26,7 @@ static int keep(struct planner *p, const struct lake_entry *entry, struct entrie
 {
     struct lake_entry copy = *entry;
 
-    if (lake_data_file_copy(p->arena, &copy.file, &entry->file) ||
-        entries_add(to, p->arena, &copy))
+    if (lake_data_file_copy(p->arena, &copy.file, &entry->file) || entries_add(to, p->arena, &copy))
         return nomem(p);
     return 0;
 }
@@ -167,8 +166,9 @@ int lake_plan(struct lake *lake, const struct lake_metadata *m, int64_t snapshot
               size_t predicate_count, struct arena *arena, struct lake_plan *out, struct err *err)
 {
     struct planner p = {lake, m, predicates, predicate_count, arena, out, {0}, {0}, err};
-    const struct lake_snapshot *snapshot =
-        snapshot_id == -1 ? lake_metadata_snapshot(m) : lake_metadata_snapshot_by_id(m, snapshot_id);
+    const struct lake_snapshot *snapshot = snapshot_id == -1
+                                               ? lake_metadata_snapshot(m)
+                                               : lake_metadata_snapshot_by_id(m, snapshot_id);
     struct lake_manifest_list *list;
     int rc;
 
@@ -188,8 +188,7 @@ int lake_plan(struct lake *lake, const struct lake_metadata *m, int64_t snapshot
 
         if (line->added_files == 0 && line->existing_files == 0)
             continue;
-        if (line->content == 0 &&
-            prune_manifest(m, out->schema, line, predicates, predicate_count))
+        if (line->content == 0 && prune_manifest(m, out->schema, line, predicates, predicate_count))
             out->manifests_pruned++;
         else
             rc = plan_manifest(&p, line);

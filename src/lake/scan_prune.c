@@ -74,16 +74,16 @@ bool prune_range(const struct lake_type *type, const struct lake_predicate *p,
             return false;
         if (!r->may_value)
             return true;
-        return !r->lower.null && (p->op == LAKE_OP_LT ? !below(type, &r->lower, v)
-                                                      : below(type, v, &r->lower));
+        return !r->lower.null &&
+               (p->op == LAKE_OP_LT ? !below(type, &r->lower, v) : below(type, v, &r->lower));
     case LAKE_OP_GT:
     case LAKE_OP_GE:
         if (r->may_nan || is_nan(type, v))
             return false;
         if (!r->may_value)
             return true;
-        return !r->upper.null && (p->op == LAKE_OP_GT ? !below(type, v, &r->upper)
-                                                      : below(type, &r->upper, v));
+        return !r->upper.null &&
+               (p->op == LAKE_OP_GT ? !below(type, v, &r->upper) : below(type, &r->upper, v));
     case LAKE_OP_STARTS_WITH:
         return !v->null && !may_start(v, r);
     }
@@ -131,8 +131,7 @@ static bool project(const struct lake_partition_field *field, const struct lake_
 }
 
 /* NaN under a transform: only identity keeps it. */
-static bool prune_field(const struct lake_schema *schema,
-                        const struct lake_partition_field *field,
+static bool prune_field(const struct lake_schema *schema, const struct lake_partition_field *field,
                         const struct lake_predicate *p, const struct lake_field_summary *sum,
                         const struct lake_value *exact)
 {
@@ -158,12 +157,11 @@ static bool prune_field(const struct lake_schema *schema,
             lake_value_decode(&type, sum->upper, &range.upper, NULL))
             return false;
         range.may_null = sum->contains_null;
-        range.may_nan = (type.kind == LAKE_FLOAT || type.kind == LAKE_DOUBLE) &&
-                        sum->contains_nan != 0;
+        range.may_nan =
+            (type.kind == LAKE_FLOAT || type.kind == LAKE_DOUBLE) && sum->contains_nan != 0;
         range.may_value = !range.lower.null || !range.upper.null || range.may_nan;
     }
-    return prune_range(&type, &projected, &range,
-                       exact && field->transform.kind == LAKE_IDENTITY);
+    return prune_range(&type, &projected, &range, exact && field->transform.kind == LAKE_IDENTITY);
 }
 
 bool prune_manifest(const struct lake_metadata *m, const struct lake_schema *schema,
@@ -176,8 +174,7 @@ bool prune_manifest(const struct lake_metadata *m, const struct lake_schema *sch
         return false;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < spec->field_count; k++)
-            if (prune_field(schema, &spec->fields[k], &predicates[i], &line->partitions[k],
-                            NULL))
+            if (prune_field(schema, &spec->fields[k], &predicates[i], &line->partitions[k], NULL))
                 return true;
     return false;
 }
@@ -216,8 +213,7 @@ bool prune_file(const struct lake_metadata *m, const struct lake_schema *schema,
         if (prune_metric(schema, file, &predicates[i]))
             return true;
         for (size_t k = 0; spec && k < spec->field_count && k < file->partition_count; k++)
-            if (prune_field(schema, &spec->fields[k], &predicates[i], NULL,
-                            &file->partition[k]))
+            if (prune_field(schema, &spec->fields[k], &predicates[i], NULL, &file->partition[k]))
                 return true;
     }
     return false;

@@ -12,7 +12,7 @@ struct group {
     const char *key;
     size_t *files; /* indices into the plan */
     size_t count;
-    bool deletes;  /* by position */
+    bool deletes; /* by position */
     struct group *next;
 };
 struct scan {
@@ -58,10 +58,9 @@ static const json_t *mapped(const json_t *mapping, const char *name)
     size_t i, k;
     json_t *entry, *text;
 
-    json_array_foreach((json_t *)mapping, i, entry)
-        json_array_foreach(json_object_get(entry, "names"), k, text)
-            if (json_is_string(text) && !strcmp(json_string_value(text), name))
-                return entry;
+    json_array_foreach((json_t *)mapping, i, entry) json_array_foreach(
+        json_object_get(entry, "names"), k,
+        text) if (json_is_string(text) && !strcmp(json_string_value(text), name)) return entry;
     return NULL;
 }
 
@@ -76,9 +75,9 @@ static bool map_names(struct arena *arena, const struct footer_node *from, const
     if (!out->kids)
         return false;
     for (size_t i = 0; i < from->kid_count; i++) {
-        const char *name = from->kind == LAKE_LIST             ? "element"
+        const char *name = from->kind == LAKE_LIST           ? "element"
                            : from->kind == LAKE_MAP && i < 2 ? map_parts[i]
-                                                               : from->kids[i].name;
+                                                             : from->kids[i].name;
         const json_t *entry = mapped(mapping, name);
         const json_t *id = json_object_get(entry, "field-id");
 
@@ -145,9 +144,8 @@ static bool same_shape(const struct lake_type *type, const struct footer_node *n
     for (size_t i = 0; i < type->field_count; i++) {
         const struct footer_node *kid = &node->kids[i];
 
-        if (type->kind == LAKE_STRUCT &&
-            (strcmp(kid->name, type->fields[i].name) != 0 ||
-             (ids && kid->field_id != type->fields[i].id)))
+        if (type->kind == LAKE_STRUCT && (strcmp(kid->name, type->fields[i].name) != 0 ||
+                                          (ids && kid->field_id != type->fields[i].id)))
             return false;
         if (!same_shape(&type->fields[i].type, kid, ids))
             return false;
@@ -207,8 +205,8 @@ static void put_child(struct scan *s, const struct lake_field *field,
         put_value(s, &field->type, node, text, ids, depth + 1);
 }
 
-static void put_struct(struct scan *s, const struct lake_type *type,
-                       const struct footer_node *node, const char *value, bool ids, int depth)
+static void put_struct(struct scan *s, const struct lake_type *type, const struct footer_node *node,
+                       const char *value, bool ids, int depth)
 {
     out_fmt(&s->out, "CASE WHEN (%s) IS NULL THEN NULL ELSE struct_pack(", value);
     for (size_t i = 0; i < type->field_count; i++) {
@@ -239,8 +237,10 @@ static void put_map(struct scan *s, const struct lake_type *type, const struct f
     char name[16], part[32];
 
     snprintf(name, sizeof(name), "tarn_e%d", depth);
-    out_fmt(&s->out, "CASE WHEN (%s) IS NULL THEN NULL ELSE map_from_entries(list_transform("
-            "map_entries(%s), lambda %s: struct_pack(k := ", value, value, name);
+    out_fmt(&s->out,
+            "CASE WHEN (%s) IS NULL THEN NULL ELSE map_from_entries(list_transform("
+            "map_entries(%s), lambda %s: struct_pack(k := ",
+            value, value, name);
     snprintf(part, sizeof(part), "%s.key", name);
     put_value(s, &type->fields[0].type, &node->kids[0], part, ids, depth + 1);
     out_str(&s->out, ", v := ");
@@ -256,11 +256,12 @@ static void put_value(struct scan *s, const struct lake_type *type, const struct
 
     if (s->out.rc)
         return;
-    if (nested && (type->kind != node->kind ||
-                   (type->kind == LAKE_LIST && node->kid_count != 1) ||
+    if (nested && (type->kind != node->kind || (type->kind == LAKE_LIST && node->kid_count != 1) ||
                    (type->kind == LAKE_MAP && node->kid_count != 2))) {
-        s->out.rc = err_set(s->err, ERR_CORRUPT, "column %s of a data file is not of the table's "
-                            "type", node->name);
+        s->out.rc = err_set(s->err, ERR_CORRUPT,
+                            "column %s of a data file is not of the table's "
+                            "type",
+                            node->name);
         return;
     }
     out_str(&s->out, "CAST(");
@@ -288,8 +289,9 @@ static const struct lake_value *identity_value(const struct scan *s,
     return NULL;
 }
 
-/* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them although it sorts NaN
- * above all numbers: x > 2 would lose NaN rows. Where NaN may be, the column hides behind a CASE. */
+/* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them although it sorts
+ * NaN above all numbers: x > 2 would lose NaN rows. Where NaN may be, the column hides behind a
+ * CASE. */
 static bool may_hold_nan(const struct scan *s, const struct group *g,
                          const struct lake_field *field)
 {
@@ -444,8 +446,7 @@ static void put_paths(struct scan *s, const char *const *paths, const size_t *wh
     out_str(&s->out, "]");
 }
 
-#define VECTORS_ON                                                                                 \
-    ") tarn_d ON tarn_f.filename = tarn_d.f AND tarn_f.file_row_number = tarn_d.p"
+#define VECTORS_ON ") tarn_d ON tarn_f.filename = tarn_d.f AND tarn_f.file_row_number = tarn_d.p"
 
 static bool is_vector(const struct scan *s, size_t index)
 {
@@ -523,8 +524,10 @@ static int put_equality(struct scan *s, const struct group *g, size_t index)
         field = lake_schema_by_id(s->plan->schema, d->equality_ids[i]);
         node = field ? node_for(&footer->root, field, ids) : NULL;
         if (!node || !lake_type_primitive(&field->type))
-            return err_set(s->err, ERR_UNSUPPORTED, "%s deletes rows by a column (id %" PRId32
-                           ") that the table no longer has", d->path, d->equality_ids[i]);
+            return err_set(s->err, ERR_UNSUPPORTED,
+                           "%s deletes rows by a column (id %" PRId32
+                           ") that the table no longer has",
+                           d->path, d->equality_ids[i]);
         out_str(&s->out, i ? ", " : "");
         put_file_column(s, "d.", field, node, ids, false);
         out_fmt(&s->out, " AS k%zu", i);
@@ -640,8 +643,8 @@ static int lend_vector(struct scan *s, const struct lake_data_file *d, const cha
     char uuid[37];
     int rc = store_split(d->path, s->arena, &bucket, &key, s->err);
 
-    rc = rc ? rc : store->ops->get(store, bucket, key, d->content_pos, d->content_bytes, &blob,
-                                   s->err);
+    rc = rc ? rc
+            : store->ops->get(store, bucket, key, d->content_pos, d->content_bytes, &blob, s->err);
     rc = rc ? rc : deletion_vector_decode(buf_slice(&blob), &scratch, &list, &p.count, s->err);
     p.list = list;
     uuid_v4(uuid);
@@ -679,8 +682,13 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
                   const char *const *columns, size_t column_count, struct arena *arena,
                   struct buf *sql, struct err *err)
 {
-    struct scan s = {.lake = lake, .conn = conn, .plan = plan, .arena = arena, .out = {sql, 0},
-                     .m = plan->metadata, .err = err};
+    struct scan s = {.lake = lake,
+                     .conn = conn,
+                     .plan = plan,
+                     .arena = arena,
+                     .out = {sql, 0},
+                     .m = plan->metadata,
+                     .err = err};
     size_t total = plan->file_count + plan->delete_count;
     const char **paths = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
     const char **locations = ARENA_ARRAY(arena, const char *, plan->file_count + 1);
@@ -692,7 +700,8 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     s.delete_footers = ARENA_ARRAY(arena, struct footer *, plan->delete_count + 1);
     plan->local = ARENA_ARRAY(arena, const char *, total + 1);
     plan->made = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
-    if (!paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths || !s.delete_footers)
+    if (!paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths ||
+        !s.delete_footers)
         return nomem(&s);
     rc = lend_all(&s, paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);

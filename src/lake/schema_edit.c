@@ -121,8 +121,10 @@ static int edit_add(struct editor *e, const struct lake_edit *edit)
     if (has_name(parent, leaf))
         return err_set(e->err, ERR_EXISTS, "column %.200s exists already", edit->column);
     if (edit->required)
-        return err_set(e->err, ERR_INVALID, "column %.200s: rows that exist have no value for a "
-                       "required column", edit->column);
+        return err_set(e->err, ERR_INVALID,
+                       "column %.200s: rows that exist have no value for a "
+                       "required column",
+                       edit->column);
     fields = ARENA_ARRAY(e->arena, struct lake_field, parent->field_count + 1);
     if (!fields)
         return err_set(e->err, ERR_NOMEM, "schema edit");
@@ -257,10 +259,14 @@ int lake_schema_edit(const struct lake_schema *base, const struct lake_edit *edi
                      struct err *err)
 {
     static int (*const handlers[])(struct editor *, const struct lake_edit *) = {
-        [LAKE_ADD] = edit_add,           [LAKE_DROP] = edit_drop,
-        [LAKE_RENAME] = edit_rename,     [LAKE_PROMOTE] = edit_promote,
-        [LAKE_MAKE_OPTIONAL] = edit_optional, [LAKE_MOVE_FIRST] = edit_move,
-        [LAKE_MOVE_AFTER] = edit_move,   [LAKE_MOVE_BEFORE] = edit_move,
+        [LAKE_ADD] = edit_add,
+        [LAKE_DROP] = edit_drop,
+        [LAKE_RENAME] = edit_rename,
+        [LAKE_PROMOTE] = edit_promote,
+        [LAKE_MAKE_OPTIONAL] = edit_optional,
+        [LAKE_MOVE_FIRST] = edit_move,
+        [LAKE_MOVE_AFTER] = edit_move,
+        [LAKE_MOVE_BEFORE] = edit_move,
         [LAKE_SET_DOC] = edit_doc,
     };
     struct editor e = {arena, err, out, format, last_id};

@@ -7,15 +7,15 @@
 
 struct lake_staged {
     struct lake *lake;
-    struct arena arena;        /* what outlives an attempt */
+    struct arena arena; /* what outlives an attempt */
     const char *ns, *name, *uuid;
-    struct lines added;        /* manifests of the added files, kept over attempts */
-    struct path_list kept;     /* their paths */
+    struct lines added;    /* manifests of the added files, kept over attempts */
+    struct path_list kept; /* their paths */
     int64_t added_files, added_rows, added_bytes, added_partitions;
     int64_t append_id, replace_id;
-    struct arena attempt;      /* the rest belongs to the last attempt */
-    struct path_list written;  /* lists, rewritten manifests, metadata */
-    struct path_list garbage;  /* to be removed once the commit is true */
+    struct arena attempt;     /* the rest belongs to the last attempt */
+    struct path_list written; /* lists, rewritten manifests, metadata */
+    struct path_list garbage; /* to be removed once the commit is true */
     struct lake_metadata *metadata;
     struct lake_swap swap;
     size_t rewrites_kept;
@@ -137,8 +137,8 @@ static bool same_partition(const struct lake_data_file *a, const struct lake_dat
 }
 
 /* For the summary: how many partitions the added files touch. Counted for the first thousand. */
-static int64_t count_partitions(const struct lake_data_file *files, size_t count,
-                                int32_t spec_id, const struct lake_type *types)
+static int64_t count_partitions(const struct lake_data_file *files, size_t count, int32_t spec_id,
+                                const struct lake_type *types)
 {
     int64_t partitions = 0;
 
@@ -168,8 +168,10 @@ static int write_added(struct lake_staged *s, const struct lake_metadata *base,
         struct lake_manifest_file line;
 
         for (size_t i = 0; i < change->added_count; i++) {
-            struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1,
-                                       .sequence_number = -1, .file_sequence_number = -1,
+            struct lake_entry entry = {.status = LAKE_ADDED,
+                                       .snapshot_id = -1,
+                                       .sequence_number = -1,
+                                       .file_sequence_number = -1,
                                        .file = change->added[i]};
 
             if (entry.file.spec_id != base->specs[k].id)
@@ -187,8 +189,8 @@ static int write_added(struct lake_staged *s, const struct lake_metadata *base,
         rc = rc ? rc : partition_types(base, &base->specs[k], &s->arena, &types, err);
         rc = rc ? rc : lines_add(&s->added, &s->arena, &line);
         if (!rc)
-            s->added_partitions += count_partitions(change->added, change->added_count,
-                                                    base->specs[k].id, types);
+            s->added_partitions +=
+                count_partitions(change->added, change->added_count, base->specs[k].id, types);
     }
     if (!rc && s->added_files != (int64_t)change->added_count)
         rc = err_set(err, ERR_INVALID, "a data file names a partition spec the table lacks");
@@ -224,9 +226,8 @@ static bool put_totals(const struct attempt *a, json_t *summary, int64_t rows, i
         const char *key;
         int64_t more;
     } totals[] = {
-        {"total-records", rows},          {"total-files-size", bytes},
-        {"total-data-files", files},      {"total-delete-files", 0},
-        {"total-position-deletes", 0},    {"total-equality-deletes", 0},
+        {"total-records", rows},   {"total-files-size", bytes},   {"total-data-files", files},
+        {"total-delete-files", 0}, {"total-position-deletes", 0}, {"total-equality-deletes", 0},
     };
     bool ok = true;
 
@@ -370,7 +371,7 @@ static int finish_snapshot(struct attempt *a, int64_t id, json_t *summary /* tak
 static int stage_append(struct attempt *a, bool merge)
 {
     struct lake_staged *s = a->staged;
-    struct list_job job = {s->lake, a->base, &s->attempt, s->append_id, ++a->sequence_number,
+    struct list_job job = {s->lake,     a->base, &s->attempt, s->append_id, ++a->sequence_number,
                            &s->written, NULL};
     struct lines lines = {0};
     json_t *summary = json_object();
@@ -407,13 +408,14 @@ static int stage_append(struct attempt *a, bool merge)
 static int stage_replace(struct attempt *a)
 {
     struct lake_staged *s = a->staged;
-    struct list_job job = {s->lake, a->base, &s->attempt, s->replace_id, a->sequence_number + 1,
-                           &s->written, &s->garbage};
+    struct list_job job = {
+        s->lake,     a->base,    &s->attempt, s->replace_id, a->sequence_number + 1,
+        &s->written, &s->garbage};
     struct rewrite_totals t = {0};
     json_t *summary;
     bool ok;
-    int rc = list_rewrite(&job, &a->lines, a->change->rewrites, a->change->rewrite_count, &t,
-                          a->err);
+    int rc =
+        list_rewrite(&job, &a->lines, a->change->rewrites, a->change->rewrite_count, &t, a->err);
 
     s->rewrites_kept = t.kept;
     if (rc || !t.kept)
@@ -447,9 +449,9 @@ static int add_update(struct attempt *a, json_t *update /* take */)
 static int update_branch(struct attempt *a)
 {
     const struct lake_ref *ref = lake_metadata_branch(a->base, a->branch);
-    json_t *update = json_pack("{s:s, s:s, s:s, s:I}", "action", "set-snapshot-ref", "ref-name",
-                               a->branch, "type", "branch", "snapshot-id",
-                               (json_int_t)a->parent_id);
+    json_t *update =
+        json_pack("{s:s, s:s, s:s, s:I}", "action", "set-snapshot-ref", "ref-name", a->branch,
+                  "type", "branch", "snapshot-id", (json_int_t)a->parent_id);
 
     if (ref && ref->max_ref_age_ms >= 0)
         json_put(update, "max-ref-age-ms", json_integer(ref->max_ref_age_ms));
@@ -470,8 +472,7 @@ static int update_expiry(struct attempt *a, size_t fresh)
 
     if (!rc && expire_garbage(s->lake, a->base, &expiry, &s->attempt, &s->garbage, a->err)) {
         /* What cannot be read now is left to lake_orphans_remove: the commit matters more. */
-        diag_warn("lake", "%s: expired files stay behind: %s", s->name,
-                  a->err ? a->err->text : "");
+        diag_warn("lake", "%s: expired files stay behind: %s", s->name, a->err ? a->err->text : "");
         s->garbage.count = before;
         if (a->err)
             *a->err = (struct err){0};
@@ -482,8 +483,8 @@ static int update_expiry(struct attempt *a, size_t fresh)
     for (size_t i = 0; i < expiry.count && !rc; i++)
         rc = json_array_append_new(ids, json_integer(expiry.ids[i]));
     if (!rc && expiry.count)
-        rc = add_update(a, json_pack("{s:s, s:O}", "action", "remove-snapshots", "snapshot-ids",
-                                     ids));
+        rc = add_update(a,
+                        json_pack("{s:s, s:O}", "action", "remove-snapshots", "snapshot-ids", ids));
     json_decref(ids);
     return rc;
 }
@@ -544,8 +545,8 @@ static int load_lines(struct attempt *a)
         line.path = arena_strdup(&a->staged->attempt, line.path);
         if (line.key_metadata.ptr)
             line.key_metadata = arena_slice(&a->staged->attempt, line.key_metadata);
-        line.partitions = ARENA_ARRAY(&a->staged->attempt, struct lake_field_summary,
-                                      line.partition_count + 1);
+        line.partitions =
+            ARENA_ARRAY(&a->staged->attempt, struct lake_field_summary, line.partition_count + 1);
         if (!line.path || !line.partitions)
             rc = err_set(a->err, ERR_NOMEM, "manifest list");
         for (size_t k = 0; k < line.partition_count && !rc; k++) {
@@ -590,9 +591,9 @@ static int run_attempt(struct attempt *a)
     if (json_array_size(a->updates) == 0)
         return err_set(a->err, ERR_AGAIN, "nothing to commit");
     rc = lake_metadata_apply(a->base, NULL, a->updates, a->now_ms, &s->metadata, a->err);
-    rc = rc ? rc : lake_metadata_store(s->lake, s->metadata, a->base, a->base_location,
-                                       &s->attempt, &s->swap.new_location, &dropped, &drop_count,
-                                       a->err);
+    rc = rc ? rc
+            : lake_metadata_store(s->lake, s->metadata, a->base, a->base_location, &s->attempt,
+                                  &s->swap.new_location, &dropped, &drop_count, a->err);
     rc = rc ? rc : path_list_add(&s->written, &s->attempt, s->swap.new_location);
     for (size_t i = 0; i < drop_count && !rc; i++)
         rc = path_list_add(&s->garbage, &s->attempt, dropped[i]);
@@ -603,8 +604,7 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
                const char *base_location, const struct lake_change *change,
                struct lake_staged **staged, struct err *err)
 {
-    struct attempt a = {.base = base, .base_location = base_location, .change = change,
-                        .err = err};
+    struct attempt a = {.base = base, .base_location = base_location, .change = change, .err = err};
     bool fresh = !*staged;
     const struct lake_ref *ref;
     struct lake_staged *s;
@@ -614,8 +614,10 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
         return rc;
     s = *staged;
     if (strcmp(s->uuid, base->uuid) != 0)
-        return err_set(err, ERR_INVALID, "table %s is another one now: it was dropped and made "
-                       "again", s->name);
+        return err_set(err, ERR_INVALID,
+                       "table %s is another one now: it was dropped and made "
+                       "again",
+                       s->name);
     if (!fresh) /* the last attempt was refused for certain: its files are nobody's */
         lake_remove_files(lake, s->written.list, s->written.count);
     free_attempt(s);
@@ -625,8 +627,8 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
     a.branch = change->branch ? change->branch : "main";
     ref = lake_metadata_branch(base, a.branch);
     /* A branch that is not there yet starts where main stands. */
-    a.parent = ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id)
-                   : lake_metadata_snapshot(base);
+    a.parent =
+        ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id) : lake_metadata_snapshot(base);
     a.parent_id = a.parent ? a.parent->id : -1;
     a.totals = a.parent ? a.parent->summary : NULL;
     a.total_count = a.parent ? a.parent->summary_count : 0;

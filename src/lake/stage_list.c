@@ -105,8 +105,8 @@ static int merge_run(struct list_job *job, const struct lines *from, const bool 
         if (!taken[i] || f->spec_id != spec_id || f->content != content)
             continue;
         if (entries.count && bytes + f->length > target) {
-            rc = list_write_manifest(job, spec_id, content, entries.list, entries.count, &line,
-                                     err);
+            rc =
+                list_write_manifest(job, spec_id, content, entries.list, entries.count, &line, err);
             rc = rc ? rc : lines_add(out, job->arena, &line);
             entries.count = 0;
             bytes = 0;
@@ -130,7 +130,8 @@ static bool mergeable(const struct list_job *job, const struct lake_manifest_fil
 {
     const struct lake_metadata *m = job->metadata;
 
-    return line->added_snapshot_id != job->snapshot_id && line->spec_id == spec_id && line->content == content && line->length < target / 2 &&
+    return line->added_snapshot_id != job->snapshot_id && line->spec_id == spec_id &&
+           line->content == content && line->length < target / 2 &&
            (m->format_version < 3 || content == 1 || line->first_row_id >= 0);
 }
 
@@ -156,8 +157,8 @@ int list_merge(struct list_job *job, struct lines *lines, struct err *err)
             for (size_t i = 0; i < lines->count && count >= (size_t)(min > 2 ? min : 2); i++)
                 taken[i] |= mergeable(job, &lines->list[i], m->specs[s].id, content, target);
             if (count >= (size_t)(min > 2 ? min : 2))
-                rc = rc ? rc : merge_run(job, lines, taken, m->specs[s].id, content, target, &out,
-                                         err);
+                rc = rc ? rc
+                        : merge_run(job, lines, taken, m->specs[s].id, content, target, &out, err);
         }
     if (rc || !out.count)
         return rc;
@@ -231,8 +232,7 @@ static int find_files(struct list_job *job, const struct lines *lines,
 static int add_deleted_and_kept(struct list_job *job, const struct lines *lines,
                                 const bool *touched, int32_t spec_id,
                                 const struct path_set *removed, struct loaded *loaded,
-                                struct entries *out, struct rewrite_totals *totals,
-                                struct err *err)
+                                struct entries *out, struct rewrite_totals *totals, struct err *err)
 {
     for (size_t i = 0; i < lines->count; i++) {
         struct lake_manifest *manifest;
@@ -269,9 +269,11 @@ static int add_new(struct list_job *job, const struct lake_rewrite *rewrite, int
                    struct entries *out, struct rewrite_totals *totals, struct err *err)
 {
     for (size_t i = 0; i < rewrite->added_count; i++) {
-        struct lake_entry entry = {.status = LAKE_ADDED, .snapshot_id = -1,
+        struct lake_entry entry = {.status = LAKE_ADDED,
+                                   .snapshot_id = -1,
                                    .sequence_number = rewrite->base_sequence_number,
-                                   .file_sequence_number = -1, .file = rewrite->added[i]};
+                                   .file_sequence_number = -1,
+                                   .file = rewrite->added[i]};
 
         if (entry.file.spec_id != spec_id)
             continue;
@@ -312,8 +314,9 @@ int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_re
         for (size_t i = 0; i < count && !rc; i++)
             if (keep[i])
                 rc = add_new(job, &rewrites[i], spec_id, &entries, totals, err);
-        rc = rc ? rc : add_deleted_and_kept(job, lines, touched, spec_id, &removed, &loaded,
-                                            &entries, totals, err);
+        rc = rc ? rc
+                : add_deleted_and_kept(job, lines, touched, spec_id, &removed, &loaded, &entries,
+                                       totals, err);
         if (rc || !entries.count)
             continue;
         rc = list_write_manifest(job, spec_id, 0, entries.list, entries.count, &line, err);

@@ -6,8 +6,11 @@ static void append(struct bench *b, const char *name, int64_t rows, int64_t byte
     struct arena arena = {0};
     struct lake_data_file file = bench_file(b, &arena, name, rows, bytes);
     struct lake_property extra = {"tarn.epoch", name};
-    struct lake_change change = {.added = &file, .added_count = 1, .maintain = maintain,
-                                 .summary = &extra, .summary_count = 1};
+    struct lake_change change = {.added = &file,
+                                 .added_count = 1,
+                                 .maintain = maintain,
+                                 .summary = &extra,
+                                 .summary_count = 1};
     struct lake_ident ident = {"ns", "t"};
 
     if (lake_commit_wait(b->lake, &b->catalog, &ident, &change, NULL, &b->err))
@@ -51,9 +54,8 @@ static size_t stored(struct bench *b, const char *prefix, int64_t *bytes)
     struct store_list list;
 
     *bytes = 0;
-    assert_int_equal(b->store->ops->list(b->store, "w", prefix, NULL, NULL, 100000, &arena, &list,
-                                         &b->err),
-                     0);
+    assert_int_equal(
+        b->store->ops->list(b->store, "w", prefix, NULL, NULL, 100000, &arena, &list, &b->err), 0);
     for (size_t i = 0; i < list.count; i++)
         *bytes += list.entries[i].size;
     arena_deinit(&arena);
@@ -256,7 +258,8 @@ static void a_day_of_commits_stays_small(void **state)
                   objects, m->snapshot_count);
     print_message("%zu metadata objects", stored(&b, "t/metadata/", &metadata_bytes));
     print_message(" of %" PRId64 " bytes, %" PRId64 " then %" PRId64 " disk calls, cache %" PRId64
-                  "\n", metadata_bytes, early, late, lake_cache_used(b.lake));
+                  "\n",
+                  metadata_bytes, early, late, lake_cache_used(b.lake));
     assert_int_equal(rows, commits * 100);
     assert_string_equal(lake_summary(lake_metadata_snapshot(m), "total-data-files"),
                         arena_printf(&m->arena, "%zu", files));
@@ -277,8 +280,8 @@ static void a_merge_of_files_that_are_gone_is_dropped(void **state)
     struct lake_data_file file, merged;
     struct lake_entry gone = {.sequence_number = 1, .file_sequence_number = 1};
     struct lake_rewrite rewrite = {&gone, 1, &merged, 1, 1};
-    struct lake_change change = {.added = &file, .added_count = 1, .rewrites = &rewrite,
-                                 .rewrite_count = 1};
+    struct lake_change change = {
+        .added = &file, .added_count = 1, .rewrites = &rewrite, .rewrite_count = 1};
     struct lake_metadata *base;
     int64_t rows;
 
@@ -331,9 +334,9 @@ static void expiry_spares_what_a_tag_names(void **state)
                         "type", "tag", "snapshot-id", (json_int_t)tag);
     if (lake_metadata_apply(m, NULL, updates, m->last_updated_ms + 1, &tagged, &b.err))
         fail_msg("%s", b.err.text);
-    assert_int_equal(lake_metadata_store(b.lake, tagged, m, b.location, &arena, &location, NULL,
-                                         NULL, &b.err),
-                     0);
+    assert_int_equal(
+        lake_metadata_store(b.lake, tagged, m, b.location, &arena, &location, NULL, NULL, &b.err),
+        0);
     snprintf(b.location, sizeof(b.location), "%s", location);
     lake_metadata_free(m);
     lake_metadata_free(tagged);
@@ -364,8 +367,8 @@ static void appends_to_v3_tables_number_their_rows(void **state)
     struct lake_merges merges;
     struct arena arena = {0};
     const char *location;
-    json_t *updates = json_pack("[{s:s, s:i}]", "action", "upgrade-format-version",
-                                "format-version", 3);
+    json_t *updates =
+        json_pack("[{s:s, s:i}]", "action", "upgrade-format-version", "format-version", 3);
 
     (void)state;
     bench_init(&b);
@@ -374,8 +377,8 @@ static void appends_to_v3_tables_number_their_rows(void **state)
     m = bench_metadata(&b);
     assert_int_equal(lake_metadata_apply(m, NULL, updates, m->last_updated_ms + 1, &next, &b.err),
                      0);
-    assert_int_equal(lake_metadata_store(b.lake, next, m, b.location, &arena, &location, NULL, NULL,
-                                         &b.err), 0);
+    assert_int_equal(
+        lake_metadata_store(b.lake, next, m, b.location, &arena, &location, NULL, NULL, &b.err), 0);
     snprintf(b.location, sizeof(b.location), "%s", location);
     lake_metadata_free(m);
     lake_metadata_free(next);

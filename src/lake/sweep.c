@@ -18,8 +18,7 @@ static int name(struct named *n, const char *path)
     if (!path || path_set_has(&n->set, path))
         return 0;
     copy = arena_strdup(&n->arena, path);
-    return copy && path_set_add(&n->set, copy) >= 0 ? 0
-                                                    : err_set(n->err, ERR_NOMEM, "file names");
+    return copy && path_set_add(&n->set, copy) >= 0 ? 0 : err_set(n->err, ERR_NOMEM, "file names");
 }
 
 /* A deleted entry still counts: the snapshot before may be retained and name it. */
@@ -46,8 +45,8 @@ static int name_statistics(struct named *n, const char *key)
     json_t *item;
     int rc = 0;
 
-    json_array_foreach(json_object_get(n->m->doc, key), i, item)
-        rc = rc ? rc : name(n, json_string_value(json_object_get(item, "statistics-path")));
+    json_array_foreach(json_object_get(n->m->doc, key), i, item) rc =
+        rc ? rc : name(n, json_string_value(json_object_get(item, "statistics-path")));
     return rc;
 }
 
@@ -85,8 +84,8 @@ static int sweep_page(struct named *n, const char *bucket, const char *prefix, c
     struct store *store = lake_store(n->lake);
     struct arena arena = {0};
     struct store_list list;
-    int rc = store->ops->list(store, bucket, prefix, NULL, *after, LIST_PAGE, &arena, &list,
-                              n->err);
+    int rc =
+        store->ops->list(store, bucket, prefix, NULL, *after, LIST_PAGE, &arena, &list, n->err);
 
     *after = NULL;
     for (size_t i = 0; !rc && i < list.count; i++) {
@@ -113,7 +112,8 @@ static int check_gc(const struct lake_metadata *m, struct err *err)
 {
     if (lake_metadata_property_bool(m, "gc.enabled", true))
         return 0;
-    return err_set(err, ERR_INVALID, "files of this table must not be removed: gc.enabled is false");
+    return err_set(err, ERR_INVALID,
+                   "files of this table must not be removed: gc.enabled is false");
 }
 
 int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,

@@ -85,7 +85,8 @@ static void every_type_comes_back_with_its_metrics(void **state)
     assert_memory_equal(m->lower.ptr, "\x00\xff", 2);
     m = lake_data_file_metric(&file, 12);
     assert_int_equal(m->lower.len, 16);
-    m = lake_data_file_metric(&file, 17); /* ids are given anew, breadth first; list elements are counted, not bounded */
+    m = lake_data_file_metric(
+        &file, 17); /* ids are given anew, breadth first; list elements are counted, not bounded */
     assert_int_equal(m->value_count, 10);
     assert_int_equal(m->null_count, 5);
     assert_null(m->lower.ptr);
@@ -113,7 +114,8 @@ static void rows_land_in_their_partitions(void **state)
     /* 100 rows over 5 days, 4 buckets; three copies at a time, the rest wait. */
     files = insert(r,
                    "SELECT i::BIGINT AS id, 'ab' || i AS s, TIMESTAMP '2024-02-29' + "
-                   "INTERVAL (i) HOUR AS ts FROM range(100) r(i)", 3);
+                   "INTERVAL (i) HOUR AS ts FROM range(100) r(i)",
+                   3);
     assert_true(files > 10 && files <= 20);
     assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) FROM t", NULL, 0, NULL),
                         "100 4950");
@@ -145,10 +147,15 @@ static void many_partitions_are_sorted_and_written_in_turn(void **state)
     create(r, EVERY_TYPE,
            "{\"spec-id\":0,\"fields\":[{\"source-id\":3,\"field-id\":1000,\"name\":\"i\","
            "\"transform\":\"identity\"}]}");
-    assert_int_equal(insert(r, "SELECT i::BIGINT AS id, (i % 90)::INT AS i, ['t' || i] AS l "
-                               "FROM range(9000) r(i)", 2), 90);
-    assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) || ' ' || count(DISTINCT l) "
-                                  "FROM t WHERE l[1] = 't' || id AND i = id % 90", NULL, 0, NULL),
+    assert_int_equal(insert(r,
+                            "SELECT i::BIGINT AS id, (i % 90)::INT AS i, ['t' || i] AS l "
+                            "FROM range(9000) r(i)",
+                            2),
+                     90);
+    assert_string_equal(answer(r,
+                               "SELECT count(*) || ' ' || sum(id) || ' ' || count(DISTINCT l) "
+                               "FROM t WHERE l[1] = 't' || id AND i = id % 90",
+                               NULL, 0, NULL),
                         "9000 40495500 9000");
     OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
     for (size_t i = 0; i < plan.file_count; i++) {
@@ -184,9 +191,12 @@ static void evolved_columns_are_found_by_id(void **state)
     edit(r, edits, COUNT_OF(edits));
     insert(r,
            "SELECT true AS flag, 10::BIGINT AS id, 5000000000::BIGINT AS i, 'new' AS s, "
-           "{'was_x': 7::BIGINT, 'y z': 'w', 'x': 'text'} AS st", 0);
-    assert_string_equal(answer(r, "SELECT list((flag, i, s, st) ORDER BY id) FROM t WHERE id IN "
-                                  "(1, 2, 10)", NULL, 0, NULL),
+           "{'was_x': 7::BIGINT, 'y z': 'w', 'x': 'text'} AS st",
+           0);
+    assert_string_equal(answer(r,
+                               "SELECT list((flag, i, s, st) ORDER BY id) FROM t WHERE id IN "
+                               "(1, 2, 10)",
+                               NULL, 0, NULL),
                         "[(false, -1, NULL, {'was_x': 1, 'y z': q, 'x': NULL}), (true, 0, NULL, "
                         "NULL), (true, 5000000000, new, {'was_x': 7, 'y z': w, 'x': text})]");
     real_deinit(r);
@@ -200,8 +210,10 @@ static void maps_and_lists_evolve_inside(void **state)
         "\"map\",\"key-id\":3,\"key\":\"string\",\"value-id\":4,\"value-required\":false,\"value\":"
         "{\"type\":\"struct\",\"fields\":[{\"id\":5,\"name\":\"a\",\"required\":false,\"type\":"
         "\"int\"}]}}},{\"id\":6,\"name\":\"ll\",\"required\":false,\"type\":{\"type\":\"list\","
-        "\"element-id\":7,\"element-required\":false,\"element\":{\"type\":\"list\",\"element-id\":8,"
-        "\"element-required\":false,\"element\":{\"type\":\"struct\",\"fields\":[{\"id\":9,\"name\":"
+        "\"element-id\":7,\"element-required\":false,\"element\":{\"type\":\"list\",\"element-id\":"
+        "8,"
+        "\"element-required\":false,\"element\":{\"type\":\"struct\",\"fields\":[{\"id\":9,"
+        "\"name\":"
         "\"x\",\"required\":false,\"type\":\"float\"}]}}}}]}";
     struct lake_type type_long = {.kind = LAKE_LONG}, type_double = {.kind = LAKE_DOUBLE};
     struct lake_edit edits[] = {
@@ -216,15 +228,20 @@ static void maps_and_lists_evolve_inside(void **state)
     (void)state;
     real_init(r);
     create(r, schema, NULL);
-    insert(r, "SELECT 1::BIGINT AS id, MAP {'k': {'a': 7::INT}, 'n': NULL} AS m, "
-              "[[{'x': 1.5::FLOAT}, NULL], NULL, []] AS ll UNION ALL SELECT 2, NULL, NULL", 0);
+    insert(r,
+           "SELECT 1::BIGINT AS id, MAP {'k': {'a': 7::INT}, 'n': NULL} AS m, "
+           "[[{'x': 1.5::FLOAT}, NULL], NULL, []] AS ll UNION ALL SELECT 2, NULL, NULL",
+           0);
     edit(r, edits, COUNT_OF(edits));
-    insert(r, "SELECT 3::BIGINT AS id, MAP {'z': {'b': 5000000000::BIGINT, 'a': 1::BIGINT}} AS m, "
-              "[[{'y': 0.1::DOUBLE}]] AS ll", 0);
-    assert_string_equal(answer(r, "SELECT list(t ORDER BY id) FROM t", NULL, 0, NULL),
-                        "[{'id': 1, 'm': {k={'b': 7, 'a': NULL}, n=NULL}, 'll': [[{'y': 1.5}, NULL], "
-                        "NULL, []]}, {'id': 2, 'm': NULL, 'll': NULL}, {'id': 3, 'm': {z={'b': "
-                        "5000000000, 'a': 1}}, 'll': [[{'y': 0.1}]]}]");
+    insert(r,
+           "SELECT 3::BIGINT AS id, MAP {'z': {'b': 5000000000::BIGINT, 'a': 1::BIGINT}} AS m, "
+           "[[{'y': 0.1::DOUBLE}]] AS ll",
+           0);
+    assert_string_equal(
+        answer(r, "SELECT list(t ORDER BY id) FROM t", NULL, 0, NULL),
+        "[{'id': 1, 'm': {k={'b': 7, 'a': NULL}, n=NULL}, 'll': [[{'y': 1.5}, NULL], "
+        "NULL, []]}, {'id': 2, 'm': NULL, 'll': NULL}, {'id': 3, 'm': {z={'b': "
+        "5000000000, 'a': 1}}, 'll': [[{'y': 0.1}]]}]");
     real_deinit(r);
 }
 
@@ -239,9 +256,8 @@ static void texts_with_a_nul_are_not_pruned_away(void **state)
     real_init(r);
     create(r, EVERY_TYPE, NULL);
     insert(r, "SELECT 1::BIGINT AS id, 'a' || chr(0) || 'z' AS s", 0);
-    assert_string_equal(answer(r, "SELECT count(*) FROM t WHERE s = 'a' || chr(0) || 'z'", &p, 1,
-                               NULL),
-                        "1");
+    assert_string_equal(
+        answer(r, "SELECT count(*) FROM t WHERE s = 'a' || chr(0) || 'z'", &p, 1, NULL), "1");
     real_deinit(r);
 }
 
@@ -257,8 +273,8 @@ static void a_null_in_a_required_column_is_refused(void **state)
     create(r, EVERY_TYPE, NULL);
     query_batch(r, "SELECT NULL::BIGINT AS id", &batch, &columns);
     OK(lake_writer_new(&writer,
-                       &(struct lake_writer_options){.lake = r->lake, .db = r->db,
-                                                     .metadata = r->m, .columns = &columns},
+                       &(struct lake_writer_options){
+                           .lake = r->lake, .db = r->db, .metadata = r->m, .columns = &columns},
                        &r->err));
     assert_int_equal(lake_writer_write(writer, &batch, &r->err), ERR_INVALID);
     assert_non_null(strstr(r->err.text, "id"));
@@ -294,7 +310,8 @@ static void merging_changes_no_row(void **state)
     edit(r, edits, 2);
     for (int i = 0; i < 10; i++)
         insert(r, "SELECT 9::BIGINT AS id, ['n'] AS names, 1::BIGINT AS i", 0);
-    text = strdup(answer(r, "SELECT md5(list(t ORDER BY id, i)::VARCHAR) FROM t", NULL, 0, &before));
+    text =
+        strdup(answer(r, "SELECT md5(list(t ORDER BY id, i)::VARCHAR) FROM t", NULL, 0, &before));
     commit(r, &change);
     change = (struct lake_change){.maintain = true};
     rewriter = lake_rewriter_duckdb(r->db);

@@ -8,8 +8,8 @@ static const struct {
     const char *name;
     enum lake_transform_kind kind;
 } plain[] = {
-    {"identity", LAKE_IDENTITY}, {"year", LAKE_YEAR}, {"month", LAKE_MONTH},
-    {"day", LAKE_DAY},           {"hour", LAKE_HOUR}, {"void", LAKE_VOID},
+    {"identity", LAKE_IDENTITY}, {"year", LAKE_YEAR},    {"month", LAKE_MONTH},
+    {"day", LAKE_DAY},           {"hour", LAKE_HOUR},    {"void", LAKE_VOID},
     {"years", LAKE_YEAR},        {"months", LAKE_MONTH}, {"days", LAKE_DAY}, /* older writers */
     {"hours", LAKE_HOUR},
 };
@@ -40,8 +40,8 @@ int lake_transform_parse(const char *text, struct arena *arena, struct lake_tran
 const char *lake_transform_text(const struct lake_transform *t, struct arena *arena)
 {
     if (t->kind == LAKE_BUCKET || t->kind == LAKE_TRUNCATE)
-        return arena_printf(arena, "%s[%" PRId32 "]", t->kind == LAKE_BUCKET ? "bucket" : "truncate",
-                            t->arg);
+        return arena_printf(arena, "%s[%" PRId32 "]",
+                            t->kind == LAKE_BUCKET ? "bucket" : "truncate", t->arg);
     for (size_t i = 0; i < COUNT_OF(plain); i++)
         if (plain[i].kind == t->kind)
             return plain[i].name;

@@ -40,12 +40,15 @@ int lake_type_parse(const char *text, struct lake_type *out, struct err *err)
             return 0;
         }
     if (sscanf(text, "decimal( %" SCNd32 " , %" SCNd32 " )%n", &out->precision, &out->scale,
-               &used) == 2 && used > 0 && !text[used]) {
+               &used) == 2 &&
+        used > 0 && !text[used]) {
         out->kind = LAKE_DECIMAL;
         if (out->precision < 1 || out->precision > LAKE_DECIMAL_PRECISION_MAX || out->scale < 0 ||
             out->scale > out->precision)
-            return err_set(err, ERR_INVALID, "type %s: precision goes from 1 to 38, scale from 0 "
-                           "to the precision", text);
+            return err_set(err, ERR_INVALID,
+                           "type %s: precision goes from 1 to 38, scale from 0 "
+                           "to the precision",
+                           text);
         return 0;
     }
     if (sscanf(text, "fixed[ %" SCNd32 " ]%n", &out->width, &used) == 1 && used > 0 &&
@@ -418,8 +421,8 @@ static void number(struct lake_type *type, int32_t *last_id)
 void lake_schema_number(struct lake_schema *schema, int32_t *last_id)
 {
     const struct lake_field *fields[64];
-    size_t count = schema->identifier_count < COUNT_OF(fields) ? schema->identifier_count
-                                                               : COUNT_OF(fields);
+    size_t count =
+        schema->identifier_count < COUNT_OF(fields) ? schema->identifier_count : COUNT_OF(fields);
 
     for (size_t i = 0; i < count; i++)
         fields[i] = lake_schema_by_id(schema, schema->identifier_ids[i]);

@@ -147,10 +147,17 @@ static void bounds_of_promoted_columns_still_read(void **state)
 static void texts_that_are_no_values_are_refused(void **state)
 {
     static const char *const bad[][2] = {
-        {"int", "1x"},          {"date", "2024-13-01"},   {"date", "2024-01"},
-        {"time", "25:00:00"},   {"timestamp", "now"},     {"decimal(9,2)", "1.234"},
-        {"decimal(9,2)", "1e5"}, {"uuid", "f79c3e09"},    {"boolean", "yes!"},
-        {"double", "1,5"},      {"timestamp", "2024-01-01 10:00:00 o'clock"},
+        {"int", "1x"},
+        {"date", "2024-13-01"},
+        {"date", "2024-01"},
+        {"time", "25:00:00"},
+        {"timestamp", "now"},
+        {"decimal(9,2)", "1.234"},
+        {"decimal(9,2)", "1e5"},
+        {"uuid", "f79c3e09"},
+        {"boolean", "yes!"},
+        {"double", "1,5"},
+        {"timestamp", "2024-01-01 10:00:00 o'clock"},
     };
     struct arena arena = {0};
 
@@ -196,15 +203,17 @@ static void schemas_print_as_they_were_read(void **state)
     assert_int_equal(lake_schema_by_name(&schema, "map.value")->id, 8);
     assert_null(lake_schema_by_name(&schema, "list.x"));
     assert_int_equal(lake_duckdb_type(&schema.root, &text, NULL), 0);
-    assert_string_equal(buf_cstr(&text),
-                        "STRUCT(\"id\" INTEGER, \"a.b\" BLOB, \"list\" STRUCT(\"x\" DECIMAL(9,2))[], "
-                        "\"map\" MAP(VARCHAR, TIMESTAMP_NS))");
+    assert_string_equal(
+        buf_cstr(&text),
+        "STRUCT(\"id\" INTEGER, \"a.b\" BLOB, \"list\" STRUCT(\"x\" DECIMAL(9,2))[], "
+        "\"map\" MAP(VARCHAR, TIMESTAMP_NS))");
     buf_clear(&text);
     assert_int_equal(lake_duckdb_field_ids(&schema, &text, NULL), 0);
-    assert_string_equal(buf_cstr(&text),
-                        "{\"id\": 1, \"a.b\": 2, \"list\": {__duckdb_field_id: 3, \"element\": "
-                        "{__duckdb_field_id: 5, \"x\": 6}}, \"map\": {__duckdb_field_id: 4, \"key\": "
-                        "7, \"value\": 8}}");
+    assert_string_equal(
+        buf_cstr(&text),
+        "{\"id\": 1, \"a.b\": 2, \"list\": {__duckdb_field_id: 3, \"element\": "
+        "{__duckdb_field_id: 5, \"x\": 6}}, \"map\": {__duckdb_field_id: 4, \"key\": "
+        "7, \"value\": 8}}");
     buf_deinit(&text);
     arena_deinit(&arena);
 }
@@ -270,8 +279,8 @@ static void evolution_keeps_ids_and_its_rules(void **state)
 
     (void)state;
     assert_int_equal(lake_schema_parse_text(SLICE_LIT(nested), &arena, &schema, NULL), 0);
-    assert_int_equal(
-        lake_schema_edit(&schema, good, COUNT_OF(good), 2, &last, &arena, &next, NULL), 0);
+    assert_int_equal(lake_schema_edit(&schema, good, COUNT_OF(good), 2, &last, &arena, &next, NULL),
+                     0);
     assert_int_equal(last, 10);
     assert_string_equal(next.root.fields[1].name, "map");
     assert_int_equal(next.root.fields[1].id, 10);

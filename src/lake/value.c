@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "lake/lake_int.h"
 #include "base/codec.h"
+#include "lake/lake_int.h"
 
 int64_t floor_div(int64_t a, int64_t b)
 {
@@ -204,8 +204,8 @@ int lake_value_decode(const struct lake_type *type, struct slice bytes, struct l
     case LAKE_TIMESTAMP_NS: /* promoted from date (v3): 4 bytes of days */
         rc = decode_integer(bytes, &out->i);
         if (!rc && bytes.len == 4 &&
-            __builtin_mul_overflow(out->i, type->kind == LAKE_TIMESTAMP ? 86400000000 :
-                                   86400000000000, &out->i))
+            __builtin_mul_overflow(
+                out->i, type->kind == LAKE_TIMESTAMP ? 86400000000 : 86400000000000, &out->i))
             rc = ERR_CORRUPT;
         break;
     case LAKE_UNKNOWN:
@@ -306,7 +306,8 @@ static int parse_timestamp(const char *text, bool nanos, int64_t *out)
 
     if (!parse_date(&at, &days))
         return ERR_INVALID;
-    if ((char_at(&at, ' ') || char_at(&at, 'T')) && (!parse_time(&at, &ns) || !parse_zone(&at, &offset)))
+    if ((char_at(&at, ' ') || char_at(&at, 'T')) &&
+        (!parse_time(&at, &ns) || !parse_zone(&at, &offset)))
         return ERR_INVALID;
     if (*at)
         return ERR_INVALID;

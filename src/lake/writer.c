@@ -2,8 +2,8 @@
  *
  * The first partitions of an epoch, as many as COPYs may run, gather their rows in a chunk each;
  * full chunks go to the running COPY. Rows of further partitions lie mixed in the overflow, which
- * costs their own bytes and no more. At the cut, or when too many wait, they are sorted by partition
- * and written in turn.
+ * costs their own bytes and no more. At the cut, or when too many wait, they are sorted by
+ * partition and written in turn.
  */
 #include "lake/writer.h"
 
@@ -12,7 +12,7 @@
 
 #define OPEN_MAX_DEFAULT 16
 #define OVERFLOW_MAX     (1 << 18) /* rows */
-#define PATH_VALUE_MAX   200 /* bytes of a partition value in a path */
+#define PATH_VALUE_MAX   200       /* bytes of a partition value in a path */
 
 struct part {
     struct lake_value *values; /* one per spec field, bytes owned by the writer's arena */
@@ -23,8 +23,8 @@ struct part {
     uint32_t index;            /* while the overflow is sorted: place from 1 */
     duckdb_data_chunk filling; /* or NULL */
     idx_t filled;
-    struct vec_copy *copy;     /* or NULL */
-    char *local, *location;    /* of the running copy */
+    struct vec_copy *copy;  /* or NULL */
+    char *local, *location; /* of the running copy */
 };
 
 /* Rows of many partitions, with the owner of each. */
@@ -73,132 +73,13 @@ static int nomem(struct err *err)
     return err_set(err, ERR_NOMEM, "writing data files");
 }
 
-static int plain_type(const struct lake_type *type, duckdb_logical_type *out)
-{
-    static const duckdb_type ids[] = {
-        [LAKE_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,      [LAKE_INT] = DUCKDB_TYPE_INTEGER,
-        [LAKE_LONG] = DUCKDB_TYPE_BIGINT,          [LAKE_FLOAT] = DUCKDB_TYPE_FLOAT,
-        [LAKE_DOUBLE] = DUCKDB_TYPE_DOUBLE,        [LAKE_DATE] = DUCKDB_TYPE_DATE,
-        [LAKE_TIME] = DUCKDB_TYPE_TIME,            [LAKE_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP,
-        [LAKE_TIMESTAMPTZ] = DUCKDB_TYPE_TIMESTAMP_TZ,
-        [LAKE_TIMESTAMP_NS] = DUCKDB_TYPE_TIMESTAMP_NS,
-        [LAKE_TIMESTAMPTZ_NS] = DUCKDB_TYPE_TIMESTAMP_NS,
-        [LAKE_STRING] = DUCKDB_TYPE_VARCHAR,       [LAKE_UUID] = DUCKDB_TYPE_UUID,
-        [LAKE_FIXED] = DUCKDB_TYPE_BLOB,           [LAKE_BINARY] = DUCKDB_TYPE_BLOB,
-        [LAKE_UNKNOWN] = DUCKDB_TYPE_INTEGER,
-    };
-
-    *out = type->kind == LAKE_DECIMAL
-               ? duckdb_create_decimal_type((uint8_t)type->precision, (uint8_t)type->scale)
-               : duckdb_create_logical_type(ids[type->kind]);
-    return *out ? 0 : ERR_NOMEM;
-}
-
-static int duck_type(const struct lake_type *type, duckdb_logical_type *out)
-{
-    duckdb_logical_type *kids;
-    const char **names;
-    int rc = 0;
-
-    if (lake_type_primitive(type))
-        return plain_type(type, out);
-    kids = calloc(type->field_count + 1, sizeof(*kids));
-    names = calloc(type->field_count + 1, sizeof(*names));
-    if (!kids || !names)
-        rc = ERR_NOMEM;
-    for (size_t i = 0; i < type->field_count && !rc; i++) {
-        names[i] = type->fields[i].name;
-        rc = duck_type(&type->fields[i].type, &kids[i]);
-    }
-    if (!rc) {
-        *out = type->kind == LAKE_LIST  ? duckdb_create_list_type(kids[0])
-               : type->kind == LAKE_MAP ? duckdb_create_map_type(kids[0], kids[1])
-                                        : duckdb_create_struct_type(kids, names, type->field_count);
-        rc = *out ? 0 : ERR_NOMEM;
-    }
-    for (size_t i = 0; kids && i < type->field_count; i++)
-        if (kids[i])
-            duckdb_destroy_logical_type(&kids[i]);
-    free(kids);
-    free(names);
-    return rc;
-}
-
-int lake_columns(const struct lake_schema *schema, struct vec_columns *out, struct err *err)
-{
-    int rc = 0;
-
-    memset(out, 0, sizeof(*out));
-    for (size_t i = 0; i < schema->root.field_count && !rc; i++) {
-        duckdb_logical_type type;
-
-        rc = duck_type(&schema->root.fields[i].type, &type);
-        rc = rc ? rc : vec_columns_add(out, schema->root.fields[i].name, type);
-    }
-    if (!rc)
-        return 0;
-    vec_columns_free(out);
-    return err_set(err, rc, "columns of a table");
-}
-
-static bool same_type(duckdb_logical_type a, duckdb_logical_type b)
-{
-    duckdb_type id = duckdb_get_type_id(a);
-    duckdb_logical_type x, y;
-    bool same = id == duckdb_get_type_id(b);
-    idx_t count;
-
-    if (!same)
-        return false;
-    if (id == DUCKDB_TYPE_DECIMAL)
-        return duckdb_decimal_width(a) == duckdb_decimal_width(b) &&
-               duckdb_decimal_scale(a) == duckdb_decimal_scale(b);
-    count = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_count(a)
-            : id == DUCKDB_TYPE_LIST ? 1
-            : id == DUCKDB_TYPE_MAP  ? 2
-                                     : 0;
-    if (id == DUCKDB_TYPE_STRUCT && count != duckdb_struct_type_child_count(b))
-        return false;
-    for (idx_t i = 0; i < count && same; i++) {
-        if (id == DUCKDB_TYPE_STRUCT) {
-            char *m = duckdb_struct_type_child_name(a, i), *n = duckdb_struct_type_child_name(b, i);
-
-            same = m && n && !strcmp(m, n);
-            duckdb_free(m);
-            duckdb_free(n);
-        }
-        x = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_type(a, i)
-            : id == DUCKDB_TYPE_LIST ? duckdb_list_type_child_type(a)
-            : i == 0                 ? duckdb_map_type_key_type(a)
-                                     : duckdb_map_type_value_type(a);
-        y = id == DUCKDB_TYPE_STRUCT ? duckdb_struct_type_child_type(b, i)
-            : id == DUCKDB_TYPE_LIST ? duckdb_list_type_child_type(b)
-            : i == 0                 ? duckdb_map_type_key_type(b)
-                                     : duckdb_map_type_value_type(b);
-        same = same && same_type(x, y);
-        duckdb_destroy_logical_type(&x);
-        duckdb_destroy_logical_type(&y);
-    }
-    return same;
-}
-
-static bool same_columns(const struct vec_columns *a, const struct vec_columns *b)
-{
-    if (a->count != b->count)
-        return false;
-    for (size_t i = 0; i < a->count; i++)
-        if (strcmp(a->list[i].name, b->list[i].name) || !same_type(a->list[i].type, b->list[i].type))
-            return false;
-    return true;
-}
-
 /* The schema's columns from input columns of the same names; "*" when they are the same. */
 static int select_list(const struct lake_writer *w, const struct vec_columns *input,
                        struct buf *out, struct err *err)
 {
     struct out o = {out, 0};
 
-    if (same_columns(input, &w->columns))
+    if (columns_same(input, &w->columns))
         return buf_append_str(out, "*") ? nomem(err) : 0;
     for (size_t i = 0; i < w->schema->root.field_count; i++) {
         const struct lake_field *field = &w->schema->root.fields[i];
@@ -255,7 +136,7 @@ static int prepare_routing(struct lake_writer *w, struct err *err)
                  w->spec->fields[i].transform.kind != LAKE_VOID)
             rc = err_set(err, ERR_INVALID, "partition field %s: its column is gone",
                          w->spec->fields[i].name);
-    if (rc || same_columns(&w->input, &w->columns))
+    if (rc || columns_same(&w->input, &w->columns))
         return rc;
     rc = buf_append_str(&sql, "SELECT ");
     rc = rc ? rc : select_list(w, &w->input, &sql, err);
@@ -267,8 +148,7 @@ static int prepare_routing(struct lake_writer *w, struct err *err)
     return rc;
 }
 
-static int writer_init(struct lake_writer *w, const struct lake_writer_options *o,
-                       struct err *err)
+static int writer_init(struct lake_writer *w, const struct lake_writer_options *o, struct err *err)
 {
     const char *codec;
     struct buf ids = {0};
@@ -280,10 +160,10 @@ static int writer_init(struct lake_writer *w, const struct lake_writer_options *
     w->schema = lake_metadata_schema(w->metadata);
     w->spec = lake_metadata_spec(w->metadata);
     w->open_max = o->open_max > 0 ? o->open_max : OPEN_MAX_DEFAULT;
-    w->target_bytes = o->target_bytes > 0
-                          ? o->target_bytes
-                          : lake_metadata_property_i64(w->metadata, "write.target-file-size-bytes",
-                                                       512 << 20);
+    w->target_bytes =
+        o->target_bytes > 0
+            ? o->target_bytes
+            : lake_metadata_property_i64(w->metadata, "write.target-file-size-bytes", 512 << 20);
     codec = lake_metadata_property(w->metadata, "write.parquet.compression-codec");
     w->codec = codec ? codec : "zstd";
     w->level = (int)lake_metadata_property_i64(w->metadata, "write.parquet.compression-level", 0);
@@ -318,8 +198,9 @@ int lake_writer_new(struct lake_writer **out, const struct lake_writer_options *
 bool lake_writer_fits(const struct lake_writer *w, const struct lake_metadata *m)
 {
     const json_t *a = w->metadata->doc, *b = m->doc;
-    static const char *const keys[] = {"table-uuid", "location", "current-schema-id",
-                                       "default-spec-id", "default-sort-order-id", "properties"};
+    static const char *const keys[] = {
+        "table-uuid", "location", "current-schema-id", "default-spec-id", "default-sort-order-id",
+        "properties"};
 
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
@@ -388,8 +269,11 @@ static int name_file(struct lake_writer *w, const char *key, char **location, ch
 static struct vec_copy_options copy_options(const struct lake_writer *w, const char *local,
                                             const char *select)
 {
-    return (struct vec_copy_options){.path = local, .select = select, .field_ids = w->field_ids,
-                                     .codec = w->codec, .level = w->level};
+    return (struct vec_copy_options){.path = local,
+                                     .select = select,
+                                     .field_ids = w->field_ids,
+                                     .codec = w->codec,
+                                     .level = w->level};
 }
 
 /* The staging file becomes an object, its statistics a data file. */
@@ -433,8 +317,9 @@ static int part_open(struct lake_writer *w, struct part *part, struct err *err)
     if (!rc && !buf_cstr(&select))
         rc = nomem(err);
     options = copy_options(w, part->local, (const char *)select.ptr);
-    rc = rc ? rc : vec_copy_new(&part->copy, w->db, w->spec->field_count ? &w->columns : &w->input,
-                                &options, err);
+    rc = rc ? rc
+            : vec_copy_new(&part->copy, w->db, w->spec->field_count ? &w->columns : &w->input,
+                           &options, err);
     buf_deinit(&select);
     if (rc)
         part_close(part);
@@ -448,8 +333,8 @@ static int part_finish(struct lake_writer *w, struct part *part, struct err *err
     int rc = vec_copy_finish(part->copy, &w->done_arena, &result, err);
 
     if (!rc)
-        rc = take_file(w, part->location, part->local, part->values, &result, &w->done_arena,
-                       &file, err);
+        rc = take_file(w, part->location, part->local, part->values, &result, &w->done_arena, &file,
+                       err);
     part_close(part);
     if (rc)
         return rc;
@@ -608,8 +493,8 @@ static int overflow_add(struct lake_writer *w, struct part *part, duckdb_data_ch
         last = o->chunks.chunks[o->chunks.count - 1];
         for (idx_t i = 0; i < w->columns.count; i++)
             duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, i),
-                                   duckdb_data_chunk_get_vector(last, i), w->sel, done + more,
-                                   done, o->filled);
+                                   duckdb_data_chunk_get_vector(last, i), w->sel, done + more, done,
+                                   o->filled);
         for (idx_t i = 0; i < more; i++)
             o->owners[overflow_rows(w) + i] = part;
         o->filled += more;

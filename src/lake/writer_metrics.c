@@ -33,8 +33,8 @@ static struct metrics_mode mode_parse(const char *text)
 /* Iceberg keeps metrics of the first hundred columns unless a default is set. */
 static struct metrics_mode mode_of(const struct lake_metadata *m, const char *path, size_t place)
 {
-    int64_t inferred = lake_metadata_property_i64(
-        m, "write.metadata.metrics.max-inferred-column-defaults", 100);
+    int64_t inferred =
+        lake_metadata_property_i64(m, "write.metadata.metrics.max-inferred-column-defaults", 100);
     const char *text = NULL;
     char key[600];
 
@@ -48,8 +48,7 @@ static struct metrics_mode mode_of(const struct lake_metadata *m, const char *pa
 
 /* The field that a statistic's path names; `repeated` when it is inside of a list or map. */
 static const struct lake_field *field_of(const struct lake_schema *schema,
-                                         const struct vec_stat *stat, bool *repeated,
-                                         bool *top)
+                                         const struct vec_stat *stat, bool *repeated, bool *top)
 {
     const struct lake_type *type = &schema->root;
     const struct lake_field *field = NULL;
@@ -101,8 +100,7 @@ static bool raise_text(uint8_t *bytes, size_t *len)
         if (width <= 4 && code <= limit[width]) {
             for (size_t i = width; i-- > 1; code >>= 6)
                 bytes[at + i] = (uint8_t)(0x80 | (code & 0x3f));
-            bytes[at] = width == 1 ? (uint8_t)code
-                                   : (uint8_t)((0xff00 >> width & 0xff) | code);
+            bytes[at] = width == 1 ? (uint8_t)code : (uint8_t)((0xff00 >> width & 0xff) | code);
             return true;
         }
         *len = at;
@@ -197,12 +195,13 @@ int writer_metrics(const struct lake_metadata *metadata, const struct lake_schem
         if (!field)
             continue;
         if (top && field->required && stat->null_count > 0)
-            return err_set(err, ERR_INVALID, "column %s is required and %" PRId64
-                           " values are NULL", field->name, stat->null_count);
+            return err_set(err, ERR_INVALID,
+                           "column %s is required and %" PRId64 " values are NULL", field->name,
+                           stat->null_count);
         if (mode.mode == MODE_NONE)
             continue;
-        *m = (struct lake_metric){field->id, stat->size_bytes, stat->value_count,
-                                  stat->null_count, -1, {0}, {0}};
+        *m = (struct lake_metric){
+            field->id, stat->size_bytes, stat->value_count, stat->null_count, -1, {0}, {0}};
         if (real && !stat->has_nan && result->rows <= ROW_GROUP_ROWS)
             m->nan_count = 0;
         if (mode.mode >= MODE_TRUNCATE && !repeated &&
