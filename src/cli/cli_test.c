@@ -159,7 +159,8 @@ static void every_part_of_a_project_is_read(void **state)
     assert_int_equal(config->kafka.listener_count, 2);
     assert_int_equal(config->kafka.listeners[1].port, 29092);
     assert_string_equal(config->kafka.listeners[1].advertised, "kafka");
-    assert_string_not_equal(config->kafka.listeners[0].advertised, "0.0.0.0"); /* nobody can dial it */
+    /* Nobody can dial every address. */
+    assert_string_not_equal(config->kafka.listeners[0].advertised, "0.0.0.0");
     assert_int_equal(config->kafka.fsync, 0);
     assert_string_equal(config->s3.buckets.items[1], "b");
     assert_int_equal(config->topic_count, 2);

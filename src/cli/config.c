@@ -456,8 +456,9 @@ static void check_generators(struct checker *c)
 /* Folders are relative to the project. */
 static const char *resolve(struct checker *c, const char *path)
 {
-    char *out = path[0] == '/' ? arena_strdup(&c->config->arena, path)
-                               : arena_printf(&c->config->arena, "%s/%s", c->config->dir, path);
+    bool as_is = path[0] == '/' || strcmp(c->config->dir, ".") == 0;
+    char *out = as_is ? arena_strdup(&c->config->arena, path)
+                      : arena_printf(&c->config->arena, "%s/%s", c->config->dir, path);
 
     c->nomem |= !out;
     return out;
