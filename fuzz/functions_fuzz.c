@@ -1,5 +1,6 @@
-/* functions_fuzz.c - Flink's functions that read text: patterns, paths, expressions, casts. The first
- * byte picks the function, NULs part its arguments; whatever comes, it is a value or an error. */
+/* functions_fuzz.c - Flink's functions that read text: patterns, paths, expressions, casts. The
+ * first byte picks the function, NULs part its arguments; whatever comes, it is a value or an
+ * error. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* json_fuzz.c - event JSON into columns of every kind, and out again as JSON that reads the same. */
+/* json_fuzz.c - event JSON into columns of every kind, and out again as JSON that reads the same.
+ */
 #include <stdio.h>
 
 #include "format/json.h"
@@ -18,9 +19,9 @@ static duckdb_logical_type list_of(duckdb_logical_type item)
 static void start(void)
 {
     static const duckdb_type simple[] = {
-        DUCKDB_TYPE_BOOLEAN, DUCKDB_TYPE_TINYINT, DUCKDB_TYPE_BIGINT, DUCKDB_TYPE_FLOAT,
-        DUCKDB_TYPE_DOUBLE, DUCKDB_TYPE_VARCHAR, DUCKDB_TYPE_BLOB, DUCKDB_TYPE_DATE,
-        DUCKDB_TYPE_TIME, DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_TIMESTAMP_NS, DUCKDB_TYPE_UUID,
+        DUCKDB_TYPE_BOOLEAN, DUCKDB_TYPE_TINYINT,   DUCKDB_TYPE_BIGINT,       DUCKDB_TYPE_FLOAT,
+        DUCKDB_TYPE_DOUBLE,  DUCKDB_TYPE_VARCHAR,   DUCKDB_TYPE_BLOB,         DUCKDB_TYPE_DATE,
+        DUCKDB_TYPE_TIME,    DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_TIMESTAMP_NS, DUCKDB_TYPE_UUID,
     };
     struct json_field fields[16];
     const char *names[] = {"a", "b"};
@@ -39,9 +40,10 @@ static void start(void)
     duckdb_destroy_logical_type(&parts[0]);
     duckdb_destroy_logical_type(&parts[1]);
     for (size_t i = 0; i < columns.count; i++)
-        fields[i] = (struct json_field){.name = columns.list[i].name, .type = columns.list[i].type,
-                                        .column = i};
-    json_decoder_new(&decoder, &(struct json_decode_options){.fields = fields, .field_count = columns.count},
+        fields[i] = (struct json_field){
+            .name = columns.list[i].name, .type = columns.list[i].type, .column = i};
+    json_decoder_new(&decoder,
+                     &(struct json_decode_options){.fields = fields, .field_count = columns.count},
                      NULL);
     chunk = vec_chunk_new(&columns);
 }
@@ -49,8 +51,8 @@ static void start(void)
 /* One record; its JSON text on success. */
 static bool round(struct slice text, struct buf *out)
 {
-    struct json_encode_options options = {.timestamps_iso = true, .decimals_plain = true,
-                                          .null_key = JSON_NULL_KEY_LITERAL};
+    struct json_encode_options options = {
+        .timestamps_iso = true, .decimals_plain = true, .null_key = JSON_NULL_KEY_LITERAL};
     struct json_fault fault;
     int rc;
 

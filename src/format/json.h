@@ -9,9 +9,9 @@
  * Beyond Flink: a timestamp is read in every form people send, whatever
  * json.timestamp-format.standard says: ISO 8601 with any offset or none, in its short spelling too,
  * with a blank for the T, a date alone, and the epoch in s, ms, us or ns (told by magnitude) as a
- * number or as digits. Without an offset it is UTC; TIMESTAMP columns hold the UTC clock. And what a
- * column cannot hold is a fault by default, never a silent NULL.
- * Threads: a decoder or encoder belongs to one thread at a time.
+ * number or as digits. Without an offset it is UTC; TIMESTAMP columns hold the UTC clock. And what
+ * a column cannot hold is a fault by default, never a silent NULL. Threads: a decoder or encoder
+ * belongs to one thread at a time.
  */
 #ifndef FORMAT_JSON_H
 #define FORMAT_JSON_H
@@ -40,8 +40,8 @@ struct json_decode_options {
     const struct json_field *fields; /* borrowed for the call */
     size_t field_count;
     bool fail_on_missing_field; /* json.fail-on-missing-field */
-    bool ignore_parse_errors;   /* json.ignore-parse-errors: every field is ON_FAULT_NULL; the caller
-                                   passes over records that still fail */
+    bool ignore_parse_errors; /* json.ignore-parse-errors: every field is ON_FAULT_NULL; the caller
+                                 passes over records that still fail */
 };
 
 /* Why a record is refused. */
@@ -78,8 +78,8 @@ struct json_encode_options {
     bool skip_nulls;             /* json.encode.ignore-null-fields */
 };
 
-/* Appends one row of a chunk whose columns are `columns` as an object, without a line end. On failure
- * the buf holds part of it. */
+/* Appends one row of a chunk whose columns are `columns` as an object, without a line end. On
+ * failure the buf holds part of it. */
 int json_encode_row(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t row,
                     const struct json_encode_options *options, struct buf *out, struct err *err);
 /* One value of a vector as JSON. */

@@ -20,9 +20,9 @@
 #include "base/codec.h"
 #include "format/json_node.h"
 
-#define BLOCK_MIN      4096
-#define INLINE_MAX     12  /* of a duckdb_string_t */
-#define LIST_CAPACITY  2048 /* of a fresh list vector: DuckDB's vector size */
+#define BLOCK_MIN     4096
+#define INLINE_MAX    12   /* of a duckdb_string_t */
+#define LIST_CAPACITY 2048 /* of a fresh list vector: DuckDB's vector size */
 
 /* ---- faults ---- */
 
@@ -43,7 +43,8 @@ static void path_of(const struct node *node, char *out, size_t size)
         else if (n->parent->kind == K_LIST)
             wrote = snprintf(out + used, size - used, "[%" PRIu64 "]", n->parent->at);
         else
-            wrote = snprintf(out + used, size - used, n == n->parent->children ? "(key)" : "(value)");
+            wrote =
+                snprintf(out + used, size - used, n == n->parent->children ? "(key)" : "(value)");
         used += (size_t)wrote;
         if (used >= size)
             return;
@@ -153,8 +154,8 @@ static inline void put_string(struct json_decoder *d, struct node *node, idx_t r
 
         if (readable - text >= 16) {
             v = _mm_loadu_si128((const __m128i *)(const void *)text);
-            v = _mm_and_si128(v, _mm_loadu_si128((const __m128i *)(const void *)(ones_then_zeros +
-                                                                                 16 - len)));
+            v = _mm_and_si128(
+                v, _mm_loadu_si128((const __m128i *)(const void *)(ones_then_zeros + 16 - len)));
         } else {
             uint8_t copy[16] = {0};
 
@@ -189,8 +190,9 @@ static inline const uint8_t *take_text(struct json_decoder *d, struct node *node
     const uint8_t *close = json_scan_string(p + 1, d->end, &escaped, &high);
 
     if (!close)
-        return d->broken = true, fail(d, node, p, "a string without its end, or with a control "
-                                                  "character in it");
+        return d->broken = true, fail(d, node, p,
+                                      "a string without its end, or with a control "
+                                      "character in it");
     *out = slice_of(p + 1, (size_t)(close - p - 1));
     if (__builtin_expect(escaped, 0)) {
         int rc;
@@ -338,8 +340,8 @@ static bool special_double(struct slice text, double *out)
     static const struct {
         const char *word;
         double value;
-    } words[] = {{"NaN", NAN}, {"Infinity", INFINITY}, {"+Infinity", INFINITY},
-                 {"-Infinity", -INFINITY}};
+    } words[] = {
+        {"NaN", NAN}, {"Infinity", INFINITY}, {"+Infinity", INFINITY}, {"-Infinity", -INFINITY}};
 
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (slice_is(text, words[i].word)) {
@@ -844,12 +846,12 @@ typedef const uint8_t *reader_fn(struct json_decoder *d, struct node *node, cons
                                  idx_t row);
 
 static reader_fn *const readers[] = {
-    [K_BOOLEAN] = read_boolean, [K_TINYINT] = read_integer,     [K_SMALLINT] = read_integer,
-    [K_INTEGER] = read_integer, [K_BIGINT] = read_integer,      [K_FLOAT] = read_double,
-    [K_DOUBLE] = read_double,   [K_DECIMAL] = read_decimal,     [K_VARCHAR] = read_varchar,
-    [K_BLOB] = read_blob,       [K_DATE] = read_date,           [K_TIME] = read_time,
+    [K_BOOLEAN] = read_boolean,     [K_TINYINT] = read_integer, [K_SMALLINT] = read_integer,
+    [K_INTEGER] = read_integer,     [K_BIGINT] = read_integer,  [K_FLOAT] = read_double,
+    [K_DOUBLE] = read_double,       [K_DECIMAL] = read_decimal, [K_VARCHAR] = read_varchar,
+    [K_BLOB] = read_blob,           [K_DATE] = read_date,       [K_TIME] = read_time,
     [K_TIMESTAMP] = read_timestamp, [K_UUID] = read_uuid,       [K_STRUCT] = read_struct,
-    [K_LIST] = read_list,       [K_MAP] = read_map,
+    [K_LIST] = read_list,           [K_MAP] = read_map,
 };
 
 static const uint8_t *read_value(struct json_decoder *d, struct node *node, const uint8_t *p,

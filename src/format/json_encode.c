@@ -148,7 +148,8 @@ static int put_list(struct encoder *e, duckdb_logical_type type, duckdb_vector v
     return rc ? rc : buf_append_u8(e->out, ']');
 }
 
-/* A key as a JSON string: text as it is, other types by their JSON text. 1: the entry is dropped. */
+/* A key as a JSON string: text as it is, other types by their JSON text. 1: the entry is dropped.
+ */
 static int put_key(struct encoder *e, duckdb_logical_type type, duckdb_vector keys, idx_t row)
 {
     struct buf text = {0};
@@ -335,8 +336,8 @@ static int put(struct encoder *e, duckdb_logical_type type, duckdb_vector vector
 static int finish(int rc, struct err *err)
 {
     if ((rc == ERR_NOMEM || rc == ERR_LIMIT) && !(err && err->code == rc))
-        return err_set(err, rc, rc == ERR_NOMEM ? "memory ran out for JSON text"
-                                                : "JSON text past its limit");
+        return err_set(
+            err, rc, rc == ERR_NOMEM ? "memory ran out for JSON text" : "JSON text past its limit");
     return rc;
 }
 

@@ -199,8 +199,8 @@ int json_decoder_new(struct json_decoder **out, const struct json_decode_options
         const struct json_field *field = &options->fields[i];
 
         rc = node_init(d, &d->root.children[i], &d->root, field->name, field->type,
-                       options->ignore_parse_errors ? ON_FAULT_NULL : field->policy, field->precision,
-                       err);
+                       options->ignore_parse_errors ? ON_FAULT_NULL : field->policy,
+                       field->precision, err);
         d->root.children[i].column = field->column;
     }
     rc = rc ? rc : table_fill(&d->root, err);

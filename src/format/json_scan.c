@@ -193,7 +193,10 @@ int json_compact(struct slice raw, struct buf *out)
 
 /* ---- numbers ---- */
 
-static inline bool digit(uint8_t c) { return c >= '0' && c <= '9'; }
+static inline bool digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /* Digits into the mantissa; leading zeros count for nothing. */
 static inline const uint8_t *scan_digits(const uint8_t *p, const uint8_t *end,
@@ -414,7 +417,8 @@ bool json_number_decimal(const struct json_number *n, int precision, int scale, 
     if (n->long_digits)
         return long_decimal(n, precision, scale, out);
     if (precision <= 18 && shift >= 0 && shift <= 18) { /* nearly all: 64 bits will do */
-        if (__builtin_mul_overflow(n->mantissa, powers[shift], &small) || small >= powers[precision])
+        if (__builtin_mul_overflow(n->mantissa, powers[shift], &small) ||
+            small >= powers[precision])
             return false;
         *out = n->negative ? -(__int128)small : (__int128)small;
         return true;

@@ -186,7 +186,8 @@ static const struct sample samples[] = {
     {"TIMESTAMPTZ", "\"2024-02-29T10:11:12+02:00\"", "\"2024-02-29T08:11:12Z\""},
     {"TIMESTAMP_NS", "1709201472987654321", "\"2024-02-29T10:11:12.987654321\""},
     {"TIMESTAMP_MS", "\"2024-02-29T10:11:12.987654Z\"", "\"2024-02-29T10:11:12.987\""},
-    {"UUID", "\"A5F3C9B2-1b1d-4c3e-9f7a-0123456789ab\"", "\"a5f3c9b2-1b1d-4c3e-9f7a-0123456789ab\""},
+    {"UUID", "\"A5F3C9B2-1b1d-4c3e-9f7a-0123456789ab\"",
+     "\"a5f3c9b2-1b1d-4c3e-9f7a-0123456789ab\""},
     {"UUID", "\"a5f3\"", NULL},
     {"INTEGER[]", "[1, null, 3]", "[1,null,3]"},
     {"INTEGER[]", "[]", "[]"},
@@ -230,7 +231,8 @@ static void check_sample(const struct sample *sample)
         duckdb_data_chunk_set_size(rig.chunk, 1);
         assert_int_equal(json_encode_value(rig.columns.list[0].type,
                                            duckdb_data_chunk_get_vector(rig.chunk, 0), 0, &plain,
-                                           &text, &err), 0);
+                                           &text, &err),
+                         0);
         if (!sample->out || strcmp(buf_cstr(&text), sample->out))
             fail_msg("%s from %s: got %s, not %s", sample->type, sample->in, buf_cstr(&text),
                      sample->out ? sample->out : "a refusal");
@@ -299,14 +301,14 @@ static void a_bad_record_leaves_nothing_behind(void **state)
              (struct json_decode_options){0}, ON_FAULT_REJECT, 0);
     json_decode_begin(rig.decoder, rig.chunk);
     for (int row = 0; row < 1000; row++) {
-        int n = snprintf(good, sizeof(good), "{\"id\":%d,\"m\":{\"key\":\"value number %d\"},\"l\":[",
-                         row, row);
+        int n = snprintf(good, sizeof(good),
+                         "{\"id\":%d,\"m\":{\"key\":\"value number %d\"},\"l\":[", row, row);
 
         for (int i = 0; i < row % 20; i++)
-            n += snprintf(good + n, sizeof(good) - (size_t)n,
-                          "%s{\"s\":%s,\"n\":[%d,null,%d]}", i ? "," : "",
-                          i % 3 ? "\"a string past twelve bytes\"" : "null", i, row);
-        snprintf(bad, sizeof(bad), "%s,{\"s\":null,\"n\":[null,\"x\"]}]}", row % 20 ? good : "{\"l\":[1");
+            n += snprintf(good + n, sizeof(good) - (size_t)n, "%s{\"s\":%s,\"n\":[%d,null,%d]}",
+                          i ? "," : "", i % 3 ? "\"a string past twelve bytes\"" : "null", i, row);
+        snprintf(bad, sizeof(bad), "%s,{\"s\":null,\"n\":[null,\"x\"]}]}",
+                 row % 20 ? good : "{\"l\":[1");
         snprintf(good + n, sizeof(good) - (size_t)n, "]}");
         assert_int_equal(json_decode_row(rig.decoder, slice_str(bad), (idx_t)row, &fault),
                          ERR_INVALID);
@@ -320,12 +322,14 @@ static void a_bad_record_leaves_nothing_behind(void **state)
                          0);
         if (row == 7) {
             buf_cstr(&text);
-            assert_memory_equal(text.ptr, "{\"id\":7,\"l\":[{\"s\":null,\"n\":[0,null,7]},{\"s\":\"a "
-                                          "string past twelve bytes\",\"n\":[1,null,7]}", 86);
+            assert_memory_equal(text.ptr,
+                                "{\"id\":7,\"l\":[{\"s\":null,\"n\":[0,null,7]},{\"s\":\"a "
+                                "string past twelve bytes\",\"n\":[1,null,7]}",
+                                86);
         }
         if (row % 20 == 0) {
-            snprintf(good, sizeof(good),
-                     "{\"id\":%d,\"l\":[],\"m\":{\"key\":\"value number %d\"}}", row, row);
+            snprintf(good, sizeof(good), "{\"id\":%d,\"l\":[],\"m\":{\"key\":\"value number %d\"}}",
+                     row, row);
             assert_string_equal(buf_cstr(&text), good);
         }
     }
@@ -349,10 +353,11 @@ static void a_chunk_from_the_decoder_is_sound_to_duckdb(void **state)
     for (int row = 0; row < 2048; row++) {
         char text[400];
 
-        snprintf(text, sizeof(text),
-                 "{\"id\":%d,\"s\":\"%s %d\",\"l\":[{\"s\":\"text %d, long enough\",\"n\":[%d,%d,null]},"
-                 "null],\"m\":{\"a\":\"%d\"}}", row, row % 2 ? "a string that is not short" : "b",
-                 row, row, row, row + 1, row);
+        snprintf(
+            text, sizeof(text),
+            "{\"id\":%d,\"s\":\"%s %d\",\"l\":[{\"s\":\"text %d, long enough\",\"n\":[%d,%d,null]},"
+            "null],\"m\":{\"a\":\"%d\"}}",
+            row, row % 2 ? "a string that is not short" : "b", row, row, row, row + 1, row);
         assert_int_equal(json_decode_row(rig.decoder, slice_str(text), (idx_t)row, &fault), 0);
     }
     json_decode_end(rig.decoder);
@@ -362,12 +367,14 @@ static void a_chunk_from_the_decoder_is_sound_to_duckdb(void **state)
     if (vec_fragment_new(&fragment, conn,
                          "SELECT concat_ws('|', sum(id), sum(len(l)), sum(list_sum(l[1].n)), "
                          "count(l[2]), sum(m['a']::INTEGER), max(l[1].s), count(DISTINCT s), "
-                         "sum(length(s))) FROM feed", &rig.columns, &err) ||
+                         "sum(length(s))) FROM feed",
+                         &rig.columns, &err) ||
         vec_fragment_run(fragment, &in, &out, &err))
         fail_msg("%s", err.text);
     got = duckdb_vector_get_data(duckdb_data_chunk_get_vector(out.chunks[0], 0));
-    assert_int_equal(duckdb_string_t_length(*got), strlen("2096128|4096|4194304|0|2096128|text 999, "
-                                                          "long enough|2048|38799"));
+    assert_int_equal(duckdb_string_t_length(*got),
+                     strlen("2096128|4096|4194304|0|2096128|text 999, "
+                            "long enough|2048|38799"));
     assert_memory_equal(duckdb_string_t_data(got),
                         "2096128|4096|4194304|0|2096128|text 999, long enough|2048|", 58);
     vec_fragment_free(fragment);
@@ -401,8 +408,8 @@ static void policies_decide_what_a_bad_value_does(void **state)
     json_decode_end(rig.decoder);
     rig_close(&rig);
 
-    rig_open(&rig, "SELECT 1 AS a, 2 AS b", (struct json_decode_options){.fail_on_missing_field = true},
-             ON_FAULT_REJECT, 0);
+    rig_open(&rig, "SELECT 1 AS a, 2 AS b",
+             (struct json_decode_options){.fail_on_missing_field = true}, ON_FAULT_REJECT, 0);
     json_decode_begin(rig.decoder, rig.chunk);
     assert_int_equal(json_decode_row(rig.decoder, SLICE_LIT("{\"a\":1}"), 0, &fault), ERR_INVALID);
     assert_string_equal(fault.path, "b");
@@ -413,8 +420,10 @@ static void policies_decide_what_a_bad_value_does(void **state)
     rig_open(&rig, "SELECT TIMESTAMP '2024-01-01' AS t", (struct json_decode_options){0},
              ON_FAULT_REJECT, 3);
     json_decode_begin(rig.decoder, rig.chunk);
-    assert_int_equal(json_decode_row(rig.decoder, SLICE_LIT("{\"t\":\"1969-01-01 00:00:00.123999\"}"), 0,
-                                     &fault), 0);
+    assert_int_equal(json_decode_row(rig.decoder,
+                                     SLICE_LIT("{\"t\":\"1969-01-01 00:00:00.123999\"}"), 0,
+                                     &fault),
+                     0);
     json_decode_end(rig.decoder);
     buf_clear(&text);
     json_encode_row(&rig.columns, rig.chunk, 0, &plain, &text, NULL);
@@ -427,15 +436,18 @@ static void policies_decide_what_a_bad_value_does(void **state)
 static void refuses_every_truncation(void **state)
 {
     static const char record[] =
-        "{\"id\":-12.5e1,\"s\":\"a \\u00e9 string é\",\"l\":[{\"s\":null,\"n\":[1,2]},{}],\"m\":{\"k\":"
+        "{\"id\":-12.5e1,\"s\":\"a \\u00e9 string "
+        "é\",\"l\":[{\"s\":null,\"n\":[1,2]},{}],\"m\":{\"k\":"
         "\"v\"},\"skipped\":[true,false,null,{\"deep\":[[]]}],\"t\":\"2024-02-29T10:11:12Z\"}";
     char cut[sizeof(record)];
     struct json_fault fault;
     struct rig rig;
 
     (void)state;
-    rig_open(&rig, "SELECT 1 AS id, [{'s': 'x', 'n': [1]}] AS l, MAP {'k': 'v'} AS m, 's' AS s, "
-                   "TIMESTAMP '2024-01-01' AS t", (struct json_decode_options){0}, ON_FAULT_NULL, 0);
+    rig_open(&rig,
+             "SELECT 1 AS id, [{'s': 'x', 'n': [1]}] AS l, MAP {'k': 'v'} AS m, 's' AS s, "
+             "TIMESTAMP '2024-01-01' AS t",
+             (struct json_decode_options){0}, ON_FAULT_NULL, 0);
     json_decode_begin(rig.decoder, rig.chunk);
     for (size_t len = 0; len < sizeof(record) - 1; len++) {
         memcpy(cut, record, len);
@@ -459,7 +471,8 @@ static void depth_is_bounded(void **state)
     strcpy(text, "{\"x\":");
     memset(text + 5, '[', 200000);
     text[200005] = '\0';
-    rig_open(&rig, "SELECT 's' AS y, 't' AS x", (struct json_decode_options){0}, ON_FAULT_REJECT, 0);
+    rig_open(&rig, "SELECT 's' AS y, 't' AS x", (struct json_decode_options){0}, ON_FAULT_REJECT,
+             0);
     json_decode_begin(rig.decoder, rig.chunk);
     assert_int_equal(json_decode_row(rig.decoder, slice_str(text), 0, &fault), ERR_INVALID);
     json_decode_end(rig.decoder);
@@ -472,20 +485,24 @@ static void rows_are_written_as_flink_writes_them(void **state)
     static const struct {
         const char *select, *sql, *other;
     } rows[] = {
-        {"SELECT TIMESTAMP '2024-01-01 10:00:00.5' AS t, TIMESTAMPTZ '2024-01-01 10:00:00+00' AS z, "
+        {"SELECT TIMESTAMP '2024-01-01 10:00:00.5' AS t, TIMESTAMPTZ '2024-01-01 10:00:00+00' AS "
+         "z, "
          "DATE '2024-01-01' AS d, TIME '10:11:12' AS c",
-         "{\"t\":\"2024-01-01 10:00:00.5\",\"z\":\"2024-01-01 10:00:00Z\",\"d\":\"2024-01-01\",\"c\":"
+         "{\"t\":\"2024-01-01 10:00:00.5\",\"z\":\"2024-01-01 "
+         "10:00:00Z\",\"d\":\"2024-01-01\",\"c\":"
          "\"10:11:12\"}",
-         "{\"t\":\"2024-01-01T10:00:00.5\",\"z\":\"2024-01-01T10:00:00Z\",\"d\":\"2024-01-01\",\"c\":"
+         "{\"t\":\"2024-01-01T10:00:00.5\",\"z\":\"2024-01-01T10:00:00Z\",\"d\":\"2024-01-01\","
+         "\"c\":"
          "\"10:11:12\"}"},
-        {"SELECT 0.0000001234::DECIMAL(20,10) AS small, 12.50::DECIMAL(5,2) AS d, 1e10::DOUBLE AS e, "
+        {"SELECT 0.0000001234::DECIMAL(20,10) AS small, 12.50::DECIMAL(5,2) AS d, 1e10::DOUBLE AS "
+         "e, "
          "NULL::INTEGER AS n, 'x'::BLOB AS b",
          "{\"small\":1.234E-7,\"d\":12.50,\"e\":1.0E10,\"n\":null,\"b\":\"eA==\"}",
          "{\"small\":0.0000001234,\"d\":12.50,\"e\":1.0E10,\"b\":\"eA==\"}"},
     };
     struct json_encode_options sql = {0};
-    struct json_encode_options other = {.timestamps_iso = true, .decimals_plain = true,
-                                        .skip_nulls = true};
+    struct json_encode_options other = {
+        .timestamps_iso = true, .decimals_plain = true, .skip_nulls = true};
     struct err err = {0};
 
     (void)state;

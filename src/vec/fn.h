@@ -1,9 +1,9 @@
 /* fn.h - how Flink's scalar functions are written: rows in, values out.
  *
- * A function is a line in a table of its file: name, letters for its arguments and its result, and a
- * function that computes one row. The frame (fn.c) registers it with DuckDB, walks the rows, gives
- * NULL where an argument is NULL (unless the line says NULLS) and turns call_fail into an error of
- * the statement. DuckDB hands over flat vectors.
+ * A function is a line in a table of its file: name, letters for its arguments and its result, and
+ * a function that computes one row. The frame (fn.c) registers it with DuckDB, walks the rows,
+ * gives NULL where an argument is NULL (unless the line says NULLS) and turns call_fail into an
+ * error of the statement. DuckDB hands over flat vectors.
  *
  *   letters  b BOOLEAN  t TINYINT  h SMALLINT  i INTEGER  l BIGINT  f FLOAT  d DOUBLE  s VARCHAR
  *            y BLOB  D DATE  T TIME  S TIMESTAMP  N TIMESTAMP_NS  Z TIMESTAMPTZ  V INTERVAL
@@ -34,9 +34,9 @@ struct fn_call {
     duckdb_vector out;
     void *out_data;
     uint64_t *out_validity;
-    int scale;    /* of the line */
-    bool failed;  /* call_fail was called: the rest of the rows is passed over */
-    bool try;     /* a failure gives NULL: TRY_CAST */
+    int scale;             /* of the line */
+    bool failed;           /* call_fail was called: the rest of the rows is passed over */
+    bool try;              /* a failure gives NULL: TRY_CAST */
     struct buf scratch[3]; /* for the row; cleared by whoever uses them */
 };
 
@@ -94,10 +94,13 @@ void call_state_release(struct fn_call *c);
 
 /* ---- text ---- */
 
-static inline size_t utf8_len(uint8_t c) { return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4; }
-int64_t utf8_count(struct slice s);                 /* code points */
-size_t utf8_pos(struct slice s, int64_t chars);     /* bytes of the first so many; at most len */
-struct slice slice_trim(struct slice s);            /* ASCII blanks and below, as Java's trim */
+static inline size_t utf8_len(uint8_t c)
+{
+    return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+}
+int64_t utf8_count(struct slice s);             /* code points */
+size_t utf8_pos(struct slice s, int64_t chars); /* bytes of the first so many; at most len */
+struct slice slice_trim(struct slice s);        /* ASCII blanks and below, as Java's trim */
 uint32_t utf8_get(const uint8_t *p, size_t len, size_t *used);
 int utf8_put(struct buf *out, uint32_t point);
 

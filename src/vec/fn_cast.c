@@ -137,13 +137,22 @@ static int64_t narrow(const struct fn_call *c, int64_t low, int64_t high)
     return (int64_t)exact;
 }
 
-static void num_tinyint(struct fn_call *c) { GIVE(c, int8_t, (int8_t)narrow(c, INT32_MIN, INT32_MAX)); }
+static void num_tinyint(struct fn_call *c)
+{
+    GIVE(c, int8_t, (int8_t)narrow(c, INT32_MIN, INT32_MAX));
+}
 static void num_smallint(struct fn_call *c)
 {
     GIVE(c, int16_t, (int16_t)narrow(c, INT32_MIN, INT32_MAX));
 }
-static void num_int(struct fn_call *c) { GIVE(c, int32_t, (int32_t)narrow(c, INT32_MIN, INT32_MAX)); }
-static void num_bigint(struct fn_call *c) { GIVE(c, int64_t, narrow(c, INT64_MIN, INT64_MAX)); }
+static void num_int(struct fn_call *c)
+{
+    GIVE(c, int32_t, (int32_t)narrow(c, INT32_MIN, INT32_MAX));
+}
+static void num_bigint(struct fn_call *c)
+{
+    GIVE(c, int64_t, narrow(c, INT64_MIN, INT64_MAX));
+}
 
 static double real_of(const struct fn_call *c)
 {
@@ -162,8 +171,14 @@ static double real_of(const struct fn_call *c)
     return strtod(text, NULL);
 }
 
-static void num_double(struct fn_call *c) { GIVE(c, double, real_of(c)); }
-static void num_float(struct fn_call *c) { GIVE(c, float, (float)real_of(c)); }
+static void num_double(struct fn_call *c)
+{
+    GIVE(c, double, real_of(c));
+}
+static void num_float(struct fn_call *c)
+{
+    GIVE(c, float, (float)real_of(c));
+}
 
 /* ---- to text ---- */
 
@@ -231,8 +246,9 @@ static void ym_text(struct fn_call *c)
     int32_t size = v.months < 0 ? -v.months : v.months;
     char text[40];
 
-    give_text(c, text, (size_t)snprintf(text, sizeof(text), "%c%d-%02d", v.months < 0 ? '-' : '+',
-                                        size / 12, size % 12));
+    give_text(c, text,
+              (size_t)snprintf(text, sizeof(text), "%c%d-%02d", v.months < 0 ? '-' : '+', size / 12,
+                               size % 12));
 }
 
 static int64_t interval_ms(const struct fn_call *c)
@@ -250,7 +266,8 @@ static void ds_text(struct fn_call *c)
     give_text(c, text,
               (size_t)snprintf(text, sizeof(text), "%c%" PRId64 " %02d:%02d:%02d.%03d",
                                ms < 0 ? '-' : '+', size / 86400000, (int)(size / 3600000 % 24),
-                               (int)(size / 60000 % 60), (int)(size / 1000 % 60), (int)(size % 1000)));
+                               (int)(size / 60000 % 60), (int)(size / 1000 % 60),
+                               (int)(size % 1000)));
 }
 
 /* An interval of one unit is that many of it: INTERVAL '3' DAY is 3. The type's name is argument 1;
@@ -260,9 +277,9 @@ static void interval_count(struct fn_call *c)
     static const struct {
         const char *unit;
         int64_t months, ms;
-    } units[] = {{"YEAR", 12, 0},       {"QUARTER", 3, 0},     {"MONTH", 1, 0},
+    } units[] = {{"YEAR", 12, 0},        {"QUARTER", 3, 0},    {"MONTH", 1, 0},
                  {"WEEK", 0, 604800000}, {"DAY", 0, 86400000}, {"HOUR", 0, 3600000},
-                 {"MINUTE", 0, 60000},  {"SECOND", 0, 1000}};
+                 {"MINUTE", 0, 60000},   {"SECOND", 0, 1000}};
     struct slice name = arg_text(c, 1);
 
     for (size_t i = 0; i < COUNT_OF(units); i++) {
@@ -347,17 +364,26 @@ static void text_ltz(struct fn_call *c)
     else if (pattern_timestamp(arg_text(c, 0), &t))
         refuse(c, "a TIMESTAMP_LTZ");
     else
-        GIVE(c, int64_t, cut_us(zone_to_utc(zone, t.seconds, false) * 1000000 + t.nanos / 1000,
-                                arg_integer(c, 1)));
+        GIVE(c, int64_t,
+             cut_us(zone_to_utc(zone, t.seconds, false) * 1000000 + t.nanos / 1000,
+                    arg_integer(c, 1)));
 }
 
-static void time_to_ts(struct fn_call *c) { GIVE(c, int64_t, ARG(c, 0, int64_t)); }
+static void time_to_ts(struct fn_call *c)
+{
+    GIVE(c, int64_t, ARG(c, 0, int64_t));
+}
 
 #define BOTH(to, args, letter, row)                                                                \
-    {"flink_to_" to, args, letter, row}, {"flink_try_to_" to, args, letter, row, TRY}
+    {"flink_to_" to, args, letter, row},                                                           \
+    {                                                                                              \
+        "flink_try_to_" to, args, letter, row, TRY                                                 \
+    }
 #define NUMBER(to, letter, row)                                                                    \
     {"flink_to_" to, "s", letter, text_##row}, {"flink_to_" to, "*", letter, num_##row},           \
-        {"flink_try_to_" to, "s", letter, text_##row, TRY}
+    {                                                                                              \
+        "flink_try_to_" to, "s", letter, text_##row, TRY                                           \
+    }
 
 static const struct fn functions[] = {
     NUMBER("tinyint", 't', tinyint),

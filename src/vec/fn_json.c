@@ -38,7 +38,8 @@ static int put_json(struct buf *out, const json_t *v, int depth)
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         rc = buf_append_u8(out, '{');
-        json_object_foreach((json_t *)(uintptr_t)v, key, item) {
+        json_object_foreach((json_t *)(uintptr_t)v, key, item)
+        {
             rc = rc ? rc : first ? 0 : buf_append_u8(out, ',');
             first = false;
             rc = rc ? rc : put_quoted(out, slice_str(key));
@@ -48,7 +49,8 @@ static int put_json(struct buf *out, const json_t *v, int depth)
         return rc ? rc : buf_append_u8(out, '}');
     case JSON_ARRAY:
         rc = buf_append_u8(out, '[');
-        json_array_foreach(v, i, item) {
+        json_array_foreach(v, i, item)
+        {
             rc = rc ? rc : i == 0 ? 0 : buf_append_u8(out, ',');
             rc = rc ? rc : put_json(out, item, depth + 1);
         }
@@ -72,8 +74,8 @@ static int put_json(struct buf *out, const json_t *v, int depth)
 static json_t *parse(struct slice text)
 {
     json_error_t error;
-    json_t *v = json_loadb((const char *)text.ptr, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                           &error);
+    json_t *v =
+        json_loadb((const char *)text.ptr, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
 
     if (!v && json_error_code(&error) == json_error_numeric_overflow)
         v = json_loadb((const char *)text.ptr, text.len,
@@ -232,11 +234,9 @@ static void walk_deep(const struct path *path, size_t at, json_t *v, json_t *fou
             walk(path, at + 1, item, found, depth + 1);
     }
     if (json_is_object(v)) {
-        json_object_foreach(v, key, item)
-            walk_deep(path, at, item, found, depth + 1);
+        json_object_foreach(v, key, item) walk_deep(path, at, item, found, depth + 1);
     } else if (json_is_array(v)) {
-        json_array_foreach(v, i, item)
-            walk_deep(path, at, item, found, depth + 1);
+        json_array_foreach(v, i, item) walk_deep(path, at, item, found, depth + 1);
     }
 }
 
@@ -269,11 +269,9 @@ static void walk(const struct path *path, size_t at, json_t *v, json_t *found, i
         return;
     case STEP_ALL:
         if (json_is_object(v)) {
-            json_object_foreach(v, key, item)
-                walk(path, at + 1, item, found, depth);
+            json_object_foreach(v, key, item) walk(path, at + 1, item, found, depth);
         } else {
-            json_array_foreach(v, i, item)
-                walk(path, at + 1, item, found, depth);
+            json_array_foreach(v, i, item) walk(path, at + 1, item, found, depth);
         }
         return;
     case STEP_DEEP:
@@ -510,7 +508,8 @@ static void put_map(struct writer *w, duckdb_logical_type type, duckdb_vector ve
 {
     duckdb_list_entry entry = ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row];
     duckdb_vector entries = duckdb_list_vector_get_child(vector);
-    duckdb_logical_type key = duckdb_map_type_key_type(type), value = duckdb_map_type_value_type(type);
+    duckdb_logical_type key = duckdb_map_type_key_type(type),
+                        value = duckdb_map_type_value_type(type);
 
     buf_append_u8(w->out, '{');
     for (idx_t i = entry.offset; i < entry.offset + entry.length; i++) {
@@ -563,8 +562,10 @@ static void put_time(struct writer *w, int64_t nanos, bool instant)
 
     vec_text_date(days, date);
     vec_text_time(nanos - days * day, -1, clock);
-    put_word(w, text, (size_t)snprintf(text, sizeof(text), "%s%c%s%s", date, w->json ? 'T' : ' ',
-                                       clock, instant && w->json ? "Z" : ""), true);
+    put_word(w, text,
+             (size_t)snprintf(text, sizeof(text), "%s%c%s%s", date, w->json ? 'T' : ' ', clock,
+                              instant && w->json ? "Z" : ""),
+             true);
 }
 
 /* Trailing zeros go: Jackson normalises decimals. */
@@ -612,8 +613,9 @@ static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector 
     }
     switch (duckdb_get_type_id(type)) {
     case DUCKDB_TYPE_BOOLEAN:
-        buf_append_str(w->out, w->json ? ((bool *)data)[row] ? "true" : "false"
-                               : ((bool *)data)[row] ? "TRUE" : "FALSE");
+        buf_append_str(w->out, w->json               ? ((bool *)data)[row] ? "true" : "false"
+                               : ((bool *)data)[row] ? "TRUE"
+                                                     : "FALSE");
         return;
     case DUCKDB_TYPE_TINYINT:
         buf_printf(w->out, "%d", ((int8_t *)data)[row]);
@@ -628,7 +630,8 @@ static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector 
         buf_printf(w->out, "%" PRId64, ((int64_t *)data)[row]);
         return;
     case DUCKDB_TYPE_FLOAT:
-        put_word(w, text, vec_text_float(((float *)data)[row], text), !isfinite(((float *)data)[row]));
+        put_word(w, text, vec_text_float(((float *)data)[row], text),
+                 !isfinite(((float *)data)[row]));
         return;
     case DUCKDB_TYPE_DOUBLE:
         put_word(w, text, vec_text_double(((double *)data)[row], text),
@@ -638,14 +641,16 @@ static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector 
         put_decimal(w, type, data, row);
         return;
     case DUCKDB_TYPE_VARCHAR:
-        put_word(w, duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row]), true);
+        put_word(w, duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row]),
+                 true);
         return;
     case DUCKDB_TYPE_BLOB:
         if (w->json)
             buf_append_u8(w->out, '"');
         if (w->json)
-            base64_encode(slice_of(duckdb_string_t_data(&strings[row]),
-                                   duckdb_string_t_length(strings[row])), w->out);
+            base64_encode(
+                slice_of(duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row])),
+                w->out);
         else
             put_word(w, duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row]),
                      false);
@@ -686,8 +691,8 @@ static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector 
 
 static void value_text(struct fn_call *c, bool json)
 {
-    struct writer w = {.out = &c->scratch[0], .json = json,
-                       .zone = zone_get(arg_text(c, c->count - 1))};
+    struct writer w = {
+        .out = &c->scratch[0], .json = json, .zone = zone_get(arg_text(c, c->count - 1))};
     duckdb_logical_type type = duckdb_vector_get_column_type(c->args[0].vector);
 
     buf_clear(w.out);
@@ -699,12 +704,21 @@ static void value_text(struct fn_call *c, bool json)
         give_buf(c, w.out);
 }
 
-static void json_text(struct fn_call *c) { value_text(c, true); }
-static void nested_to_string(struct fn_call *c) { value_text(c, false); }
+static void json_text(struct fn_call *c)
+{
+    value_text(c, true);
+}
+static void nested_to_string(struct fn_call *c)
+{
+    value_text(c, false);
+}
 
 /* ---- constructors: values come as JSON text, NULL is null ---- */
 
-static bool absent(const struct slice how) { return slice_is(how, "ABSENT"); }
+static bool absent(const struct slice how)
+{
+    return slice_is(how, "ABSENT");
+}
 
 struct member {
     struct slice key, value; /* value.ptr NULL: null */
@@ -751,8 +765,8 @@ static void json_object_new(struct fn_call *c)
             call_fail(c, "JSON_OBJECT: a key is null");
             return;
         }
-        members[count++] = (struct member){
-            arg_text(c, i), arg_null(c, i + 1) ? (struct slice){0} : arg_text(c, i + 1)};
+        members[count++] = (struct member){arg_text(c, i), arg_null(c, i + 1) ? (struct slice){0}
+                                                                              : arg_text(c, i + 1)};
     }
     give_object(c, members, count, absent(arg_text(c, 0)));
 }
@@ -810,8 +824,8 @@ static void json_object_of_lists(struct fn_call *c)
         return;
     }
     for (idx_t i = 0; i < keys.length && i < values.length; i++)
-        members[count++] = (struct member){list_text(c, 1, keys.offset + i),
-                                           list_text(c, 2, values.offset + i)};
+        members[count++] =
+            (struct member){list_text(c, 1, keys.offset + i), list_text(c, 2, values.offset + i)};
     give_object(c, members, count, absent(arg_text(c, 0)));
     free(members);
 }

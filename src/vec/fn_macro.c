@@ -4,7 +4,8 @@
 #include "vec/fn.h"
 
 static const char *const macros[] = {
-    "flink_item(l, i) AS CASE WHEN i < 1 THEN error('an array''s first element is 1') ELSE l[i] END",
+    "flink_item(l, i) AS CASE WHEN i < 1 THEN error('an array''s first element is 1') ELSE l[i] "
+    "END",
     "flink_element(l) AS CASE WHEN len(l) > 1 THEN error('ELEMENT of an array with more than one "
     "element') ELSE l[1] END",
     "flink_array_contains(l, x) AS CASE WHEN l IS NULL THEN NULL WHEN x IS NULL THEN "
@@ -20,7 +21,8 @@ static const char *const macros[] = {
     "flink_array_intersect(a, b) AS CASE WHEN b IS NOT NULL THEN "
     "list_filter(flink_array_distinct(a), lambda e: flink_array_contains(b, e)) END",
     "flink_array_join(l, sep) AS CASE WHEN l IS NOT NULL AND sep IS NOT NULL THEN "
-    "coalesce(array_to_string(list_filter(l, lambda e: e IS NOT NULL), sep), '') END, (l, sep, other) "
+    "coalesce(array_to_string(list_filter(l, lambda e: e IS NOT NULL), sep), '') END, (l, sep, "
+    "other) "
     "AS CASE WHEN l IS NOT NULL AND sep IS NOT NULL AND other IS NOT NULL THEN "
     "coalesce(array_to_string(list_transform(l, lambda e: coalesce(CAST(e AS VARCHAR), other)), "
     "sep), '') END",
@@ -28,21 +30,26 @@ static const char *const macros[] = {
     "flink_array_min(l) AS list_min(l)",
     "flink_array_sort(l) AS list_sort(l, 'ASC', 'NULLS FIRST'), (l, up) AS CASE WHEN up THEN "
     "list_sort(l, 'ASC', 'NULLS FIRST') WHEN NOT up THEN list_sort(l, 'DESC', 'NULLS LAST') END, "
-    "(l, up, nulls) AS CASE WHEN up AND nulls THEN list_sort(l, 'ASC', 'NULLS FIRST') WHEN up AND NOT "
+    "(l, up, nulls) AS CASE WHEN up AND nulls THEN list_sort(l, 'ASC', 'NULLS FIRST') WHEN up AND "
+    "NOT "
     "nulls THEN list_sort(l, 'ASC', 'NULLS LAST') WHEN NOT up AND nulls THEN list_sort(l, 'DESC', "
     "'NULLS FIRST') WHEN NOT up AND NOT nulls THEN list_sort(l, 'DESC', 'NULLS LAST') END",
     /* Positions from the end are negative; both ends are cut to the array. */
     "flink_slice_at(l, i) AS CASE WHEN i < 0 THEN len(l) + i + 1 ELSE i END",
-    "flink_array_slice(l, a) AS CASE WHEN l IS NOT NULL AND a IS NOT NULL THEN list_filter(l, lambda "
-    "e, i: i >= flink_slice_at(l, a)) END, (l, a, b) AS CASE WHEN l IS NOT NULL AND a IS NOT NULL AND b IS NOT NULL THEN list_filter(l, lambda e, i: i >= "
+    "flink_array_slice(l, a) AS CASE WHEN l IS NOT NULL AND a IS NOT NULL THEN list_filter(l, "
+    "lambda "
+    "e, i: i >= flink_slice_at(l, a)) END, (l, a, b) AS CASE WHEN l IS NOT NULL AND a IS NOT NULL "
+    "AND b IS NOT NULL THEN list_filter(l, lambda e, i: i >= "
     "flink_slice_at(l, a) AND i <= CASE WHEN b = 0 THEN 1 ELSE flink_slice_at(l, b) END) END",
     /* Of a key given twice the last value counts. */
-    "flink_map_from_arrays(k, v) AS CASE WHEN k IS NULL OR v IS NULL THEN NULL WHEN len(k) <> len(v) "
+    "flink_map_from_arrays(k, v) AS CASE WHEN k IS NULL OR v IS NULL THEN NULL WHEN len(k) <> "
+    "len(v) "
     "THEN error('MAP_FROM_ARRAYS: arrays of different length') ELSE "
     "map_from_entries(list_filter(list_zip(k, v), lambda e, i: NOT flink_array_contains(k[i + 1:], "
     "k[i]))) END",
     "flink_multiset_of_list(l) AS CASE WHEN l IS NOT NULL THEN map_from_entries(list_transform("
-    "flink_array_distinct(l), lambda e: (e, CAST(len(list_filter(l, lambda x: x IS NOT DISTINCT FROM "
+    "flink_array_distinct(l), lambda e: (e, CAST(len(list_filter(l, lambda x: x IS NOT DISTINCT "
+    "FROM "
     "e)) AS INTEGER)))) ELSE MAP {} END",
     "flink_trunc_to(x, s) AS trunc(x, s)",
 };

@@ -6,8 +6,8 @@
 #include "vec/fn.h"
 
 /* Each integer type: wrapping happens in the unsigned one. */
-#define INTEGERS(X) X(t, int8_t, uint8_t) X(h, int16_t, uint16_t) X(i, int32_t, uint32_t) \
-    X(l, int64_t, uint64_t)
+#define INTEGERS(X)                                                                                \
+    X(t, int8_t, uint8_t) X(h, int16_t, uint16_t) X(i, int32_t, uint32_t) X(l, int64_t, uint64_t)
 
 #define DEFINE_INTEGER(letter, type, utype)                                                        \
     static void add_##letter(struct fn_call *c)                                                    \
@@ -64,12 +64,30 @@
 
 INTEGERS(DEFINE_INTEGER)
 
-static void divide_d(struct fn_call *c) { GIVE(c, double, ARG(c, 0, double) / ARG(c, 1, double)); }
-static void divide_f(struct fn_call *c) { GIVE(c, float, ARG(c, 0, float) / ARG(c, 1, float)); }
-static void eq(struct fn_call *c) { GIVE(c, bool, ARG(c, 0, double) == ARG(c, 1, double)); }
-static void ne(struct fn_call *c) { GIVE(c, bool, ARG(c, 0, double) != ARG(c, 1, double)); }
-static void lt(struct fn_call *c) { GIVE(c, bool, ARG(c, 0, double) < ARG(c, 1, double)); }
-static void le(struct fn_call *c) { GIVE(c, bool, ARG(c, 0, double) <= ARG(c, 1, double)); }
+static void divide_d(struct fn_call *c)
+{
+    GIVE(c, double, ARG(c, 0, double) / ARG(c, 1, double));
+}
+static void divide_f(struct fn_call *c)
+{
+    GIVE(c, float, ARG(c, 0, float) / ARG(c, 1, float));
+}
+static void eq(struct fn_call *c)
+{
+    GIVE(c, bool, ARG(c, 0, double) == ARG(c, 1, double));
+}
+static void ne(struct fn_call *c)
+{
+    GIVE(c, bool, ARG(c, 0, double) != ARG(c, 1, double));
+}
+static void lt(struct fn_call *c)
+{
+    GIVE(c, bool, ARG(c, 0, double) < ARG(c, 1, double));
+}
+static void le(struct fn_call *c)
+{
+    GIVE(c, bool, ARG(c, 0, double) <= ARG(c, 1, double));
+}
 
 #define DEFINE_MATH(name, expression)                                                              \
     static void math_##name(struct fn_call *c)                                                     \
@@ -93,8 +111,8 @@ DEFINE_MATH(tanh, tanh(x))
 DEFINE_MATH(cot, 1.0 / tan(x))
 DEFINE_MATH(asin, asin(x))
 DEFINE_MATH(acos, acos(x))
-DEFINE_MATH(degrees, x * (180.0 / 3.14159265358979323846))
-DEFINE_MATH(radians, x * (3.14159265358979323846 / 180.0))
+DEFINE_MATH(degrees, x *(180.0 / 3.14159265358979323846))
+DEFINE_MATH(radians, x *(3.14159265358979323846 / 180.0))
 DEFINE_MATH(sign, isnan(x) || x == 0 ? x : x > 0 ? 1.0 : -1.0)
 
 static void sign_f(struct fn_call *c)
@@ -186,14 +204,16 @@ static double round_double(double x, int places, bool half_up)
         char number[64];
         int64_t whole = keep ? strtoll(digits, NULL, 10) : 0;
 
-        snprintf(number, sizeof(number), "%" PRId64 "e%d", whole + up,
-                 exponent - (int)keep + 1);
+        snprintf(number, sizeof(number), "%" PRId64 "e%d", whole + up, exponent - (int)keep + 1);
         x = copysign(strtod(number, NULL), x);
     }
     return x == 0 ? 0 : x;
 }
 
-static int places_of(const struct fn_call *c) { return c->count > 1 ? ARG(c, 1, int32_t) : 0; }
+static int places_of(const struct fn_call *c)
+{
+    return c->count > 1 ? ARG(c, 1, int32_t) : 0;
+}
 
 #define DEFINE_ROUND(letter, type)                                                                 \
     static void round_##letter(struct fn_call *c)                                                  \
@@ -237,7 +257,10 @@ static void truncate_f(struct fn_call *c)
 
 /* ---- java.util.Random, so that a seed gives Flink's numbers ---- */
 
-static uint64_t seed_start(int64_t seed) { return ((uint64_t)seed ^ 0x5DEECE66DULL) & ((1ULL << 48) - 1); }
+static uint64_t seed_start(int64_t seed)
+{
+    return ((uint64_t)seed ^ 0x5DEECE66DULL) & ((1ULL << 48) - 1);
+}
 
 static int32_t seed_next(uint64_t *seed, int bits)
 {
@@ -330,7 +353,8 @@ static void hex_integer(struct fn_call *c)
 {
     char text[24];
 
-    give_text(c, text, (size_t)snprintf(text, sizeof(text), "%" PRIX64, (uint64_t)ARG(c, 0, int64_t)));
+    give_text(c, text,
+              (size_t)snprintf(text, sizeof(text), "%" PRIX64, (uint64_t)ARG(c, 0, int64_t)));
 }
 
 static void hex_text(struct fn_call *c)
@@ -360,24 +384,42 @@ static void avg_int(struct fn_call *c)
         GIVE(c, int64_t, (int64_t)(sum / count));
 }
 
-static void all_or_null(struct fn_call *c) { GIVE(c, bool, true); }
+static void all_or_null(struct fn_call *c)
+{
+    GIVE(c, bool, true);
+}
 
 #define PER_INTEGER(name)                                                                          \
     {"flink_" #name, "tt", 't', name##_t}, {"flink_" #name, "hh", 'h', name##_h},                  \
-        {"flink_" #name, "ii", 'i', name##_i}, {"flink_" #name, "ll", 'l', name##_l}
+        {"flink_" #name, "ii", 'i', name##_i},                                                     \
+    {                                                                                              \
+        "flink_" #name, "ll", 'l', name##_l                                                        \
+    }
 #define PER_INTEGER1(name)                                                                         \
     {"flink_" #name, "t", 't', name##_t}, {"flink_" #name, "h", 'h', name##_h},                    \
-        {"flink_" #name, "i", 'i', name##_i}, {"flink_" #name, "l", 'l', name##_l}
+        {"flink_" #name, "i", 'i', name##_i},                                                      \
+    {                                                                                              \
+        "flink_" #name, "l", 'l', name##_l                                                         \
+    }
 #define ROUNDING(name)                                                                             \
-    PER_INTEGER1(name), {"flink_" #name, "ti", 't', name##_t}, {"flink_" #name, "hi", 'h', name##_h}, \
-        {"flink_" #name, "ii", 'i', name##_i}, {"flink_" #name, "li", 'l', name##_l},              \
-        {"flink_" #name, "f", 'f', name##_f}, {"flink_" #name, "fi", 'f', name##_f},               \
-        {"flink_" #name, "d", 'd', name##_d}, {"flink_" #name, "di", 'd', name##_d}
-#define MATH(name) {"flink_" #name, "d", 'd', math_##name}
-#define MOD(divisor) {"flink_mod", "t" #divisor, #divisor[0], mod_##divisor},                      \
-    {"flink_mod", "h" #divisor, #divisor[0], mod_##divisor},                                       \
-    {"flink_mod", "i" #divisor, #divisor[0], mod_##divisor},                                       \
-    {"flink_mod", "l" #divisor, #divisor[0], mod_##divisor}
+    PER_INTEGER1(name), {"flink_" #name, "ti", 't', name##_t},                                     \
+        {"flink_" #name, "hi", 'h', name##_h}, {"flink_" #name, "ii", 'i', name##_i},              \
+        {"flink_" #name, "li", 'l', name##_l}, {"flink_" #name, "f", 'f', name##_f},               \
+        {"flink_" #name, "fi", 'f', name##_f}, {"flink_" #name, "d", 'd', name##_d},               \
+    {                                                                                              \
+        "flink_" #name, "di", 'd', name##_d                                                        \
+    }
+#define MATH(name)                                                                                 \
+    {                                                                                              \
+        "flink_" #name, "d", 'd', math_##name                                                      \
+    }
+#define MOD(divisor)                                                                               \
+    {"flink_mod", "t" #divisor, #divisor[0], mod_##divisor},                                       \
+        {"flink_mod", "h" #divisor, #divisor[0], mod_##divisor},                                   \
+        {"flink_mod", "i" #divisor, #divisor[0], mod_##divisor},                                   \
+    {                                                                                              \
+        "flink_mod", "l" #divisor, #divisor[0], mod_##divisor                                      \
+    }
 
 static const struct fn functions[] = {
     PER_INTEGER(add),
@@ -386,7 +428,10 @@ static const struct fn functions[] = {
     PER_INTEGER(divide),
     {"flink_divide", "ff", 'f', divide_f},
     {"flink_divide", "dd", 'd', divide_d},
-    MOD(t), MOD(h), MOD(i), MOD(l),
+    MOD(t),
+    MOD(h),
+    MOD(i),
+    MOD(l),
     PER_INTEGER1(negate),
     PER_INTEGER1(abs),
     PER_INTEGER1(sign),
@@ -397,8 +442,21 @@ static const struct fn functions[] = {
     {"flink_ne", "dd", 'b', ne},
     {"flink_lt", "dd", 'b', lt},
     {"flink_le", "dd", 'b', le},
-    MATH(sqrt), MATH(ln), MATH(log10), MATH(log2), MATH(exp), MATH(sin), MATH(sinh), MATH(cos),
-    MATH(cosh), MATH(tan), MATH(tanh), MATH(cot), MATH(asin), MATH(acos), MATH(degrees),
+    MATH(sqrt),
+    MATH(ln),
+    MATH(log10),
+    MATH(log2),
+    MATH(exp),
+    MATH(sin),
+    MATH(sinh),
+    MATH(cos),
+    MATH(cosh),
+    MATH(tan),
+    MATH(tanh),
+    MATH(cot),
+    MATH(asin),
+    MATH(acos),
+    MATH(degrees),
     MATH(radians),
     {"flink_log", "d", 'd', math_log},
     {"flink_log", "dd", 'd', math_log},

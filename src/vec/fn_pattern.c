@@ -9,24 +9,34 @@
 #include "vec/fn_pattern.h"
 #include "vec/vec.h"
 
-static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
-                                     "July",    "August",   "September", "October", "November", "December"};
+static const char *const months[] = {"January",   "February", "March",    "April",
+                                     "May",       "June",     "July",     "August",
+                                     "September", "October",  "November", "December"};
 static const char *const weekdays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                        "Thursday", "Friday", "Saturday"};
 static const char *const quarters[] = {"1st quarter", "2nd quarter", "3rd quarter", "4th quarter"};
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-static int64_t floor_mod(int64_t a, int64_t b) { return a - floor_div(a, b) * b; }
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a - floor_div(a, b) * b;
+}
 
 /* ---- runs ---- */
 
 struct run {
-    char letter;        /* 0: text as it is */
+    char letter; /* 0: text as it is */
     int count;
     struct slice text;
 };
 
-static bool is_letter(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_letter(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 /* The run at *p. Text within quotes comes piece by piece; a doubled quote is one. ERR_INVALID: a
  * quote without its end. */
@@ -60,8 +70,8 @@ static int run_next(const uint8_t **p, const uint8_t *end, bool *quoted, struct 
 
 int pattern_check(struct slice pattern, enum pattern_kind kind, char why[120])
 {
-    const char *known = kind == PATTERN_SIMPLE ? "GyYMLwWDdFEuaHkKhmsSzZX"
-                                               : "GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp";
+    const char *known =
+        kind == PATTERN_SIMPLE ? "GyYMLwWDdFEuaHkKhmsSzZX" : "GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp";
     const uint8_t *p = pattern.ptr, *end = p + pattern.len;
     bool quoted = false;
     struct run run;
@@ -296,7 +306,8 @@ static bool take_digits(struct cursor *c, int min, int max, int64_t *out)
     return count >= min;
 }
 
-static int take_name(struct cursor *c, const char *const *names, int count, int letters, bool any_case)
+static int take_name(struct cursor *c, const char *const *names, int count, int letters,
+                     bool any_case)
 {
     for (int full = 1; full >= 0; full--)
         for (int i = 0; i < count; i++) {
@@ -498,7 +509,8 @@ static int resolve(struct fields *f, bool simple, struct pattern_time *out)
         f->day > 1000000000)
         return ERR_INVALID;
     out->seconds = days * 86400 + f->hour * 3600 + f->minute * 60 + f->second + carry;
-    if (out->seconds > (int64_t)290000 * 366 * 86400 || out->seconds < (int64_t)-290000 * 366 * 86400)
+    if (out->seconds > (int64_t)290000 * 366 * 86400 ||
+        out->seconds < (int64_t)-290000 * 366 * 86400)
         return ERR_INVALID;
     out->nanos = (int32_t)f->nanos;
     out->offset = f->offset;
@@ -506,7 +518,10 @@ static int resolve(struct fields *f, bool simple, struct pattern_time *out)
     return 0;
 }
 
-static bool numeric(char letter) { return letter && strchr("yuYMLdDHkhKmsSnwWFeQq", letter) != NULL; }
+static bool numeric(char letter)
+{
+    return letter && strchr("yuYMLdDHkhKmsSnwWFeQq", letter) != NULL;
+}
 
 int pattern_read(struct slice pattern, struct slice text, enum pattern_kind kind,
                  struct pattern_time *out, char why[120])
@@ -590,7 +605,8 @@ int pattern_date(struct slice text, int32_t *days)
         if (!whole(slice_of(text.ptr, (size_t)(first - text.ptr)), &year))
             return ERR_INVALID;
         second = memchr(rest.ptr, '-', rest.len);
-        if (second && !whole(slice_of(second + 1, rest.len - (size_t)(second - rest.ptr) - 1), &day))
+        if (second &&
+            !whole(slice_of(second + 1, rest.len - (size_t)(second - rest.ptr) - 1), &day))
             return ERR_INVALID;
         if (second)
             rest.len = (size_t)(second - rest.ptr);

@@ -1,5 +1,6 @@
-/* fn_pattern.h - Java's patterns for dates: java.time.DateTimeFormatter and java.text.SimpleDateFormat,
- * which differ in letters, in strictness and in what a fraction is. Locale: English, United States.
+/* fn_pattern.h - Java's patterns for dates: java.time.DateTimeFormatter and
+ * java.text.SimpleDateFormat, which differ in letters, in strictness and in what a fraction is.
+ * Locale: English, United States.
  */
 #ifndef VEC_FN_PATTERN_H
 #define VEC_FN_PATTERN_H

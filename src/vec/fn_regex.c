@@ -52,7 +52,10 @@ static void state_free(void *arg)
     free(state);
 }
 
-static void state_init(void) { pthread_key_create(&state_key, state_free); }
+static void state_init(void)
+{
+    pthread_key_create(&state_key, state_free);
+}
 
 static struct thread_state *state_get(void)
 {
@@ -101,8 +104,8 @@ static struct regex *regex_get(struct slice pattern, uint32_t options)
     if (pattern.len)
         memcpy(r->pattern, pattern.ptr, pattern.len);
     r->pattern[pattern.len] = '\0';
-    r->code = pcre2_compile((PCRE2_SPTR)r->pattern, pattern.len, options | PCRE2_UTF | PCRE2_NO_UTF_CHECK,
-                            &code, &at, NULL);
+    r->code = pcre2_compile((PCRE2_SPTR)r->pattern, pattern.len,
+                            options | PCRE2_UTF | PCRE2_NO_UTF_CHECK, &code, &at, NULL);
     if (r->code)
         r->match = pcre2_match_data_create_from_pattern(r->code, NULL);
     return r;
@@ -241,11 +244,20 @@ static void regexp_replace(struct fn_call *c)
 static const struct {
     const char *name, *regex;
 } classes[] = {
-    {"[:ALPHA:]", "\\p{L}"},   {"[:alpha:]", "\\p{L}"},   {"[:UPPER:]", "\\p{Lu}"},
-    {"[:upper:]", "\\p{Lu}"},  {"[:LOWER:]", "\\p{Ll}"},  {"[:lower:]", "\\p{Ll}"},
-    {"[:DIGIT:]", "\\d"},      {"[:digit:]", "\\d"},      {"[:SPACE:]", " "},
-    {"[:space:]", " "},        {"[:WHITESPACE:]", "\\s"}, {"[:whitespace:]", "\\s"},
-    {"[:ALNUM:]", "\\p{L}\\p{Nd}"}, {"[:alnum:]", "\\p{L}\\p{Nd}"},
+    {"[:ALPHA:]", "\\p{L}"},
+    {"[:alpha:]", "\\p{L}"},
+    {"[:UPPER:]", "\\p{Lu}"},
+    {"[:upper:]", "\\p{Lu}"},
+    {"[:LOWER:]", "\\p{Ll}"},
+    {"[:lower:]", "\\p{Ll}"},
+    {"[:DIGIT:]", "\\d"},
+    {"[:digit:]", "\\d"},
+    {"[:SPACE:]", " "},
+    {"[:space:]", " "},
+    {"[:WHITESPACE:]", "\\s"},
+    {"[:whitespace:]", "\\s"},
+    {"[:ALNUM:]", "\\p{L}\\p{Nd}"},
+    {"[:alnum:]", "\\p{L}\\p{Nd}"},
 };
 
 static int similar_regex(struct slice p, uint32_t escape, struct buf *out)
@@ -336,8 +348,14 @@ static void is_all(struct fn_call *c, const char *pattern)
         GIVE(c, bool, found > 0);
 }
 
-static void is_alpha(struct fn_call *c) { is_all(c, "\\A\\p{L}+\\z"); }
-static void is_digit(struct fn_call *c) { is_all(c, "\\A\\p{Nd}+\\z"); }
+static void is_alpha(struct fn_call *c)
+{
+    is_all(c, "\\A\\p{L}+\\z");
+}
+static void is_digit(struct fn_call *c)
+{
+    is_all(c, "\\A\\p{Nd}+\\z");
+}
 static void is_decimal(struct fn_call *c)
 {
     is_all(c, "\\A[+-]?(?:\\p{Nd}+(?:\\.\\p{Nd}*)?|\\.\\p{Nd}+)(?:[eE][+-]?\\p{Nd}+)?[fFdD]?\\z");
@@ -430,8 +448,8 @@ static void give_map(struct fn_call *c, const struct parts *pairs, struct slice 
         if (!split(c, pairs->list[i], by, 2, kv))
             return;
         for (at = start; at < size; at++)
-            if (slice_eq(kv->list[0], slice_of(duckdb_string_t_data(&had[at]),
-                                               duckdb_string_t_length(had[at]))))
+            if (slice_eq(kv->list[0],
+                         slice_of(duckdb_string_t_data(&had[at]), duckdb_string_t_length(had[at]))))
                 break;
         give_pair(c, keys, values, at, kv->list[0], kv->count > 1 ? &kv->list[1] : NULL);
         size += at == size;

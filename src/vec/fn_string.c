@@ -20,9 +20,9 @@ static const struct {
     uint32_t from;
     const char *to;
 } upper_special[] = {
-    {0xdf, "SS"},   {0x149, "ʼN"},  {0x1f0, "J̌"},  {0x390, "Ϊ́"}, {0x3b0, "Ϋ́"}, {0x587, "ԵՒ"},
-    {0xfb00, "FF"}, {0xfb01, "FI"}, {0xfb02, "FL"}, {0xfb03, "FFI"}, {0xfb04, "FFL"},
-    {0xfb05, "ST"}, {0xfb06, "ST"},
+    {0xdf, "SS"},    {0x149, "ʼN"},  {0x1f0, "J̌"},   {0x390, "Ϊ́"},   {0x3b0, "Ϋ́"},
+    {0x587, "ԵՒ"},   {0xfb00, "FF"}, {0xfb01, "FI"}, {0xfb02, "FL"}, {0xfb03, "FFI"},
+    {0xfb04, "FFL"}, {0xfb05, "ST"}, {0xfb06, "ST"},
 };
 
 static locale_t utf8_locale(void)
@@ -89,9 +89,10 @@ static void lower(struct fn_call *c)
         if (point == 0x3a3) {
             size_t more = 1;
 
-            last = i + used >= s.len ||
-                   !(locale && iswalpha_l((wint_t)utf8_get(s.ptr + i + used, s.len - i - used,
-                                                           &more), locale));
+            last =
+                i + used >= s.len ||
+                !(locale &&
+                  iswalpha_l((wint_t)utf8_get(s.ptr + i + used, s.len - i - used, &more), locale));
             utf8_put(out, letter && last ? 0x3c2 : 0x3c3);
             letter = true;
             continue;
@@ -102,7 +103,8 @@ static void lower(struct fn_call *c)
     give_buf(c, out);
 }
 
-/* ASCII letters and digits make words; all else is kept and parts them, letters beyond ASCII too. */
+/* ASCII letters and digits make words; all else is kept and parts them, letters beyond ASCII too.
+ */
 static void initcap(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
@@ -135,7 +137,10 @@ static void reverse(struct fn_call *c)
     give_buf(c, out);
 }
 
-static void char_length(struct fn_call *c) { GIVE(c, int32_t, (int32_t)utf8_count(arg_text(c, 0))); }
+static void char_length(struct fn_call *c)
+{
+    GIVE(c, int32_t, (int32_t)utf8_count(arg_text(c, 0)));
+}
 
 static void ascii(struct fn_call *c)
 {
@@ -238,7 +243,10 @@ static void substring(struct fn_call *c)
     give_chars(c, s, from, count);
 }
 
-static void left(struct fn_call *c) { give_chars(c, arg_text(c, 0), 0, ARG(c, 1, int32_t)); }
+static void left(struct fn_call *c)
+{
+    give_chars(c, arg_text(c, 0), 0, ARG(c, 1, int32_t));
+}
 
 static void right(struct fn_call *c)
 {
@@ -329,9 +337,18 @@ static void trim(struct fn_call *c, bool start, bool end)
     give_text(c, s.ptr, s.len);
 }
 
-static void trim_leading(struct fn_call *c) { trim(c, true, false); }
-static void trim_trailing(struct fn_call *c) { trim(c, false, true); }
-static void trim_both(struct fn_call *c) { trim(c, true, true); }
+static void trim_leading(struct fn_call *c)
+{
+    trim(c, true, false);
+}
+static void trim_trailing(struct fn_call *c)
+{
+    trim(c, false, true);
+}
+static void trim_both(struct fn_call *c)
+{
+    trim(c, true, true);
+}
 
 #define TEXT_MAX ((size_t)64 << 20) /* what one value may grow to */
 
@@ -377,8 +394,14 @@ static void pad(struct fn_call *c, bool before)
     give_buf(c, out);
 }
 
-static void lpad(struct fn_call *c) { pad(c, true); }
-static void rpad(struct fn_call *c) { pad(c, false); }
+static void lpad(struct fn_call *c)
+{
+    pad(c, true);
+}
+static void rpad(struct fn_call *c)
+{
+    pad(c, false);
+}
 
 static void concat(struct fn_call *c)
 {
@@ -411,7 +434,10 @@ static void concat_ws(struct fn_call *c)
 
 /* ---- lengths of types ---- */
 
-static void cut_text(struct fn_call *c) { give_chars(c, arg_text(c, 0), 0, arg_integer(c, 1)); }
+static void cut_text(struct fn_call *c)
+{
+    give_chars(c, arg_text(c, 0), 0, arg_integer(c, 1));
+}
 
 static void cut_bytes(struct fn_call *c)
 {
@@ -536,9 +562,9 @@ static enum charset charset_of(struct slice name)
     static const struct {
         const char *name;
         enum charset charset;
-    } names[] = {{"US-ASCII", CS_ASCII},     {"ASCII", CS_ASCII},       {"ISO-8859-1", CS_LATIN1},
-                 {"LATIN1", CS_LATIN1},      {"UTF-8", CS_UTF8},        {"UTF8", CS_UTF8},
-                 {"UTF-16BE", CS_UTF16BE},   {"UTF-16LE", CS_UTF16LE},  {"UTF-16", CS_UTF16}};
+    } names[] = {{"US-ASCII", CS_ASCII},   {"ASCII", CS_ASCII},      {"ISO-8859-1", CS_LATIN1},
+                 {"LATIN1", CS_LATIN1},    {"UTF-8", CS_UTF8},       {"UTF8", CS_UTF8},
+                 {"UTF-16BE", CS_UTF16BE}, {"UTF-16LE", CS_UTF16LE}, {"UTF-16", CS_UTF16}};
 
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (slice_ieq(name, slice_str(names[i].name)))

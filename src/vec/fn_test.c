@@ -1,5 +1,5 @@
-/* fn_test.c - Flink's functions in DuckDB: what the recorded vectors cannot say (seeds, limits, many
- * rows at once, types of results). The vectors themselves are in tests/vectors. */
+/* fn_test.c - Flink's functions in DuckDB: what the recorded vectors cannot say (seeds, limits,
+ * many rows at once, types of results). The vectors themselves are in tests/vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,7 +103,8 @@ static void decimals_are_exact_in_any_width(void **state)
         {"flink_dec_add_2(1.5::DECIMAL(3,1), 2.25::DECIMAL(38,2), 38)", "3.75"},
         {"flink_dec_sub_0(99999999999999999999999999999999999999::DECIMAL(38,0), -1, 38)", "NULL"},
         {"flink_dec_mul_6(12345678901234567890.123456789::DECIMAL(38,18), "
-         "0.0000000001::DECIMAL(38,18), 38)", "1234567890.123457"},
+         "0.0000000001::DECIMAL(38,18), 38)",
+         "1234567890.123457"},
         {"flink_dec_div_6(1.5::DECIMAL(2,1), -7.25::DECIMAL(3,2), 9)", "-0.206897"},
         {"flink_dec_div_6(1::DECIMAL(5,2), 0, 9)", "!division by zero"},
         {"flink_dec_mod_2(-1.5::DECIMAL(2,1), -7.25::DECIMAL(3,2), 3)", "-1.50"},
@@ -164,10 +165,12 @@ static void zones_follow_the_tz_database(void **state)
          "1883-01-01 07:03:58"},
         {"flink_ltz_to_ts(TIMESTAMPTZ '2024-01-01 00:00:00+00', 'GMT+8')", "2024-01-01 08:00:00"},
         {"flink_ltz_to_ts(TIMESTAMPTZ '2024-01-01 00:00:00+00', '-05:30')", "2023-12-31 18:30:00"},
-        {"flink_ltz_to_ts(TIMESTAMPTZ '2024-01-01 00:00:00+00', 'Nope/Zone')", "!unknown time zone"},
+        {"flink_ltz_to_ts(TIMESTAMPTZ '2024-01-01 00:00:00+00', 'Nope/Zone')",
+         "!unknown time zone"},
         {"flink_ltz_to_ts(TIMESTAMPTZ '2024-01-01 00:00:00+00', '../../etc/passwd')",
          "!unknown time zone"},
-        {"flink_date_format(TIMESTAMP '2024-02-29 14:05:06.789', 'EEEE, d. MMMM yyyy h:mm a', 'UTC')",
+        {"flink_date_format(TIMESTAMP '2024-02-29 14:05:06.789', 'EEEE, d. MMMM yyyy h:mm a', "
+         "'UTC')",
          "Thursday, 29. February 2024 2:05 PM"},
         {"flink_to_timestamp('29/02/2024 10:11', 'dd/MM/yyyy HH:mm')", "2024-02-29 10:11:00"},
         {"flink_unix_timestamp('2024-02-29 10:11:12', 'Asia/Shanghai')", "1709172672"},
@@ -180,7 +183,8 @@ static void zones_follow_the_tz_database(void **state)
 static void json_paths_find_values(void **state)
 {
     static const struct sample samples[] = {
-        {"flink_json_value('{\"o\": {\"x\": [10, 20]}}', '$.o.x[-1]', 'NULL', NULL, 'NULL', NULL)", "20"},
+        {"flink_json_value('{\"o\": {\"x\": [10, 20]}}', '$.o.x[-1]', 'NULL', NULL, 'NULL', NULL)",
+         "20"},
         {"flink_json_value('{}', 'lax $.x', 'DEFAULT', 5, 'NULL', NULL)", "5"},
         {"flink_json_query('{\"l\": [1, \"x\", null]}', '$.l', 'WITHOUT', 'NULL', 'NULL')",
          "[1,\"x\",null]"},
@@ -223,13 +227,17 @@ static void many_rows_and_nulls_in_one_call(void **state)
 {
     static const struct sample samples[] = {
         {"(SELECT concat_ws('|', count(u), sum(length(u)), count(DISTINCT u)) FROM (SELECT "
-         "flink_upper(CASE WHEN i % 3 = 0 THEN NULL ELSE 'row number ' || i END) u FROM range(10000) "
-         "t(i)))", "6666|99252|6666"},
+         "flink_upper(CASE WHEN i % 3 = 0 THEN NULL ELSE 'row number ' || i END) u FROM "
+         "range(10000) "
+         "t(i)))",
+         "6666|99252|6666"},
         {"(SELECT count(DISTINCT flink_rand(7)) FROM range(10000))", "10000"},
-        {"(SELECT sum(cardinality(flink_str_to_map('a=' || i || ',b=' || i))) FROM range(5000) t(i))",
+        {"(SELECT sum(cardinality(flink_str_to_map('a=' || i || ',b=' || i))) FROM range(5000) "
+         "t(i))",
          "10000"},
         {"(SELECT sum(CAST(flink_str_to_map('a=' || i || ',b=1')['a'] AS BIGINT)) FROM range(5000) "
-         "t(i))", "12497500"},
+         "t(i))",
+         "12497500"},
     };
 
     (void)state;

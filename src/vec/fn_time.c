@@ -1,5 +1,5 @@
-/* fn_time.c - dates, times and timestamps. Microseconds since the epoch inside; TIMESTAMP(7..9) come
- * as nanoseconds and are handled as such where their digits can show. */
+/* fn_time.c - dates, times and timestamps. Microseconds since the epoch inside; TIMESTAMP(7..9)
+ * come as nanoseconds and are handled as such where their digits can show. */
 #include <math.h>
 #include <stdio.h>
 
@@ -9,8 +9,14 @@
 
 #define DAY_US ((int64_t)86400 * 1000000)
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
-static int64_t floor_mod(int64_t a, int64_t b) { return a - floor_div(a, b) * b; }
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a - floor_div(a, b) * b;
+}
 
 /* The zone of the last argument; NULL: the call has failed. */
 static const struct zone *zone_arg(struct fn_call *c, int i)
@@ -43,7 +49,9 @@ static int64_t clock_us(struct fn_call *c, int i, const struct zone *zone)
     switch (c->args[i].type) {
     case DUCKDB_TYPE_DATE: /* DuckDB's reach further than its timestamps: the last of these */
         us = (__int128)ARG(c, i, int32_t) * DAY_US;
-        return us > INT64_MAX / 4 ? INT64_MAX / 4 : us < INT64_MIN / 4 ? INT64_MIN / 4 : (int64_t)us;
+        return us > INT64_MAX / 4   ? INT64_MAX / 4
+               : us < INT64_MIN / 4 ? INT64_MIN / 4
+                                    : (int64_t)us;
     case DUCKDB_TYPE_TIMESTAMP_TZ:
         return zone ? local_us(zone, ARG(c, i, int64_t)) : ARG(c, i, int64_t);
     case DUCKDB_TYPE_TIMESTAMP_NS:
@@ -144,20 +152,46 @@ static void interval_scale(struct fn_call *c, bool divide)
     GIVE(c, duckdb_interval, out);
 }
 
-static void interval_multiply(struct fn_call *c) { interval_scale(c, false); }
-static void interval_divide(struct fn_call *c) { interval_scale(c, true); }
+static void interval_multiply(struct fn_call *c)
+{
+    interval_scale(c, false);
+}
+static void interval_divide(struct fn_call *c)
+{
+    interval_scale(c, true);
+}
 
 /* ---- units ---- */
 
-enum unit { U_YEAR, U_QUARTER, U_MONTH, U_WEEK, U_DAY, U_HOUR, U_MINUTE, U_SECOND, U_DOY, U_DOW,
-            U_ISODOW, U_ISOYEAR, U_MILLISECOND, U_MICROSECOND, U_NANOSECOND, U_EPOCH, U_DECADE,
-            U_CENTURY, U_MILLENNIUM, U_NONE };
+enum unit {
+    U_YEAR,
+    U_QUARTER,
+    U_MONTH,
+    U_WEEK,
+    U_DAY,
+    U_HOUR,
+    U_MINUTE,
+    U_SECOND,
+    U_DOY,
+    U_DOW,
+    U_ISODOW,
+    U_ISOYEAR,
+    U_MILLISECOND,
+    U_MICROSECOND,
+    U_NANOSECOND,
+    U_EPOCH,
+    U_DECADE,
+    U_CENTURY,
+    U_MILLENNIUM,
+    U_NONE
+};
 
 static enum unit unit_of(struct fn_call *c, int i)
 {
-    static const char *const names[] = {"year", "quarter", "month", "week", "day", "hour", "minute",
-        "second", "doy", "dow", "isodow", "isoyear", "millisecond", "microsecond", "nanosecond",
-        "epoch", "decade", "century", "millennium"};
+    static const char *const names[] = {
+        "year",       "quarter", "month",  "week",    "day",       "hour",        "minute",
+        "second",     "doy",     "dow",    "isodow",  "isoyear",   "millisecond", "microsecond",
+        "nanosecond", "epoch",   "decade", "century", "millennium"};
     struct slice name = arg_text(c, i);
 
     for (size_t u = 0; u < COUNT_OF(names); u++)
@@ -262,8 +296,10 @@ static void extract_interval(struct fn_call *c)
     if (unit == U_NONE || !in_range(c, wide))
         return;
     if (unit == U_YEAR || unit == U_MONTH || unit == U_QUARTER)
-        GIVE(c, int64_t, unit == U_YEAR ? v.months / 12
-                         : unit == U_MONTH ? v.months % 12 : v.months % 12 / 3 + 1);
+        GIVE(c, int64_t,
+             unit == U_YEAR    ? v.months / 12
+             : unit == U_MONTH ? v.months % 12
+                               : v.months % 12 / 3 + 1);
     else if (unit == U_DAY)
         GIVE(c, int64_t, us / DAY_US);
     else if (unit == U_EPOCH)
@@ -311,8 +347,9 @@ static void round_to(struct fn_call *c, bool up)
     if (!zone)
         return;
     if (unit > U_SECOND) {
-        call_fail(c, "FLOOR and CEIL go to years, quarters, months, weeks, days, hours, minutes and "
-                     "seconds");
+        call_fail(c,
+                  "FLOOR and CEIL go to years, quarters, months, weeks, days, hours, minutes and "
+                  "seconds");
         return;
     }
     us = clock_us(c, 0, zone);
@@ -326,8 +363,14 @@ static void round_to(struct fn_call *c, bool up)
         give_clock(c, 0, zone, floor);
 }
 
-static void floor_to(struct fn_call *c) { round_to(c, false); }
-static void ceil_to(struct fn_call *c) { round_to(c, true); }
+static void floor_to(struct fn_call *c)
+{
+    round_to(c, false);
+}
+static void ceil_to(struct fn_call *c)
+{
+    round_to(c, true);
+}
 
 /* TIMESTAMPADD(unit, n, t): instants in UTC. A DATE gives a TIMESTAMP, which the caller casts to a
  * DATE again when the unit is days or more. */
@@ -386,8 +429,9 @@ static void timestampdiff(struct fn_call *c)
         zone = NULL;
     from = clock_us(c, 1, zone);
     to = clock_us(c, 2, zone);
-    GIVE(c, int32_t, (int32_t)(unit_months(unit) ? months_between(from, to) / unit_months(unit)
-                                                 : (to - from) / unit_us(unit)));
+    GIVE(c, int32_t,
+         (int32_t)(unit_months(unit) ? months_between(from, to) / unit_months(unit)
+                                     : (to - from) / unit_us(unit)));
 }
 
 static void overlaps(struct fn_call *c)
@@ -408,10 +452,19 @@ static void overlaps(struct fn_call *c)
 
 /* ---- now ---- */
 
-static int64_t now_ms_us(void) { return clock_wall_us(clock_system()) / 1000 * 1000; }
+static int64_t now_ms_us(void)
+{
+    return clock_wall_us(clock_system()) / 1000 * 1000;
+}
 
-static void current_timestamp(struct fn_call *c) { GIVE(c, int64_t, now_ms_us()); }
-static void unix_now(struct fn_call *c) { GIVE(c, int64_t, now_ms_us() / 1000000); }
+static void current_timestamp(struct fn_call *c)
+{
+    GIVE(c, int64_t, now_ms_us());
+}
+static void unix_now(struct fn_call *c)
+{
+    GIVE(c, int64_t, now_ms_us() / 1000000);
+}
 
 static void localtimestamp(struct fn_call *c)
 {
@@ -464,8 +517,14 @@ static int64_t cut(int64_t value, int64_t precision, int digits)
     return value - floor_mod(value, unit);
 }
 
-static void us_cut(struct fn_call *c) { GIVE(c, int64_t, cut(ARG(c, 0, int64_t), arg_integer(c, 1), 6)); }
-static void ns_cut(struct fn_call *c) { GIVE(c, int64_t, cut(ARG(c, 0, int64_t), arg_integer(c, 1), 9)); }
+static void us_cut(struct fn_call *c)
+{
+    GIVE(c, int64_t, cut(ARG(c, 0, int64_t), arg_integer(c, 1), 6));
+}
+static void ns_cut(struct fn_call *c)
+{
+    GIVE(c, int64_t, cut(ARG(c, 0, int64_t), arg_integer(c, 1), 9));
+}
 
 static void convert_tz(struct fn_call *c)
 {
@@ -527,7 +586,8 @@ static void date_format_text(struct fn_call *c)
     buf_clear(out);
     if (pattern_check(arg_text(c, 1), PATTERN_SIMPLE, why))
         call_fail(c, "%s", why);
-    else if (pattern_read(SLICE_LIT("yyyy-MM-dd HH:mm:ss"), arg_text(c, 0), PATTERN_SIMPLE, &t, NULL))
+    else if (pattern_read(SLICE_LIT("yyyy-MM-dd HH:mm:ss"), arg_text(c, 0), PATTERN_SIMPLE, &t,
+                          NULL))
         give_null(c);
     else if (pattern_write(arg_text(c, 1), &t, PATTERN_SIMPLE, out, why))
         call_fail(c, "%s", why);
@@ -629,7 +689,9 @@ static void to_timestamp_ltz(struct fn_call *c)
 #define PER_TIME(name, before, after, row)                                                         \
     {name, before "D" after, 'D', row}, {name, before "T" after, 'T', row},                        \
         {name, before "S" after, 'S', row}, {name, before "N" after, 'N', row},                    \
-        {name, before "Z" after, 'Z', row}
+    {                                                                                              \
+        name, before "Z" after, 'Z', row                                                           \
+    }
 
 static const struct fn functions[] = {
     PER_TIME("flink_dt_add", "", "Vs", dt_add),

@@ -44,7 +44,8 @@ struct vec_columns {
     struct vec_column *list;
     size_t count;
 };
-int vec_columns_add(struct vec_columns *columns, const char *name, duckdb_logical_type type /* take */);
+int vec_columns_add(struct vec_columns *columns, const char *name,
+                    duckdb_logical_type type /* take */);
 int vec_columns_copy(struct vec_columns *out, const struct vec_columns *from);
 void vec_columns_free(struct vec_columns *columns);
 
@@ -84,15 +85,15 @@ int vec_fragment_run(struct vec_fragment *fragment, const struct vec_batch *in,
 
 /* Statistics that COPY gives back for one leaf column, as text (RETURN_STATS). */
 struct vec_stat {
-    const char *path;         /* "a", "s.x", "l.element", "m.key": the parts joined by dots */
-    const char **parts;       /* the names one by one, since a name may hold dots and quotes */
+    const char *path;   /* "a", "s.x", "l.element", "m.key": the parts joined by dots */
+    const char **parts; /* the names one by one, since a name may hold dots and quotes */
     size_t part_count;
-    const char *min, *max;    /* NULL when unknown */
-    int64_t null_count;       /* -1 unknown */
-    int64_t value_count;      /* -1 unknown */
-    int64_t size_bytes;       /* -1 unknown */
-    bool has_nan;             /* true is sure; false only for a file of one row group: DuckDB 1.5.5
-                                 keeps the last group's. Bounds leave NaN out */
+    const char *min, *max; /* NULL when unknown */
+    int64_t null_count;    /* -1 unknown */
+    int64_t value_count;   /* -1 unknown */
+    int64_t size_bytes;    /* -1 unknown */
+    bool has_nan;          /* true is sure; false only for a file of one row group: DuckDB 1.5.5
+                              keeps the last group's. Bounds leave NaN out */
 };
 struct vec_copy_result {
     int64_t rows, file_bytes, footer_bytes;
@@ -122,8 +123,8 @@ int vec_copy_finish(struct vec_copy *copy, struct arena *arena, struct vec_copy_
                     struct err *err);
 void vec_copy_free(struct vec_copy *copy); /* unfinished: cancels and removes the file */
 
-/* A query whose result is walked chunk by chunk. A connection has one such result at a time: the next
- * statement on it ends the one before. */
+/* A query whose result is walked chunk by chunk. A connection has one such result at a time: the
+ * next statement on it ends the one before. */
 struct vec_result;
 int vec_query(struct vec_conn *conn, const char *sql, struct vec_result **out, struct err *err);
 const struct vec_columns *vec_result_columns(struct vec_result *result);

@@ -1,6 +1,6 @@
 /* vec_test.c - instances, feeds, fragments, copies and queries, on real DuckDB. */
-#include <setjmp.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -111,15 +111,17 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
 
 /* Every type that an Iceberg table may hold, with NULLs, an empty list and values past 12 bytes. */
 #define ALL_TYPES                                                                                  \
-    "SELECT i % 3 = 0 AS b, i::INTEGER AS i, i * 1000000007 AS l, i::FLOAT / 3 AS f, i / 7.0::DOUBLE " \
-    "AS d, (i * 1.25)::DECIMAL(9,2) AS d9, (i * 3.5)::DECIMAL(38,10) AS d38, DATE '2024-02-29' + "    \
-    "i::INTEGER AS day, TIME '10:11:12.123456' AS tm, TIMESTAMP '2024-01-01 00:00:00.123456' + "     \
-    "INTERVAL 1 HOUR * i AS ts, TIMESTAMPTZ '2024-01-01 00:00:00.5+00' AS tz, "                      \
-    "'2024-01-01 00:00:00.123456789'::TIMESTAMP_NS AS ns, CASE WHEN i % 5 > 0 THEN 'text ' || i || " \
-    "' longer than twelve' END AS s, 'a5f3c9b2-1b1d-4c3e-9f7a-0123456789ab'::UUID AS u, "            \
-    "'\\x00\\xFF'::BLOB AS bin, CASE WHEN i % 4 > 0 THEN range(i % 4) END AS li, "                   \
-    "[['a', NULL], [], NULL] AS ll, MAP {'k' || i: i, 'other': NULL} AS m, "                         \
-    "{'x': i, 'y': {'z': [i, NULL]}} AS st, CASE WHEN i % 2 = 0 THEN [{'p': i, 'q': 'long text "     \
+    "SELECT i % 3 = 0 AS b, i::INTEGER AS i, i * 1000000007 AS l, i::FLOAT / 3 AS f, i / "         \
+    "7.0::DOUBLE "                                                                                 \
+    "AS d, (i * 1.25)::DECIMAL(9,2) AS d9, (i * 3.5)::DECIMAL(38,10) AS d38, DATE '2024-02-29' + " \
+    "i::INTEGER AS day, TIME '10:11:12.123456' AS tm, TIMESTAMP '2024-01-01 00:00:00.123456' + "   \
+    "INTERVAL 1 HOUR * i AS ts, TIMESTAMPTZ '2024-01-01 00:00:00.5+00' AS tz, "                    \
+    "'2024-01-01 00:00:00.123456789'::TIMESTAMP_NS AS ns, CASE WHEN i % 5 > 0 THEN 'text ' || i "  \
+    "|| "                                                                                          \
+    "' longer than twelve' END AS s, 'a5f3c9b2-1b1d-4c3e-9f7a-0123456789ab'::UUID AS u, "          \
+    "'\\x00\\xFF'::BLOB AS bin, CASE WHEN i % 4 > 0 THEN range(i % 4) END AS li, "                 \
+    "[['a', NULL], [], NULL] AS ll, MAP {'k' || i: i, 'other': NULL} AS m, "                       \
+    "{'x': i, 'y': {'z': [i, NULL]}} AS st, CASE WHEN i % 2 = 0 THEN [{'p': i, 'q': 'long text "   \
     "value number ' || i}] END AS ls FROM range(5000) t(i)"
 
 static void columns_copy_keeps_every_type(void **state)
@@ -162,7 +164,8 @@ static void a_fragment_passes_every_type_in_and_out(void **state)
     assert_int_equal(again.rows, 5000);
     assert_int_equal(vec_fragment_new(&fragment, conn,
                                       "SELECT md5(string_agg(feed::VARCHAR, '|')) FROM feed",
-                                      &columns, &err), 0);
+                                      &columns, &err),
+                     0);
     OK(vec_fragment_run(fragment, &again, &hashed, &err));
     assert_int_equal(hashed.rows, 1);
     duckdb_string_t *text =
@@ -197,7 +200,8 @@ static void a_fragment_runs_again_with_other_rows_and_with_none(void **state)
                                       "-- totals\nWITH a AS (SELECT i FROM feed WHERE i >= 2000), "
                                       "b AS (SELECT i FROM feed WHERE i < 10) SELECT (SELECT "
                                       "count(*) FROM a) * 100 + (SELECT count(*) FROM b)",
-                                      &columns, &err), 0);
+                                      &columns, &err),
+                     0);
     OK(vec_fragment_run(fragment, &batch, &out, &err));
     assert_int_equal(first_i64(&out), 100010); /* the feed was read twice, from its start */
     /* A changed catalog makes DuckDB bind the statement again. */
@@ -224,8 +228,7 @@ static void a_bad_value_fails_the_run_and_leaves_out_as_it_was(void **state)
     (void)state;
     rows_of("SELECT CASE WHEN i = 9000 THEN 'bad' ELSE i::VARCHAR END s FROM range(10000) t(i)",
             &columns, &batch);
-    OK(vec_fragment_new(&fragment, conn, "SELECT s::INTEGER FROM feed", &columns,
-                                      &err));
+    OK(vec_fragment_new(&fragment, conn, "SELECT s::INTEGER FROM feed", &columns, &err));
     assert_int_equal(vec_fragment_run(fragment, &batch, &out, &err), ERR_INVALID);
     assert_non_null(strstr(err.text, "bad"));
     assert_int_equal(out.count, 0);
@@ -254,7 +257,7 @@ static const struct vec_stat *stat_at(const struct vec_copy_result *result, cons
 }
 
 #define COPIED                                                                                     \
-    "SELECT 'v' || i AS s, i AS \"a.b\"\"c\", [i, NULL] AS l, MAP {'k': i} AS m, {'x': i} AS st, "  \
+    "SELECT 'v' || i AS s, i AS \"a.b\"\"c\", [i, NULL] AS l, MAP {'k': i} AS m, {'x': i} AS st, " \
     "CASE WHEN i = 7 THEN 'nan'::DOUBLE ELSE i END AS f FROM range(10000) t(i)"
 
 static void check_copied(const struct vec_copy_result *result)
@@ -276,9 +279,11 @@ static void check_copied(const struct vec_copy_result *result)
     snprintf(sql, sizeof(sql), "SELECT md5(string_agg(t::VARCHAR, '|')) FROM '%s' t", file_path);
     text_of(sql, &text);
     assert_string_equal((char *)text.ptr, (char *)expected.ptr);
-    snprintf(sql, sizeof(sql),
-             "SELECT string_agg(field_id::VARCHAR, ',') FROM parquet_schema('%s') WHERE field_id IS "
-             "NOT NULL", file_path);
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT string_agg(field_id::VARCHAR, ',') FROM parquet_schema('%s') WHERE field_id IS "
+        "NOT NULL",
+        file_path);
     text_of(sql, &text);
     assert_string_equal((char *)text.ptr, "1,2,3,4,5,6,7,8,9,10\n");
     buf_deinit(&text);
@@ -324,7 +329,9 @@ static void a_pushed_copy_equals_a_pulled_one(void **state)
 {
     struct vec_columns columns = {0};
     struct vec_batch batch = {0};
-    struct vec_copy_options options = {.path = file_path, .field_ids = ids, .codec = "zstd",
+    struct vec_copy_options options = {.path = file_path,
+                                       .field_ids = ids,
+                                       .codec = "zstd",
                                        .select = "s, \"a.b\"\"c\", l, m, st, f",
                                        .row_group_rows = 4096};
     struct vec_copy_result result;
@@ -404,8 +411,7 @@ static void a_query_walks_its_rows_and_says_its_columns(void **state)
     int64_t rows = 0, sum = 0;
 
     (void)state;
-    OK(vec_query(conn, "SELECT i AS number, 'x' AS word FROM range(10000) t(i)",
-                               &result, &err));
+    OK(vec_query(conn, "SELECT i AS number, 'x' AS word FROM range(10000) t(i)", &result, &err));
     assert_int_equal(vec_result_columns(result)->count, 2);
     assert_string_equal(vec_result_columns(result)->list[0].name, "number");
     while (vec_result_next(result, &chunk, &err) == 0 && chunk) {

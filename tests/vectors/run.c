@@ -99,8 +99,9 @@ static int put_list(struct buf *out, const struct sql_type *type, duckdb_logical
 
     for (idx_t i = 0; !rc && i < entry.length; i++) {
         rc = i ? buf_append_str(out, ", ") : 0;
-        rc = rc ? rc : put(out, type->item, item, duckdb_list_vector_get_child(vector),
-                           entry.offset + i);
+        rc =
+            rc ? rc
+               : put(out, type->item, item, duckdb_list_vector_get_child(vector), entry.offset + i);
     }
     duckdb_destroy_logical_type(&item);
     return rc ? rc : buf_append_u8(out, ']');
@@ -117,7 +118,8 @@ static int put_map(struct buf *out, const struct sql_type *type, duckdb_logical_
 {
     duckdb_list_entry entry = ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row];
     duckdb_vector entries = duckdb_list_vector_get_child(vector);
-    duckdb_logical_type key = duckdb_map_type_key_type(duck), value = duckdb_map_type_value_type(duck);
+    duckdb_logical_type key = duckdb_map_type_key_type(duck),
+                        value = duckdb_map_type_value_type(duck);
     char **texts = calloc(entry.length + 1, sizeof(*texts));
     int rc = texts ? buf_append_u8(out, '{') : ERR_NOMEM;
 
@@ -127,8 +129,9 @@ static int put_map(struct buf *out, const struct sql_type *type, duckdb_logical_
         rc = put(&one, type->key ? type->key : type->item, key,
                  duckdb_struct_vector_get_child(entries, 0), entry.offset + i);
         rc = rc ? rc : buf_append_u8(&one, '=');
-        rc = rc ? rc : put(&one, type->kind == SQL_MULTISET ? &sql_type_int : type->item, value,
-                           duckdb_struct_vector_get_child(entries, 1), entry.offset + i);
+        rc = rc ? rc
+                : put(&one, type->kind == SQL_MULTISET ? &sql_type_int : type->item, value,
+                      duckdb_struct_vector_get_child(entries, 1), entry.offset + i);
         texts[i] = strdup(buf_cstr(&one));
         buf_deinit(&one);
     }
@@ -153,8 +156,9 @@ static int put_row(struct buf *out, const struct sql_type *type, duckdb_logical_
         duckdb_logical_type child = duckdb_struct_type_child_type(duck, i);
 
         rc = i ? buf_append_str(out, ", ") : 0;
-        rc = rc ? rc : put(out, type->fields[i].type, child,
-                           duckdb_struct_vector_get_child(vector, i), row);
+        rc = rc ? rc
+                : put(out, type->fields[i].type, child, duckdb_struct_vector_get_child(vector, i),
+                      row);
         duckdb_destroy_logical_type(&child);
     }
     return rc ? rc : buf_append_u8(out, ')');
@@ -186,8 +190,9 @@ static int put(struct buf *out, const struct sql_type *type, duckdb_logical_type
     case DUCKDB_TYPE_DOUBLE:
         return buf_append(out, text, vec_text_double(((double *)data)[row], text));
     case DUCKDB_TYPE_DECIMAL:
-        return buf_append(out, text, vec_text_decimal(decimal_at(duck, data, row),
-                                                      duckdb_decimal_scale(duck), text));
+        return buf_append(
+            out, text,
+            vec_text_decimal(decimal_at(duck, data, row), duckdb_decimal_scale(duck), text));
     case DUCKDB_TYPE_VARCHAR:
         return put_text(out, slice_of(duckdb_string_t_data(s), duckdb_string_t_length(*s)));
     case DUCKDB_TYPE_BLOB:
@@ -278,8 +283,8 @@ static void type_plain(char *type)
 {
     static const struct {
         const char *from, *to;
-    } names[] = {{"VARCHAR(", "STRING"}, {"CHAR(", "STRING"}, {"VARBINARY(", "BYTES"},
-                 {"BINARY(", "BYTES"}};
+    } names[] = {
+        {"VARCHAR(", "STRING"}, {"CHAR(", "STRING"}, {"VARBINARY(", "BYTES"}, {"BINARY(", "BYTES"}};
     char *out = type, *in = type;
 
     while (*in) {
