@@ -14,6 +14,12 @@
 #define OVERFLOW_MAX     (1 << 18) /* rows */
 #define PATH_VALUE_MAX   200       /* bytes of a partition value in a path */
 
+/* Fresh files are written quickly, since merging writes their rows again with DuckDB's defaults:
+ * zstd at level 3, and dictionaries of up to a fifth of a row group's rows. Most of the time spent
+ * on a dictionary goes into columns that turn out to have none. */
+#define FRESH_LEVEL             1
+#define FRESH_DICTIONARY_VALUES 4096
+
 struct part {
     struct lake_value *values; /* one per spec field, bytes owned by the writer's arena */
     char *key;                 /* the partition's part of the path, "" when there is none */
@@ -60,6 +66,7 @@ struct lake_writer {
     struct lake_data_file *done;
     size_t done_count, done_cap;
     const char *field_ids, *codec;
+    bool rewrites; /* its files take the place of others, and are to last */
     int level, open_max, admitted, serial;
     int64_t target_bytes, rows, done_bytes;
     struct part *parts[256];
@@ -269,11 +276,16 @@ static int name_file(struct lake_writer *w, const char *key, char **location, ch
 static struct vec_copy_options copy_options(const struct lake_writer *w, const char *local,
                                             const char *select)
 {
-    return (struct vec_copy_options){.path = local,
-                                     .select = select,
-                                     .field_ids = w->field_ids,
-                                     .codec = w->codec,
-                                     .level = w->level};
+    bool fresh = !w->rewrites;
+
+    return (struct vec_copy_options){
+        .path = local,
+        .select = select,
+        .field_ids = w->field_ids,
+        .codec = w->codec,
+        .level = fresh && !w->level && !strcmp(w->codec, "zstd") ? FRESH_LEVEL : w->level,
+        .dictionary_values = fresh ? FRESH_DICTIONARY_VALUES : 0,
+    };
 }
 
 /* The staging file becomes an object, its statistics a data file. */
@@ -985,6 +997,8 @@ int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *
     char *key = NULL;
     int rc = lake_writer_new(&w, &options, err);
 
+    if (!rc)
+        w->rewrites = true;
     rc = rc ? rc : partition_path(w, partition, &key, err);
     rc = rc ? rc : write_one(w, conn, feed, key, partition, arena, out, err);
     for (size_t i = 0; i < out->partition_count && !rc; i++) /* theirs may go before ours */

@@ -35,6 +35,8 @@ static int copy_text(const struct vec_slot *slot, const struct vec_copy_options 
     rc = rc ? rc : quote(out, o->codec ? o->codec : "zstd");
     if (!rc && o->level)
         rc = buf_printf(out, ", COMPRESSION_LEVEL %d", o->level);
+    if (!rc && o->dictionary_values > 0)
+        rc = buf_printf(out, ", DICTIONARY_SIZE_LIMIT %d", o->dictionary_values);
     if (!rc && o->row_group_rows > 0)
         rc = buf_printf(out, ", ROW_GROUP_SIZE %" PRId64, o->row_group_rows);
     if (!rc && o->field_ids)
