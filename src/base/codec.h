@@ -15,7 +15,8 @@ enum codec { CODEC_NONE = 0, CODEC_GZIP = 1, CODEC_SNAPPY = 2, CODEC_LZ4 = 3, CO
              CODEC_DEFLATE = 5 /* raw, for Avro */, CODEC_SNAPPY_AVRO = 6 /* block + CRC-32 */ };
 
 /* Append to `out`. CODEC_SNAPPY reads both raw blocks and the xerial framing and writes xerial;
- * CODEC_LZ4 is the frame format; CODEC_DEFLATE ignores what follows the end of its stream. ERR_CORRUPT, ERR_LIMIT (more than max), ERR_UNSUPPORTED. */
+ * CODEC_LZ4 is the frame format; CODEC_DEFLATE ignores what follows the end of its stream.
+ * ERR_CORRUPT, ERR_LIMIT (more than max), ERR_UNSUPPORTED. */
 int codec_compress(enum codec codec, int level, struct slice in, struct buf *out, struct err *err);
 int codec_decompress(enum codec codec, struct slice in, size_t max, struct buf *out,
                      struct err *err);

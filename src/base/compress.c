@@ -163,8 +163,9 @@ static int inflate_members(z_stream *z, enum codec codec, size_t max, struct buf
         if (!full)
             out->len += space - z->avail_out;
         if (rc == Z_STREAM_END) {
-            /* A raw stream knows its own end, and what follows is left: pyiceberg writes Avro blocks
-             * that end in three bytes of a zlib checksum. Java's and Python's readers do not look. */
+            /* A raw stream knows its own end, and what follows is left: pyiceberg writes Avro
+             * blocks that end in three bytes of a zlib checksum. Java's and Python's readers do
+             * not look. */
             if (z->avail_in == 0 || codec != CODEC_GZIP)
                 return 0;
             if (inflateReset(z) != Z_OK)

@@ -251,7 +251,8 @@ static void unsynced_sectors_are_lost_kept_and_kept_out_of_order(void **state)
         memset(old, 'o', sizeof(old));
         memset(fresh, 'n', sizeof(fresh));
         assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
-        assert_int_equal(disk_write_file(disk_sim_disk(sim), "f", slice_of(old, sizeof(old)), NULL), 0);
+        assert_int_equal(disk_write_file(disk_sim_disk(sim), "f", slice_of(old, sizeof(old)), NULL),
+                         0);
         assert_int_equal(disk_open(disk_sim_disk(sim), &file, "f", DISK_WRITE, NULL), 0);
         for (int i = 0; i < 8; i++)
             assert_int_equal(file_pwrite(file, fresh, 512, i * 512, NULL), 0);
@@ -349,7 +350,8 @@ static void an_atomic_write_survives_power_loss_at_every_call(void **state)
     }
 }
 
-/* A random life of a few files, ending in a power loss; returns a hash-like string of what is left. */
+/* A random life of a few files, ending in a power loss; returns a hash-like string of what is
+ * left. */
 static void random_life(uint64_t seed, struct buf *out)
 {
     static const char *const names[] = {"a", "b", "d/c", "d/e", "d/f"};

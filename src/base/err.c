@@ -48,9 +48,10 @@ int err_errno(struct err *err, int number, const char *fmt, ...)
     static const struct {
         int number, code;
     } map[] = {
-        {ENOMEM, ERR_NOMEM},   {ENOSPC, ERR_NOSPC},    {EDQUOT, ERR_NOSPC},  {ENOENT, ERR_NOENT},
-        {ENOTDIR, ERR_NOENT},  {EEXIST, ERR_EXISTS},   {EACCES, ERR_DENIED}, {EPERM, ERR_DENIED},
-        {EROFS, ERR_READONLY}, {EADDRINUSE, ERR_BUSY}, {EBUSY, ERR_BUSY},    {ETIMEDOUT, ERR_TIMEOUT},
+        {ENOMEM, ERR_NOMEM},    {ENOSPC, ERR_NOSPC},  {EDQUOT, ERR_NOSPC},
+        {ENOENT, ERR_NOENT},    {ENOTDIR, ERR_NOENT}, {EEXIST, ERR_EXISTS},
+        {EACCES, ERR_DENIED},   {EPERM, ERR_DENIED},  {EROFS, ERR_READONLY},
+        {EADDRINUSE, ERR_BUSY}, {EBUSY, ERR_BUSY},    {ETIMEDOUT, ERR_TIMEOUT},
         {EINVAL, ERR_INVALID},
     };
     int code = ERR_IO;

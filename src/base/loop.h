@@ -19,8 +19,8 @@ struct conn;
 
 int loop_new(struct loop **out, struct err *err);
 /* Order of stopping: loop_join (or loop_run returned), free the listeners and timers, loop_free,
- * then free what the handlers point to: loop_free closes the conns that are left, and their `closed`
- * runs inside it, on the caller's thread. */
+ * then free what the handlers point to: loop_free closes the conns that are left, and their
+ * `closed` runs inside it, on the caller's thread. */
 void loop_free(struct loop *loop);
 int loop_run(struct loop *loop);   /* until loop_stop */
 void loop_stop(struct loop *loop); /* any thread */

@@ -35,8 +35,8 @@ static json_t *schema_of_kind(const struct yaml_field *field)
     case YK_MAP:
         return schema_of_fields(field->sub);
     case YK_LIST:
-        return json_pack("{s:s,s:{s:[s,s,s]}}", "type", "array", "items", "type", "string", "number",
-                         "boolean");
+        return json_pack("{s:s,s:{s:[s,s,s]}}", "type", "array", "items", "type", "string",
+                         "number", "boolean");
     case YK_NODE:
         if (!field->sub)
             return json_object();

@@ -117,7 +117,10 @@ int buf_append(struct buf *buf, const void *ptr, size_t len)
 }
 
 int buf_append_slice(struct buf *buf, struct slice s) { return buf_append(buf, s.ptr, s.len); }
-int buf_append_str(struct buf *buf, const char *text) { return buf_append(buf, text, strlen(text)); }
+int buf_append_str(struct buf *buf, const char *text)
+{
+    return buf_append(buf, text, strlen(text));
+}
 int buf_append_u8(struct buf *buf, uint8_t byte) { return buf_append(buf, &byte, 1); }
 
 int buf_printf(struct buf *buf, const char *fmt, ...)

@@ -261,7 +261,8 @@ int conn_send_file(struct conn *conn, int fd, int64_t pos, size_t len, void (*do
             done(arg);
         return 0;
     }
-    return enqueue(conn, (struct chunk){.fd = fd, .pos = pos, .len = len, .done = done, .arg = arg});
+    return enqueue(conn,
+                   (struct chunk){.fd = fd, .pos = pos, .len = len, .done = done, .arg = arg});
 }
 
 size_t conn_queued(struct conn *conn) { return conn->queued; }
@@ -460,7 +461,8 @@ static void on_accept(uv_poll_t *poll, int status, int events)
     while (!uv_is_closing((uv_handle_t *)poll)) {
         struct sockaddr_storage peer = {0};
         socklen_t len = sizeof(peer);
-        int fd = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         struct conn *conn;
 
         if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))

@@ -10,7 +10,8 @@
 #define LEVELS_MAX      16
 #define NAME_MAX_BYTES  255
 #define TABLE_LOCKS     64
-#define LOG_ROWS_MAX    20000 /* entries of the commit log: more than a day of a 5 s job, some 10 MB */
+#define LOG_ROWS_MAX    20000 /* entries of the commit log: more than a day of a 5 s job, some 10 MB \
+                               */
 
 struct text_cache;
 
@@ -35,7 +36,8 @@ struct catalog {
 /* ---- names.c ---- */
 
 struct shown {
-    char text[(LEVELS_MAX + 1) * (NAME_MAX_BYTES + 1) + 1]; /* cut when longer: never, once checked */
+    char text[(LEVELS_MAX + 1) * (NAME_MAX_BYTES + 1) +
+              1]; /* cut when longer: never, once checked */
 };
 struct shown show_ns(const char *ns); /* levels joined by dots, as people write them */
 struct shown show_table(const struct lake_ident *ident);
@@ -57,8 +59,8 @@ int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena 
              struct row *out, struct err *err); /* ERR_NOENT: no_table */
 int ns_require(struct meta_txn *txn, const char *ns, struct err *err);
 /* One entry of the commit log. `changes` is taken. */
-int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
-               struct err *err);
+int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who,
+                       json_t *changes, struct err *err);
 json_t *log_change(const char *op, const struct lake_ident *ident, const char *uuid,
                    const char *from, const char *to);
 int swap_tables(struct catalog *catalog, struct meta_txn *txn, const char *who,

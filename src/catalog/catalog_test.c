@@ -110,7 +110,8 @@ static void listing_goes_page_by_page(void **state)
     assert_int_equal(seen, 25);
     OK(catalog_namespace_list(c, NULL, NULL, 0, &f->arena, &names, &f->err));
     assert_int_equal(names.count, 1);
-    assert_int_equal(catalog_namespace_list(c, "x", NULL, 0, &f->arena, &names, &f->err), ERR_NOENT);
+    assert_int_equal(catalog_namespace_list(c, "x", NULL, 0, &f->arena, &names, &f->err),
+                     ERR_NOENT);
 }
 
 static void properties_are_set_and_removed_and_missed(void **state)
@@ -360,7 +361,8 @@ static void a_commit_of_several_tables_is_all_or_nothing(void **state)
     json_t *wrong = json_pack("[{s:s,s:i}]", "type", "assert-current-schema-id",
                               "current-schema-id", 9);
     json_t *none = json_array();
-    struct catalog_change changes[2] = {{{"db", "a"}, none, updates}, {{"db", "b"}, wrong, updates}};
+    struct catalog_change changes[2] = {{{"db", "a"}, none, updates},
+                                        {{"db", "b"}, wrong, updates}};
 
     OK(make_table(&f->stack, "db", "a", &table, &f->arena, &f->err));
     catalog_table_deinit(&table);
@@ -405,7 +407,8 @@ static void *commit_many(void *arg)
         char updates[120];
 
         snprintf(updates, sizeof(updates),
-                 "[{\"action\":\"set-properties\",\"updates\":{\"k%d-%d\":\"v\"}}]", who->number, i);
+                 "[{\"action\":\"set-properties\",\"updates\":{\"k%d-%d\":\"v\"}}]", who->number,
+                 i);
         if (commit_text(&who->f->stack, "db", "a", "[]", updates, &arena, &table, NULL))
             who->failed++;
         catalog_table_deinit(&table);

@@ -148,7 +148,8 @@ static void handle(struct http_request *req, struct http_reply *reply, void *arg
 
     if (!(bound->op->flags & REST_OPEN) && !rest_allows(&call)) {
         http_set_header(reply, "WWW-Authenticate", "Bearer");
-        reply_error(reply, 401, "NotAuthorizedException", "Not authorized: a valid token is needed");
+        reply_error(reply, 401, "NotAuthorizedException",
+                    "Not authorized: a valid token is needed");
         return;
     }
     rc = run(&call, &err);

@@ -236,7 +236,8 @@ static int drop(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
     const char *purge = http_query(call->req, "purgeRequested");
-    int rc = catalog_table_drop(call->catalog, &ident, purge && strcasecmp(purge, "true") == 0, err);
+    int rc =
+        catalog_table_drop(call->catalog, &ident, purge && strcasecmp(purge, "true") == 0, err);
 
     if (!rc)
         http_status(call->reply, 204);

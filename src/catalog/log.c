@@ -78,8 +78,8 @@ json_t *log_change(const char *op, const struct lake_ident *ident, const char *u
                      "from", from, "to", to);
 }
 
-int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who, json_t *changes,
-               struct err *err)
+int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who,
+                       json_t *changes, struct err *err)
 {
     char *text = changes ? json_dumps(changes, JSON_COMPACT) : NULL;
     int rc;

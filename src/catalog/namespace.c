@@ -143,8 +143,9 @@ static int list_fn(struct meta_txn *txn, void *arg, struct err *err)
 
     *out = (struct catalog_names){0};
     if (!rc)
-        rc = meta_query(txn, &stmt, err, call->sql, "ssi", call->key, call->after ? call->after : "",
-                        call->max ? (int64_t)call->max + 1 : INT64_C(-1));
+        rc =
+            meta_query(txn, &stmt, err, call->sql, "ssi", call->key, call->after ? call->after : "",
+                       call->max ? (int64_t)call->max + 1 : INT64_C(-1));
     while (!rc && meta_next(stmt, err, &rc)) {
         if (call->max && out->count == call->max) {
             out->more = true;
@@ -157,7 +158,8 @@ static int list_fn(struct meta_txn *txn, void *arg, struct err *err)
                 memcpy(list, out->list, out->count * sizeof(*list));
             out->list = list;
         }
-        if (!out->list || !(out->list[out->count++] = arena_strdup(call->arena, meta_text(stmt, 0))))
+        if (!out->list ||
+            !(out->list[out->count++] = arena_strdup(call->arena, meta_text(stmt, 0))))
             rc = err_set(err, ERR_NOMEM, "listing");
     }
     meta_done(stmt);

@@ -1,8 +1,8 @@
 /* connector.c - scripts of Flink SQL become pipelines.
  *
- * A job's script is the whole file it came from, with the other jobs of the file blanked out, so that
- * positions in errors stay those of the file and the definitions travel with the job: a job can be
- * opened again after any restart from its row alone.
+ * A job's script is the whole file it came from, with the other jobs of the file blanked out, so
+ * that positions in errors stay those of the file and the definitions travel with the job: a job
+ * can be opened again after any restart from its row alone.
  */
 #include <stdio.h>
 
@@ -95,8 +95,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     return rc;
 }
 
-static int plan_insert(struct connector *c, struct session *session, const struct sql_insert *insert,
-                       struct arena *arena, struct stream_pipeline *out, struct err *err)
+static int plan_insert(struct connector *c, struct session *session,
+                       const struct sql_insert *insert, struct arena *arena,
+                       struct stream_pipeline *out, struct err *err)
 {
     struct sql_insert_plan plan = {0};
     int rc = sql_plan_insert(insert, session_resolver(session), arena, &plan, err);

@@ -39,8 +39,8 @@ void connector_free(struct connector *connector);
 int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
                    struct stream_plan *out, struct err *err);
 
-/* Runs a script file: DDL first, then each INSERT or STATEMENT SET is submitted as a job. Its name is
- * SET 'pipeline.name', else `stem` (then stem_2, ...). Submitting again is harmless.
+/* Runs a script file: DDL first, then each INSERT or STATEMENT SET is submitted as a job. Its name
+ * is SET 'pipeline.name', else `stem` (then stem_2, ...). Submitting again is harmless.
  * Errors name line and column of the script. */
 int connector_submit_script(struct connector *connector, struct stream_engine *engine,
                             const char *stem, const char *script, struct err *err);

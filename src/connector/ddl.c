@@ -42,7 +42,8 @@ static int alias_lake_table(struct session *s, const struct sql_create_table *cr
         return session_no_memory(err);
     quiet.if_not_exists = true;
     quiet.options = (struct sql_options){kept, 0};
-    for (size_t i = 0; i < create->options.count; i++) { /* those of the catalog are not the table's */
+    for (size_t i = 0; i < create->options.count;
+         i++) { /* those of the catalog are not the table's */
         const char *key = create->options.list[i].key;
 
         if (strncmp(key, "catalog-", 8) != 0 && strcmp(key, "connector") != 0 &&
@@ -99,10 +100,11 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     entry->table.handle = &entry->handle;
     connector = sql_option(entry->table.options, "connector");
     if (!connector)
-        return err_set(err, ERR_INVALID,
-                       "line %u, column %u: table `%s` needs the option 'connector': only tables of "
-                       "an Iceberg catalog do without",
-                       st->pos.line, st->pos.column, name.name);
+        return err_set(
+            err, ERR_INVALID,
+            "line %u, column %u: table `%s` needs the option 'connector': only tables of "
+            "an Iceberg catalog do without",
+            st->pos.line, st->pos.column, name.name);
     if (!strcmp(connector, "iceberg"))
         rc = alias_lake_table(s, create, entry, err);
     if (rc)
@@ -185,11 +187,13 @@ static int create_catalog(struct session *s, const struct sql_statement *st, str
                        "a second in-memory catalog is not built: use " MEMORY_CATALOG);
     uri = sql_option(&create->options, "uri");
     if (uri && !uri_is_ours(s, uri))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "catalog `%s` is at %s, which is not this tarn's catalog: jobs commit to our "
-                       "own catalog only, so far",
-                       name, uri);
-    return session_add_catalog(s, name, true, sql_option(&create->options, "default-database"), err);
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "catalog `%s` is at %s, which is not this tarn's catalog: jobs commit to our "
+            "own catalog only, so far",
+            name, uri);
+    return session_add_catalog(s, name, true, sql_option(&create->options, "default-database"),
+                               err);
 }
 
 static int create_database(struct session *s, const struct sql_statement *st, struct err *err)

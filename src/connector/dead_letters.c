@@ -1,9 +1,10 @@
 /* dead_letters.c - the reject sink: every rejected record as a row and as a message, in one commit.
  *
- * While the table's writer pulls the feed, each row is also built into a record batch: the original key
- * and value, and headers that say where it came from and what was wrong. Staging appends the batches to
- * the owned topic, once, and syncs it; the job's transaction moves the topic's committed end together
- * with the table's pointer; only then does its high watermark follow.
+ * While the table's writer pulls the feed, each row is also built into a record batch: the
+ * original key and value, and headers that say where it came from and what was wrong. Staging
+ * appends the batches to the owned topic, once, and syncs it; the job's transaction moves the
+ * topic's committed end together with the table's pointer; only then does its high watermark
+ * follow.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -246,8 +247,8 @@ static int append_to_topic(struct dead_letters *d, struct letters_cut *cut, stru
     return log_flush(topic_log(d->topic, 0), err);
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *base, const struct stream_epoch *epoch,
-                 struct err *err)
+static int stage(struct stream_sink *sink, struct stream_cut *base,
+                 const struct stream_epoch *epoch, struct err *err)
 {
     struct dead_letters *d = self(sink);
     struct letters_cut *cut = (struct letters_cut *)base;
@@ -277,7 +278,8 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     d->table->ops->after_commit(d->table, cut->table, outcome);
     if (outcome == STREAM_COMMITTED)
         topic_committed(d->topic, 0, cut->end);
-    else if (outcome == STREAM_REFUSED && cut->appended && log && log_truncate(log, log_offsets(log).high_watermark, &err))
+    else if (outcome == STREAM_REFUSED && cut->appended && log &&
+             log_truncate(log, log_offsets(log).high_watermark, &err))
         diag_warn("job", "topic %s: %s", topic_name(d->topic), err.text);
     cut_free(cut);
 }

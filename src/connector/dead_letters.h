@@ -1,8 +1,9 @@
 /* dead_letters.h - where records go that could not become rows: topic JOB.dlq and table dlq.JOB.
  *
  * One sink per job. Its table is made when the first record is rejected. The topic is an owned log
- * (log/log.h): readers see its records once the job's commit that carries them is true, and recovery
- * cuts what lies beyond the committed end, so topic and table always hold the same records.
+ * (log/log.h): readers see its records once the job's commit that carries them is true, and
+ * recovery cuts what lies beyond the committed end, so topic and table always hold the same
+ * records.
  */
 #ifndef CONNECTOR_DEAD_LETTERS_H
 #define CONNECTOR_DEAD_LETTERS_H

@@ -1,7 +1,7 @@
 /* kafka_options.c - the options of a kafka table, read by one table; its columns; its metadata.
  *
- * Our own on top of Flink's: 'tarn.on-error' = 'reject' (default: dead letter), 'null' or 'fail' for
- * all columns, 'tarn.on-error.COLUMN' for one. */
+ * Our own on top of Flink's: 'tarn.on-error' = 'reject' (default: dead letter), 'null' or 'fail'
+ * for all columns, 'tarn.on-error.COLUMN' for one. */
 #include <stdio.h>
 
 #include "connector/kafka_options.h"
@@ -99,8 +99,8 @@ static int parse_reset(const struct kafka_source_options *o, struct kafka_place 
     if (value && !strcmp(value, "latest"))
         out->kind = KAFKA_LATEST;
     else if (value && strcmp(value, "earliest") != 0 && strcmp(value, "none") != 0)
-        return err_set(err, ERR_INVALID, "'properties.auto.offset.reset' = '%s': earliest or latest",
-                       value);
+        return err_set(err, ERR_INVALID,
+                       "'properties.auto.offset.reset' = '%s': earliest or latest", value);
     return 0;
 }
 
@@ -190,10 +190,11 @@ static int add_metadata(struct kafka_source_config *config, const struct sql_col
             (struct kafka_metadata_column){metadata_keys[i].what, index};
         return 0;
     }
-    return err_set(err, ERR_INVALID,
-                   "column `%s`: the kafka connector has no metadata '%s'; it has topic, partition, "
-                   "headers, leader-epoch, offset, timestamp, timestamp-type",
-                   column->name, key);
+    return err_set(
+        err, ERR_INVALID,
+        "column `%s`: the kafka connector has no metadata '%s'; it has topic, partition, "
+        "headers, leader-epoch, offset, timestamp, timestamp-type",
+        column->name, key);
 }
 
 static int column_policy(const struct kafka_source_options *o, const char *column,
@@ -269,8 +270,9 @@ int kafka_source_columns(struct kafka_source_config *config, const struct kafka_
             rc = add_metadata(config, column, index++, err);
             continue;
         }
-        fields[decode.field_count] = (struct json_field){
-            column->name, columns->list[index].type, index, ON_FAULT_REJECT, second_digits(column->type)};
+        fields[decode.field_count] =
+            (struct json_field){column->name, columns->list[index].type, index, ON_FAULT_REJECT,
+                                second_digits(column->type)};
         rc = column_policy(o, column->name, &fields[decode.field_count++].policy, err);
         index++;
     }

@@ -1,8 +1,9 @@
-/* kafka_source.h - topics of our own log as a source of rows: CREATE TABLE ... ('connector' = 'kafka').
+/* kafka_source.h - topics of our own log as a source of rows: CREATE TABLE ... ('connector' =
+ * 'kafka').
  *
- * Reads the partition logs in process, without a socket, and decodes each value by the table's format
- * straight into columns. A topic that does not exist is waited for; one that was deleted and made
- * again is read from its start (its incarnation differs).
+ * Reads the partition logs in process, without a socket, and decodes each value by the table's
+ * format straight into columns. A topic that does not exist is waited for; one that was deleted
+ * and made again is read from its start (its incarnation differs).
  */
 #ifndef CONNECTOR_KAFKA_SOURCE_H
 #define CONNECTOR_KAFKA_SOURCE_H

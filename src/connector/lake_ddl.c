@@ -3,8 +3,8 @@
 
 #include "connector/session_int.h"
 
-/* "day(created_at), bucket(16, id)" in the option 'partitioning', or PARTITIONED BY (a, b): identity.
- * Flink's DDL has no words for Iceberg's other transforms. */
+/* "day(created_at), bucket(16, id)" in the option 'partitioning', or PARTITIONED BY (a, b):
+ * identity. Flink's DDL has no words for Iceberg's other transforms. */
 static int add_partition_field(struct session *s, const struct lake_schema *schema,
                                const char *transform, const char *column,
                                struct lake_partition_spec *spec, struct err *err)

@@ -3,9 +3,10 @@
  * The writer follows the table's metadata: when somebody evolved the table between two epochs, the
  * next drain opens a new writer on the newest schema, and rows keep flowing by column name.
  *
- * Merging. after_commit hands the newest metadata to a worker, at most one merge per table at a time.
- * The worker picks and rewrites files and leaves the result here; the next stage takes it along.
- * A result that no longer fits (its inputs are gone) is dropped by lake_stage, and its files removed.
+ * Merging. after_commit hands the newest metadata to a worker, at most one merge per table at a
+ * time. The worker picks and rewrites files and leaves the result here; the next stage takes it
+ * along. A result that no longer fits (its inputs are gone) is dropped by lake_stage, and its
+ * files removed.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -208,8 +209,8 @@ static struct merge_result *take_merged(struct lake_sink *s)
     return merged;
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *base, const struct stream_epoch *epoch,
-                 struct err *err)
+static int stage(struct stream_sink *sink, struct stream_cut *base,
+                 const struct stream_epoch *epoch, struct err *err)
 {
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = (struct lake_cut *)base;
@@ -274,7 +275,8 @@ static void merge_run(struct work *work)
     s->merge_result = result;
 }
 
-/* The pool looks at the work until it calls this: only from here on may it be used again or freed. */
+/* The pool looks at the work until it calls this: only from here on may it be used again or
+ * freed. */
 static void merge_done(struct work *work)
 {
     struct lake_sink *s =

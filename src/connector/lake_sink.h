@@ -1,8 +1,9 @@
 /* lake_sink.h - a job's rows become an Iceberg table's files.
  *
- * Each epoch is one append (stream.h says when it is true). Small files are merged beside the job, on
- * one worker for all sinks: a finished merge rides in the next commit of its table, so it can never
- * conflict with the writer (lake/stage.h). The snapshot summary carries job, epoch and offsets.
+ * Each epoch is one append (stream.h says when it is true). Small files are merged beside the job,
+ * on one worker for all sinks: a finished merge rides in the next commit of its table, so it can
+ * never conflict with the writer (lake/stage.h). The snapshot summary carries job, epoch and
+ * offsets.
  */
 #ifndef CONNECTOR_LAKE_SINK_H
 #define CONNECTOR_LAKE_SINK_H
@@ -11,8 +12,8 @@
 #include "lake/lake.h"
 #include "stream/stream.h"
 
-/* Writes a feed's rows as data files of a table: what lake_writer does, for a simulator that owns the
- * disk and cannot have DuckDB write beside it. */
+/* Writes a feed's rows as data files of a table: what lake_writer does, for a simulator that owns
+ * the disk and cannot have DuckDB write beside it. */
 typedef int lake_sink_write_fn(void *arg, struct lake *lake, const struct lake_metadata *metadata,
                                const struct vec_feed *feed, struct arena *arena,
                                struct lake_data_file **files, size_t *count, struct err *err);

@@ -1,8 +1,8 @@
 /* types.c - Iceberg's types as Flink's, and Flink's as Iceberg's.
  *
- * As Flink's own Iceberg connector maps them (iceberg docs, "Flink to Iceberg"), with one exception:
- * a uuid reads as a STRING of 36 characters rather than as 16 raw bytes, because people compare and
- * print it. */
+ * As Flink's own Iceberg connector maps them (iceberg docs, "Flink to Iceberg"), with one
+ * exception: a uuid reads as a STRING of 36 characters rather than as 16 raw bytes, because people
+ * compare and print it. */
 #include "connector/session.h"
 
 /* Kinds that need no more than their kind. */

@@ -179,7 +179,8 @@ struct accepting { /* what a listener's callback is given */
     size_t listener;
 };
 
-/* Frames of large requests, kept for the next: memory fresh from the kernel costs a fault per page. */
+/* Frames of large requests, kept for the next: memory fresh from the kernel costs a fault per
+ * page. */
 #define FRAMES_KEPT 8
 struct frame_pool {
     pthread_mutex_t lock;

@@ -1,4 +1,5 @@
-/* lake.h - Iceberg tables: what a table is, how files get into it, how it stays small, how it is read.
+/* lake.h - Iceberg tables: what a table is, how files get into it, how it stays small, how it is
+ * read.
  *
  * Nothing here decides which version of a table is true: that is commit.h's lake_catalog. A change
  * is staged (durable, invisible), swapped by the catalog, and then settled or abandoned.

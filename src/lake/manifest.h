@@ -1,4 +1,5 @@
-/* manifest.h - manifests and manifest lists: which files a snapshot holds, and what is known of them.
+/* manifest.h - manifests and manifest lists: which files a snapshot holds, and what is known of
+ * them.
  *
  * A parsed manifest is immutable, counted by reference and kept in a cache by path, bounded in
  * bytes: files never change under a path, so a commit on a large table costs the same after a day.

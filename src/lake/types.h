@@ -3,8 +3,8 @@
  * A schema is a tree of fields with ids; ids are forever, names and order are not. Lists and maps
  * hold their element, key and value as fields too, so one walk meets every id at every depth.
  * All structs live in the arena they were parsed or built in and never change afterwards, so any
- * thread may read them. Specification: Iceberg table spec, "Schemas and Data Types", "Partitioning",
- * appendix C (JSON) and D (single-value serialization).
+ * thread may read them. Specification: Iceberg table spec, "Schemas and Data Types",
+ * "Partitioning", appendix C (JSON) and D (single-value serialization).
  */
 #ifndef LAKE_TYPES_H
 #define LAKE_TYPES_H

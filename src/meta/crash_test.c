@@ -22,7 +22,8 @@
 #define CHECKPOINTS 5 /* the script closes and opens the database after this many */
 
 static const struct meta_migration steps[] = {
-    {"crash", 1, "CREATE TABLE entry (txn INTEGER, row INTEGER, data BLOB, PRIMARY KEY (txn, row))"},
+    {"crash", 1,
+     "CREATE TABLE entry (txn INTEGER, row INTEGER, data BLOB, PRIMARY KEY (txn, row))"},
     {"crash", 2, "CREATE INDEX entry_row ON entry (row)"},
     {NULL, 0, NULL},
 };

@@ -53,7 +53,8 @@ int meta_write(struct meta *meta, meta_fn *fn, void *arg, struct loop *loop,
 int meta_read(struct meta *meta, meta_fn *fn, void *arg, struct err *err);
 
 /* Statements are prepared once per connection and cached by their text. `types` has one letter per
- * parameter: i int64_t, s const char * (NULL allowed), b struct slice, d double, n (no argument). */
+ * parameter: i int64_t, s const char * (NULL allowed), b struct slice, d double, n (no
+ * argument). */
 int meta_exec(struct meta_txn *txn, struct err *err, const char *sql, const char *types, ...);
 int64_t meta_changes(struct meta_txn *txn); /* rows touched by the last meta_exec */
 int meta_query(struct meta_txn *txn, struct meta_stmt **out, struct err *err, const char *sql,

@@ -134,7 +134,8 @@ static int every_kind(struct meta_txn *txn, void *arg, struct err *err)
                        slice_of(NULL, 0));
     assert_int_equal(meta_changes(txn), 1);
     if (!rc)
-        rc = meta_query(txn, &stmt, err, "SELECT id, name, data, ? FROM item ORDER BY id", "d", 2.5);
+        rc =
+            meta_query(txn, &stmt, err, "SELECT id, name, data, ? FROM item ORDER BY id", "d", 2.5);
     assert_int_equal(rc, 0);
     assert_true(meta_next(stmt, err, &rc));
     assert_int_equal(meta_i64(stmt, 0), 7);

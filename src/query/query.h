@@ -1,10 +1,10 @@
 /* query.h - SQL statements run for a person or a client: over committed snapshots, now.
  *
- * A query_session holds the names of one user (connector/session.h) and one DuckDB connection of the
- * query instance. A statement's answer goes out through a struct query_out piece by piece, as text in
- * one of three formats, so that a large result never sits in memory.
- * A SELECT reads each Iceberg table at one snapshot, chosen when the statement starts; manifests are
- * pruned by the statement's own conditions. INSERT INTO ... SELECT starts a job.
+ * A query_session holds the names of one user (connector/session.h) and one DuckDB connection of
+ * the query instance. A statement's answer goes out through a struct query_out piece by piece, as
+ * text in one of three formats, so that a large result never sits in memory.
+ * A SELECT reads each Iceberg table at one snapshot, chosen when the statement starts; manifests
+ * are pruned by the statement's own conditions. INSERT INTO ... SELECT starts a job.
  * Threads: a session belongs to one thread at a time; query_cancel may be called from any.
  */
 #ifndef QUERY_QUERY_H

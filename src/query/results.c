@@ -352,7 +352,8 @@ int results_end(struct results *r, struct err *err)
         if (!rc)
             rc = rule(r);
         if (!rc)
-            rc = buf_printf(&r->text, "%" PRId64 " row%s in set\n", r->rows, r->rows == 1 ? "" : "s");
+            rc = buf_printf(&r->text, "%" PRId64 " row%s in set\n", r->rows,
+                            r->rows == 1 ? "" : "s");
     } else if (r->to->format == QUERY_CSV && !r->flowing) {
         rc = csv_header(r);
     }

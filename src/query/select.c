@@ -1,8 +1,9 @@
-/* select.c - a SELECT over committed snapshots: bind, plan each table's files, run in DuckDB, stream out.
+/* select.c - a SELECT over committed snapshots: bind, plan each table's files, run in DuckDB,
+ * stream out.
  *
- * Each Iceberg table in the query becomes a parenthesised SELECT over its Parquet files (lake/scan.h).
- * The snapshot is the one that was current when the name was resolved, so one statement sees one
- * version of each table whatever is committed meanwhile.
+ * Each Iceberg table in the query becomes a parenthesised SELECT over its Parquet files
+ * (lake/scan.h). The snapshot is the one that was current when the name was resolved, so one
+ * statement sees one version of each table whatever is committed meanwhile.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -30,8 +31,8 @@ struct select {
     struct buf sql;
 };
 
-/* The statement's conditions on this table, as the lake prunes by them. Values that do not read as the
- * column's type prune nothing: DuckDB will say what it thinks of them. */
+/* The statement's conditions on this table, as the lake prunes by them. Values that do not read as
+ * the column's type prune nothing: DuckDB will say what it thinks of them. */
 static size_t predicates_of(struct select *s, const struct scan *scan, struct lake_predicate *out)
 {
     static const enum lake_op ops[] = {
@@ -51,7 +52,8 @@ static size_t predicates_of(struct select *s, const struct scan *scan, struct la
         if (c->table != scan->table)
             continue;
         for (size_t v = 0; v < c->value_count && readable; v++)
-            readable = lake_value_parse(&field->type, c->values[v], &s->arena, &values[v], NULL) == 0;
+            readable =
+                lake_value_parse(&field->type, c->values[v], &s->arena, &values[v], NULL) == 0;
         if (readable)
             out[count++] = (struct lake_predicate){field->id, ops[c->op], values, c->value_count};
     }

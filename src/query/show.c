@@ -262,8 +262,8 @@ static int show(struct query_session *q, const struct sql_show *s, const struct 
     return err_set(err, ERR_UNSUPPORTED, "this SHOW is not built yet");
 }
 
-static int explain_insert(struct query_session *q, const struct sql_insert *insert, struct buf *text,
-                          struct err *err)
+static int explain_insert(struct query_session *q, const struct sql_insert *insert,
+                          struct buf *text, struct err *err)
 {
     struct sql_insert_plan plan;
     struct arena arena = {0};

@@ -1,8 +1,8 @@
 /* store_cache.h - local copies of remote objects, limited in bytes.
  *
  * A copy is a file named by what it is a copy of (bucket, key, etag), filled beside and renamed
- * into place, so that a file in the cache is always whole. Copies in use are never taken away; of the
- * others those unused for longest go first. Nothing here is synced: a cache may be lost, and a
+ * into place, so that a file in the cache is always whole. Copies in use are never taken away; of
+ * the others those unused for longest go first. Nothing here is synced: a cache may be lost, and a
  * start removes what an older process left.
  * Threads: any. Two that want the same object fetch it once.
  */

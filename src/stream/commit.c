@@ -1,9 +1,9 @@
 /* commit.c - an epoch becomes true: flush the logs, stage the sinks, one metadata transaction.
  *
  * The order is the promise (stream.h). Everything before the transaction may be lost in a crash and
- * leaves only files that nobody points at; everything after it is repeated by recovery. A sink whose
- * table somebody else committed to in between answers ERR_CONFLICT: all stage again on the new base,
- * which costs manifests and metadata, never data files.
+ * leaves only files that nobody points at; everything after it is repeated by recovery. A sink
+ * whose table somebody else committed to in between answers ERR_CONFLICT: all stage again on the
+ * new base, which costs manifests and metadata, never data files.
  */
 #include <stdio.h>
 

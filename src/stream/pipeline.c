@@ -100,7 +100,8 @@ static int reject_row(struct pipeline *p, int64_t row, const struct err *why, st
     return on_reject(p, &reject, err);
 }
 
-/* Runs the fragment on rows [from, from + len) of a chunk; first_row is the chunk's in the batch. */
+/* Runs the fragment on rows [from, from + len) of a chunk; first_row is the chunk's in the
+ * batch. */
 static int salvage(struct pipeline *p, duckdb_data_chunk chunk, idx_t from, idx_t len,
                    int64_t first_row, struct err *err)
 {

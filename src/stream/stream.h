@@ -1,8 +1,9 @@
 /* stream.h - what a job is made of: sources, sinks, and the cut that makes an interval true.
  *
- * A job has pipelines: source -> fragment -> sink. Every commit interval the job cuts: each pipeline
- * ends its part of the feed at an offset, each sink turns what it drained into a prepared change, and
- * one metadata transaction makes the changes of all sinks, the source offsets and the epoch true.
+ * A job has pipelines: source -> fragment -> sink. Every commit interval the job cuts: each
+ * pipeline ends its part of the feed at an offset, each sink turns what it drained into a prepared
+ * change, and one metadata transaction makes the changes of all sinks, the source offsets and the
+ * epoch true.
  *
  * Order of a cut: (1) pipelines end their feeds, sinks finish their files; (2) the source logs are
  * flushed; (3) sinks stage: everything durable, nothing visible; (4) the metadata transaction;

@@ -1,8 +1,8 @@
 /* stream_test.c - jobs over a source and a sink that keep books: nothing lost, nothing doubled.
  *
  * The source hands out the numbers 0, 1, 2, ... of a growing sequence as rows; every seventh number
- * ending in 13 is a record that cannot be decoded. The sink notes the rows of an epoch in the metadata
- * store inside of the job's transaction, so that what it committed is what survives.
+ * ending in 13 is a record that cannot be decoded. The sink notes the rows of an epoch in the
+ * metadata store inside of the job's transaction, so that what it committed is what survives.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -109,7 +109,10 @@ static int seek(struct stream_source *source, const struct stream_position *from
     return 0;
 }
 
-static int flush(struct stream_source *source, struct err *err) { return (void)source, (void)err, 0; }
+static int flush(struct stream_source *source, struct err *err)
+{
+    return (void)source, (void)err, 0;
+}
 
 static int64_t lag(struct stream_source *source)
 {

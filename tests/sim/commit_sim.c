@@ -3,18 +3,19 @@
  *     commit_sim [--seeds N] [--first S] [--faults | --allocs] [--verbose]
  *
  * A seed decides everything: what is produced and when it is flushed, when the job steps, at which
- * disk call the power goes, and which of the unsynced writes survive (torn, lost, out of order). The
- * program under test is the real one: broker, logs, source, decoder, dead letters, Iceberg staging,
- * catalog, metadata store, local object store, all on the simulated disk. Only the bytes of a data
- * file are plain lines instead of Parquet, since DuckDB writes to the real disk.
+ * disk call the power goes, and which of the unsynced writes survive (torn, lost, out of order).
+ * The program under test is the real one: broker, logs, source, decoder, dead letters, Iceberg
+ * staging, catalog, metadata store, local object store, all on the simulated disk. Only the bytes
+ * of a data file are plain lines instead of Parquet, since DuckDB writes to the real disk.
  *
- * After each loss of power everything is opened again, the job runs until it has read all, and then:
+ * After each loss of power everything is opened again, the job runs until it has read all, and
+ * then:
  *   - every acknowledged record is in the table once, or in the dead letters once;
  *   - no record is anywhere twice, acknowledged or not;
  *   - the dead-letter topic holds just what the dead-letter table holds;
  *   - the offset of every acknowledged record is as it was told.
- * With --faults single calls fail instead (I/O error, disk full), with --allocs single allocations of
- * ours (the linker wraps malloc and its kin), and the program has to go on.
+ * With --faults single calls fail instead (I/O error, disk full), with --allocs single allocations
+ * of ours (the linker wraps malloc and its kin), and the program has to go on.
  * A failing seed prints itself; the same seed replays the same run.
  */
 #include <stdatomic.h>
@@ -648,8 +649,10 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--verbose"))
             w.verbose = true;
         else
-            return fprintf(stderr, "usage: %s [--seeds N] [--first S] [--faults | --allocs] [--verbose]\n",
-                           argv[0]), 2;
+            return fprintf(stderr,
+                           "usage: %s [--seeds N] [--first S] [--faults | --allocs] [--verbose]\n",
+                           argv[0]),
+                   2;
     }
     diag_set_level(w.verbose ? DIAG_INFO : DIAG_ERROR + 1);
     if (vec_db_new(&w.db, &(struct vec_options){.threads = 1, .memory_bytes = 256 << 20}, &err))
@@ -661,7 +664,9 @@ int main(int argc, char **argv)
     vec_db_free(w.db);
     printf("%s: %" PRIu64 " seeds from %" PRIu64 ", %" PRId64 " %s, %" PRId64
            " calls refused, %" PRId64 " records acknowledged: none lost, none doubled\n",
-           w.allocs ? "allocations" : w.faults ? "faults" : "power loss", seeds, first, w.crashes, "lives", w.errors,
-           w.acked_total);
+           w.allocs   ? "allocations"
+           : w.faults ? "faults"
+                      : "power loss",
+           seeds, first, w.crashes, "lives", w.errors, w.acked_total);
     return 0;
 }
