@@ -6,6 +6,8 @@
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make tidy     includes point downwards, formatting, clang-tidy
+#   make torture  500 kill -9, 20,000 simulated losses of power
+#   make acceptance  docs/compatibility.md from the commands of five reference stacks
 #   make install  PREFIX=/usr/local
 #
 # BUILD picks the output folder, ROOMS limits a build to some rooms (base comes first).
@@ -127,6 +129,29 @@ unit: $(TEST_PROGRAMS) $(if $(and $(filter sql,$(ROOMS)),$(filter vec,$(ROOMS)))
 # What a real Flink answered, against what we answer: tests/vectors/record says how it was recorded.
 vectors: $(BUILD)/tests/vectors/run
 	$< tests/vectors/flink-1.20 tests/vectors/differences.tsv
+
+# Everything that a change must pass, on two processors in under 20 minutes with all downloads.
+TEST_BUILDS := $(BUILD)/tarn $(TEST_PROGRAMS) $(SIM_PROGRAMS) $(BUILD)/tests/vectors/run
+test:
+	@scripts/deps --test
+	@$(MAKE) -j$(shell nproc) --no-print-directory $(TEST_BUILDS)
+	@scripts/test $(BUILD)
+
+# One kind of test; CLIENTS="tests/clients/pipeline.py" runs some of its files.
+test-clients: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/clients/run.py $(CLIENTS)
+
+# The reference stacks' commands by their real clients; DOCUMENTS="S2" runs some, and writes nothing.
+acceptance: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/acceptance/acceptance.py \
+	    $(if $(DOCUMENTS),$(DOCUMENTS),--report docs/compatibility.md)
+
+# An hour: kill -9 under load, and the simulator over 20,000 seeds and half as many with faults.
+torture: all $(SIM_PROGRAMS)
+	@scripts/deps --test
+	@SIM_SEEDS=20000 CRASH_ROUNDS=500 scripts/test $(BUILD) sims crash
 
 asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
