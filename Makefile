@@ -102,27 +102,6 @@ $(BUILD)/tests/%_test: $(BUILD)/obj/src/%_test.o $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lcmocka $(LDLIBS)
 
-# All of it, in under 20 minutes on two processors. The long ones: torture, fuzz, test-engines.
-test:
-	@scripts/test
-
-test-clients: all
-	@scripts/deps --test
-	@.deps/python/bin/python tests/clients/run.py
-
-# Every command of five reference documents, typed by its real client; writes docs/compatibility.md.
-acceptance: all
-	@scripts/deps --test
-	@.deps/python/bin/python tests/acceptance/acceptance.py --report docs/compatibility.md
-
-# 500 kills under load, 20,000 simulated losses of power, failing calls, failing allocations.
-torture: all $(BUILD)/tests/sim/commit_sim
-	@scripts/deps --test
-	$(BUILD)/tests/sim/commit_sim --seeds 20000
-	$(BUILD)/tests/sim/commit_sim --faults --seeds 5000
-	$(BUILD)/tests/sim/commit_sim --allocs --seeds 5000
-	.deps/python/bin/python tests/torture/crash.py --rounds 500
-
 unit: $(TEST_PROGRAMS) $(if $(and $(filter sql,$(ROOMS)),$(filter vec,$(ROOMS))),vectors)
 	scripts/run-tests $(TEST_PROGRAMS)
 
