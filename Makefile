@@ -112,7 +112,7 @@ vectors: $(BUILD)/tests/vectors/run
 # Everything that a change must pass, on two processors in under 20 minutes with all downloads.
 TEST_BUILDS := $(BUILD)/tarn $(TEST_PROGRAMS) $(SIM_PROGRAMS) $(BUILD)/tests/vectors/run
 test:
-	@scripts/deps --test
+	@scripts/deps --test --fuzz
 	@$(MAKE) -j$(shell nproc) --no-print-directory $(TEST_BUILDS)
 	@scripts/test $(BUILD)
 
