@@ -4,6 +4,7 @@
 
 #include "cli/cli_int.h"
 #include "cli/instance.h"
+#include "sql/sql.h"
 
 struct check_args {
     bool schema, generator_schema;
@@ -71,23 +72,37 @@ static void complain(struct yaml_problems *problems, const char *file, const cha
     yaml_complain(problems, file, line, column, "%s", text + used);
 }
 
+struct script_problems {
+    struct yaml_problems *problems;
+    const char *file;
+};
+
+static void complain_of(void *arg, const struct err *why)
+{
+    struct script_problems *of = arg;
+
+    complain(of->problems, of->file, why->text);
+}
+
 static int check_script(struct instance *in, const char *path, struct yaml_problems *problems,
                         struct err *err)
 {
     struct arena arena = {0};
     struct buf text = {.max = 4 << 20};
     struct stream_plan plan = {0};
+    struct script_problems of = {.problems = problems};
     struct err why = {0};
     int rc = disk_read_file(in->disk, path, &text, err);
 
     if (!rc && !buf_cstr(&text))
         rc = err_set(err, ERR_NOMEM, "%s", path);
-    if (!rc &&
-        connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why)) {
-        const char *file = arena_strdup(problems->arena, path);
-
-        complain(problems, file ? file : "", why.text);
-    }
+    of.file = arena_strdup(problems->arena, path);
+    if (!rc && !of.file)
+        rc = err_set(err, ERR_NOMEM, "%s", path);
+    /* All mistakes of grammar at once; when there are none, the first of meaning. */
+    if (!rc && !sql_parse_mistakes(buf_slice(&text), &arena, complain_of, &of) &&
+        connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why))
+        complain(problems, of.file, why.text);
     stream_plan_close(&plan);
     buf_deinit(&text);
     arena_deinit(&arena);

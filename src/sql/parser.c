@@ -439,6 +439,50 @@ int sql_parse_script(struct slice text, struct arena *arena, struct sql_script *
     return 0;
 }
 
+/* One statement and its semicolon. The parser is the caller's, so that it outlives the jump. */
+static int parse_next(struct parser *p)
+{
+    if (setjmp(p->fail))
+        return p->rc;
+    parse_one(p);
+    if (!at(p, TOK_END) && !at(p, TOK_SEMICOLON))
+        parse_expected(p, "; or the end of the statement");
+    return 0;
+}
+
+size_t sql_parse_mistakes(struct slice text, struct arena *arena,
+                          void (*wrong)(void *arg, const struct err *), void *arg)
+{
+    struct err err = {0};
+    struct parser p;
+    size_t count = 0;
+
+    if (parser_init(&p, text, arena, &err)) {
+        if (wrong)
+            wrong(arg, &err);
+        return 1;
+    }
+    for (;;) {
+        while (accept_kind(&p, TOK_SEMICOLON))
+            ;
+        /* What follows in a broken statement set reads alone, except for its END. */
+        if (count && at_kw(&p, KW_END))
+            next(&p);
+        if (at(&p, TOK_END))
+            return count;
+        if (at(&p, TOK_SEMICOLON))
+            continue;
+        p.depth = p.expr_depth = p.no_in = 0;
+        if (parse_next(&p) == 0)
+            continue;
+        count++;
+        if (wrong)
+            wrong(arg, &err);
+        while (!at(&p, TOK_END) && !at(&p, TOK_SEMICOLON))
+            next(&p);
+    }
+}
+
 int sql_parse_statement(struct slice text, struct arena *arena, struct sql_statement **out,
                         struct err *err)
 {

@@ -112,6 +112,35 @@ static void refuses_by_place_and_says_what_it_expected(void **state)
     }
 }
 
+static void note(void *arg, const struct err *err)
+{
+    struct buf *out = arg;
+
+    buf_printf(out, "%s\n", err->text);
+}
+
+static void tells_every_mistake_of_a_script(void **state)
+{
+    static const char script[] =
+        "SELEC 1;\nSELECT 2;\nCREATE TABLE t (a TEXT);\nEXECUTE STATEMENT SET BEGIN\n"
+        "INSERT INTO a SELECT FROM b;\nINSERT INTO c SELECT 1;\nEND;\nSHOW TABELS";
+    struct arena arena = {0};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 0);
+    assert_int_equal(sql_parse_mistakes(SLICE_LIT(script), &arena, note, &out), 4);
+    assert_string_equal(
+        buf_cstr(&out),
+        "line 1, column 1: found 'SELEC', expected a statement; did you mean SELECT?\n"
+        "line 3, column 19: unknown type 'TEXT'; did you mean STRING?\n"
+        "line 5, column 22: found 'FROM', expected an expression\n"
+        "line 8, column 6: found 'TABELS' after SHOW; did you mean TABLES?\n");
+    assert_int_equal(sql_parse_mistakes(slice_str(payments), &arena, NULL, NULL), 0);
+    buf_deinit(&out);
+    arena_deinit(&arena);
+}
+
 static void bounds_nesting(void **state)
 {
     struct arena arena = {0};
@@ -191,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_payments_script),
         cmocka_unit_test(refuses_by_place_and_says_what_it_expected),
+        cmocka_unit_test(tells_every_mistake_of_a_script),
         cmocka_unit_test(bounds_nesting),
         cmocka_unit_test(precedence_is_calcites),
         cmocka_unit_test(finds_the_end_of_a_statement),

@@ -29,6 +29,10 @@
  * STATEMENT SET. Stops at the first error. */
 int sql_parse_script(struct slice text, struct arena *arena, struct sql_script *out,
                      struct err *err);
+/* Every mistake of a script's grammar, not the first alone: after one, reading goes on behind the
+ * next semicolon. Gives their number; `wrong` may be NULL. */
+size_t sql_parse_mistakes(struct slice text, struct arena *arena,
+                          void (*wrong)(void *arg, const struct err *), void *arg);
 /* Exactly one statement, with or without a semicolon. */
 int sql_parse_statement(struct slice text, struct arena *arena, struct sql_statement **out,
                         struct err *err);
