@@ -8,6 +8,8 @@ static const char *const macros[] = {
     "END",
     "flink_element(l) AS CASE WHEN len(l) > 1 THEN error('ELEMENT of an array with more than one "
     "element') ELSE l[1] END",
+    "flink_array_append(l, x) AS CASE WHEN l IS NOT NULL THEN list_append(l, x) END",
+    "flink_array_prepend(l, x) AS CASE WHEN l IS NOT NULL THEN list_prepend(x, l) END",
     "flink_array_contains(l, x) AS CASE WHEN l IS NULL THEN NULL WHEN x IS NULL THEN "
     "len(list_filter(l, lambda e: e IS NULL)) > 0 ELSE list_contains(l, x) END",
     "flink_array_position(l, x) AS CASE WHEN l IS NULL OR x IS NULL THEN NULL ELSE "
