@@ -5,6 +5,8 @@
  */
 #include "generate/generate_int.h"
 
+#include <math.h>
+
 #include "generate/emit.h"
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
@@ -266,7 +268,7 @@ uint8_t *emit_pattern(const struct node *node, const struct place *place, uint8_
  * `within`, and never the number of a duplicate, which stands for an earlier event. */
 static uint64_t ref_number(const struct node *node, const struct place *place)
 {
-    double due = (double)place->event * node->ref.ratio;
+    double due = fmin((double)place->event * node->ref.ratio, 0x1p62);
     uint64_t there = (uint64_t)due, back;
 
     there += (double)there < due;

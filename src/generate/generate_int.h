@@ -207,7 +207,12 @@ bool node_is_ref(const struct node *node);
 bool node_is_object(const struct node *node);
 bool node_is_time(const struct node *node);
 bool node_is_array(const struct node *node);
+/* At most LEN_BOUND, whatever the truth; an event may have EVENT_BYTES_MAX. */
 size_t node_len_max(const struct node *node);
+#define LEN_BOUND       ((size_t)1 << 40)
+#define EVENT_BYTES_MAX ((size_t)16 << 20)
+#define INTERVAL_US_MIN 1e-3
+#define INTERVAL_US_MAX 1e12 /* eleven days: numbers and times stay far from their ends */
 int64_t number_value(const struct node *node, uint64_t n);
 const struct node *node_find(const struct node *root, const char *path); /* "a.b"; or NULL */
 /* Writes a JSON value from its YAML form into a literal. */

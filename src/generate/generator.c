@@ -1,6 +1,8 @@
 /* generator.c - walks one template's events by number, and merges several of them by time. */
 #include "generate/generate_int.h"
 
+#include <math.h>
+
 #include "generate/emit.h"
 
 struct generator {
@@ -44,7 +46,7 @@ uint64_t generator_number(const struct generator *g) { return g->n; }
 
 int64_t generator_due_us(const struct generator *g)
 {
-    return (int64_t)((double)g->n * g->template->interval_us);
+    return (int64_t)fmin((double)g->n * g->template->interval_us, 0x1p62);
 }
 
 static int append_key(struct generator *g, const struct place *place, struct buf *key)

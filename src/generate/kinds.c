@@ -327,8 +327,8 @@ int choice_compile(struct compiler *c, const struct yaml_node *values,
         if (literal_json(c, &text, &out->values[i]))
             return ERR_NOMEM;
         list[i] = 1;
-        if (weight && (parse_real(weight, &list[i]) || list[i] < 0))
-            return complain(c, weight, "a weight is a number of 0 or more");
+        if (weight && (parse_real(weight, &list[i]) || list[i] < 0 || list[i] > 1e9))
+            return complain(c, weight, "a weight is a number from 0 to 1e9");
         total += list[i];
     }
     if (total <= 0)
@@ -711,6 +711,12 @@ const struct node *node_find(const struct node *root, const char *path)
     return NULL;
 }
 
+/* Lengths grow by multiplication in arrays of arrays: past this one is as bad as another. */
+static size_t bounded(size_t len)
+{
+    return len > LEN_BOUND ? LEN_BOUND : len;
+}
+
 /* The most bytes a node can write, planted faults included. Depth is bounded by the loader, which
  * refuses references that go round in a circle. */
 size_t node_len_max(const struct node *node)
@@ -728,11 +734,11 @@ size_t node_len_max(const struct node *node)
     else if (node_is_ref(node))
         len += node_len_max(node->ref.node);
     else if (node_is_array(node))
-        len = 2 + node->array.max * (node_len_max(node->array.item) + 1);
+        len = bounded(2 + node->array.max * (node_len_max(node->array.item) + 1));
     else if (node_is_object(node))
         for (size_t i = 0; i < node->object.count; i++)
-            len += node->object.members[i].prefix.len +
-                   node_len_max(node->object.members[i].node);
+            len = bounded(len + node->object.members[i].prefix.len +
+                          node_len_max(node->object.members[i].node));
     if (node->when && node->when->otherwise.len > len)
         len = node->when->otherwise.len;
     for (size_t i = 0; i < node->fault_count; i++)

@@ -109,8 +109,8 @@ static int template_header(struct generate_set *set, struct template *t,
     if (!is_topic(t->topic) || !is_topic(t->name))
         return COMPLAIN(t, doc, "'%s' cannot be a topic: letters, digits, '.', '_' and '-' only",
                         is_topic(t->name) ? t->topic : t->name), ERR_INVALID;
-    if (generate_parse_interval(header->rate, &t->interval_us) || t->interval_us < 1e-3 ||
-        t->interval_us > 1e15)
+    if (generate_parse_interval(header->rate, &t->interval_us) || t->interval_us < INTERVAL_US_MIN ||
+        t->interval_us > INTERVAL_US_MAX)
         return COMPLAIN(t, rate ? rate : doc,
                         "'%s' is no rate: write 500ms (the time between two) or 2/s", header->rate),
                ERR_INVALID;
@@ -421,9 +421,13 @@ static int apply_rates(struct generate_set *set, const struct generate_options *
     for (size_t i = 0; i < set->count; i++)
         if (wanted(options, set->list[i].name))
             total += 1e6 / set->list[i].interval_us;
-    if (options->rate > 0)
-        for (size_t i = 0; i < set->count; i++)
-            set->list[i].interval_us *= total / options->rate;
+    for (size_t i = 0; options->rate > 0 && i < set->count; i++) {
+        set->list[i].interval_us *= total / options->rate;
+        if (!(set->list[i].interval_us >= INTERVAL_US_MIN &&
+              set->list[i].interval_us <= INTERVAL_US_MAX))
+            return err_set(err, ERR_INVALID, "with that rate '%s' would be out of all bounds",
+                           set->list[i].name);
+    }
     return 0;
 }
 
@@ -551,6 +555,9 @@ int generate_set_load(struct generate_set **out, struct disk *disk, const char *
 
         each_ref(set, t, t->root, ref_finish, problems);
         t->len_max = node_len_max(t->root);
+        if (t->len_max > EVENT_BYTES_MAX)
+            rc = err_set(err, ERR_LIMIT, "generator '%s': an event could have more than %zu MiB",
+                         t->name, EVENT_BYTES_MAX >> 20);
         t->key_len_max = t->key ? node_len_max(t->key) : 0;
     }
     if (rc) {
