@@ -109,8 +109,8 @@ static int template_header(struct generate_set *set, struct template *t,
     if (!is_topic(t->topic) || !is_topic(t->name))
         return COMPLAIN(t, doc, "'%s' cannot be a topic: letters, digits, '.', '_' and '-' only",
                         is_topic(t->name) ? t->topic : t->name), ERR_INVALID;
-    if (generate_parse_interval(header->rate, &t->interval_us) || t->interval_us < INTERVAL_US_MIN ||
-        t->interval_us > INTERVAL_US_MAX)
+    if (generate_parse_interval(header->rate, &t->interval_us) ||
+        t->interval_us < INTERVAL_US_MIN || t->interval_us > INTERVAL_US_MAX)
         return COMPLAIN(t, rate ? rate : doc,
                         "'%s' is no rate: write 500ms (the time between two) or 2/s", header->rate),
                ERR_INVALID;
