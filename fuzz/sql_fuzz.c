@@ -104,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     know_tables();
     sql_statement_len(slice_of(data, size));
+    sql_parse_mistakes(slice_of(data, size), &arena, NULL, NULL);
     if (sql_parse_script(slice_of(data, size), &arena, &script, &err) == 0) {
         for (size_t i = 0; i < script.count; i++) {
             round_trip(script.list[i], &arena);
