@@ -59,6 +59,9 @@ static int configure(duckdb_config config, const struct vec_options *options, st
     rc = rc ? rc : config_set(config, "autoload_known_extensions", "false", err);
     rc = rc ? rc : config_set(config, "allow_unsigned_extensions", "true", err);
     rc = rc ? rc : config_set(config, "allocator_flush_threshold", "16MB", err);
+    /* It would keep what it read of files until the memory limit: files of ours are local, so the
+     * kernel's page cache has them already, and those that are merged are read once. */
+    rc = rc ? rc : config_set(config, "enable_external_file_cache", "false", err);
     if (!rc && options->temp_dir)
         rc = config_set(config, "temp_directory", options->temp_dir, err);
     return rc;
