@@ -210,6 +210,7 @@ static int collect(struct job *job, struct pipeline_cut *cuts, struct err *err)
                 *err = p->err;
             err_wrap(err, rc, "%s", p->spec->name);
         }
+        p->over = p->ended; /* ended before it was given: nothing comes after it */
         p->given = false;
     }
     pthread_cond_broadcast(&job->changed);
@@ -290,10 +291,8 @@ static bool all_over(struct job *job)
 {
     bool over = true;
 
-    pthread_mutex_lock(&job->mutex);
     for (size_t i = 0; i < job->count; i++)
-        over &= job->pipelines[i].ended;
-    pthread_mutex_unlock(&job->mutex);
+        over &= job->pipelines[i].over;
     return over;
 }
 

@@ -41,6 +41,7 @@ struct pipeline {
     int64_t rows_in_epoch, bytes_in_epoch;
     int polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
     _Atomic bool ended; /* its source is bounded and read */
+    bool over;          /* the coordinator's: ended, and its last part was taken */
     struct err err; /* why the epoch failed */
 
     struct arena arena; /* of `committed`, which is the coordinator's */
