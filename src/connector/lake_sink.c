@@ -27,7 +27,6 @@ struct lake_sink {
     bool own_columns;
     struct vec_conn *conn;
     struct lake_writer *writer;
-    char *writer_base; /* metadata location the writer was opened on */
 
     struct work merge_work; /* queued or running while `merging` */
     pthread_mutex_t mutex;
@@ -87,15 +86,12 @@ static int open_writer(struct lake_sink *s, struct err *err)
     const char *location;
     int rc = load_newest(s, &arena, &location, &metadata, err);
 
-    if (!rc && (!s->writer || strcmp(location, s->writer_base) != 0)) {
+    if (!rc && (!s->writer || !lake_writer_fits(s->writer, metadata))) {
         lake_writer_free(s->writer);
         s->writer = NULL;
-        free(s->writer_base);
-        s->writer_base = strdup(location);
         o.metadata = metadata;
         o.columns = s->own_columns ? &s->columns : NULL;
-        rc = s->writer_base ? lake_writer_new(&s->writer, &o, err)
-                            : err_set(err, ERR_NOMEM, "writer of %s", s->name);
+        rc = lake_writer_new(&s->writer, &o, err);
     }
     lake_metadata_free(metadata);
     arena_deinit(&arena);
@@ -353,7 +349,6 @@ static void sink_free(struct stream_sink *sink)
         vec_columns_free(&s->columns);
     pthread_mutex_destroy(&s->mutex);
     pthread_cond_destroy(&s->idle);
-    free(s->writer_base);
     free(s->ns);
     free(s->name);
     free(s);
