@@ -82,11 +82,36 @@ static int make_table(struct dead_letters *d, struct err *err)
     return rc == ERR_EXISTS ? 0 : rc;
 }
 
+static bool was_never_written(struct topic *topic)
+{
+    for (int32_t p = 0; p < topic_partitions(topic); p++) {
+        struct log *log = topic_log(topic, p);
+
+        if (!log || log_offsets(log).end > 0)
+            return false;
+    }
+    return true;
+}
+
+/* A reader that looks for dead letters before the first one makes the topic by asking for it, as
+ * Kafka's console consumer does. Such a topic holds nothing: it makes room for ours. */
+static int make_room(struct dead_letters *d, const char *name, struct err *err)
+{
+    bool empty = was_never_written(d->topic);
+
+    topic_unref(d->topic);
+    d->topic = NULL;
+    if (!empty)
+        return err_set(err, ERR_EXISTS,
+                       "topic %s was made by somebody else: dead letters need it, rename it", name);
+    return topic_delete_wait(d->options.broker, name, err);
+}
+
 static int make_topic(struct dead_letters *d, struct err *err)
 {
     struct topic_options options = {.partitions = 1, .owned = true};
     char name[260];
-    int rc;
+    int rc = 0;
 
     snprintf(name, sizeof(name), "%s.dlq", d->name);
     options.name = name;
@@ -96,11 +121,9 @@ static int make_topic(struct dead_letters *d, struct err *err)
         d->topic = NULL;
     }
     if (d->topic && !topic_is_owned(d->topic))
-        return err_set(err, ERR_EXISTS,
-                       "topic %s was made by somebody else: dead letters need it, rename it", name);
-    if (d->topic)
-        return 0;
-    rc = topic_create_wait(d->options.broker, &options, &d->topic, err);
+        rc = make_room(d, name, err);
+    if (!rc && !d->topic)
+        rc = topic_create_wait(d->options.broker, &options, &d->topic, err);
     return rc;
 }
 
