@@ -10,8 +10,9 @@ import time
 import unittest
 
 import pyarrow as pa
-from confluent_kafka import Producer
-from pyiceberg.exceptions import NoSuchTableError
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import BucketTransform, DayTransform, TruncateTransform
@@ -385,6 +386,28 @@ class DeadLetters(ClientTest):
                                  datetime.datetime(2025, 1, 1), self.GOOD[row["id"] - first])
 
 
+class DeadLettersRead(unittest.TestCase):
+    def test_a_reader_before_the_first_dead_letter_stops_nothing(self):
+        tarn = Tarn(DeadLetters.streams, DeadLetters.settings)
+        self.addCleanup(tarn.close)
+        tarn.start()
+        # What Kafka's console consumer does to a topic that is not there: it makes one by asking.
+        AdminClient({"bootstrap.servers": tarn.bootstrap}).create_topics(
+            [NewTopic("orders.dlq", 1)])["orders.dlq"].result(10)
+        early = Consumer({"bootstrap.servers": tarn.bootstrap, "group.id": "early",
+                          "topic.metadata.refresh.interval.ms": 200})
+        self.addCleanup(early.close)
+        early.assign([TopicPartition("orders.dlq", 0, OFFSET_BEGINNING)])
+        self.assertIsNone(early.poll(1))
+        produce(tarn, "orders", [{"id": 1}, b"bad", {"id": 2}])
+        until_rows(tarn, "db.orders", 2)
+
+        def letter():
+            message = early.poll(0.2)
+            return message is not None and message.error() is None and message.value()
+        self.assertEqual(wait_until(letter, "the dead letter at the early reader"), b"bad")
+
+
 class Goes(unittest.TestCase):
     """What must not stop a job."""
 
@@ -412,8 +435,6 @@ class Goes(unittest.TestCase):
         tarn = self.start()
         produce(tarn, "apples", [{"id": i, "word": "a"} for i in range(100)])
         until_rows(tarn, "db.apples", 100)
-        run("kcat", "-L", "-b", tarn.bootstrap)
-        from confluent_kafka.admin import AdminClient, NewTopic
         admin = AdminClient({"bootstrap.servers": tarn.bootstrap})
         admin.delete_topics(["apples"])["apples"].result(10)
         produce(tarn, "pears", [{"id": i, "word": "b"} for i in range(100)])
@@ -453,7 +474,6 @@ class Goes(unittest.TestCase):
         stop, appended = threading.Event(), []
 
         def write():
-            from pyiceberg.exceptions import CommitFailedException
             number = 1_000_000
             while not stop.is_set():
                 try:
