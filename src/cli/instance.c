@@ -1,4 +1,6 @@
 /* instance.c - rooms start from the top down and stop from the bottom up. */
+#include <sys/resource.h>
+
 #include "cli/instance.h"
 
 static void stop_from(struct instance *instance, const struct room *rooms, size_t count)
@@ -9,8 +11,21 @@ static void stop_from(struct instance *instance, const struct room *rooms, size_
     }
 }
 
+/* A log keeps a descriptor open per segment: take all that the system allows. Without it fewer
+ * partitions fit, and the error says so when they do not. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int instance_start(struct instance *instance, const struct room *rooms, struct err *err)
 {
+    raise_file_limit();
     for (size_t i = 0; rooms[i].name; i++) {
         int64_t began = clock_mono_ns(instance->clock);
         int rc = rooms[i].start(instance, err);
