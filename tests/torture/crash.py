@@ -3,12 +3,13 @@
     python tests/torture/crash.py [--rounds 25] [--seed N] [--rate 4000]
 
 Four topics feed four tables as one job: plain and partitioned, flat and nested. One event in fifty is
-one that cannot become a row. An idempotent producer writes without pause and remembers what was
+one that cannot become a row. Meanwhile pyiceberg appends rows of its own to one of the tables. An idempotent producer writes without pause and remembers what was
 acknowledged, and where. Each round kills the program at a random moment, now and then while it is
 still starting, and starts it again. At the end:
 
   - each acknowledged event lies in its topic once, at the offset that was told;
   - each good one is in its table once, each bad one in the dead letters once, table and topic alike;
+  - each append of pyiceberg's that was answered is there once;
   - nothing is anywhere twice, acknowledged or not.
 
 An event whose fate the producer was not told may be there once or not at all.
@@ -17,6 +18,7 @@ An event whose fate the producer was not told may be there once or not at all.
 import argparse
 import collections
 import json
+import logging
 import os
 import random
 import sys
@@ -25,6 +27,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
 
+import pyarrow as pa  # noqa: E402
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition  # noqa: E402
 from pyiceberg.exceptions import NoSuchTableError  # noqa: E402
 
@@ -114,6 +117,30 @@ class Load(threading.Thread):
         return self.producer.flush(60) == 0
 
 
+class Foreign(threading.Thread):
+    """Appends rows with negative numbers to one table, in the way of the job's commits."""
+
+    TABLE = "refunds"
+
+    def __init__(self, tarn):
+        super().__init__()
+        self.tarn = tarn
+        self.stopping = threading.Event()
+        self.appended, self.number = [], 0
+
+    def run(self):
+        while not self.stopping.wait(0.2):
+            self.number -= 1
+            try:
+                table = iceberg(self.tarn).load_table(f"db.{self.TABLE}")
+                table.append(pa.Table.from_pylist(
+                    [{"id": self.number, "provider": "other", "amount": None, "created_at": None}],
+                    table.schema().as_arrow()))
+                self.appended.append(self.number)
+            except Exception:  # a conflict, or the program is down: it may be in or not
+                continue
+
+
 def records(tarn, topic, partitions):
     """(partition, offset, value) of every readable record, by a consumer."""
     consumer = Consumer({"bootstrap.servers": tarn.bootstrap, "group.id": "check",
@@ -158,7 +185,13 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
-def verify(tarn, load):
+def verify_foreign(foreign, rows):
+    expect(not twice(rows), f"appended rows twice: {twice(rows)[:5]}")
+    missing = sorted(set(foreign.appended) - set(rows))
+    expect(not missing, f"answered appends are missing: {missing[:5]}")
+
+
+def verify(tarn, load, foreign):
     """All that was sent is settled; waits for the job to catch up and compares. The counts."""
     expect(load.settle(), "the producer got no answers within 60 s")
     rows_total, bad_sent = 0, set()
@@ -175,13 +208,16 @@ def verify(tarn, load):
         bad_sent |= {n for n in kept if sent[n]}
 
         def caught_up():
-            return len(column(tarn, f"db.{topic}", "id")) >= len(good)
+            return len(column(tarn, f"db.{topic}", "id", row_filter="id >= 0")) >= len(good)
         try:
             wait_until(caught_up, f"{len(good)} rows in {topic}", 60, 0.3)
         except AssertionError as late:
-            rows = column(tarn, f"db.{topic}", "id")
+            rows = column(tarn, f"db.{topic}", "id", row_filter="id >= 0")
             raise AssertionError(f"{late}: {len(rows)} there, missing {sorted(good - set(rows))[:5]}")
         rows = column(tarn, f"db.{topic}", "id")
+        if topic == foreign.TABLE:
+            verify_foreign(foreign, [number for number in rows if number < 0])
+        rows = [number for number in rows if number >= 0]
         expect(not twice(rows), f"{topic}: {len(twice(rows))} rows twice: {twice(rows)[:5]}")
         expect(set(rows) == good, f"{topic}: rows of no event: {sorted(set(rows) - good)[:5]}, "
                f"events without row: {sorted(good - set(rows))[:5]}")
@@ -213,6 +249,8 @@ def main():
     parser.add_argument("--rate", type=float, default=4000, help="events per second in all")
     options = parser.parse_args()
     rand = random.Random(options.seed)
+    # It says so when a metadata file that it wants to remove has been removed already.
+    logging.getLogger("pyiceberg").setLevel(logging.CRITICAL)
     print(f"crash: {options.rounds} rounds, seed {options.seed}", flush=True)
     tarn = Tarn({"torture.sql": STREAM},
                 {"topics": {topic: {"partitions": n} for topic, (_, _, n) in TABLES.items()},
@@ -221,7 +259,9 @@ def main():
     try:
         tarn.start()
         load = Load(tarn.bootstrap, options.rate, options.seed)
+        foreign = Foreign(tarn)
         load.start()
+        foreign.start()
         while done < options.rounds:
             starts.append(one_round(tarn, rand))
             done += 1
@@ -229,9 +269,10 @@ def main():
             if done % 25 == 0 and done < options.rounds:
                 print(f"crash: {done} kills, {sum(map(len, load.acked.values()))} events acknowledged",
                       flush=True)
-        load.stopping.set()
-        load.join()
-        rows, bad = verify(tarn, load)
+        for thread in (load, foreign):
+            thread.stopping.set()
+            thread.join()
+        rows, bad = verify(tarn, load, foreign)
         epochs = iceberg(tarn).load_table("db.charges").current_snapshot().summary["tarn.epoch"]
         tarn.stop()
     except AssertionError as failed:
@@ -244,7 +285,8 @@ def main():
     starts.sort()
     print(f"ok    {done} kills in {time.monotonic() - began:.0f} s: "
           f"{sum(map(len, load.acked.values()))} events acknowledged, {sum(load.unknown.values())} of unknown "
-          f"fate; {rows} rows, {bad} dead letters, each exactly once, in {epochs} epochs; start median "
+          f"fate; {rows} rows, {bad} dead letters, each exactly once, in {epochs} epochs; {len(foreign.appended)} "
+          f"appends of others; start median "
           f"{starts[len(starts) // 2]:.2f} s, longest {starts[-1]:.2f} s")
     print("1 passed, 0 failed")
 
