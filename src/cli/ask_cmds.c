@@ -20,13 +20,13 @@ struct ask_args {
 static const struct option plain_options[] = {COMMON, {NULL}};
 static const struct option topic_options[] = {
     COMMON,
-    {"partitions", 0, OPT_INT, AT(partitions), "N", "create: how many (default: the project's)"},
+    {"partitions", 0, OPT_COUNT, AT(partitions), "N", "create: how many (default: the project's)"},
     {"config", 'c', OPT_LIST, AT(configs), "NAME=VALUE",
      "create: a setting by Kafka's name; again for more"},
     {NULL}};
 static const struct option dlq_options[] = {
     COMMON,
-    {"tail", 'n', OPT_INT, AT(tail), "N", "show: the last N (default: 20; 0: all)"},
+    {"tail", 'n', OPT_COUNT, AT(tail), "N", "show: the last N (default: 20; 0: all)"},
     {"all", 'a', OPT_FLAG, AT(all), NULL, "retry: also those sent again before"},
     {NULL}};
 static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions = -1};
@@ -146,7 +146,9 @@ static int run_ask(const struct cli_call *call)
         return unknown_action(call->name, word);
     if (call->args->count != (action->takes_name ? 2u : 1u) && !(call->args->count == 0))
         return cli_fail(CLI_USAGE, "usage: tarn %s %s%s", call->name, word,
-                        action->takes_name ? " NAME" : "");
+                        action->takes_file   ? " FILE"
+                        : action->takes_name ? " NAME"
+                                             : "");
     code = cli_data_path(a->project, a->data, &data);
     if (code)
         return code;

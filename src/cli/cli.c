@@ -106,7 +106,8 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
         code = cli_fail(CLI_USAGE, "%s: %s\n'tarn %s --help' lists what it takes", command->name,
                         err.text, command->name);
     else if (args.count && !command->args)
-        code = cli_fail(CLI_USAGE, "%s takes no argument: '%s'", command->name, args.items[0]);
+        code = cli_fail(CLI_USAGE, "%s takes no argument: '%s'\n'tarn %s --help' lists what it takes",
+                        command->name, args.items[0], command->name);
     else
         code = command->run(&call);
     free(options);
@@ -125,6 +126,8 @@ int cli_main(int argc, char **argv, const struct room *rooms)
         return help_all(stderr), CLI_USAGE;
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         command = argc > 2 ? find(argv[2]) : NULL;
+        if (argc > 2 && !command)
+            return unknown_command(argv[2]);
         if (command)
             help_one(command, stdout);
         else

@@ -22,6 +22,7 @@ static const char *const picks[] = {"table", "csv", NULL};
 static const struct option table[] = {
     {"text", 't', OPT_STR, offsetof(struct sample, text), "TEXT", "a text"},
     {"count", 'n', OPT_INT, offsetof(struct sample, count), "N", "a number"},
+    {"tail", 0, OPT_COUNT, offsetof(struct sample, count), "N", "no negative number"},
     {"time", 0, OPT_DURATION, offsetof(struct sample, time_ms), "TIME", "a time"},
     {"real", 0, OPT_REAL, offsetof(struct sample, real), "X", "a real"},
     {"flag", 'f', OPT_FLAG, offsetof(struct sample, flag), NULL, "a flag"},
@@ -51,11 +52,11 @@ static void options_come_in_every_usual_form(void **state)
 
     (void)state;
     assert_int_equal(parse(&s, &args, NULL, 13, "one", "--text", "a b", "-n5k", "--time=1.5m",
-                           "--real", "-2.5k", "-f", "-l", "x", "-l", "y", "--pick=csv"), 0);
+                           "--real", "2.5k", "-f", "-l", "x", "-l", "y", "--pick=csv"), 0);
     assert_string_equal(s.text, "a b");
     assert_int_equal(s.count, 5000);
     assert_int_equal(s.time_ms, 90000);
-    assert_true(s.real == -2500 && s.flag);
+    assert_true(s.real == 2500 && s.flag);
     assert_int_equal(s.list.count, 2);
     assert_int_equal(s.pick, 1);
     assert_int_equal(args.count, 1);
@@ -69,10 +70,11 @@ static void wrong_options_are_named(void **state)
     static const struct {
         const char *words[2], *expect;
     } cases[] = {
-        {{"--txt", "x"}, "did you mean '--text'"}, {{"--count", "many"}, "'many' is not a number"},
+        {{"--txt", "x"}, "did you mean '--text'"}, {{"--count", "many"}, "'many' is not a whole"},
         {{"--time", "5"}, "500ms"},                {{"--time", "-5s"}, "500ms"},
         {{"ok", "--text"}, "needs a value"},       {{"--flag=1", ""}, "--flag=1"},
-        {{"--pick", "xml"}, "'xml'"},              {{"-z", ""}, "unknown option '-z'"},
+        {{"--tail", "-1"}, "'-1' is not 0 or more"}, {{"--real", "0"}, "above 0"},
+        {{"--pick", "xml"}, "one of table, csv"},  {{"-z", ""}, "unknown option '-z'"},
         {{"--count", "1.5"}, "not a number"},      {{"--count", "1e30"}, "not a number"},
     };
 

@@ -31,19 +31,19 @@ static const struct option options[] = {
     {"to", 't', OPT_STR, AT(to), "WHERE", "stdout (default), kafka or kafka=HOST:PORT"},
     {"topic", 0, OPT_STR, AT(topic), "NAME",
      "one topic for all events instead of the templates' own"},
-    {"batch", 0, OPT_INT, AT(batch_bytes), "BYTES", "kafka: size of a batch (default: 512k)"},
+    {"batch", 0, OPT_COUNT, AT(batch_bytes), "BYTES", "kafka: size of a batch (default: 512k)"},
     {"compression", 'z', OPT_ENUM, AT(codec), "CODEC", "kafka: none, gzip, snappy, lz4 or zstd",
      codec_names},
     {"rate", 'r', OPT_REAL, AT(rate), "N",
      "events per second in all, in the templates' proportions"},
     {"speed", 0, OPT_STR, AT(speed), "X", "times the pace; max: as fast as it can (default: 1)"},
-    {"count", 'n', OPT_INT, AT(count), "N", "stop after so many events"},
+    {"count", 'n', OPT_COUNT, AT(count), "N", "stop after so many events"},
     {"duration", 'd', OPT_DURATION, AT(duration_ms), "TIME", "stop after 10s, 5m, ..."},
     {"seed", 's', OPT_INT, AT(seed), "N", "same seed, same events (default: 1)"},
     {"start-time", 0, OPT_STR, AT(start_time), "TIME",
      "time of the first event, 2025-01-01T00:00:00Z: bytes repeat exactly; default: now"},
     {"fault", 'f', OPT_LIST, AT(faults), "NAME=RATE",
-     "rate of a planted fault, 0 to 1; again for more"},
+     "rate of a planted fault, 0.2 or 20%; again for more"},
     {"quiet", 'q', OPT_FLAG, AT(quiet), NULL, "no figures at the end"},
     {NULL}};
 
@@ -73,6 +73,8 @@ static int out_flush(void *arg, struct err *err)
 
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EPIPE)
+            return err_set(err, ERR_CLOSED, "stdout"); /* `tarn generate | head`: enough was read */
         if (n < 0)
             return err_errno(err, errno, "write to stdout");
         done += (size_t)n;
@@ -154,8 +156,12 @@ static int parse_faults(const struct option_list *list, struct arena *arena,
         out[i].value = strtod(equals + 1, &end);
         if (!out[i].name)
             return err_set(err, ERR_NOMEM, "--fault");
+        if (end > equals + 1 && strcmp(end, "%") == 0) {
+            out[i].value /= 100;
+            end++;
+        }
         if (end == equals + 1 || *end)
-            return err_set(err, ERR_INVALID, "--fault: '%s' is not a share from 0 to 1",
+            return err_set(err, ERR_INVALID, "--fault: '%s' is not a share such as 0.2 or 20%%",
                            equals + 1);
     }
     return 0;
@@ -252,7 +258,11 @@ static int run_generate(const struct cli_call *call)
     if (a->batch_bytes < 1 || a->batch_bytes > 256 << 20)
         return cli_fail(CLI_USAGE, "--batch: 1 to 256M bytes");
     dir = a->templates ? a->templates : arena_printf(&arena, "%s/generators", a->project);
-    rc = parse_faults(&a->faults, &arena, faults, &err);
+    rc = dir ? parse_faults(&a->faults, &arena, faults, &err)
+             : err_set(&err, ERR_NOMEM, "generators");
+    if (!rc && !disk_exists(disk_system(), dir))
+        rc = err_set(&err, ERR_NOENT, "no folder %s: --project DIR or --templates DIR names another",
+                     dir);
     if (!rc)
         rc = generate_set_load(&set, disk_system(), dir, &opts, &problems, &err);
     if (!rc) {
@@ -262,7 +272,7 @@ static int run_generate(const struct cli_call *call)
         rc = run_set(a, set, &run, &err);
     }
     cli_print_problems(&problems);
-    if (rc && problems.count == 0)
+    if (rc && problems.count == 0 && (rc != ERR_CLOSED || kafka_address(a->to)))
         cli_fail(CLI_FAILED, "%s", err.text);
     generate_set_free(set);
     arena_deinit(&arena);

@@ -17,7 +17,7 @@ static const struct option options[] = {
      "its data folder, when it is elsewhere"},
     {"follow", 'f', OPT_FLAG, offsetof(struct logs_args, follow), NULL,
      "go on with new lines until Ctrl-C"},
-    {"tail", 'n', OPT_INT, offsetof(struct logs_args, tail), "N",
+    {"tail", 'n', OPT_COUNT, offsetof(struct logs_args, tail), "N",
      "the last N lines (default: all)"},
     {NULL}};
 static const struct logs_args defaults = {.project = ".", .tail = -1};

@@ -68,6 +68,28 @@ static int parse_enum(const char *const *names, const char *text, int *out)
     return ERR_INVALID;
 }
 
+static const char *one_of(const char *const *names, char *out, size_t size)
+{
+    size_t len = (size_t)snprintf(out, size, "one of");
+
+    for (; *names && len < size; names++)
+        len += (size_t)snprintf(out + len, size - len, " %s%s", *names, names[1] ? "," : "");
+    return out;
+}
+
+static int not_a_value(const struct option *option, const char *text, struct err *err)
+{
+    static const char *const wanted[] = {[OPT_INT] = "a whole number",
+                                         [OPT_COUNT] = "0 or more",
+                                         [OPT_REAL] = "a number above 0",
+                                         [OPT_DURATION] = "a duration such as 500ms, 10s or 2h"};
+    char names[200];
+
+    return err_set(err, ERR_INVALID, "--%s: '%s' is not %s", option->name, text,
+                   option->kind == OPT_ENUM ? one_of(option->names, names, sizeof(names))
+                                            : wanted[option->kind]);
+}
+
 static int set_value(const struct option *option, const char *text, void *out, struct err *err)
 {
     void *at = (char *)out + option->at;
@@ -84,8 +106,13 @@ static int set_value(const struct option *option, const char *text, void *out, s
     case OPT_INT:
         rc = parse_count(text, at);
         break;
+    case OPT_COUNT:
+        rc = parse_count(text, at);
+        rc = rc || *(int64_t *)at < 0 ? ERR_INVALID : 0;
+        break;
     case OPT_REAL:
         rc = parse_scaled(text, at);
+        rc = rc || *(double *)at <= 0 ? ERR_INVALID : 0;
         break;
     case OPT_DURATION:
         rc = parse_duration_ms(text, at);
@@ -100,11 +127,7 @@ static int set_value(const struct option *option, const char *text, void *out, s
         list->items[list->count++] = text;
         return 0;
     }
-    return rc ? err_set(err, ERR_INVALID, "--%s: '%s' is not %s", option->name, text,
-                        option->kind == OPT_DURATION ? "a duration such as 500ms, 10s or 2h"
-                        : option->kind == OPT_ENUM   ? "one of the values it can have (see --help)"
-                                                     : "a number")
-              : 0;
+    return rc ? not_a_value(option, text, err) : 0;
 }
 
 static const struct option *find_long(const struct option *table, const char *name, size_t len)

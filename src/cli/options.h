@@ -15,7 +15,8 @@ enum option_kind {
     OPT_FLAG,     /* bool */
     OPT_STR,      /* const char * */
     OPT_INT,      /* int64_t; also 1k, 10M, 1e6 */
-    OPT_REAL,     /* double; 200k, 1.5M */
+    OPT_COUNT,    /* the same, 0 or more */
+    OPT_REAL,     /* double above 0; 200k, 1.5M */
     OPT_DURATION, /* int64_t milliseconds: 500ms, 10s, 5m, 2h, 7d */
     OPT_LIST,     /* struct option_list: may be given again */
     OPT_ENUM      /* int, from `names` */

@@ -41,10 +41,12 @@ struct place {
 };
 
 static struct place *running; /* what Ctrl-C cancels; NULL between statements */
+static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int number)
 {
     (void)number;
+    interrupted = 1;
     if (running && running->link)
         control_cancel(running->link);
     else if (running && running->session)
@@ -156,8 +158,8 @@ static int run_stdin(struct place *place, struct err *err)
     return rc;
 }
 
-/* Statements whole in `text` are run and taken off. 1: QUIT. */
-static int run_ready(struct place *place, struct buf *text)
+/* Statements whole in `text` are run and taken off. `end`: QUIT, or the instance is gone. */
+static int run_ready(struct place *place, struct buf *text, bool *end)
 {
     size_t len;
 
@@ -166,14 +168,15 @@ static int run_ready(struct place *place, struct buf *text)
         int rc = run_text(place, slice_of(text->ptr, len), &err);
 
         buf_consume(text, len);
-        if (rc == ERR_CLOSED || rc == ERR_IO)
-            return rc == ERR_IO ? cli_fail(CLI_FAILED, "%s", err.text) : 1;
+        *end = rc == ERR_CLOSED || rc == ERR_IO;
+        if (*end)
+            return rc == ERR_IO ? cli_fail(CLI_FAILED, "%s", err.text) : CLI_OK;
         if (rc)
             fprintf(stderr, "%s\n", err.text);
     }
     if (strspn((const char *)buf_cstr(text), " \t\r\n") == text->len)
         buf_clear(text);
-    return 0;
+    return CLI_OK;
 }
 
 static void history_path(char *out, size_t size)
@@ -187,15 +190,23 @@ static int run_prompt(struct place *place)
 {
     struct buf text = {.max = SQL_TEXT_MAX};
     char path[4096];
-    int end = 0;
+    bool end = false;
+    int code = CLI_OK;
 
     history_path(path, sizeof(path));
     using_history();
     read_history(path);
     puts("Statements end with a semicolon; QUIT; or Ctrl-D ends this.");
     while (!end) {
-        char *line = readline(text.len ? "   ...> " : "Flink SQL> ");
+        char *line;
 
+        interrupted = 0;
+        line = readline(text.len ? "   ...> " : "Flink SQL> ");
+        if (!line && interrupted) { /* Ctrl-C drops what was typed */
+            putchar('\n');
+            buf_clear(&text);
+            continue;
+        }
         if (!line)
             break;
         if (line[0])
@@ -205,11 +216,11 @@ static int run_prompt(struct place *place)
             buf_clear(&text);
         }
         free(line);
-        end = run_ready(place, &text);
+        code = run_ready(place, &text, &end);
     }
     write_history(path);
     buf_deinit(&text);
-    return CLI_OK;
+    return code;
 }
 
 /* ---- where ---- */
@@ -298,6 +309,6 @@ const struct cli_command command_sql = {
     .name = "sql", .summary = "ask the tables: a prompt, a statement or a script",
     .examples = "  tarn sql                                          a prompt\n"
                 "  tarn sql -e 'SELECT count(*) FROM payments_db.payment_charges'\n"
-                "  tarn sql -f queries/providers.sql --format csv\n",
+                "  tarn sql -f queries/03_providers.sql --format csv\n",
     .options = options, .options_size = sizeof(struct sql_args), .defaults = &defaults,
     .run = run_sql};

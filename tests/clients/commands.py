@@ -48,6 +48,8 @@ class Offline(unittest.TestCase):
         self.assertIn("did you mean 'status'", self.status("statsu")[2])
         self.assertEqual(self.status("up", "--detatch")[0], 2)
         self.assertIn("did you mean '--detach'", self.status("up", "--detatch")[2])
+        self.assertEqual(self.status("help", "statsu")[0], 2)
+        self.assertIn("one of table, csv, json", self.status("sql", "--format", "xml")[2])
         self.assertEqual(self.status("topic", "lst")[0], 2)
         self.assertIn("did you mean 'list'", self.status("topic", "lst")[2])
 
@@ -90,6 +92,23 @@ class Offline(unittest.TestCase):
         refunds = [e for e in events if "refund_id" in e]
         self.assertGreater(len(refunds), 700)
         self.assertLessEqual({e["charge_id"] for e in refunds}, charges)
+
+    def test_generate_refuses_what_would_never_end(self):
+        self.tarn.command("init", "--example", "payments", "copy")
+        for option, value in (("--count", "-5"), ("--rate", "0"), ("--duration", "-1s"),
+                              ("--speed", "0"), ("--fault", "duplicates=120%")):
+            with self.subTest(option):
+                code, _, said = self.status("generate", "-p", "copy", "-n", "1", option, value)
+                self.assertEqual(code, 2, said)
+        code, _, said = self.status("generate", "-n", "1")
+        self.assertEqual(code, 2)
+        self.assertIn("no folder ./generators", said)
+
+    def test_generate_ends_quietly_when_its_reader_has_enough(self):
+        self.tarn.command("init", "--example", "payments", "copy")
+        done = run("bash", "-c", f"'{PROGRAM}' generate -p '{self.tarn.dir}/copy' --speed max "
+                   "| head -n 1")
+        self.assertEqual((len(done.stdout.splitlines()), done.stderr), (1, ""))
 
     def test_a_taken_port_and_its_holder_are_named(self):
         with socket.socket() as held:
@@ -163,6 +182,8 @@ class Online(ClientTest):
         self.assertEqual(len(self.ask("topic", "describe", "three")), 3)
         self.assertIn("three", [topic["topic"] for topic in self.ask("topic", "list")])
         self.tarn.command("topic", "delete", "three")
+        self.assertEqual(self.tarn.command("topic", "create", "x", "--partitions", "-3",
+                                           check=False).returncode, 2)
         done = self.tarn.command("topic", "describe", "three", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no topic 'three'", done.stderr)
@@ -176,6 +197,8 @@ class Online(ClientTest):
         shown = self.ask("dlq", "show", "orders")[-1]
         self.assertEqual((shown["column"], shown["topic"]), ("made", "orders"))
         self.assertIn("not a time", shown["value"])
+        job = json.loads(self.tarn.command("status", "--json"))["jobs"][0]["pipelines"][0]
+        self.assertEqual(job["rows_in"], job["rows_out"])  # each record is counted once
         self.assertIn("1 sent again", self.tarn.command("dlq", "retry", "orders"))
         self.until(lambda: letters() - dead >= 2, True)
         self.assertEqual(self.ask("job", "list")[0]["state"], "RUNNING")
@@ -228,6 +251,12 @@ class Online(ClientTest):
         expect(b"ancel")
         os.write(terminal, b"SELECT 40 + 2;\n")
         expect(b"42")
+        os.write(terminal, b"SELECT 'dropped\n")
+        expect(b"...> ")
+        os.write(terminal, b"\x03")
+        expect(b"Flink SQL> ")
+        os.write(terminal, b"SELECT 70 + 7;\n")
+        expect(b"77 |")
         os.write(terminal, b"QUIT;\n")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
         os.close(terminal)
