@@ -251,8 +251,6 @@ static int end_chunk(struct kafka_source *s, struct filling *f, struct err *err)
         rc = vec_batch_add(f->out, f->chunk);
     if (rc || !f->rows)
         duckdb_destroy_data_chunk(&f->chunk);
-    else
-        f->out->rows += (int64_t)f->rows;
     f->chunk = NULL;
     return rc ? err_set(err, rc, "rows of %s", s->config.topic) : 0;
 }
