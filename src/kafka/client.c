@@ -161,6 +161,8 @@ static const struct {
     {6, ERR_IO, true, "that broker does not lead the partition"},
     {7, ERR_TIMEOUT, true, "the broker timed out"},
     {10, ERR_LIMIT, false, "the batch is larger than the broker takes"},
+    {14, ERR_IO, true, "the broker's coordinator is starting"},
+    {15, ERR_IO, true, "the broker has no coordinator yet"},
     {17, ERR_INVALID, false, "not a topic's name"},
     {19, ERR_IO, true, "not enough replicas"},
     {20, ERR_IO, true, "not enough replicas after the append"},
@@ -500,16 +502,16 @@ static int ask_metadata(struct producer *p, struct route *route, bool *again, st
     return rc;
 }
 
-static int ask_producer_id(struct producer *p, struct err *err)
+static int ask_producer_id(struct producer *p, bool *again, struct err *err)
 {
     struct buf frame = {0};
     struct node *node = NULL;
     struct reader r = {0};
     int32_t correlation;
-    bool again;
     int rc = any_node(p, &node, err);
     int16_t code;
 
+    *again = false;
     if (rc)
         return rc;
     rc = begin(p, &frame, API_INIT_PRODUCER_ID, 0, &correlation);
@@ -525,7 +527,7 @@ static int ask_producer_id(struct producer *p, struct err *err)
     p->producer_id = get64(&r);
     p->producer_epoch = get16(&r);
     if (code)
-        return protocol_error(code, "producer id", &again, err);
+        return protocol_error(code, "producer id", again, err);
     return r.short_ ? err_set(err, ERR_IO, "producer id: the answer ends early") : 0;
 }
 
@@ -570,6 +572,19 @@ static int learn_topic(struct producer *p, struct route *route, struct err *err)
         if (!be_patient(p, &patience))
             return rc;
     }
+}
+
+/* A broker that has just started hands out no ids for a moment. */
+static int take_producer_id(struct producer *p, struct err *err)
+{
+    struct patience patience = patience_new(p);
+    bool again;
+    int rc;
+
+    do {
+        rc = ask_producer_id(p, &again, err);
+    } while (rc && again && be_patient(p, &patience));
+    return rc;
 }
 
 /* ---- requests ---- */
@@ -870,7 +885,7 @@ int producer_new(struct producer **out, const struct producer_options *options, 
     if (!rc)
         rc = ask_metadata(p, NULL, &again, err);
     if (!rc)
-        rc = ask_producer_id(p, err);
+        rc = take_producer_id(p, err);
     if (rc) {
         producer_free(p);
         return rc;
