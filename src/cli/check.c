@@ -89,9 +89,7 @@ static int check_script(struct instance *in, const char *path, struct yaml_probl
 {
     struct arena arena = {0};
     struct buf text = {.max = 4 << 20};
-    struct stream_plan plan = {0};
     struct script_problems of = {.problems = problems};
-    struct err why = {0};
     int rc = disk_read_file(in->disk, path, &text, err);
 
     if (!rc && !buf_cstr(&text))
@@ -99,11 +97,9 @@ static int check_script(struct instance *in, const char *path, struct yaml_probl
     of.file = arena_strdup(problems->arena, path);
     if (!rc && !of.file)
         rc = err_set(err, ERR_NOMEM, "%s", path);
-    /* All mistakes of grammar at once; when there are none, the first of meaning. */
-    if (!rc && !sql_parse_mistakes(buf_slice(&text), &arena, complain_of, &of) &&
-        connector_plan(in->connector, "check", (const char *)text.ptr, &arena, &plan, &why))
-        complain(problems, of.file, why.text);
-    stream_plan_close(&plan);
+    /* All mistakes of grammar at once; when there are none, all of meaning. */
+    if (!rc && !sql_parse_mistakes(buf_slice(&text), &arena, complain_of, &of))
+        rc = connector_check(in->connector, (const char *)text.ptr, &arena, complain_of, &of, err);
     buf_deinit(&text);
     arena_deinit(&arena);
     return rc;

@@ -224,6 +224,96 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
     return rc;
 }
 
+/* ---- checking ---- */
+
+struct checking {
+    struct connector *connector;
+    struct session *session;
+    struct arena *arena;
+    const char **missing; /* names whose CREATE failed */
+    size_t missing_count;
+    void (*complain)(void *arg, const struct err *why);
+    void *arg;
+};
+
+static bool follows_from_another(const struct checking *c, const struct err *why)
+{
+    for (size_t i = 0; i < c->missing_count; i++)
+        if (strstr(why->text, c->missing[i]))
+            return true;
+    return false;
+}
+
+/* The last part of what a CREATE names; NULL: no CREATE. */
+static const char *created_name(const struct sql_statement *st)
+{
+    const struct sql_name *name = st->kind == SQL_STMT_CREATE_TABLE    ? &st->create_table->name
+                                  : st->kind == SQL_STMT_CREATE_VIEW     ? &st->create_view->name
+                                  : st->kind == SQL_STMT_CREATE_CATALOG  ? &st->create_catalog->name
+                                  : st->kind == SQL_STMT_CREATE_DATABASE ? &st->create_database->name
+                                                                         : NULL;
+
+    return name && name->count ? name->parts[name->count - 1].text : NULL;
+}
+
+static void check_insert(struct checking *c, struct sql_statement *st)
+{
+    struct stream_plan one = {0};
+    struct err why = {0};
+
+    if (add_pipelines(c->connector, c->session, &st, 1, c->arena, &one, &why) &&
+        !follows_from_another(c, &why))
+        c->complain(c->arg, &why);
+    stream_plan_close(&one);
+}
+
+static void check_statement(struct checking *c, struct sql_statement *st)
+{
+    struct sql_statement **inserts;
+    struct err why = {0};
+    size_t count;
+
+    inserts = inserts_of(&st, &count);
+    for (size_t i = 0; i < count; i++)
+        check_insert(c, inserts[i]);
+    if (count || session_execute(c->session, st, &why) == 0)
+        return;
+    if (!follows_from_another(c, &why))
+        c->complain(c->arg, &why);
+    if (created_name(st))
+        c->missing[c->missing_count++] = arena_printf(c->arena, "`%s`", created_name(st));
+}
+
+int connector_check(struct connector *connector, const char *script, struct arena *arena,
+                    void (*complain)(void *arg, const struct err *why), void *arg,
+                    struct err *err)
+{
+    struct checking c = {.connector = connector, .arena = arena, .complain = complain, .arg = arg};
+    struct sql_script parsed = {0};
+    char *text = arena_strdup(arena, script);
+    bool job = false;
+    int rc = text ? sql_parse_script(slice_str(text), arena, &parsed, err)
+                  : err_set(err, ERR_NOMEM, "script");
+
+    if (!rc)
+        rc = session_new(&c.session, connector, arena, err);
+    c.missing = rc ? NULL : ARENA_ARRAY(arena, const char *, parsed.count + 1);
+    if (!rc && !c.missing)
+        rc = err_set(err, ERR_NOMEM, "script");
+    for (size_t i = 0; i < parsed.count && !rc; i++) {
+        struct sql_statement *st = parsed.list[i];
+        size_t count;
+
+        inserts_of(&st, &count);
+        job |= count > 0;
+        check_statement(&c, parsed.list[i]);
+    }
+    if (!rc && !job)
+        complain(arg, &(struct err){ERR_INVALID, "the script has no INSERT INTO"});
+    session_free(c.session);
+    return rc;
+}
+
 /* ---- submitting ---- */
 
 /* A copy of the script in which every job statement but the one is blanks; newlines stay. */

@@ -39,6 +39,13 @@ void connector_free(struct connector *connector);
 int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
                    struct stream_plan *out, struct err *err);
 
+/* Plans every statement of a script and goes on after each that is wrong: `complain` hears of all,
+ * but of those that only follow from another (a table whose CREATE failed). Starts no job, but
+ * makes the tables that the script makes: meant for an instance that is thrown away. */
+int connector_check(struct connector *connector, const char *script, struct arena *arena,
+                    void (*complain)(void *arg, const struct err *why), void *arg,
+                    struct err *err);
+
 /* Runs a script file: DDL first, then each INSERT or STATEMENT SET is submitted as a job. Its name
  * is SET 'pipeline.name', else `stem` (then stem_2, ...). Submitting again is harmless.
  * Errors name line and column of the script. */

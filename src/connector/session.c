@@ -136,6 +136,18 @@ static int lake_columns_of(struct session *s, const struct lake_schema *schema,
     return 0;
 }
 
+static int no_such_table(struct session *s, const char *catalog, const char *database,
+                         const char *name, struct err *err)
+{
+    struct session_names known = {0};
+    const char *near = NULL;
+
+    if (session_tables(s, catalog, database, false, &known, NULL) == 0)
+        near = sql_nearest(name, known.list, known.count);
+    return err_set(err, ERR_NOENT, "there is no table `%s`.`%s`.`%s`%s%s%s", catalog, database,
+                   name, near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
 static int load_lake_table(struct session *s, const char *catalog, const char *database,
                            const char *name, const struct sql_table **out, struct err *err)
 {
@@ -151,6 +163,8 @@ static int load_lake_table(struct session *s, const char *catalog, const char *d
     if (!ident.ns || !ident.name)
         return session_no_memory(err);
     rc = catalog_table_load(s->lake_catalog, &ident, s->arena, &table, err);
+    if (rc == ERR_NOENT && catalog_table_exists(s->lake_catalog, &ident, NULL) == ERR_NOENT)
+        return no_such_table(s, catalog, database, name, err);
     if (rc)
         return rc;
     l->handle = (struct session_table){.kind = SESSION_LAKE, .ident = ident};
@@ -180,7 +194,7 @@ static int look_up(struct session *s, const char *catalog, const char *database,
         return load_lake_table(s, catalog, database, name, out, err);
     table = session_find_table(s, database, name);
     if (!table)
-        return err_set(err, ERR_NOENT, "there is no table `%s`.`%s`.`%s`", catalog, database, name);
+        return no_such_table(s, catalog, database, name, err);
     if (table->alias.name)
         return load_lake_table(s, catalog, table->alias.ns, table->alias.name, out, err);
     *out = &table->table;
