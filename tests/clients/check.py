@@ -1,0 +1,52 @@
+"""check.py - `tarn check`: every mistake of a project, with file, line, column and a suggestion."""
+
+import os
+import unittest
+
+from harness import Tarn
+
+SCRIPT = """CREATE TABLE ev (id BIGINT) WITH ('connector'='kafka', 'topc'='ev', 'format'='json');
+CREATE TABLE ok (id BIGINT, name STRING) WITH ('connector'='kafka', 'topic'='ev',
+  'properties.bootstrap.servers'='localhost:9092', 'format'='json');
+CREATE DATABASE polariscatalog.db;
+CREATE TABLE polariscatalog.db.t (id BIGINT, name STRING);
+INSERT INTO polariscatalog.db.t SELECT id, UPER(name) FROM ok;
+INSERT INTO polariscatalog.db.t SELECT id, name FROM ev;
+INSERT INTO polariscatalog.db.t SELECT idd, name FROM ok;
+INSERT INTO polariscatalog.db.t SELECT id, name FROM okk;
+INSERT INTO polariscatalog.db.t SELECT id, MAX(name) FROM ok GROUP BY id;
+"""
+
+
+class Check(unittest.TestCase):
+    def project(self, script, settings=None):
+        tarn = Tarn({"a.sql": script}, settings)
+        self.addCleanup(tarn.close)
+        done = tarn.command("check", check=False)
+        return done.returncode, (done.stdout + done.stderr).splitlines()
+
+    def test_goes_on_after_each_wrong_statement_and_names_no_mistake_twice(self):
+        status, lines = self.project(SCRIPT)
+        self.assertEqual(status, 2)
+        found = [line for line in lines if "a.sql:" in line]
+        for line, place, words in zip(found, ("1:56", "6:44", "8:40", "9:54", "10:62"),
+                                      ("'topic'", "UPPER", "`id`", "`ok`", "GROUP BY")):
+            self.assertIn(f"a.sql:{place}:", line)
+            self.assertIn(words, line)
+        self.assertEqual(len(found), 5, "\n".join(lines))
+
+    def test_names_every_mistake_of_grammar(self):
+        status, lines = self.project("SELEC 1;\nCREATE TABEL t (a INT);\nINSERT INTO;\n")
+        self.assertEqual(status, 2)
+        self.assertEqual(len([line for line in lines if "a.sql:" in line]), 3, "\n".join(lines))
+
+    def test_leaves_nothing_behind(self):
+        tarn = Tarn({"a.sql": SCRIPT})
+        self.addCleanup(tarn.close)
+        tarn.command("check", check=False)
+        self.assertEqual(tarn.command("check", check=False).returncode, 2)
+        self.assertEqual(sorted(os.listdir(tarn.dir)), ["streams", "tarn.yaml"])
+
+
+if __name__ == "__main__":
+    unittest.main()
