@@ -75,7 +75,7 @@ static void wrong_options_are_named(void **state)
         {{"ok", "--text"}, "needs a value"},       {{"--flag=1", ""}, "--flag=1"},
         {{"--tail", "-1"}, "'-1' is not 0 or more"}, {{"--real", "0"}, "above 0"},
         {{"--pick", "xml"}, "one of table, csv"},  {{"-z", ""}, "unknown option '-z'"},
-        {{"--count", "1.5"}, "not a number"},      {{"--count", "1e30"}, "not a number"},
+        {{"--count", "1.5"}, "a whole number"},    {{"--count", "1e30"}, "a whole number"},
     };
 
     (void)state;
