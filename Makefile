@@ -5,6 +5,7 @@
 #   make asan     unit tests under the address and undefined-behaviour sanitizers
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
+#   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make tidy     includes point downwards, formatting, clang-tidy
 #   make torture  500 kill -9, 20,000 simulated losses of power
 #   make acceptance  docs/compatibility.md from the commands of five reference stacks
@@ -41,7 +42,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps vectors unit test test-clients acceptance torture asan tsan fuzz bench tidy demo install clean
+.PHONY: all deps vectors unit test test-clients acceptance torture asan tsan fuzz bench bench-peers tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -176,6 +177,11 @@ demo: all
 bench: all
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/bench.py
+
+bench-peers: all
+	@scripts/deps --test
+	@tests/bench/peers/fetch
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/peers/peers.py
 
 tidy:
 	@scripts/deps --tidy
