@@ -392,8 +392,8 @@ class DeadLettersRead(unittest.TestCase):
         self.addCleanup(tarn.close)
         tarn.start()
         # What Kafka's console consumer does to a topic that is not there: it makes one by asking.
-        AdminClient({"bootstrap.servers": tarn.bootstrap}).create_topics(
-            [NewTopic("orders.dlq", 1)])["orders.dlq"].result(10)
+        admin = AdminClient({"bootstrap.servers": tarn.bootstrap})
+        admin.create_topics([NewTopic("orders.dlq", 1)])["orders.dlq"].result(10)
         early = Consumer({"bootstrap.servers": tarn.bootstrap, "group.id": "early",
                           "topic.metadata.refresh.interval.ms": 200})
         self.addCleanup(early.close)
