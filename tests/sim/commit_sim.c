@@ -1,6 +1,6 @@
 /* commit_sim.c - the whole way of an event on a disk that loses power: log, checkpoint, commit.
  *
- *     commit_sim [--seeds N] [--first S] [--faults | --allocs] [--verbose]
+ *     commit_sim [--seeds N] [--first S] [--every | --faults | --allocs] [--verbose]
  *
  * A seed decides everything: what is produced and when it is flushed, when the job steps, at which
  * disk call the power goes, and which of the unsynced writes survive (torn, lost, out of order).
@@ -14,6 +14,7 @@
  *   - no record is anywhere twice, acknowledged or not;
  *   - the dead-letter topic holds just what the dead-letter table holds;
  *   - the offset of every acknowledged record is as it was told.
+ * With --every the power goes at each disk call of a short life in turn.
  * With --faults single calls fail instead (I/O error, disk full), with --allocs single allocations
  * of ours (the linker wraps malloc and its kin), and the program has to go on.
  * A failing seed prints itself; the same seed replays the same run.
@@ -33,6 +34,7 @@
 #define IDS_MAX    4096
 #define PARTITIONS 2
 #define OPS        40
+#define OPS_SHORT  10
 #define CRASHES    3
 #define START_US   1700000000000000
 
@@ -60,6 +62,8 @@ struct world {
 
     struct record_state records[IDS_MAX];
     int sent;
+    int ops;                /* of a life */
+    bool every, reached;    /* --every: cut at each call in turn; the call was reached */
     int64_t calls, fail_at; /* disk calls of this life; the one at which the power goes */
     int64_t crashes, acked_total, errors;
 };
@@ -110,6 +114,7 @@ static int on_call(void *arg, enum disk_call call, const char *path)
         return 0;
     if (w->faults) /* one call in some hundred fails, and only that one */
         return w->fail_at && w->calls % w->fail_at == 0 ? (w->calls & 1 ? ERR_IO : ERR_NOSPC) : 0;
+    w->reached |= w->fail_at && w->calls >= w->fail_at;
     return w->fail_at && w->calls >= w->fail_at ? ERR_IO : 0;
 }
 
@@ -354,7 +359,7 @@ static int produce(struct world *w, bool ack, struct err *err)
 /* A life: operations until the power goes or the seed's operations are over. */
 static void live(struct world *w)
 {
-    for (int op = 0; op < OPS; op++) {
+    for (int op = 0; op < w->ops; op++) {
         struct err err = {0};
         int rc;
 
@@ -586,11 +591,10 @@ static void forget_unacknowledged(struct world *w)
             w->records[id].offset = -1;
 }
 
-static void run_seed(struct world *w)
+static void begin_seed(struct world *w)
 {
     struct err err = {0};
 
-    rng_init(&w->rng, w->seed);
     rng_init(&w->rng, w->seed);
     rand_simulate(w->seed);
     atomic_store(&alloc_calls, 0);
@@ -600,6 +604,45 @@ static void run_seed(struct world *w)
     if (disk_sim_new(&w->sim, w->seed, &err))
         broken(w, "%s", err.text);
     disk_sim_on_call(w->sim, on_call, w);
+}
+
+/* A life that ends in a loss of power, and what must hold after it. */
+static void live_and_check(struct world *w)
+{
+    struct err err = {0};
+
+    if (open_all(w, &err) == 0)
+        live(w);
+    else
+        w->errors++;
+    if (w->verbose)
+        fprintf(stderr, " a life ended after %" PRId64 " calls\n", w->calls);
+    atomic_store(&alloc_fail_at, 0);
+    close_all(w);
+    disk_sim_on_call(w->sim, NULL, NULL);
+    disk_sim_power_loss(w->sim);
+    disk_sim_reboot(w->sim);
+    w->crashes++;
+    forget_unacknowledged(w);
+    if (open_all(w, &err))
+        broken(w, "does not open after a loss of power (call %" PRId64 "): %s", w->fail_at,
+               err.text);
+    catch_up(w);
+    check(w);
+    close_all(w);
+    disk_sim_on_call(w->sim, on_call, w);
+}
+
+static void end_seed(struct world *w)
+{
+    disk_sim_free(w->sim);
+    w->sim = NULL;
+}
+
+/* Several lives on one disk, each cut at random. */
+static void run_seed(struct world *w)
+{
+    begin_seed(w);
     for (int crash = 0; crash <= CRASHES; crash++) {
         w->calls = 0;
         w->fail_at = crash == CRASHES && !w->faults ? 0
@@ -607,28 +650,24 @@ static void run_seed(struct world *w)
                                  : 1 + (int64_t)rng_below(&w->rng, crash ? 1500 : 2500);
         if (w->allocs)
             atomic_store(&alloc_fail_at, 20 + (int64_t)rng_below(&w->rng, 4000));
-        if (open_all(w, &err) == 0)
-            live(w);
-        else
-            w->errors++;
-        if (w->verbose)
-            fprintf(stderr, " life %d ended after %" PRId64 " calls\n", crash, w->calls);
-        atomic_store(&alloc_fail_at, 0);
-        close_all(w);
-        disk_sim_on_call(w->sim, NULL, NULL);
-        disk_sim_power_loss(w->sim);
-        disk_sim_reboot(w->sim);
-        w->crashes++;
-        forget_unacknowledged(w);
-        if (open_all(w, &err))
-            broken(w, "does not open after a loss of power: %s", err.text);
-        catch_up(w);
-        check(w);
-        close_all(w);
-        disk_sim_on_call(w->sim, on_call, w);
+        live_and_check(w);
     }
-    disk_sim_free(w->sim);
-    w->sim = NULL;
+    end_seed(w);
+}
+
+/* One short life on a new disk, cut at its first disk call, at its second, ... until it ends by
+ * itself: no write and no sync of the whole way is left out. */
+static void run_every_call(struct world *w)
+{
+    w->ops = OPS_SHORT;
+    for (int64_t at = 1; at == 1 || w->reached; at++) {
+        begin_seed(w);
+        w->calls = 0;
+        w->fail_at = at;
+        w->reached = false;
+        live_and_check(w);
+        end_seed(w);
+    }
 }
 
 int main(int argc, char **argv)
@@ -644,22 +683,29 @@ int main(int argc, char **argv)
             first = strtoull(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--faults"))
             w.faults = true;
+        else if (!strcmp(argv[i], "--every"))
+            w.every = true;
         else if (!strcmp(argv[i], "--allocs"))
             w.faults = w.allocs = true;
         else if (!strcmp(argv[i], "--verbose"))
             w.verbose = true;
         else
             return fprintf(stderr,
-                           "usage: %s [--seeds N] [--first S] [--faults | --allocs] [--verbose]\n",
+                           "usage: %s [--seeds N] [--first S] [--every | --faults | --allocs] "
+                           "[--verbose]\n",
                            argv[0]),
                    2;
     }
+    w.ops = OPS;
     diag_set_level(w.verbose ? DIAG_INFO : DIAG_ERROR + 1);
     if (vec_db_new(&w.db, &(struct vec_options){.threads = 1, .memory_bytes = 256 << 20}, &err))
         broken(&w, "%s", err.text);
     for (uint64_t seed = first; seed < first + seeds; seed++) {
         w.seed = seed;
-        run_seed(&w);
+        if (w.every)
+            run_every_call(&w);
+        else
+            run_seed(&w);
     }
     vec_db_free(w.db);
     printf("%s: %" PRIu64 " seeds from %" PRIu64 ", %" PRId64 " %s, %" PRId64
