@@ -1,5 +1,6 @@
-/* deletion_vector_fuzz.c - the bitmap of a deletion vector, with length and checksum made to hold so
- * that the bytes behind them are reached. Positions that come out ascend, and are not negative. */
+/* deletion_vector_fuzz.c - the bitmap of a deletion vector, with length and checksum made to hold
+ * so that the bytes behind them are reached. Positions that come out ascend, and are not
+ * negative. */
 #include "base/codec.h"
 #include "lake/lake_int.h"
 
