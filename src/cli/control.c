@@ -404,8 +404,13 @@ int control_ask(struct control_link *link, const json_t *request,
                 int (*line)(void *arg, const json_t *answer, struct err *err), void *arg,
                 struct err *err)
 {
+    static const char gone[] = "tarn has ended before it answered: 'tarn logs' says why, 'tarn up' "
+                               "starts it";
     int rc = send_json(link->fd, request, err);
     bool ended = false;
+
+    if (rc == ERR_CLOSED) /* which an answer may be too: QUIT */
+        rc = err_set(err, ERR_IO, "%s", gone);
 
     while (!rc && !ended) {
         json_t *answer = NULL;
@@ -413,7 +418,7 @@ int control_ask(struct control_link *link, const json_t *request,
 
         rc = read_line(link->fd, &link->in, &answer, err);
         if (rc == 0)
-            rc = err_set(err, ERR_IO, "tarn went away before it had answered");
+            rc = err_set(err, ERR_IO, "%s", gone);
         rc = rc == 1 ? 0 : rc;
         ended = !rc && json_is_true(json_object_get(answer, "end"));
         error = json_string_value(json_object_get(answer, "error"));

@@ -260,7 +260,7 @@ void screen_free(struct screen *screen)
 {
     if (!screen)
         return;
-    printf("\x1b[?25h\n");
+    printf("\rstopping\x1b[K\x1b[?25h\n"); /* over the ^C that the terminal echoes */
     fflush(stdout);
     for (int i = 0; i < screen->count; i++)
         json_decref(screen->history[i]);

@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import socket
+import subprocess
 import time
 import unittest
 
@@ -260,6 +261,18 @@ class Online(ClientTest):
         os.write(terminal, b"QUIT;\n")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
         os.close(terminal)
+
+    def test_an_instance_that_ends_during_a_statement_is_an_error(self):
+        tarn = Tarn()
+        self.addCleanup(tarn.close)
+        tarn.start()
+        many = ", ".join(f"(VALUES {', '.join(f'({i})' for i in range(40))}) AS t{n}(x)" for n in range(9))
+        with subprocess.Popen([PROGRAM, "sql", "-e", f"SELECT COUNT(*) FROM {many} WHERE t0.x > t1.x"],
+                              cwd=tarn.dir, text=True, stderr=subprocess.PIPE) as client:
+            time.sleep(0.5)
+            tarn.kill()
+            self.assertIn("tarn has ended", client.communicate(timeout=20)[1])
+        self.assertEqual(client.returncode, 1)
 
 
 if __name__ == "__main__":
