@@ -49,9 +49,11 @@ static int next_event(struct reader *r)
 
         if (p->error == YAML_MEMORY_ERROR)
             return no_memory(r);
-        return fail_at(r, p->error == YAML_READER_ERROR ? p->mark : p->problem_mark, "%s%s%s",
+        return fail_at(r, p->error == YAML_READER_ERROR ? p->mark : p->problem_mark, "%s%s%s%s",
                        p->context ? p->context : "", p->context ? ": " : "",
-                       p->problem ? p->problem : "malformed");
+                       p->problem ? p->problem : "malformed",
+                       p->problem && strstr(p->problem, "cannot start any token")
+                           ? " (a tab? YAML is indented with spaces)" : "");
     }
     r->has_event = true;
     return 0;

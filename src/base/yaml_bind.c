@@ -216,6 +216,11 @@ static void bind_number(struct binder *b, const struct yaml_field *field,
         complain(b, node, "'%s' must be %s, is '%s'", field->key, wanted[field->kind], node->text);
         return;
     }
+    if (field->min && field->min == field->max && value != field->min) {
+        complain(b, node, "'%s' must be %lld, is '%s'", field->key, (long long)field->min,
+                 node->text);
+        return;
+    }
     if ((field->min || field->max) && (value < field->min || value > field->max)) {
         complain(b, node, "'%s' must be between %lld and %lld%s, is '%s'", field->key,
                  (long long)field->min, (long long)field->max,
@@ -382,6 +387,21 @@ static void refuse_unknown(struct binder *b, const struct yaml_node *map,
     }
 }
 
+/* A value that is refused leaves its default, so that a caller may look at the rest. */
+static void bind_written(struct binder *b, const struct yaml_field *field,
+                         const struct yaml_node *node, void *at)
+{
+    bool bad_before = b->bad;
+
+    b->bad = false;
+    bind_value(b, field, node, at);
+    if (b->bad && field->kind == YK_MAP && node->type != YAML_MAP)
+        bind_map(b, NULL, field->sub, at);
+    else if (b->bad && field->kind != YK_MAP && field->fallback)
+        bind_fallback(b, field, at);
+    b->bad |= bad_before;
+}
+
 /* `map` is NULL for a mapping that is not there: then only the defaults apply. */
 static void bind_map(struct binder *b, const struct yaml_node *map,
                      const struct yaml_field *fields, void *out)
@@ -393,7 +413,7 @@ static void bind_map(struct binder *b, const struct yaml_node *map,
         void *at = (char *)out + field->at;
 
         if (node && node->type != YAML_NULL)
-            bind_value(b, field, node, at);
+            bind_written(b, field, node, at);
         else if (field->required && map)
             complain(b, node ? node : map, "'%s' is missing%s%s", field->key,
                      field->help ? ": " : "", field->help ? field->help : "");

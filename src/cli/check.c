@@ -16,8 +16,24 @@ static const struct option options[] = {
      "print the JSON Schema of generators/*.json instead"},
     {NULL}};
 
+static int by_place(const void *a, const void *b)
+{
+    const struct yaml_problem *x = a, *y = b;
+
+    return x->line != y->line ? x->line - y->line : x->column - y->column;
+}
+
+/* Files in the order they were read, their mistakes from the top down. */
 void cli_print_problems(const struct yaml_problems *problems)
 {
+    struct yaml_problem *list = problems->list;
+
+    for (size_t from = 0, i = 1; i <= problems->count; i++) {
+        if (i < problems->count && strcmp(list[i].file, list[from].file) == 0)
+            continue;
+        qsort(list + from, i - from, sizeof(*list), by_place);
+        from = i;
+    }
     for (size_t i = 0; i < problems->count; i++)
         fprintf(stderr, "%s:%d:%d: %s\n", problems->list[i].file, problems->list[i].line,
                 problems->list[i].column, problems->list[i].text);
@@ -47,8 +63,14 @@ static int check_generators(const struct config *config, struct yaml_problems *p
     int rc;
 
     *count = 0;
-    if (!disk_exists(disk_system(), config->generators.dir))
+    if (!disk_exists(disk_system(), config->generators.dir)) {
+        if (config->generators.run.count)
+            return err_set(err, ERR_INVALID, "'generators.run' names '%s', but there is no folder %s",
+                           config->generators.run.items[0], config->generators.dir);
         return 0;
+    }
+    if (config->generators.run.count && strcmp(config->generators.run.items[0], "all") != 0)
+        options_.only = config->generators.run.items; /* NULL-ended */
     rc = generate_set_load(&set, disk_system(), config->generators.dir, &options_, problems, err);
     if (!rc)
         *count = generate_set_count(set);
@@ -105,6 +127,11 @@ static int check_script(struct instance *in, const char *path, struct yaml_probl
     return rc;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct disk_entry *)a)->name, ((const struct disk_entry *)b)->name);
+}
+
 static int check_scripts(struct instance *in, size_t *count, struct yaml_problems *problems,
                          struct err *err)
 {
@@ -114,6 +141,7 @@ static int check_scripts(struct instance *in, size_t *count, struct yaml_problem
     char path[4200];
     int rc = disk_list(in->disk, in->config->streams, &arena, &entries, &found, err);
 
+    qsort(entries, found, sizeof(*entries), by_name);
     for (size_t i = 0; i < found && !rc; i++) {
         if (entries[i].is_dir || !slice_ends(slice_str(entries[i].name), SLICE_LIT(".sql")))
             continue;
@@ -164,8 +192,11 @@ static int check_project(const char *dir, struct yaml_problems *problems, struct
         return rc;
     before = problems->count;
     rc = check_generators(config, problems, &generators, err);
-    if (rc == ERR_INVALID && problems->count == before) /* an override that names nothing */
-        yaml_complain(problems, "tarn.yaml", 1, 1, "%s", err->text);
+    if (rc == ERR_INVALID && problems->count == before) { /* a name that names nothing */
+        const char *file = arena_strdup(problems->arena, config->file);
+
+        yaml_complain(problems, file ? file : "tarn.yaml", 1, 1, "%s", err->text);
+    }
     if (!rc || rc == ERR_INVALID)
         rc = check_streams(config, &scripts, problems, err);
     if (!rc && problems->count > before)

@@ -182,10 +182,11 @@ static void mistakes_have_a_place_and_a_suggestion(void **state)
         int line, column;
     } cases[] = {
         {"version: 1\nkafka:\n  prot: 9092\n", "did you mean 'port'", 3, 3},
-        {"version: 2\n", "between 1 and 1", 1, 10},
+        {"version: 2\n", "must be 1", 1, 10},
         {"name: x\n", "'version' is missing", 1, 1},
         {"version: 1\nlisten: 0.0.0.0\n", "insecure_listen", 2, 9},
         {"version: 1\ns3:\n  port: 9092\n", "is also that of kafka", 3, 9},
+        {"version: 1\nkafka:\n  port: 9000\n", "is also that of s3", 3, 9},
         {"version: 1\ncatalog:\n  credential: root\n", "client id", 3, 15},
         {"version: 1\ncatalog:\n  warehouse: /tmp/x\n", "s3://BUCKET", 3, 14},
         {"version: 1\ntopics:\n  a/b: {}\n", "no topic's name", 3, 3},
@@ -194,7 +195,8 @@ static void mistakes_have_a_place_and_a_suggestion(void **state)
         {"version: 1\nstore:\n  engine: s4\n", "'s3'", 3, 11},
         {"version: 1\nstore:\n  engine: s3\n", "endpoint", 3, 3},
         {"version: 1\ngenerators:\n  rates: {a: fast}\n", "2/s", 3, 14},
-        {"version: 1\nkafka: [\n", "line", 3, 1},
+        {"version: 1\nkafka: [\n", "while parsing", 3, 1},
+        {"version: 1\nkafka:\n\tport: 1\n", "a tab?", 3, 1},
         {"- 1\n", "keys and values", 1, 1},
     };
 

@@ -257,6 +257,17 @@ static void check_listeners(struct checker *c)
     }
 }
 
+/* At the one that was written, when the other is a default. */
+static void complain_ports(struct checker *c, const char *first, const char *second, int64_t port)
+{
+    const struct yaml_node *map = yaml_get(c->doc, first);
+    bool written = map && yaml_get(map, "port");
+
+    complain(c, node_at(c, written ? first : second, "port"),
+             "port %lld of %s is also that of %s: each needs its own", (long long)port,
+             written ? first : second, written ? second : first);
+}
+
 static void check_ports(struct checker *c)
 {
     struct config *config = c->config;
@@ -276,8 +287,7 @@ static void check_ports(struct checker *c)
     for (size_t i = 0; i < count; i++)
         for (size_t j = i + 1; j < count; j++)
             if (ports[i].on && ports[j].on && ports[i].port == ports[j].port)
-                complain(c, node_at(c, ports[i].section, "port"), "port %lld is also that of %s",
-                         (long long)ports[i].port, ports[j].section);
+                complain_ports(c, ports[i].section, ports[j].section, ports[i].port);
 }
 
 static void check_catalog(struct checker *c)
@@ -511,7 +521,7 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
     struct config *config = c->config;
     struct buf text = {.max = 10 << 20};
     struct err inner = {0};
-    int line = 1, column = 1;
+    int line = 1, column = 1, used = 0;
     int rc = disk_read_file(disk, config->file, &text, err);
 
     if (rc == ERR_NOENT)
@@ -522,8 +532,9 @@ static int parse(struct checker *c, struct disk *disk, struct yaml_node *doc, st
         rc = yaml_parse(buf_slice(&text), &config->arena, doc, &inner);
     buf_deinit(&text);
     if (rc == ERR_CORRUPT) {
-        sscanf(inner.text, "line %d, column %d", &line, &column);
-        yaml_complain(c->problems, c->file, line, column, "%s", inner.text);
+        if (sscanf(inner.text, "line %d, column %d: %n", &line, &column, &used) < 2)
+            used = 0;
+        yaml_complain(c->problems, c->file, line, column, "%s", inner.text + used);
         return ERR_INVALID;
     }
     if (!rc && doc->type != YAML_MAP) {
@@ -540,8 +551,8 @@ static int bind_config(struct checker *c, const struct yaml_node *doc, struct er
     size_t before = c->problems->count;
 
     c->doc = doc;
-    if (!yaml_bind(doc, config_keys, c->config, c->file, c->problems))
-        check_all(c);
+    yaml_bind(doc, config_keys, c->config, c->file, c->problems);
+    check_all(c); /* all mistakes at once: what was refused above has its default */
     if (c->nomem)
         return err_set(err, ERR_NOMEM, "tarn.yaml");
     return c->problems->count > before ? ERR_INVALID : 0;

@@ -63,17 +63,23 @@ static const char *process_name(int pid, char *out, size_t size)
     return out;
 }
 
+static int take_elsewhere(int rc, const struct err *why, struct err *err)
+{
+    return err_set(err, rc, "%s; --data DIR takes another folder", why->text);
+}
+
 static int take_lock(struct data_dir *data, struct err *err)
 {
     char *path = join(data->path, "LOCK"), text[32], name[64];
+    struct err why = {0};
     int rc, pid;
 
     if (!path)
         return err_set(err, ERR_NOMEM, "%s", data->path);
-    rc = disk_open(data->disk, &data->lock, path, DISK_WRITE | DISK_CREATE, err);
+    rc = disk_open(data->disk, &data->lock, path, DISK_WRITE | DISK_CREATE, &why);
     free(path);
     if (rc)
-        return rc;
+        return take_elsewhere(rc, &why, err);
     if (flock(file_fd(data->lock), LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK)
             return err_errno(err, errno, "lock of %s", data->path);
@@ -148,8 +154,8 @@ static int migrate(struct data_dir *data, const struct format_part *part, int64_
     return 0;
 }
 
-/* All parts are looked at before the first one is changed. */
-static int check_version(struct data_dir *data, const char *path, struct err *err)
+/* All parts are looked at before the first one is changed, if any is to be. */
+static int check_version(struct data_dir *data, const char *path, bool change, struct err *err)
 {
     struct buf text = {.max = 1 << 16};
     json_t *doc = NULL, *format;
@@ -160,7 +166,7 @@ static int check_version(struct data_dir *data, const char *path, struct err *er
         rc = json_parse(buf_slice(&text), &doc, err);
     if (!rc)
         rc = json_get_obj(doc, "format", "VERSION", &format, err);
-    for (int pass = 0; !rc && pass < 2; pass++) {
+    for (int pass = 0; !rc && pass < (change ? 2 : 1); pass++) {
         for (size_t i = 0; !rc && i < COUNT_OF(format_parts); i++) {
             int64_t version = 0;
 
@@ -171,7 +177,7 @@ static int check_version(struct data_dir *data, const char *path, struct err *er
                 rc = migrate(data, &format_parts[i], version, err);
         }
     }
-    if (!rc && older)
+    if (!rc && older && change)
         rc = write_version(data, path, err);
     json_decref(doc);
     buf_deinit(&text);
@@ -204,7 +210,7 @@ static int open_version(struct data_dir *data, struct err *err)
     if (!path)
         return err_set(err, ERR_NOMEM, "%s", data->path);
     if (disk_exists(data->disk, path)) {
-        rc = check_version(data, path, err);
+        rc = check_version(data, path, true, err);
     } else {
         rc = check_empty(data, err);
         if (!rc)
@@ -214,9 +220,22 @@ static int open_version(struct data_dir *data, struct err *err)
     return rc;
 }
 
+int data_dir_check(struct disk *disk, const char *path, struct err *err)
+{
+    char *version = join(path, "VERSION");
+    struct data_dir data = {.disk = disk, .path = (char *)path};
+    int rc = !version                     ? err_set(err, ERR_NOMEM, "%s", path)
+             : disk_exists(disk, version) ? check_version(&data, version, false, err)
+                                          : check_empty(&data, err);
+
+    free(version);
+    return rc;
+}
+
 int data_dir_open(struct data_dir **out, struct disk *disk, const char *path, struct err *err)
 {
     struct data_dir *data = calloc(1, sizeof(*data));
+    struct err why = {0};
     int rc;
 
     if (!data || !(data->path = strdup(path))) {
@@ -224,9 +243,8 @@ int data_dir_open(struct data_dir **out, struct disk *disk, const char *path, st
         return err_set(err, ERR_NOMEM, "%s", path);
     }
     data->disk = disk;
-    rc = disk_mkdirs(disk, path, err);
-    if (!rc)
-        rc = take_lock(data, err);
+    rc = disk_mkdirs(disk, path, &why);
+    rc = rc ? take_elsewhere(rc, &why, err) : take_lock(data, err);
     if (!rc)
         rc = open_version(data, err);
     if (rc) {

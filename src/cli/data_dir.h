@@ -20,6 +20,8 @@ struct data_dir;
  * ERR_BUSY: in use, the text names the process. ERR_UNSUPPORTED: made by a newer program.
  * ERR_INVALID: a folder with other people's files in it. */
 int data_dir_open(struct data_dir **out, struct disk *disk, const char *path, struct err *err);
+/* The same questions of a folder that is there, without an answer that changes anything. */
+int data_dir_check(struct disk *disk, const char *path, struct err *err);
 void data_dir_close(struct data_dir *data); /* NULL is fine; gives the lock back */
 const char *data_dir_path(const struct data_dir *data);
 

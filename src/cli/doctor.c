@@ -55,6 +55,10 @@ static void check_folder(struct doctor *d)
         return;
     }
     disk_unlink(disk, text, NULL);
+    if (data_dir_check(disk, d->data, &err)) {
+        bad(d, "data folder", err.text, "the folder stays as it is; 'tarn up' will refuse it");
+        return;
+    }
     disk_free_bytes(disk, d->data, &bytes, NULL);
     snprintf(text, sizeof(text), "%s, %.1f GB free", d->data, (double)bytes / 1e9);
     if (bytes < INT64_C(1) << 30)

@@ -72,6 +72,22 @@ class Offline(unittest.TestCase):
         self.tarn.write("tarn.yaml", "version: 1\nkafka:\n  prot: 1\n")
         self.assertRegex(self.status("check")[2], r"tarn\.yaml:3:3: .*did you mean 'port'")
 
+    def test_check_names_all_mistakes_at_once(self):
+        self.tarn.write("tarn.yaml", "version: 1\nkafka: {prot: 1}\nlisten: 0.0.0.0\n"
+                        "topics:\n  a: {partitons: 3}\njobs: {commit_interval: 5 sec}\n")
+        said = self.status("check")[2]
+        self.assertEqual([line.split(": ")[0] for line in said.splitlines()],
+                         [f"tarn.yaml:{place}" for place in ("2:9", "3:9", "5:7", "6:25")])
+        self.tarn.write("tarn.yaml", "version: 1\ngenerators: {run: [nosuch]}\n")
+        self.assertRegex(self.status("check")[2], r"'generators.run' names 'nosuch', .* no folder")
+
+    def test_doctor_names_a_data_folder_that_is_not_ours(self):
+        self.tarn.write(".tarn/precious", "hi")
+        code, said, _ = self.status("doctor")
+        self.assertEqual(code, 1)
+        self.assertRegex(said, r"BAD   data folder .* 'precious'")
+        self.assertIn("--data DIR takes another folder", self.status("up")[2])
+
     def test_init_copies_the_example_whole_and_overwrites_nothing(self):
         self.tarn.command("init", "--example", "payments", "copy")
         copy = os.path.join(self.tarn.dir, "copy")
