@@ -100,8 +100,8 @@ int port_taken(const char *address, int port, struct err *err)
 {
     char holder[128];
 
-    return err_set(err, ERR_BUSY, "port %d on %s is taken by %s", port, address,
-                   port_holder(port, holder, sizeof(holder)));
+    return err_set(err, ERR_BUSY, "port %d on %s is taken by %s: stop it, or choose another port",
+                   port, address, port_holder(port, holder, sizeof(holder)));
 }
 
 static int parse_address(const char *address, int port, struct sockaddr_storage *out,

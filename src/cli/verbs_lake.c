@@ -182,6 +182,23 @@ int verb_job_list(void *arg, const json_t *request, struct control_reply *reply,
     return rc;
 }
 
+/* "payments: FAILED after 3 restarts: why" */
+static int send_state(struct control_reply *reply, const struct stream_job_info *job,
+                      struct err *err)
+{
+    const char *reason = job->reason ? job->reason : "";
+    char restarts[48] = "";
+
+    if (job->restarts)
+        snprintf(restarts, sizeof(restarts), " after %lld restart%s", (long long)job->restarts,
+                 job->restarts == 1 ? "" : "s");
+    return control_send(reply,
+                        json_pack("{s:o}", "text",
+                                  json_sprintf("%s: %s%s%s%s", job->name, job->state, restarts,
+                                               reason[0] ? ": " : "", reason)),
+                        err);
+}
+
 int verb_job_show(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {
     struct instance *in = arg;
@@ -198,6 +215,8 @@ int verb_job_show(void *arg, const json_t *request, struct control_reply *reply,
         rc = err_set(err, ERR_NOENT, "no job '%s'; 'tarn job list' shows them", name_of(request));
     if (!rc)
         rc = control_send(reply, json_pack("{s:s}", "text", job->script), err);
+    if (!rc)
+        rc = send_state(reply, job, err);
     if (!rc)
         rc = rows_head(reply, json_pack("[s,s,s,s,s,s]", "pipeline", "read", "written", "committed",
                                         "dead letters", "lag"), err);

@@ -163,6 +163,8 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
     rc = partition_spec(s, create, &schema, partitioning, &spec, err);
     if (!rc)
         rc = catalog_table_create(s->lake_catalog, ident, &options, false, s->arena, &made, err);
+    if (rc == ERR_NOENT)
+        rc = err_set(err, rc, "there is no database `%s`: CREATE DATABASE makes it", ident->ns);
     catalog_table_deinit(&made);
     return rc == ERR_EXISTS && create->if_not_exists ? 0 : rc;
 }

@@ -67,6 +67,9 @@ class Offline(unittest.TestCase):
         code, _, said = self.status("check")
         self.assertEqual(code, 2)
         self.assertRegex(said, r"streams/a\.sql:12:35: .*idd")
+        self.tarn.write("streams/a.sql", self.tarn.fill(JOB).replace(
+            "CREATE DATABASE IF NOT EXISTS mine.db;", ""))
+        self.assertRegex(self.status("check")[2], r"a\.sql:11:1: there is no database `db`: CREATE DATABASE")
         self.tarn.write("streams/a.sql", "SELEC 1;")
         self.assertRegex(self.status("check")[2], r"streams/a\.sql:1:1: .*SELECT")
         self.tarn.write("tarn.yaml", "version: 1\nkafka:\n  prot: 1\n")
@@ -87,6 +90,9 @@ class Offline(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertRegex(said, r"BAD   data folder .* 'precious'")
         self.assertIn("--data DIR takes another folder", self.status("up")[2])
+        code, _, said = self.status("up", "--data", "/proc/tarn")  # where nobody may write, root too
+        self.assertEqual(code, 1)
+        self.assertRegex(said, "/proc/tarn.*: .*; --data DIR takes another folder")
 
     def test_init_copies_the_example_whole_and_overwrites_nothing(self):
         self.tarn.command("init", "--example", "payments", "copy")
@@ -134,6 +140,7 @@ class Offline(unittest.TestCase):
             code, _, said = self.status("up", "-d")
             self.assertEqual(code, 1)
             self.assertIn(f"port {self.tarn.kafka}", said)
+            self.assertIn("choose another port", said)
             self.assertIn(str(os.getpid()), said)
             code, out, _ = self.status("doctor")
             self.assertEqual(code, 1)
@@ -224,6 +231,7 @@ class Online(ClientTest):
         script = self.tarn.write("again.sql", self.tarn.fill(JOB))
         self.tarn.command("job", "cancel", "orders")
         self.until(lambda: self.ask("job", "list")[0]["state"], "CANCELED")
+        self.assertIn("orders: CANCELED", self.tarn.command("job", "show", "orders"))
         self.tarn.command("job", "submit", script)
         self.until(lambda: self.ask("job", "list")[0]["state"], "RUNNING")
         self.assertEqual(len(self.ask("job", "list")), 1)
