@@ -83,7 +83,10 @@ static int walk(struct instance *in, const char *job, int64_t from, int64_t *end
     log = topic ? topic_log(topic, 0) : NULL;
     if (!log) {
         topic_unref(topic);
-        return err_set(err, ERR_NOENT, "no dead letters of a job '%s'", job);
+        return err_set(err, ERR_NOENT,
+                       "no dead letters of a job '%s': they come with its next commit; "
+                       "'tarn dlq list' shows what is there",
+                       job);
     }
     at = log_offsets(log);
     next = from < at.start ? at.start : from;
