@@ -124,7 +124,8 @@ int instance_submit_scripts(struct instance *in, struct err *err)
 
     if (disk_exists(in->disk, in->config->streams))
         rc = disk_list(in->disk, in->config->streams, &arena, &entries, &count, err);
-    qsort(entries, count, sizeof(*entries), by_name);
+    if (count > 1) /* of none there is no list to sort */
+        qsort(entries, count, sizeof(*entries), by_name);
     for (size_t i = 0; i < count && !rc; i++)
         if (!entries[i].is_dir && entries[i].name[0] != '.' &&
             slice_ends(slice_str(entries[i].name), SLICE_LIT(".sql")))
