@@ -146,17 +146,15 @@ class Tarn:
     def start(self, timeout=20):
         """Returns once every port answers and tarn says so: the seconds it took."""
         began, before = time.monotonic(), self.spawn()
-        for port in self.ports:
-            while not answers(port):
-                if self.process.poll() is not None:
-                    raise AssertionError(f"tarn up ended with status {self.process.returncode}:\n"
-                                         + self.tail())
-                if time.monotonic() - began > timeout:
-                    raise AssertionError(f"port {port} does not answer:\n" + self.tail())
-                time.sleep(0.01)
-        while b" is up after " not in self.said_since(before):
+        ready = [lambda: b" is up after " in self.said_since(before),
+                 *(lambda port=port: answers(port) for port in self.ports)]
+        while not all(condition() for condition in ready):
+            if self.process.poll() is not None:
+                raise AssertionError(f"tarn up ended with status {self.process.returncode}:\n"
+                                     + self.tail())
             if time.monotonic() - began > timeout:
-                raise AssertionError("it answers but does not say that it is up:\n" + self.tail())
+                raise AssertionError(f"not up, or not all ports answer, after {timeout} s:\n"
+                                     + self.tail())
             time.sleep(0.005)
         return time.monotonic() - began
 
