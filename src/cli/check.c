@@ -182,7 +182,8 @@ static int check_streams(struct config *config, size_t *count, struct yaml_probl
     return rc;
 }
 
-static int check_project(const char *dir, struct yaml_problems *problems, struct err *err)
+int cli_check(const char *dir, struct yaml_problems *problems, char *said, size_t said_size,
+              struct err *err)
 {
     struct config *config = NULL;
     size_t generators = 0, scripts = 0, before;
@@ -202,8 +203,8 @@ static int check_project(const char *dir, struct yaml_problems *problems, struct
     if (!rc && problems->count > before)
         rc = err_set(err, ERR_INVALID, "mistakes were found");
     if (!rc)
-        printf("%s: no mistakes (%zu topics, %zu generators, %zu scripts)\n", config->name,
-               config->topic_count, generators, scripts);
+        snprintf(said, said_size, "%s: no mistakes (%zu topics, %zu generators, %zu scripts)",
+                 config->name, config->topic_count, generators, scripts);
     config_free(config);
     return rc;
 }
@@ -215,13 +216,16 @@ static int run_check(const struct cli_call *call)
     struct arena arena = {0};
     struct yaml_problems problems = {.arena = &arena};
     struct err err = {0};
+    char said[400];
     int rc;
 
     if (a->schema)
         return print_schema(config_schema);
     if (a->generator_schema)
         return print_schema(generate_schema);
-    rc = check_project(dir, &problems, &err);
+    rc = cli_check(dir, &problems, said, sizeof(said), &err);
+    if (!rc)
+        puts(said);
     cli_print_problems(&problems);
     if (rc && problems.count == 0)
         cli_fail(CLI_USAGE, "%s", err.text);

@@ -15,6 +15,10 @@ bool cli_has_project(const char *dir);
 /* The data folder: `data`, or what the project says. Returns an exit code; free *out. */
 int cli_data_path(const char *project, const char *data, char **out);
 
+/* What `tarn check` does: mistakes land in `problems` (ERR_INVALID), else `said` sums up. */
+int cli_check(const char *dir, struct yaml_problems *problems, char *said, size_t said_size,
+              struct err *err);
+
 /* One line each, FILE:LINE:COLUMN: what, on stderr. */
 void cli_print_problems(const struct yaml_problems *problems);
 

@@ -38,6 +38,26 @@ static void bad(struct doctor *d, const char *what, const char *detail, const ch
 
 /* ---- what can be seen from outside ---- */
 
+/* A script with a mistake is left out by 'tarn up', and its tables stay empty. */
+static void check_project(struct doctor *d, const char *dir)
+{
+    struct arena arena = {0};
+    struct yaml_problems problems = {.arena = &arena};
+    struct err err = {0};
+    char said[700];
+    int rc = cli_check(dir, &problems, said, sizeof(said), &err);
+
+    if (rc)
+        snprintf(said, sizeof(said), "%s:%d: %s", problems.count ? problems.list[0].file : dir,
+                 problems.count ? problems.list[0].line : 1,
+                 problems.count ? problems.list[0].text : err.text);
+    if (rc)
+        bad(d, "project", said, "'tarn check' tells every mistake with its place");
+    else
+        good("project", said);
+    arena_deinit(&arena);
+}
+
 static void check_folder(struct doctor *d)
 {
     struct disk *disk = disk_system();
@@ -172,13 +192,14 @@ static int run_doctor(const struct cli_call *call)
     const struct doctor_args *a = call->options;
     struct config *config = NULL;
     struct doctor d = {0};
-    int code = cli_project(call->args->count ? call->args->items[0] : ".", &config);
+    const char *dir = call->args->count ? call->args->items[0] : ".";
+    int code = cli_project(dir, &config);
 
     if (code)
         return code;
     d.config = config;
     d.data = a->data ? a->data : config->data;
-    good("project", config->file);
+    check_project(&d, dir);
     check_folder(&d);
     check_files(&d);
     check_instance(&d);

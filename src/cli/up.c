@@ -179,6 +179,29 @@ static int child_main(struct config *config, const char *data_path, int fd)
     return rc ? CLI_FAILED : CLI_OK;
 }
 
+static int keep(void *arg, const json_t *answer, struct err *err)
+{
+    (void)err;
+    json_decref(*(json_t **)arg);
+    *(json_t **)arg = json_deep_copy(answer);
+    return 0;
+}
+
+/* It is up, yet a script may have been left out: nobody looks into the log unless told to. */
+static void say_messages(const char *data_path)
+{
+    json_t *request = json_pack("{s:s}", "verb", "status"), *status = NULL;
+    const json_t *messages;
+
+    if (request && !control_call(data_path, request, keep, &status, NULL)) {
+        messages = json_object_get(status, "messages");
+        for (size_t i = 0; i < json_array_size(messages); i++)
+            fprintf(stderr, "%s\n", json_string_value(json_array_get(messages, i)));
+    }
+    json_decref(status);
+    json_decref(request);
+}
+
 /* One NUL byte says that all ports answer; anything else is why it does not run. */
 static int wait_for_child(int fd, int pid, const struct config *config, const char *data_path)
 {
@@ -194,6 +217,8 @@ static int wait_for_child(int fd, int pid, const struct config *config, const ch
         len += (size_t)n;
         if (text[0] == '\0') {
             printf("%s is up (pid %d), data in %s\n", config->name, pid, data_path);
+            fflush(stdout);
+            say_messages(data_path);
             return CLI_OK;
         }
     }

@@ -94,6 +94,17 @@ class Offline(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertRegex(said, "/proc/tarn.*: .*; --data DIR takes another folder")
 
+    def test_a_script_that_is_left_out_is_said_by_up_and_by_doctor(self):
+        self.tarn.write("streams/a.sql", self.tarn.fill(JOB).replace("(id BIGINT, made TIMESTAMP(6))",
+                                                                     "(id BIGNIT)"))
+        done = self.tarn.command("up", "-d", check=False)
+        self.addCleanup(self.tarn.command, "down")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stderr, r"streams/a\.sql: line 11, .*did you mean BIGINT")
+        code, said, _ = self.status("doctor")
+        self.assertEqual(code, 1)
+        self.assertRegex(said, r"BAD   project .*a\.sql:11: .*did you mean BIGINT")
+
     def test_init_copies_the_example_whole_and_overwrites_nothing(self):
         self.tarn.command("init", "--example", "payments", "copy")
         copy = os.path.join(self.tarn.dir, "copy")
