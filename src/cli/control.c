@@ -225,6 +225,13 @@ static struct client *free_slot(struct control *control)
     return NULL;
 }
 
+/* How long a connection waits for one of the others to end, and what it hears when none does. */
+#define SLOT_TRIES 100
+#define SLOT_PAUSE_NS 10000000
+#define BUSY_ANSWER                                                                                \
+    "{\"end\":true,\"code\":-16,\"error\":\"too many commands at once: try again\"}\n"
+_Static_assert(ERR_BUSY == -16, "the code in BUSY_ANSWER");
+
 static void accept_one(struct control *control)
 {
     int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
@@ -234,6 +241,12 @@ static void accept_one(struct control *control)
         return;
     pthread_mutex_lock(&control->mutex);
     client = free_slot(control);
+    for (int i = 0; !client && i < SLOT_TRIES; i++) { /* those that leave need a moment */
+        pthread_mutex_unlock(&control->mutex);
+        clock_system()->sleep_ns(clock_system(), SLOT_PAUSE_NS);
+        pthread_mutex_lock(&control->mutex);
+        client = free_slot(control);
+    }
     if (client) {
         client->control = control;
         client->fd = fd;
@@ -243,8 +256,10 @@ static void accept_one(struct control *control)
         }
     }
     pthread_mutex_unlock(&control->mutex);
-    if (!client)
+    if (!client) {
+        send_all(fd, SLICE_LIT(BUSY_ANSWER));
         close(fd);
+    }
 }
 
 static void *server_main(void *arg)
