@@ -210,8 +210,10 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
     struct session *session = NULL;
     int rc = text ? session_new(&session, c, arena, err) : err_set(err, ERR_NOMEM, "job %s", job);
 
-    if (!rc)
+    if (!rc) {
+        session->replays = true;
         rc = run_script(c, session, text, arena, out, err);
+    }
     if (!rc) {
         letters.sink = sink_options(c);
         out->commit_interval_ms =

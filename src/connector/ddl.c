@@ -208,7 +208,7 @@ static int create_database(struct session *s, const struct sql_statement *st, st
         return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
     if (entry->lake) {
         rc = catalog_namespace_create(s->lake_catalog, name, NULL, err);
-        return rc == ERR_EXISTS && create->if_not_exists ? 0 : rc;
+        return rc == ERR_EXISTS && (create->if_not_exists || s->replays) ? 0 : rc;
     }
     if (session_has_database(s, name))
         return create->if_not_exists
@@ -230,6 +230,8 @@ static int drop(struct session *s, const struct sql_statement *st, struct err *e
 
         if (!entry || !entry->lake)
             return err_set(err, ERR_UNSUPPORTED, "DROP DATABASE works in an Iceberg catalog");
+        if (s->replays)
+            return 0;
         rc = catalog_namespace_drop(s->lake_catalog, d->name.parts[d->name.count - 1].text, err);
         return rc == ERR_NOENT && d->if_exists ? 0 : rc;
     }
@@ -238,6 +240,8 @@ static int drop(struct session *s, const struct sql_statement *st, struct err *e
     rc = complete(s, &d->name, &name, err);
     if (rc)
         return rc;
+    if (name.entry->lake && s->replays)
+        return 0;
     if (name.entry->lake) {
         struct lake_ident ident = {name.database, name.name};
 

@@ -137,7 +137,7 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
     int rc;
 
     if (catalog_table_exists(s->lake_catalog, ident, NULL) == 0)
-        return create->if_not_exists
+        return create->if_not_exists || s->replays
                    ? 0
                    : err_set(err, ERR_EXISTS, "table `%s`.`%s` exists already", ident->ns,
                              ident->name);

@@ -43,6 +43,28 @@ void query_cancel(struct query_session *q)
 const char *query_catalog(struct query_session *q) { return session_catalog(q->session); }
 const char *query_database(struct query_session *q) { return session_database(q->session); }
 
+/* A job is planned by its own thread; what can be said at once is said to the one who asks. Lines
+ * count from the statement, not from the definitions before it. */
+static int plan_once(struct query_session *q, const char *name, const char *script,
+                     struct err *err)
+{
+    struct arena arena = {0};
+    struct stream_plan plan = {0};
+    struct err why = {0};
+    unsigned line, column, before = 0;
+    int used = 0, rc = connector_plan(q->options.connector, name, script, &arena, &plan, &why);
+
+    for (size_t i = 0; i < q->ddl.len; i++)
+        before += q->ddl.ptr[i] == '\n';
+    if (rc && sscanf(why.text, "line %u, column %u%n", &line, &column, &used) == 2 && line > before)
+        err_set(err, rc, "line %u, column %u%s", line - before, column, why.text + used);
+    else if (rc)
+        err_set(err, rc, "%s", why.text);
+    stream_plan_close(&plan);
+    arena_deinit(&arena);
+    return rc;
+}
+
 /* Starts a job: everything defined so far goes with the statement, so that the row stands alone. */
 static int submit(struct query_session *q, const struct sql_statement *st,
                   const struct query_out *out, struct err *err)
@@ -65,9 +87,12 @@ static int submit(struct query_session *q, const struct sql_statement *st,
         rc = buf_append_slice(&script, st->text);
     if (!rc)
         rc = buf_append_str(&script, ";\n");
-    if (!rc && buf_cstr(&script))
-        rc = connector_submit_script(q->options.connector, q->options.engine, name,
-                                     buf_cstr(&script), err);
+    if (!rc && !buf_cstr(&script))
+        rc = err_set(err, ERR_NOMEM, "%s", name);
+    if (!rc)
+        rc = plan_once(q, name, buf_cstr(&script), err);
+    if (!rc)
+        rc = stream_engine_submit(q->options.engine, name, buf_cstr(&script), err);
     buf_deinit(&script);
     if (rc)
         return rc;

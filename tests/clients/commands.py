@@ -238,6 +238,19 @@ class Online(ClientTest):
         self.until(lambda: letters() - dead >= 2, True)
         self.assertEqual(self.ask("job", "list")[0]["state"], "RUNNING")
 
+    def test_what_was_made_at_the_prompt_is_made_once(self):
+        columns = "(id BIGINT, made TIMESTAMP(3))"
+        said = self.tarn.command("sql", stdin=self.tarn.fill(
+            f"CREATE TABLE s {columns} WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json', "
+            "'scan.startup.mode' = 'earliest-offset', "
+            "'properties.bootstrap.servers' = 'localhost:@KAFKA@');"
+            f"CREATE TABLE mine.db.twin {columns}; DROP TABLE mine.db.twin; CREATE TABLE mine.db.twin {columns};"
+            "SET 'pipeline.name' = 'twin'; INSERT INTO mine.db.twin SELECT id, made FROM s;"))
+        self.assertIn("job twin runs", said)
+        self.produce('{"id": 7, "made": "2025-01-01 00:00:00"}')
+        self.until(lambda: self.tarn.sql("SELECT COUNT(*) AS n FROM mine.db.twin WHERE id = 7"), [{"n": 1}])
+        self.tarn.command("job", "cancel", "twin")
+
     def test_a_job_is_cancelled_and_submitted_again(self):
         script = self.tarn.write("again.sql", self.tarn.fill(JOB))
         self.tarn.command("job", "cancel", "orders")
@@ -256,6 +269,12 @@ class Online(ClientTest):
         done = self.tarn.command("sql", "-e", "SELECT nope", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("line 1, column 8", done.stderr)
+        jobs = self.ask("job", "list")
+        done = self.tarn.command("sql", "-e", "INSERT INTO mine.db.orders SELECT * FROM mine.db.orders",
+                                 check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "line 1, column .* not built yet")
+        self.assertEqual(len(self.ask("job", "list")), len(jobs))  # and none is left behind
 
     def test_the_prompt_keeps_its_session_and_ctrl_c_cancels(self):
         pid, terminal = pty.fork()
