@@ -28,7 +28,7 @@ WARN     := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wsha
 CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-frame-pointer $(WARN) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -L$(DUCKDB)/lib \
-            -Wl,-rpath,'$$ORIGIN/../$(DUCKDB)/lib:$(abspath $(DUCKDB))/lib:$$ORIGIN/../lib/tarn'
+            -Wl,-rpath,'$$ORIGIN/../lib/tarn:$$ORIGIN/../$(DUCKDB)/lib:$(abspath $(DUCKDB))/lib'
 LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lroaring \
             -lzstd -llz4 -lsnappy -lz -lxxhash -lpcre2-8 -lssl -lcrypto -ledit -lm -lpthread -ldl
 
