@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char table_text[] =
     "{\"format-version\":2,\"table-uuid\":\"9c12d441-03fe-4693-9a96-a0705ddf69c1\","
     "\"location\":\"s3://w/t\",\"last-sequence-number\":2,\"last-updated-ms\":1700000000000,"
-    "\"last-column-id\":6,\"current-schema-id\":0,\"schemas\":[{\"type\":\"struct\",\"schema-id\":0,"
+    "\"last-column-id\":6,\"current-schema-id\":0,\"schemas\":[{\"type\":\"struct\",\"schema-id\":"
+    "0,"
     "\"fields\":[{\"id\":1,\"name\":\"id\",\"required\":true,\"type\":\"long\"},"
     "{\"id\":2,\"name\":\"ts\",\"required\":false,\"type\":\"timestamptz\"},"
     "{\"id\":3,\"name\":\"city\",\"required\":false,\"type\":\"string\"},"

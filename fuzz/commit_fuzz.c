@@ -6,7 +6,8 @@
 
 static const char base_text[] =
     "{\"format-version\":2,\"table-uuid\":\"9c12d441-03fe-4693-9a96-a0705ddf69c1\","
-    "\"location\":\"s3://warehouse/db/t\",\"last-sequence-number\":2,\"last-updated-ms\":1700000000000,"
+    "\"location\":\"s3://warehouse/db/"
+    "t\",\"last-sequence-number\":2,\"last-updated-ms\":1700000000000,"
     "\"last-column-id\":4,\"current-schema-id\":1,\"schemas\":["
     "{\"type\":\"struct\",\"schema-id\":0,\"fields\":["
     "{\"id\":1,\"name\":\"id\",\"required\":true,\"type\":\"long\"}]},"
@@ -18,7 +19,8 @@ static const char base_text[] =
     "\"default-spec-id\":0,\"partition-specs\":[{\"spec-id\":0,\"fields\":[{\"source-id\":4,"
     "\"field-id\":1000,\"name\":\"day\",\"transform\":\"day\"}]}],\"last-partition-id\":1000,"
     "\"default-sort-order-id\":0,\"sort-orders\":[{\"order-id\":0,\"fields\":[]}],"
-    "\"properties\":{\"a\":\"b\"},\"current-snapshot-id\":20,\"refs\":{\"main\":{\"snapshot-id\":20,"
+    "\"properties\":{\"a\":\"b\"},\"current-snapshot-id\":20,\"refs\":{\"main\":{\"snapshot-id\":"
+    "20,"
     "\"type\":\"branch\"},\"old\":{\"snapshot-id\":10,\"type\":\"tag\"}},\"snapshots\":["
     "{\"snapshot-id\":10,\"sequence-number\":1,\"timestamp-ms\":1690000000000,\"summary\":"
     "{\"operation\":\"append\"},\"manifest-list\":\"s3://warehouse/db/t/metadata/a.avro\","

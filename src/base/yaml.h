@@ -74,8 +74,8 @@ struct yaml_field {
 };
 
 /* Fills `out` from a mapping by the table (ended by a NULL key). Every problem is added to
- * `problems`; returns 0 when there were none, else ERR_INVALID, and what was refused has its default.
- * `file` is borrowed. */
+ * `problems`; returns 0 when there were none, else ERR_INVALID, and what was refused has its
+ * default. `file` is borrowed. */
 int yaml_bind(const struct yaml_node *map, const struct yaml_field *fields, void *out,
               const char *file, struct yaml_problems *problems);
 void yaml_complain(struct yaml_problems *problems, const char *file, int line, int column,

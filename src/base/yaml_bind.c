@@ -144,7 +144,8 @@ static const struct unit byte_units[] = {
 };
 
 static const struct unit time_units[] = {
-    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
+    {"ms", 1},      {"s", 1000},     {"m", 60000}, {"min", 60000},
+    {"h", 3600000}, {"d", 86400000}, {NULL, 0},
 };
 
 /* A number, perhaps with a fraction, and a unit: 1.5h. */

@@ -10,8 +10,7 @@
 #define LEVELS_MAX      16
 #define NAME_MAX_BYTES  255
 #define TABLE_LOCKS     64
-#define LOG_ROWS_MAX    20000 /* entries of the commit log: more than a day of a 5 s job, some 10 MB \
-                               */
+#define LOG_ROWS_MAX    20000 /* of the commit log: more than a day of a 5 s job, some 10 MB */
 
 struct text_cache;
 

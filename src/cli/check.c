@@ -65,7 +65,8 @@ static int check_generators(const struct config *config, struct yaml_problems *p
     *count = 0;
     if (!disk_exists(disk_system(), config->generators.dir)) {
         if (config->generators.run.count)
-            return err_set(err, ERR_INVALID, "'generators.run' names '%s', but there is no folder %s",
+            return err_set(err, ERR_INVALID,
+                           "'generators.run' names '%s', but there is no folder %s",
                            config->generators.run.items[0], config->generators.dir);
         return 0;
     }

@@ -106,8 +106,9 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
         code = cli_fail(CLI_USAGE, "%s: %s\n'tarn %s --help' lists what it takes", command->name,
                         err.text, command->name);
     else if (args.count && !command->args)
-        code = cli_fail(CLI_USAGE, "%s takes no argument: '%s'\n'tarn %s --help' lists what it takes",
-                        command->name, args.items[0], command->name);
+        code =
+            cli_fail(CLI_USAGE, "%s takes no argument: '%s'\n'tarn %s --help' lists what it takes",
+                     command->name, args.items[0], command->name);
     else
         code = command->run(&call);
     free(options);

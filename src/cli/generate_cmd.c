@@ -261,8 +261,8 @@ static int run_generate(const struct cli_call *call)
     rc = dir ? parse_faults(&a->faults, &arena, faults, &err)
              : err_set(&err, ERR_NOMEM, "generators");
     if (!rc && !disk_exists(disk_system(), dir))
-        rc = err_set(&err, ERR_NOENT, "no folder %s: --project DIR or --templates DIR names another",
-                     dir);
+        rc = err_set(&err, ERR_NOENT,
+                     "no folder %s: --project DIR or --templates DIR names another", dir);
     if (!rc)
         rc = generate_set_load(&set, disk_system(), dir, &opts, &problems, &err);
     if (!rc) {

@@ -249,11 +249,12 @@ static bool follows_from_another(const struct checking *c, const struct err *why
 /* The last part of what a CREATE names; NULL: no CREATE. */
 static const char *created_name(const struct sql_statement *st)
 {
-    const struct sql_name *name = st->kind == SQL_STMT_CREATE_TABLE    ? &st->create_table->name
-                                  : st->kind == SQL_STMT_CREATE_VIEW     ? &st->create_view->name
-                                  : st->kind == SQL_STMT_CREATE_CATALOG  ? &st->create_catalog->name
-                                  : st->kind == SQL_STMT_CREATE_DATABASE ? &st->create_database->name
-                                                                         : NULL;
+    const struct sql_name *name = st->kind == SQL_STMT_CREATE_TABLE     ? &st->create_table->name
+                                  : st->kind == SQL_STMT_CREATE_VIEW    ? &st->create_view->name
+                                  : st->kind == SQL_STMT_CREATE_CATALOG ? &st->create_catalog->name
+                                  : st->kind == SQL_STMT_CREATE_DATABASE
+                                      ? &st->create_database->name
+                                      : NULL;
 
     return name && name->count ? name->parts[name->count - 1].text : NULL;
 }

@@ -1,9 +1,9 @@
 /* kafka_source.c - partition logs to chunks.
  *
- * A poll takes partitions in turn, reads whole record batches of about READ_BYTES from the page cache
- * into one buffer, and decodes record by record into chunks of 2,048 rows. The buffer stays until the
- * next poll, so that origin() can show the bytes of any row again. Offsets move record by record: a
- * batch that does not fit is continued by the next poll.
+ * A poll takes partitions in turn, reads whole record batches of about READ_BYTES from the page
+ * cache into one buffer, and decodes record by record into chunks of 2,048 rows. The buffer stays
+ * until the next poll, so that origin() can show the bytes of any row again. Offsets move record
+ * by record: a batch that does not fit is continued by the next poll.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -42,8 +42,8 @@ struct session {
     struct session_setting_row *settings;
     size_t setting_count, setting_cap;
     struct sql_resolver resolver;
-    /* A job plans its script at every start. What the script changed in the catalog was done when it
-     * was submitted: then a table that is there is no mistake, and nothing is dropped again. */
+    /* A job plans its script at every start. What the script changed in the catalog was done when
+     * it was submitted: then a table that is there is no mistake, and nothing is dropped again. */
     bool replays;
 };
 

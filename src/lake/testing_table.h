@@ -151,8 +151,8 @@ static inline size_t insert(struct real *r, const char *sql, int open_max)
 }
 
 /* SELECT `what` over the table, as text: columns by |, rows by \n. */
-static inline char *answer(struct real *r, const char *what, const struct lake_predicate *p, size_t count,
-                    size_t *files)
+static inline char *answer(struct real *r, const char *what, const struct lake_predicate *p,
+                           size_t count, size_t *files)
 {
     static char text[20000];
     struct arena arena = {0};

@@ -106,7 +106,8 @@ struct vec_copy_options {
     const char *field_ids; /* DuckDB's FIELD_IDS struct text, children too */
     const char *codec;     /* "zstd" */
     int level;             /* 0: default */
-    int dictionary_values; /* a column with more has no dictionary; 0: a fifth of the group's rows */
+    int dictionary_values; /* a column with more has no dictionary; 0: a fifth of the group's rows
+                            */
     int64_t row_group_rows;
 };
 /* Pull form: runs the COPY on the calling thread until the feed ends. Worker. */
