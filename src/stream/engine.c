@@ -48,7 +48,7 @@ static void watch(struct stream_engine *engine, struct job *job)
     if (!stuck)
         return;
     diag_error("job", "%s failed: %s", job->name, reason);
-    if (rows_state(engine->options.meta, engine->options.clock, job->name, "FAILED", reason, &err))
+    if (rows_state(engine->options.meta, job->name, "FAILED", reason, &err))
         diag_error("job", "%s: state not written: %s", job->name, err.text);
     job_stop(job);
 }
@@ -236,7 +236,7 @@ int stream_engine_cancel(struct stream_engine *engine, const char *name, struct 
     if (!rc && job)
         retire(engine, job);
     if (!rc)
-        rc = rows_state(engine->options.meta, engine->options.clock, name, "CANCELED", "", err);
+        rc = rows_state(engine->options.meta, name, "CANCELED", "", err);
     pthread_mutex_unlock(&engine->mutex);
     arena_deinit(&arena);
     return rc;

@@ -140,7 +140,7 @@ static void set_state(struct job *job, const char *state, const char *reason)
     job->state = state;
     snprintf(job->reason, sizeof(job->reason), "%s", reason);
     pthread_mutex_unlock(&job->mutex);
-    if (rows_state(job->options->meta, job->options->clock, job->name, state, reason, &err))
+    if (rows_state(job->options->meta, job->name, state, reason, &err))
         diag_error("job", "%s is %s, but that could not be written down: %s", job->name, state,
                    err.text);
 }

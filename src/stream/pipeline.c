@@ -182,7 +182,6 @@ static int poll_once(struct pipeline *p, struct err *err)
         return rc;
     if (p->polled.rows == 0)
         return 0;
-    p->rows_in_epoch += p->polled.rows;
     p->bytes_in_epoch += p->polled.rows * BYTES_PER_ROW;
     atomic_fetch_add(&p->rows_in, p->polled.rows);
     if (!atomic_exchange(&p->job->uncommitted, true))
@@ -252,7 +251,7 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
 
     *out = (struct pipeline_cut){0};
     *err = (struct err){0};
-    p->rows_in_epoch = p->bytes_in_epoch = 0;
+    p->bytes_in_epoch = 0;
     p->ready = &p->polled;
     vec_batch_clear(&p->polled);
     p->next_chunk = 0;
@@ -268,7 +267,6 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
         pipeline_cut_deinit(out);
         return rc;
     }
-    out->rows_in = p->rows_in_epoch;
     out->rejects = p->rejects.batch;
     p->rejects.batch = (struct vec_batch){0};
     p->rejects.bytes = 0;

@@ -128,12 +128,11 @@ static int state_in(struct meta_txn *txn, void *arg, struct err *err)
                      c->name, c->state, c->reason);
 }
 
-int rows_state(struct meta *meta, struct clock *clock, const char *name, const char *state,
+int rows_state(struct meta *meta, const char *name, const char *state,
                const char *reason, struct err *err)
 {
     struct change c = {name, state, reason ? reason : "", 0};
 
-    (void)clock;
     return meta_write_wait(meta, state_in, &c, err);
 }
 

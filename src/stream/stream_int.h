@@ -24,7 +24,6 @@ struct pipeline_cut {
     struct stream_position position; /* count 0: nothing known yet */
     struct stream_cut *cut;          /* NULL: no rows */
     struct vec_batch rejects;
-    int64_t rows_in;
     bool moved; /* the position differs from the committed one; job_commit tells */
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
@@ -38,7 +37,7 @@ struct pipeline {
     struct vec_batch polled, shaped, *ready; /* ready: the one that the feed serves */
     size_t next_chunk;
     struct reject_buf rejects;
-    int64_t rows_in_epoch, bytes_in_epoch;
+    int64_t bytes_in_epoch;
     int polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
     _Atomic bool ended; /* its source is bounded and read */
     bool over;          /* the coordinator's: ended, and its last part was taken */
@@ -96,7 +95,7 @@ int rows_submit(struct meta *meta, struct clock *clock, const char *name, const 
                 struct err *err);
 int rows_load(struct meta *meta, struct arena *arena, const char *name /* NULL: all */,
               struct job_row **out, size_t *count, struct err *err);
-int rows_state(struct meta *meta, struct clock *clock, const char *name, const char *state,
+int rows_state(struct meta *meta, const char *name, const char *state,
                const char *reason, struct err *err);
 /* Claims the job for this process (zombies of an older epoch then fail to commit). */
 int rows_claim(struct meta *meta, const char *name, struct err *err);
