@@ -1,0 +1,97 @@
+/* writer_int.h - what the files of the writer share: rows are routed to partitions
+ * (writer_partition.c tells which, writer_route.c gathers them), gathered rows become files
+ * (writer_file.c). */
+#ifndef LAKE_WRITER_INT_H
+#define LAKE_WRITER_INT_H
+
+#include "lake/lake_int.h"
+
+struct part {
+    struct lake_value *values; /* one per spec field, bytes owned by the writer's arena */
+    char *key;                 /* the partition's part of the path, "" when there is none */
+    uint64_t hash;
+    struct part *next;
+    bool admitted;             /* one of those with a chunk and a copy of their own */
+    uint32_t index;            /* while the overflow is sorted: place from 1 */
+    duckdb_data_chunk filling; /* or NULL */
+    idx_t filled;
+    struct vec_copy *copy;  /* or NULL */
+    char *local, *location; /* of the running copy */
+};
+
+/* Rows of many partitions, with the owner of each. */
+struct overflow {
+    struct vec_batch chunks;
+    struct part **owners; /* vec_chunk_rows() per chunk */
+    size_t cap;           /* of owners */
+    idx_t filled;         /* of the last chunk */
+};
+
+/* Where a partition field's source lies: column, then struct children. */
+struct source_path {
+    idx_t steps[LAKE_SCHEMA_DEPTH_MAX];
+    size_t count;
+    const struct lake_type *type;
+    duckdb_vector vector; /* of the chunk at hand */
+};
+
+struct lake_writer {
+    struct lake *lake;
+    struct vec_db *db;
+    struct vec_conn *conn;         /* for the cast; NULL when none is needed */
+    struct vec_fragment *fragment; /* input columns to the schema's; NULL: not needed */
+    struct lake_metadata *metadata;
+    const struct lake_schema *schema;
+    const struct lake_partition_spec *spec;
+    struct lake_type *part_types;
+    struct source_path *sources;
+    struct vec_columns input, columns; /* of batches; of files */
+    struct arena arena;                /* for the writer's life */
+    struct arena part_arena;           /* partitions, until they are forgotten */
+    struct arena done_arena;           /* files since the last cut */
+    struct lake_data_file *done;
+    size_t done_count, done_cap;
+    const char *field_ids, *codec;
+    bool rewrites; /* its files take the place of others, and are to last */
+    int level, open_max, admitted, serial;
+    int64_t target_bytes, rows, done_bytes;
+    struct part *parts[256];
+    size_t part_count;
+    struct overflow overflow;
+    duckdb_selection_vector sel;
+};
+
+int writer_nomem(struct err *err);
+/* The schema's columns from input columns of the same names; "*" when they are the same. */
+int writer_select_list(const struct lake_writer *w, const struct vec_columns *input,
+                       struct buf *out, struct err *err);
+
+/* writer_file.c */
+void writer_part_close(struct part *part);
+/* Takes the chunk. */
+int writer_part_push_chunk(struct lake_writer *w, struct part *part, duckdb_data_chunk chunk,
+                           struct err *err);
+/* Full chunks go to the running copy; a file that is large enough ends. */
+int writer_part_push(struct lake_writer *w, struct part *part, struct vec_batch *batch,
+                     struct err *err);
+int writer_part_flush(struct lake_writer *w, struct part *part, struct err *err);
+/* All that the partition gathered becomes a file. */
+int writer_part_end(struct lake_writer *w, struct part *part, struct err *err);
+
+/* writer_partition.c */
+int writer_find_part(struct lake_writer *w, const struct lake_value *values, struct part **out,
+                     struct err *err);
+/* The partition of a row; *out: that of the row before, or NULL. `values`: room for one row's. */
+int writer_row_part(struct lake_writer *w, duckdb_data_chunk chunk, idx_t row,
+                    struct lake_value *values, struct part **out, struct err *err);
+/* day=2024-01-01/name=a%20b, in the writer's arena. */
+int writer_partition_path(struct lake_writer *w, const struct lake_value *values, char **out,
+                          struct err *err);
+bool writer_row_valid(duckdb_vector vector, idx_t row);
+
+/* writer_route.c */
+int writer_route(struct lake_writer *w, duckdb_data_chunk chunk /* take */, struct err *err);
+size_t writer_overflow_rows(const struct lake_writer *w);
+int writer_overflow_write(struct lake_writer *w, struct err *err);
+
+#endif
