@@ -74,9 +74,10 @@ int err_errno(struct err *err, int number, const char *fmt, ...)
 const char *err_name(int code)
 {
     static const char *const names[] = {
-        "OK",      "NOMEM",   "INVALID", "CORRUPT", "IO",      "NOSPC",     "NOENT",
-        "EXISTS",  "CONFLICT", "UNSUPPORTED", "LIMIT", "CLOSED", "TIMEOUT", "DENIED",
-        "UNKNOWN", "CANCELLED", "BUSY",  "AGAIN",   "RANGE",   "READONLY",  "INTERNAL",
+        "OK",      "NOMEM",    "INVALID",  "CORRUPT",     "IO",    "NOSPC",
+        "NOENT",   "EXISTS",   "CONFLICT", "UNSUPPORTED", "LIMIT", "CLOSED",
+        "TIMEOUT", "DENIED",   "UNKNOWN",  "CANCELLED",   "BUSY",  "AGAIN",
+        "RANGE",   "READONLY", "INTERNAL", "STALE",
     };
     int index = -code;
 

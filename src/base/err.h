@@ -31,7 +31,8 @@ enum err_code {
     ERR_AGAIN = -17,       /* nothing to do right now */
     ERR_RANGE = -18,       /* an offset or position outside of what exists */
     ERR_READONLY = -19,    /* the file system refuses writes */
-    ERR_INTERNAL = -20     /* a library failed in a way it should not have */
+    ERR_INTERNAL = -20,    /* a library failed in a way it should not have */
+    ERR_STALE = -21        /* what it was computed from has changed: compute it anew */
 };
 
 struct err {

@@ -608,7 +608,11 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
     bool fresh = !*staged;
     const struct lake_ref *ref;
     struct lake_staged *s;
-    int rc = fresh ? staged_new(lake, ident, base, staged, err) : 0;
+    int rc = change->row_delete_count || change->removed_count || change->checks
+                 ? err_set(err, ERR_UNSUPPORTED, "row deletes are not written")
+                 : 0;
+
+    rc = rc ? rc : fresh ? staged_new(lake, ident, base, staged, err) : 0;
 
     if (rc)
         return rc;
