@@ -45,9 +45,12 @@ static int open_source(struct connector *c, const struct sql_insert_plan *plan,
 {
     struct kafka_source_options o = {
         .broker = c->options.broker, .db = c->options.db, .clock = c->options.clock};
-    const struct session_table *handle = plan->source->handle;
+    const struct session_table *handle = plan->source ? plan->source->handle : NULL;
     const char *connector;
 
+    if (!handle)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a job reads a stream: INSERT of rows that come from no table is none");
     if (handle->kind == SESSION_LAKE)
         return err_set(err, ERR_UNSUPPORTED,
                        "reading the Iceberg table `%s` as a stream is not built yet",
