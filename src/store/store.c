@@ -58,6 +58,32 @@ int store_put_at(struct store *store, const char *location, struct slice bytes, 
     return rc;
 }
 
+int store_put_lazy_at(struct store *store, const char *location, struct slice bytes,
+                      struct err *err)
+{
+    static const struct store_put_options lazy = {.lazy = true};
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc)
+        rc = store->ops->put(store, bucket, key, bytes, &lazy, NULL, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int store_sync_at(struct store *store, const char *location, struct err *err)
+{
+    struct arena arena = {0};
+    const char *bucket, *key;
+    int rc = store_split(location, &arena, &bucket, &key, err);
+
+    if (!rc && store->ops->sync)
+        rc = store->ops->sync(store, bucket, key, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
 int store_put_file_at(struct store *store, const char *location, const char *path, int64_t *size,
                       struct err *err)
 {

@@ -40,6 +40,8 @@ struct store_put_options {
     const char *user_metadata;  /* JSON object text of less than 4 KiB, or NULL */
     bool if_none_match;         /* ERR_EXISTS when the key is there */
     const char *if_match;       /* ERR_CONFLICT when the etag differs; NULL: no check */
+    bool lazy; /* put alone: whole and readable at once, but durable only after `sync`. For who keeps
+                  the bytes elsewhere until then, and puts them again after a power loss */
 };
 
 struct store_ops {
@@ -76,6 +78,8 @@ struct store_ops {
     int (*local)(struct store *, const char *bucket, const char *key, struct arena *,
                  const char **path, struct err *);
     void (*local_release)(struct store *, const char *path);
+    /* Makes a lazy put durable; an absent key: 0. NULL: every put is, and `lazy` means nothing. */
+    int (*sync)(struct store *, const char *bucket, const char *key, struct err *);
     void (*free)(struct store *);
 };
 
@@ -124,5 +128,7 @@ int store_put_file_at(struct store *, const char *location, const char *path, in
                       struct err *);
 int store_get_at(struct store *, const char *location, struct buf *out, struct err *);
 int store_remove_at(struct store *, const char *location, struct err *);
+int store_put_lazy_at(struct store *, const char *location, struct slice, struct err *);
+int store_sync_at(struct store *, const char *location, struct err *); /* a lazy put */
 
 #endif

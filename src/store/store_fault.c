@@ -124,6 +124,12 @@ static void fault_local_release(struct store *store, const char *path)
     under->ops->local_release(under, path);
 }
 
+static int fault_sync(struct store *store, const char *bucket, const char *key, struct err *err)
+{
+    THROUGH(STORE_PUT, bucket, key,
+            under->ops->sync ? under->ops->sync(under, bucket, key, err) : 0);
+}
+
 static void fault_free(struct store *store)
 {
     free(store);
@@ -143,6 +149,7 @@ static const struct store_ops fault_ops = {
     .bucket_list = fault_bucket_list,
     .local = fault_local,
     .local_release = fault_local_release,
+    .sync = fault_sync,
     .free = fault_free,
 };
 

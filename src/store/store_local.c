@@ -1,8 +1,8 @@
 /* store_local.c - objects as plain files in a local folder.
  *
  * A put stages the bytes, syncs them, writes attributes when there are any, renames into place and
- * syncs the folder, in this order; it is durable when it returns. Readers never lock: a name leads
- * to the old version or to the new one, whole.
+ * syncs the folder, in this order; it is durable when it returns. A lazy put leaves the two syncs to
+ * a later call. Readers never lock: a name leads to the old version or to the new one, whole.
  */
 #include "store/local_level.h"
 
@@ -92,7 +92,23 @@ static int name_it(struct local *local, struct arena *arena, const char *bucket,
     return rc;
 }
 
-/* Caller holds the key's stripe. The staged file is synced. */
+/* The same without a sync of the folder. */
+static int name_lazily(struct local *local, struct arena *arena, const char *bucket,
+                       const char *key, const char *from, struct err *err)
+{
+    const char *path;
+    int rc;
+
+    pthread_mutex_lock(&local->names);
+    rc = local_make(local, arena, bucket, key, &path, err);
+    if (!rc)
+        rc = disk_rename(local->disk, from, path, err);
+    local_changed(local);
+    pthread_mutex_unlock(&local->names);
+    return rc;
+}
+
+/* Caller holds the key's stripe. The staged file is synced, unless the put is lazy. */
 static int put_staged(struct local *local, const char *bucket, const char *key, const char *from,
                       const struct store_put_options *options, struct store_info *out,
                       struct err *err)
@@ -119,7 +135,9 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
     if (!rc && has_attr)
         rc = local_attr_put(local, bucket, key, exists ? &now : NULL, &next, options, err);
     if (!rc)
-        rc = name_it(local, &arena, bucket, key, from, options->if_none_match, err);
+        rc = options->lazy
+                 ? name_lazily(local, &arena, bucket, key, from, err)
+                 : name_it(local, &arena, bucket, key, from, options->if_none_match, err);
     if (!rc && exists && !has_attr)
         local_attr_remove(local, bucket, key);
     if (!rc && out)
@@ -191,7 +209,7 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
     rc = disk_open(local->disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
     if (!rc && bytes.len)
         rc = file_pwrite(file, bytes.ptr, bytes.len, 0, err);
-    if (!rc)
+    if (!rc && !(options && options->lazy))
         rc = file_sync(file, err);
     file_close(file);
     if (!rc)
@@ -299,6 +317,20 @@ static void local_release(struct store *store, const char *path)
 {
     (void)store; /* the path is the object itself */
     (void)path;
+}
+
+static int local_sync(struct store *store, const char *bucket, const char *key, struct err *err)
+{
+    struct local *local = local_of(store);
+    struct arena arena = {0};
+    struct disk_stat stat;
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+
+    if (!rc)
+        rc = disk_sync_path(local->disk, path, err);
+    arena_deinit(&arena);
+    return rc == ERR_NOENT ? 0 : rc;
 }
 
 /* --- remove ----------------------------------------------------------------------------------- */
@@ -463,6 +495,7 @@ static const struct store_ops local_ops = {
     .bucket_list = bucket_list,
     .local = local_path,
     .local_release = local_release,
+    .sync = local_sync,
     .free = local_free,
 };
 
