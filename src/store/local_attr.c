@@ -59,7 +59,8 @@ static json_t *find(const json_t *records, const struct disk_stat *stat)
     return NULL;
 }
 
-static json_t *record_new(const struct disk_stat *stat, const struct store_put_options *options)
+static json_t *record_new(const struct disk_stat *stat, const struct store_put_options *options,
+                          const struct local_version *version)
 {
     json_t *record = json_pack("{s:I, s:I}", "size", (json_int_t)stat->size, "mtime_us",
                                (json_int_t)stat->mtime_us);
@@ -67,7 +68,9 @@ static json_t *record_new(const struct disk_stat *stat, const struct store_put_o
         const char *name, *value;
     } texts[] = {{"etag", options->etag},
                  {"content_type", options->content_type},
-                 {"metadata", options->user_metadata}};
+                 {"metadata", options->user_metadata},
+                 {"tags", options->tags},
+                 {"version", version ? version->id : NULL}};
 
     for (size_t i = 0; i < COUNT_OF(texts) && record; i++)
         if (texts[i].value &&
@@ -75,19 +78,26 @@ static json_t *record_new(const struct disk_stat *stat, const struct store_put_o
             json_decref(record);
             return NULL;
         }
+    if (record && version && json_object_set_new(record, "seq", json_integer(version->seq))) {
+        json_decref(record);
+        return NULL;
+    }
     return record;
 }
 
-int local_attr_put(struct local *local, const char *bucket, const char *key,
-                   const struct disk_stat *now, const struct disk_stat *next,
-                   const struct store_put_options *options, struct err *err)
+int local_attr_put_record(struct local *local, const char *bucket, const char *key,
+                          const struct disk_stat *now, const struct disk_stat *next, json_t *record,
+                          struct err *err)
 {
     struct arena arena = {0};
     struct buf text = {0};
     const char *dir = NULL, *path = attr_path(local, &arena, bucket, key, &dir);
-    json_t *records = NULL, *old, *both = json_array(), *record = record_new(next, options);
+    json_t *records = NULL, *old, *both = json_array();
     int rc = path && both && record ? 0 : err_set(err, ERR_NOMEM, "attributes of %s", key);
 
+    if (!rc && (json_object_set_new(record, "size", json_integer(next->size)) ||
+                json_object_set_new(record, "mtime_us", json_integer(next->mtime_us))))
+        rc = err_set(err, ERR_NOMEM, "attributes of %s", key);
     if (!rc && now)
         rc = load(local, path, &records, err);
     old = !rc && now ? find(records, now) : NULL;
@@ -105,10 +115,40 @@ int local_attr_put(struct local *local, const char *bucket, const char *key,
     }
     json_decref(records);
     json_decref(both);
-    json_decref(record);
     buf_deinit(&text);
     arena_deinit(&arena);
     return rc;
+}
+
+int local_attr_put(struct local *local, const char *bucket, const char *key,
+                   const struct disk_stat *now, const struct disk_stat *next,
+                   const struct store_put_options *options, const struct local_version *version,
+                   struct err *err)
+{
+    json_t *record = record_new(next, options, version);
+    int rc = local_attr_put_record(local, bucket, key, now, next, record, err);
+
+    json_decref(record);
+    return rc;
+}
+
+int local_attr_record(struct local *local, const char *bucket, const char *key,
+                      const struct disk_stat *stat, json_t **out, struct err *err)
+{
+    struct arena arena = {0};
+    const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
+    json_t *records = NULL, *found;
+    int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
+
+    *out = NULL;
+    found = rc ? NULL : find(records, stat);
+    if (!rc)
+        *out = found ? json_copy(found)
+                     : json_pack("{s:I, s:I}", "size", (json_int_t)stat->size, "mtime_us",
+                                 (json_int_t)stat->mtime_us);
+    json_decref(records);
+    arena_deinit(&arena);
+    return rc || *out ? rc : err_set(err, ERR_NOMEM, "attributes of %s", key);
 }
 
 static void copy_text(char *out, size_t size, const json_t *record, const char *name)
@@ -119,24 +159,37 @@ static void copy_text(char *out, size_t size, const json_t *record, const char *
         memcpy(out, text, strlen(text) + 1);
 }
 
+/* Tags are looked into for their number alone, and few objects have any. */
+void local_attr_fill(const json_t *record, struct store_info *out)
+{
+    const char *tags = json_string_value(json_object_get(record, "tags"));
+    json_t *parsed = NULL;
+
+    copy_text(out->etag, sizeof(out->etag), record, "etag");
+    copy_text(out->content_type, sizeof(out->content_type), record, "content_type");
+    copy_text(out->metadata, sizeof(out->metadata), record, "metadata");
+    copy_text(out->version, sizeof(out->version), record, "version");
+    if (tags && json_parse(slice_str(tags), &parsed, NULL) == 0)
+        out->tag_count = (int)json_object_size(parsed);
+    json_decref(parsed);
+}
+
 int local_attr_get(struct local *local, const char *bucket, const char *key,
                    const struct disk_stat *stat, struct store_info *out, struct err *err)
 {
     struct arena arena = {0};
     const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
-    json_t *records = NULL, *record;
+    json_t *records = NULL;
     int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
 
     *out = (struct store_info){.size = stat->size, .mtime_us = stat->mtime_us};
     /* Ends like a multipart etag, so that nobody takes it for the MD5 of the bytes. */
     snprintf(out->etag, sizeof(out->etag), "%016" PRIx64 "%016" PRIx64 "-1",
              (uint64_t)stat->mtime_us, (uint64_t)stat->size);
-    if (!rc) {
-        record = find(records, stat);
-        copy_text(out->etag, sizeof(out->etag), record, "etag");
-        copy_text(out->content_type, sizeof(out->content_type), record, "content_type");
-        copy_text(out->metadata, sizeof(out->metadata), record, "metadata");
-    }
+    if (!rc)
+        local_attr_fill(find(records, stat), out);
+    if (!out->version[0] && local_versioning(local, bucket) != STORE_UNVERSIONED)
+        snprintf(out->version, sizeof(out->version), "null");
     json_decref(records);
     arena_deinit(&arena);
     return rc;

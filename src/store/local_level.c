@@ -65,10 +65,13 @@ static int level_read(struct local *local, struct level *level, const char *dir,
         const char *name = entries[i].name;
         size_t len = strlen(name);
         bool goes_on = entry.is_dir && slice_ends(slice_of(name, len), SLICE_LIT("%+"));
+        bool kept = entry.is_dir && slice_ends(slice_of(name, len), SLICE_LIT("%v"));
         const char *form = entry.is_dir ? "%dir" : "%obj";
         struct slice part;
 
-        if (goes_on)
+        if (kept)
+            entry.is_dir = false; /* a key's versions stand for the key */
+        if (goes_on || kept)
             len -= 2;
         else if (slice_ends(slice_of(name, len), slice_str(form)))
             len -= 4;

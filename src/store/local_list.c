@@ -9,6 +9,7 @@
 
 struct walk {
     struct local *local;
+    bool names_only; /* of versions/: the entries are folders, their attributes are not asked for */
     const char *bucket;
     struct slice prefix, delimiter, start_after;
     size_t max_keys, cap;
@@ -77,7 +78,9 @@ static int give_object(struct walk *walk, const char *path, struct slice key, st
     }
     text = arena_cstr(&arena, key);
     rc = text ? disk_stat(walk->local->disk, path, &stat, err) : ERR_NOMEM;
-    if (!rc)
+    if (!rc && walk->names_only)
+        info = (struct store_info){0};
+    else if (!rc)
         rc = local_attr_get(walk->local, walk->bucket, text, &stat, &info, err);
     if (!rc)
         rc = give(walk, key, &stat, &info);
@@ -174,7 +177,17 @@ int local_list(struct store *store, const char *bucket, const char *prefix, cons
                struct store_list *out, struct err *err)
 {
     struct local *local = (struct local *)store;
+
+    return local_list_in(local, local->objects, bucket, prefix, delimiter, start_after, max_keys,
+                         arena, out, err);
+}
+
+int local_list_in(struct local *local, const char *root, const char *bucket, const char *prefix,
+                  const char *delimiter, const char *start_after, size_t max_keys,
+                  struct arena *arena, struct store_list *out, struct err *err)
+{
     struct walk walk = {.local = local,
+                        .names_only = root == local->versions,
                         .bucket = bucket,
                         .prefix = slice_str(prefix ? prefix : ""),
                         .delimiter = slice_str(delimiter ? delimiter : ""),
@@ -201,7 +214,7 @@ int local_list(struct store *store, const char *bucket, const char *prefix, cons
         rc = local_bucket_check(local, bucket, err);
     if (rc)
         return rc;
-    rc = local_find_dir(local, &scratch, bucket, head, &dir, err);
+    rc = local_find_dir(local, &scratch, root, bucket, head, &dir, err);
     if (rc == ERR_NOENT)
         rc = 0;
     else if (!rc)

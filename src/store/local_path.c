@@ -148,12 +148,12 @@ static const char *look_both(struct local *local, struct arena *arena, const cha
     return look(local, arena, dir, part->name, want_dir ? "%dir" : "%obj", want_dir, stat, rc);
 }
 
-static const char *join(struct local *local, struct arena *arena, const char *bucket,
-                        const struct local_parts *parts, size_t count)
+static const char *join_in(const char *root, struct arena *arena, const char *bucket,
+                           const struct local_parts *parts, size_t count)
 {
     struct buf path = {.max = 16384};
     char *text = NULL;
-    int rc = buf_printf(&path, "%s/%s", local->objects, bucket);
+    int rc = buf_printf(&path, "%s/%s", root, bucket);
 
     for (size_t i = 0; i < count && !rc; i++)
         rc = buf_printf(&path, "/%s", parts->list[i].name);
@@ -161,6 +161,12 @@ static const char *join(struct local *local, struct arena *arena, const char *bu
         text = arena_cstr(arena, buf_slice(&path));
     buf_deinit(&path);
     return text;
+}
+
+static const char *join(struct local *local, struct arena *arena, const char *bucket,
+                        const struct local_parts *parts, size_t count)
+{
+    return join_in(local->objects, arena, bucket, parts, count);
 }
 
 int local_bucket_check(struct local *local, const char *bucket, struct err *err)
@@ -202,7 +208,7 @@ int local_find(struct local *local, struct arena *arena, const char *bucket, con
     return *path ? 0 : err_set(err, ERR_NOENT, "object %s/%s: no such object", bucket, key);
 }
 
-int local_find_dir(struct local *local, struct arena *arena, const char *bucket,
+int local_find_dir(struct local *local, struct arena *arena, const char *root, const char *bucket,
                    struct slice prefix, const char **path, struct err *err)
 {
     struct local_parts parts = {0};
@@ -211,7 +217,7 @@ int local_find_dir(struct local *local, struct arena *arena, const char *bucket,
 
     if (prefix.len)
         rc = local_parts(arena, slice_of(prefix.ptr, prefix.len - 1), &parts);
-    *path = rc ? NULL : join(local, arena, bucket, &parts, 0);
+    *path = rc ? NULL : join_in(root, arena, bucket, &parts, 0);
     if (!*path)
         return err_set(err, ERR_NOMEM, "list %s", bucket);
     for (size_t i = 0; i < parts.count && *path && !rc; i++)

@@ -18,6 +18,9 @@ struct store_info {
     char etag[48];            /* without quotes; MD5 in hex, or md5-parts, or size and time */
     char content_type[96];    /* "" when none was given */
     char metadata[4096];      /* what put was given as user_metadata, or "" */
+    char version[40];         /* "": the bucket never had versions; "null", or an id */
+    int tag_count;
+    bool is_marker;           /* a delete marker: a version without bytes */
 };
 
 struct store_entry {
@@ -42,6 +45,62 @@ struct store_put_options {
     const char *if_match;       /* ERR_CONFLICT when the etag differs; NULL: no check */
     bool lazy; /* put alone: whole and readable at once, but durable only after `sync`. For who keeps
                   the bytes elsewhere until then, and puts them again after a power loss */
+    const char *tags;           /* JSON object of strings as text, or NULL */
+};
+
+/* What S3 calls versioning. A bucket begins as UNVERSIONED and can never be so again. */
+enum store_versioning { STORE_UNVERSIONED, STORE_VERSIONED, STORE_SUSPENDED };
+
+struct store_version {
+    const char *key; /* in the arena; a common prefix ends with the delimiter */
+    const char *id;  /* "null" for what was put without versioning */
+    int64_t size;
+    int64_t mtime_us;
+    int64_t replaced_us; /* when a newer one took its place; 0: it is the latest */
+    const char *etag;
+    bool is_latest, is_marker, is_prefix;
+};
+
+struct store_version_list {
+    struct store_version *entries; /* by key, then the newest first */
+    size_t count;
+    bool truncated; /* continue after the last one's key and id */
+};
+
+struct store_removed {
+    char version[40]; /* of what was removed, or of the marker that was made; "" none */
+    bool is_marker;   /* that version is a delete marker */
+};
+
+/* Versions, tags and settings of buckets: what a local store keeps for the S3 server. Crash-safe as
+ * everything here: a version is durable before the answer, and one that was not answered is there
+ * whole or not at all. `version` NULL is the latest. */
+struct store_version_ops {
+    /* A setting of a bucket, as text: "policy", "cors", ... ERR_NOENT: it has none of that name. */
+    int (*setting_get)(struct store *, const char *bucket, const char *name, struct buf *out,
+                       struct err *);
+    int (*setting_put)(struct store *, const char *bucket, const char *name,
+                       const char *text /* NULL: no more */, struct err *);
+    enum store_versioning (*versioning)(struct store *, const char *bucket);
+    int (*versioning_put)(struct store *, const char *bucket, enum store_versioning, struct err *);
+    /* A marker has no bytes: *out is NULL and info->is_marker set. ERR_NOENT: no such version. */
+    int (*open)(struct store *, const char *bucket, const char *key, const char *version,
+                struct store_info *, struct file **out, struct err *);
+    int (*head)(struct store *, const char *bucket, const char *key, const char *version,
+                struct store_info *, struct err *);
+    /* Without a version: leaves a marker where the bucket keeps versions. Absent: 0. */
+    int (*remove)(struct store *, const char *bucket, const char *key, const char *version,
+                  struct store_removed *out, struct err *);
+    /* Versions of keys after `start_after`; or, with `start_version`, also those of that key which
+     * come behind it. */
+    int (*list)(struct store *, const char *bucket, const char *prefix, const char *delimiter,
+                const char *start_after, const char *start_version, size_t max,
+                struct arena *, struct store_version_list *, struct err *);
+    /* A JSON object of strings as text; appends nothing where there are none. */
+    int (*tags_get)(struct store *, const char *bucket, const char *key, const char *version,
+                    struct store_info *, struct buf *out, struct err *);
+    int (*tags_put)(struct store *, const char *bucket, const char *key, const char *version,
+                    const char *tags /* NULL: none */, struct store_info *, struct err *);
 };
 
 struct store_ops {
@@ -81,6 +140,7 @@ struct store_ops {
     /* Makes a lazy put durable; an absent key: 0. NULL: every put is, and `lazy` means nothing. */
     int (*sync)(struct store *, const char *bucket, const char *key, struct err *);
     void (*free)(struct store *);
+    const struct store_version_ops *versions; /* NULL: this store keeps none */
 };
 
 struct store {

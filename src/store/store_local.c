@@ -9,13 +9,14 @@
 #include <stdio.h>
 
 #include "base/codec.h"
+#include "base/json.h"
 
 static struct local *local_of(struct store *store)
 {
     return (struct local *)store;
 }
 
-static pthread_mutex_t *stripe(struct local *local, const char *bucket, const char *key)
+pthread_mutex_t *local_stripe(struct local *local, const char *bucket, const char *key)
 {
     uint64_t hash = hash64(key, strlen(key), hash64(bucket, strlen(bucket), 0));
 
@@ -27,8 +28,8 @@ static pthread_mutex_t *stripe(struct local *local, const char *bucket, const ch
 /* Versions of a key differ in size or time, because etags and attributes go by them. The kernel's
  * file time moves in steps of milliseconds: when the new file cannot be told from the one it
  * replaces, touch it until it can. */
-static int tell_apart(struct local *local, const char *path, const struct disk_stat *now,
-                      struct disk_stat *next, struct err *err)
+int local_tell_apart(struct local *local, const char *path, const struct disk_stat *now,
+                     struct disk_stat *next, struct err *err)
 {
     struct file *file = NULL;
     uint8_t last = 0;
@@ -69,8 +70,8 @@ static int check_conditions(const struct store_put_options *options, const char 
 }
 
 /* Gives the staged file its name. A link instead of a rename, where nothing may be replaced. */
-static int name_it(struct local *local, struct arena *arena, const char *bucket, const char *key,
-                   const char *from, bool exclusive, struct err *err)
+int local_name_it(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                  const char *from, bool exclusive, struct err *err)
 {
     const char *path, *slash;
     int rc;
@@ -113,7 +114,10 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
                       const struct store_put_options *options, struct store_info *out,
                       struct err *err)
 {
-    bool has_attr = options->etag || options->content_type || options->user_metadata;
+    bool versioned = local_versioning(local, bucket) != STORE_UNVERSIONED;
+    bool has_attr = options->etag || options->content_type || options->user_metadata ||
+                    options->tags || versioned;
+    struct local_version version;
     struct arena arena = {0};
     struct disk_stat now, next;
     struct store_info info = {0};
@@ -131,15 +135,20 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
     if (!rc)
         rc = disk_stat(local->disk, from, &next, err);
     if (!rc && exists)
-        rc = tell_apart(local, from, &now, &next, err);
+        rc = local_tell_apart(local, from, &now, &next, err);
+    if (!rc && versioned)
+        rc = local_version_before_put(local, bucket, key, from, &next, &version, err);
     if (!rc && has_attr)
-        rc = local_attr_put(local, bucket, key, exists ? &now : NULL, &next, options, err);
+        rc = local_attr_put(local, bucket, key, exists ? &now : NULL, &next, options,
+                            versioned ? &version : NULL, err);
     if (!rc)
         rc = options->lazy
                  ? name_lazily(local, &arena, bucket, key, from, err)
-                 : name_it(local, &arena, bucket, key, from, options->if_none_match, err);
+                 : local_name_it(local, &arena, bucket, key, from, options->if_none_match, err);
     if (!rc && exists && !has_attr)
         local_attr_remove(local, bucket, key);
+    if (!rc && versioned)
+        rc = local_version_after_put(local, bucket, key, err);
     if (!rc && out)
         rc = local_attr_get(local, bucket, key, &next, out, err);
     arena_deinit(&arena);
@@ -156,6 +165,8 @@ static int check_options(const struct store_put_options *options, struct err *er
         return err_set(err, ERR_LIMIT, "content type of %zu bytes", strlen(options->content_type));
     if (options->user_metadata && strlen(options->user_metadata) >= sizeof(info.metadata))
         return err_set(err, ERR_LIMIT, "metadata of %zu bytes", strlen(options->user_metadata));
+    if (options->tags && strlen(options->tags) > LOCAL_TAGS_MAX)
+        return err_set(err, ERR_LIMIT, "tags of %zu bytes", strlen(options->tags));
     return 0;
 }
 
@@ -164,7 +175,7 @@ static int put_locked(struct local *local, const char *bucket, const char *key, 
                       struct err *err)
 {
     static const struct store_put_options none;
-    pthread_mutex_t *lock = stripe(local, bucket, key);
+    pthread_mutex_t *lock = local_stripe(local, bucket, key);
     int rc = check_options(options ? options : &none, err);
 
     if (rc)
@@ -221,8 +232,8 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
 
 /* --- read ------------------------------------------------------------------------------------- */
 
-static int local_head(struct store *store, const char *bucket, const char *key,
-                      struct store_info *out, struct err *err)
+int local_head(struct store *store, const char *bucket, const char *key, struct store_info *out,
+               struct err *err)
 {
     struct local *local = local_of(store);
     struct arena arena = {0};
@@ -238,8 +249,8 @@ static int local_head(struct store *store, const char *bucket, const char *key,
 
 /* Opens by name and looks at the name once more: the same version before and after means that the
  * file opened is that version. */
-static int local_open(struct store *store, const char *bucket, const char *key,
-                      struct store_info *info, struct file **out, struct err *err)
+int local_open(struct store *store, const char *bucket, const char *key, struct store_info *info,
+               struct file **out, struct err *err)
 {
     struct local *local = local_of(store);
     struct arena arena = {0};
@@ -350,16 +361,14 @@ static int prune(struct local *local, struct arena *arena, const char *bucket, c
     return disk_sync_dir(local->disk, dir, err);
 }
 
-static int local_remove(struct store *store, const char *bucket, const char *key, struct err *err)
+/* Caller holds the key's stripe. ERR_NOENT: there was none. */
+int local_unname(struct local *local, const char *bucket, const char *key, struct err *err)
 {
-    struct local *local = local_of(store);
-    pthread_mutex_t *lock = stripe(local, bucket, key);
     struct arena arena = {0};
     struct disk_stat stat;
     const char *path;
     int rc;
 
-    pthread_mutex_lock(lock);
     pthread_mutex_lock(&local->names);
     rc = local_find(local, &arena, bucket, key, &path, &stat, err);
     if (!rc)
@@ -370,8 +379,21 @@ static int local_remove(struct store *store, const char *bucket, const char *key
     pthread_mutex_unlock(&local->names);
     if (!rc)
         local_attr_remove(local, bucket, key);
-    pthread_mutex_unlock(lock);
     arena_deinit(&arena);
+    return rc;
+}
+
+int local_remove(struct store *store, const char *bucket, const char *key, struct err *err)
+{
+    struct local *local = local_of(store);
+    pthread_mutex_t *lock = local_stripe(local, bucket, key);
+    int rc;
+
+    if (local_versioning(local, bucket) != STORE_UNVERSIONED)
+        return local_version_ops.remove(store, bucket, key, NULL, NULL, err);
+    pthread_mutex_lock(lock);
+    rc = local_unname(local, bucket, key, err);
+    pthread_mutex_unlock(lock);
     if (rc == ERR_NOENT)
         rc = local_bucket_check(local, bucket, err);
     return rc ? err_wrap(err, rc, "remove %s/%s", bucket, key) : 0;
@@ -389,6 +411,8 @@ static int bucket_make(struct store *store, const char *bucket, struct err *err)
     pthread_mutex_lock(&local->names);
     if (!rc && disk_exists(local->disk, path))
         rc = err_set(err, ERR_EXISTS, "bucket %s: exists already", bucket);
+    if (!rc) /* of one of that name whose removal was cut short */
+        rc = local_settings_drop(local, bucket, err);
     if (!rc)
         rc = disk_mkdir_sync(local->disk, path, err);
     pthread_mutex_unlock(&local->names);
@@ -407,21 +431,28 @@ static int bucket_remove(struct store *store, const char *bucket, struct err *er
 {
     struct local *local = local_of(store);
     struct arena arena = {0};
-    struct store_list list = {0};
+    struct store_version_list list = {0};
     const char *path = arena_printf(&arena, "%s/%s", local->objects, bucket);
     const char *attrs = arena_printf(&arena, "%s/%s", local->attrs, bucket);
+    const char *versions = arena_printf(&arena, "%s/%s", local->versions, bucket);
     int rc;
 
     pthread_mutex_lock(&local->names);
-    rc = path && attrs ? local_list(store, bucket, "", "", "", 1, &arena, &list, err) : ERR_NOMEM;
+    rc = path && attrs && versions
+             ? local_version_list(store, bucket, "", "", "", NULL, 1, &arena, &list, err)
+             : ERR_NOMEM;
     if (!rc && list.count)
         rc = err_set(err, ERR_CONFLICT, "bucket %s: not empty", bucket);
     if (!rc)
-        rc = disk_remove_tree(local->disk, path, err); /* what a crash left: empty folders */
+        rc = disk_remove_tree(local->disk, versions, err); /* what a crash left: empty folders */
+    if (!rc)
+        rc = disk_remove_tree(local->disk, path, err);
     if (!rc)
         rc = disk_sync_dir(local->disk, local->objects, err);
     if (!rc)
         rc = disk_remove_tree(local->disk, attrs, err);
+    if (!rc)
+        rc = local_settings_drop(local, bucket, err);
     local_changed(local);
     pthread_mutex_unlock(&local->names);
     arena_deinit(&arena);
@@ -473,10 +504,13 @@ static void local_free(struct store *store)
         local_level_free(local->levels[i]);
     pthread_mutex_destroy(&local->levels_lock);
     pthread_mutex_destroy(&local->names);
+    pthread_rwlock_destroy(&local->settings_lock);
+    json_decref(local->settings);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
         pthread_mutex_destroy(&local->stripes[i]);
     free(local->objects);
     free(local->attrs);
+    free(local->versions);
     free((char *)store->staging);
     free(local);
 }
@@ -497,6 +531,7 @@ static const struct store_ops local_ops = {
     .local_release = local_release,
     .sync = local_sync,
     .free = local_free,
+    .versions = &local_version_ops,
 };
 
 static char *below(const char *dir, const char *name)
@@ -518,16 +553,20 @@ int store_local_new(struct store **out, const struct store_local_options *option
     local->clock = options->clock;
     pthread_mutex_init(&local->levels_lock, NULL);
     pthread_mutex_init(&local->names, NULL);
+    pthread_rwlock_init(&local->settings_lock, NULL);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
         pthread_mutex_init(&local->stripes[i], NULL);
     local->objects = below(options->dir, "objects");
     local->attrs = below(options->dir, "attrs");
+    local->versions = below(options->dir, "versions");
     local->store.staging = below(options->dir, "staging");
-    rc = local->objects && local->attrs && local->store.staging ? 0 : ERR_NOMEM;
+    rc = local->objects && local->attrs && local->versions && local->store.staging ? 0 : ERR_NOMEM;
     if (!rc)
         rc = disk_mkdirs(local->disk, local->objects, err);
     if (!rc)
         rc = disk_mkdirs(local->disk, local->attrs, err);
+    if (!rc)
+        rc = local_settings_load(local, err);
     if (!rc)
         rc = disk_mkdirs(local->disk, local->store.staging, err);
     if (!rc)

@@ -3,6 +3,8 @@
  * Under the folder given:
  *   objects/BUCKET/KEY     the bytes, as plain files that other programs may read
  *   attrs/BUCKET/KEY%attr  etag, content type and metadata, for objects that were given any
+ *   attrs/BUCKET%bucket    settings of the bucket, when it has any
+ *   versions/BUCKET/KEY%v/ what a bucket with versioning keeps beside the latest (local_version.c)
  *   staging/               files on their way in
  *
  * Names (local_path.c). An ordinary key is its own path. What a file system cannot hold is escaped
@@ -25,6 +27,7 @@
 #define LOCAL_STRIPES   64
 #define LOCAL_LEVELS    2 /* folders kept for the next page of a listing */
 #define LOCAL_KEY_MAX   1024 /* bytes, as S3 */
+#define LOCAL_TAGS_MAX  (20 << 10) /* as JSON */
 #define LOCAL_NAME_PART 200  /* longest escaped part of a name */
 
 struct level;
@@ -33,7 +36,7 @@ struct local {
     struct store store;
     struct disk *disk;
     struct clock *clock;
-    char *objects, *attrs; /* owned paths */
+    char *objects, *attrs, *versions; /* owned paths */
     pthread_mutex_t names;                  /* folders appear and vanish, forms are chosen */
     pthread_mutex_t stripes[LOCAL_STRIPES]; /* one key changes at a time */
     uint64_t staged;                        /* files staged so far; atomic */
@@ -41,6 +44,16 @@ struct local {
     pthread_mutex_t levels_lock;
     struct level *levels[LOCAL_LEVELS];     /* owned; see local_level.h */
     size_t levels_next;
+    pthread_rwlock_t settings_lock;
+    struct json_t *settings; /* owned: bucket to name to text */
+    size_t settings_count;   /* buckets that have any; atomic, so that the others ask no lock */
+};
+
+/* Which version a file is. Versions of a key are ordered by `seq`: microseconds of the wall clock,
+ * moved on where needed to stay in order. */
+struct local_version {
+    char id[40]; /* "null", or seq and a random number in hex */
+    int64_t seq;
 };
 
 /* The parts of a key's path, in the arena. All but the last are folders. */
@@ -66,8 +79,9 @@ int local_find(struct local *local, struct arena *arena, const char *bucket, con
 /* The path for an object to be put, its folders made and synced. Caller holds `names`. */
 int local_make(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct err *err);
-/* The folder that holds the keys beginning with `prefix`, which ends with '/' or is empty. */
-int local_find_dir(struct local *local, struct arena *arena, const char *bucket,
+/* The folder that holds the keys beginning with `prefix`, which ends with '/' or is empty; below
+ * local->objects or local->versions. */
+int local_find_dir(struct local *local, struct arena *arena, const char *root, const char *bucket,
                    struct slice prefix, const char **path, struct err *err);
 int local_bucket_check(struct local *local, const char *bucket, struct err *err); /* ERR_NOENT */
 
@@ -75,11 +89,67 @@ int local_bucket_check(struct local *local, const char *bucket, struct err *err)
  * other; two records are kept while one version replaces another. */
 int local_attr_put(struct local *local, const char *bucket, const char *key,
                    const struct disk_stat *now /* NULL: none */, const struct disk_stat *next,
-                   const struct store_put_options *options, struct err *err);
+                   const struct store_put_options *options,
+                   const struct local_version *version /* NULL: none */, struct err *err);
+/* The same with a record as local_attr_record gives it; its size and time are set to `next`'s. */
+int local_attr_put_record(struct local *local, const char *bucket, const char *key,
+                          const struct disk_stat *now, const struct disk_stat *next,
+                          struct json_t *record, struct err *err);
+/* A copy of the version's record, which may hold nothing but size and time. The caller owns it. */
+int local_attr_record(struct local *local, const char *bucket, const char *key,
+                      const struct disk_stat *stat, struct json_t **out, struct err *err);
+void local_attr_fill(const struct json_t *record, struct store_info *out); /* what it says */
 /* Fills etag, content type and metadata; the default etag when there is no record. */
 int local_attr_get(struct local *local, const char *bucket, const char *key,
                    const struct disk_stat *stat, struct store_info *out, struct err *err);
 void local_attr_remove(struct local *local, const char *bucket, const char *key);
+
+/* Settings of buckets (local_setting.c). */
+int local_settings_load(struct local *local, struct err *err);
+int local_setting_get(struct store *store, const char *bucket, const char *name, struct buf *out,
+                      struct err *err);
+int local_setting_put(struct store *store, const char *bucket, const char *name, const char *text,
+                      struct err *err);
+int local_settings_drop(struct local *local, const char *bucket, struct err *err);
+enum store_versioning local_versioning(struct local *local, const char *bucket);
+
+/* Versions (local_version.c). The caller holds the key's stripe, but not `names`. */
+extern const struct store_version_ops local_version_ops;
+/* Before a put in a bucket with versioning: keeps the latest where it must be kept, tells the
+ * staged file from every version, and names the version to be. */
+int local_version_before_put(struct local *local, const char *bucket, const char *key,
+                             const char *from, struct disk_stat *next, struct local_version *made,
+                             struct err *err);
+int local_version_after_put(struct local *local, const char *bucket, const char *key,
+                            struct err *err);
+int local_version_list(struct store *store, const char *bucket, const char *prefix,
+                       const char *delimiter, const char *start_after, const char *start_version,
+                       size_t max, struct arena *arena, struct store_version_list *out,
+                       struct err *err);
+/* Versions kept of one key, the newest first, in the arena; the latest too. */
+struct local_kept {
+    const char *file; /* its name in the key's folder, without a suffix; NULL: the latest object */
+    const char *id;
+    int64_t seq;
+    bool is_marker;
+};
+int local_version_all(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                      struct local_kept **out, size_t *count, struct err *err);
+int local_version_info(struct local *local, struct arena *arena, const char *bucket,
+                       const char *key, const struct local_kept *kept, struct store_info *out,
+                       struct err *err);
+/* Used by local_version.c, in store_local.c. */
+pthread_mutex_t *local_stripe(struct local *local, const char *bucket, const char *key);
+int local_tell_apart(struct local *local, const char *path, const struct disk_stat *now,
+                     struct disk_stat *next, struct err *err);
+int local_name_it(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                  const char *from, bool exclusive, struct err *err);
+int local_unname(struct local *local, const char *bucket, const char *key, struct err *err);
+int local_head(struct store *store, const char *bucket, const char *key, struct store_info *out,
+               struct err *err);
+int local_open(struct store *store, const char *bucket, const char *key, struct store_info *info,
+               struct file **out, struct err *err);
+int local_remove(struct store *store, const char *bucket, const char *key, struct err *err);
 
 /* After a name has changed, before it is answered. */
 static inline void local_changed(struct local *local)
@@ -87,6 +157,10 @@ static inline void local_changed(struct local *local)
     __atomic_add_fetch(&local->changes, 1, __ATOMIC_RELEASE);
 }
 
+/* Keys below objects/, or those with a folder below versions/, of which only the names are told. */
+int local_list_in(struct local *local, const char *root, const char *bucket, const char *prefix,
+                  const char *delimiter, const char *start_after, size_t max_keys,
+                  struct arena *arena, struct store_list *out, struct err *err);
 int local_list(struct store *store, const char *bucket, const char *prefix, const char *delimiter,
                const char *start_after, size_t max_keys, struct arena *arena,
                struct store_list *out, struct err *err);
