@@ -8,19 +8,14 @@
  * along. A result that no longer fits (its inputs are gone) is dropped by lake_stage, and its
  * files removed.
  *
- * Merging has a budget. Re-encoding a row costs about what writing it did, so at full speed merges
- * would take half of the machine: a large one waits until all of them together stay below one part
- * in MERGE_SHARE of a processor since the job started. Small ones, those of a quiet stream, never
- * wait.
+ * Merging has a budget, which it shares with the maintenance service (lake/budget.h). A table that a
+ * job commits to is kept by it (lake_keep): the service merges nothing there until the job falls
+ * silent.
  */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "connector/lake_sink.h"
-
-#define MERGE_SHARE   10                  /* one part of so many of a processor */
-#define MERGE_ROW_NS  1000                /* what a row costs, about */
-#define MERGE_FREE_NS ((int64_t)200000000) /* a merge that costs less never waits */
 
 struct merge_result {
     struct arena arena;
@@ -41,8 +36,6 @@ struct lake_sink {
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     bool merging;
-    int64_t opened_ns;    /* mono time */
-    int64_t merge_cpu_ns; /* of all merges so far; the worker's while `merging` */
     struct lake_metadata *merge_base; /* the worker's, as is the next */
     struct merge_result *merge_result;
     struct merge_result *merged;      /* finished, waits for the next stage */
@@ -265,14 +258,15 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct m
 static bool may_merge(struct lake_sink *s, struct arena *arena)
 {
     struct lake_merges picked = {0};
-    int64_t elapsed_ns = clock_mono_ns(lake_clock(s->options.lake)) - s->opened_ns, cost_ns = 0;
+    int64_t rows = 0, bytes = 0;
 
     if (lake_maintain_pick(s->options.lake, s->merge_base, arena, &picked, NULL))
         return true; /* lake_maintain_run will say what is wrong */
-    for (size_t i = 0; i < picked.count; i++)
-        cost_ns += picked.list[i].rows * MERGE_ROW_NS;
-    return picked.count && (cost_ns < MERGE_FREE_NS ||
-                            s->merge_cpu_ns + cost_ns < elapsed_ns / MERGE_SHARE);
+    for (size_t i = 0; i < picked.count; i++) {
+        rows += picked.list[i].rows;
+        bytes += picked.list[i].bytes * 2;
+    }
+    return picked.count && lake_budget_may(lake_budget(s->options.lake), rows, bytes);
 }
 
 /* On the worker. */
@@ -282,7 +276,7 @@ static void merge_run(struct work *work)
         (struct lake_sink *)((char *)work - offsetof(struct lake_sink, merge_work));
     struct merge_result *result = calloc(1, sizeof(*result));
     struct lake_rewriter rewriter = lake_rewriter_duckdb(s->options.db);
-    int64_t began_ns = cpu_thread_ns();
+    int64_t began_ns = cpu_thread_ns(), bytes = 0;
     struct err err = {0};
     int rc = result ? 0 : ERR_NOMEM;
 
@@ -296,8 +290,14 @@ static void merge_run(struct work *work)
         merge_result_free(result);
         result = NULL;
     }
+    for (size_t i = 0; result && i < result->count; i++) {
+        for (size_t k = 0; k < result->rewrites[i].removed_count; k++)
+            bytes += result->rewrites[i].removed[k].file.file_bytes;
+        for (size_t k = 0; k < result->rewrites[i].added_count; k++)
+            bytes += result->rewrites[i].added[k].file_bytes;
+    }
     s->merge_result = result;
-    s->merge_cpu_ns += cpu_thread_ns() - began_ns;
+    lake_budget_spend(lake_budget(s->options.lake), cpu_thread_ns() - began_ns, bytes);
 }
 
 /* The pool looks at the work until it calls this: only from here on may it be used again or
@@ -340,6 +340,8 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     struct lake_cut *cut = (struct lake_cut *)base;
 
     if (outcome == STREAM_COMMITTED) {
+        if (s->options.merges)
+            lake_keep(s->options.lake, lake_staged_metadata(cut->staged)->uuid);
         start_merge(s, lake_staged_metadata(cut->staged));
         lake_staged_settle(cut->staged);
         merge_result_free(cut->merged);
@@ -397,7 +399,6 @@ int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *opti
         return err_set(err, ERR_NOMEM, "sink %s", options->ident.name);
     s->sink.ops = &ops;
     s->options = *options;
-    s->opened_ns = clock_mono_ns(lake_clock(options->lake));
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->idle, NULL);
     s->ns = strdup(options->ident.ns);

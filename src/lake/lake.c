@@ -26,6 +26,8 @@ struct node {
 struct lake {
     struct store *store;
     struct clock *clock;
+    struct lake_budget *budget;
+    struct inflight *inflight;
     int64_t cache_max;
     pthread_mutex_t lock; /* guards all below */
     struct node *buckets[CACHE_BUCKETS];
@@ -36,6 +38,7 @@ struct lake {
 int lake_new(struct lake **out, const struct lake_options *options, struct err *err)
 {
     struct lake *lake = calloc(1, sizeof(*lake));
+    int rc;
 
     if (!lake)
         return err_set(err, ERR_NOMEM, "lake");
@@ -43,8 +46,13 @@ int lake_new(struct lake **out, const struct lake_options *options, struct err *
     lake->clock = options->clock;
     lake->cache_max = options->cache_bytes ? options->cache_bytes : CACHE_BYTES_DEFAULT;
     pthread_mutex_init(&lake->lock, NULL);
-    *out = lake;
-    return 0;
+    rc = lake_budget_new(&lake->budget, options->clock, &options->budget, err);
+    rc = rc ? rc : inflight_new(&lake->inflight, err);
+    if (rc)
+        lake_free(lake);
+    else
+        *out = lake;
+    return rc;
 }
 
 static void object_free(enum cached kind, void *object)
@@ -110,6 +118,8 @@ void lake_free(struct lake *lake)
         return;
     while (lake->newest)
         evict(lake, lake->newest);
+    lake_budget_free(lake->budget);
+    inflight_free(lake->inflight);
     pthread_mutex_destroy(&lake->lock);
     free(lake);
 }
@@ -195,6 +205,21 @@ struct clock *lake_clock(struct lake *lake)
     return lake->clock;
 }
 
+struct lake_budget *lake_budget(struct lake *lake)
+{
+    return lake->budget;
+}
+
+struct inflight *lake_inflight(struct lake *lake)
+{
+    return lake->inflight;
+}
+
+void lake_keep(struct lake *lake, const char *uuid)
+{
+    inflight_keep(lake->inflight, uuid, clock_mono_ms(lake->clock));
+}
+
 int64_t lake_cache_used(struct lake *lake)
 {
     int64_t used;
@@ -275,5 +300,6 @@ void lake_remove_files(struct lake *lake, const char *const *locations, size_t c
         cache_drop(lake, locations[i]);
         if (store_remove_at(lake->store, locations[i], &err))
             diag_warn("lake", "%s stays behind: %s", locations[i], err.text);
+        inflight_done(lake->inflight, locations[i]);
     }
 }

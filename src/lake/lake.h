@@ -9,6 +9,7 @@
  *   manifest.h  manifests, manifest lists, their cache
  *   stage.h     staging of appends, rewrites and expiry
  *   maintain.h  which files to merge and what to forget
+ *   budget.h    how much of the machine that may take
  *   writer.h    rows to data files
  *   scan.h      snapshots to SQL
  *
@@ -17,6 +18,7 @@
 #ifndef LAKE_LAKE_H
 #define LAKE_LAKE_H
 
+#include "lake/budget.h"
 #include "lake/commit.h"
 #include "lake/maintain.h"
 #include "lake/manifest.h"
@@ -32,12 +34,18 @@ struct lake_options {
     struct store *store;  /* borrowed for life */
     struct clock *clock;  /* likewise */
     int64_t cache_bytes;  /* parsed manifests and metadata; 0: 32 MiB */
+    struct lake_budget_limits budget; /* of all maintenance; zeros: the defaults */
 };
 int lake_new(struct lake **out, const struct lake_options *options, struct err *err);
 void lake_free(struct lake *lake);
 struct store *lake_store(struct lake *lake);
 struct clock *lake_clock(struct lake *lake);
 int64_t lake_cache_used(struct lake *lake);
+struct lake_budget *lake_budget(struct lake *lake); /* shared by all who rewrite files */
+/* Said by a writer with each of its commits: it merges this table's small files itself, so that the
+ * maintenance service leaves them alone until it falls silent for LAKE_KEEP_MS. */
+#define LAKE_KEEP_MS 120000
+void lake_keep(struct lake *lake, const char *uuid);
 
 /* A metadata file, through the cache. The caller owns one reference. */
 int lake_metadata_load(struct lake *lake, const char *location, struct lake_metadata **out,

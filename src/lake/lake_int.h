@@ -2,6 +2,7 @@
 #ifndef LAKE_LAKE_INT_H
 #define LAKE_LAKE_INT_H
 
+#include "lake/inflight.h"
 #include "lake/lake.h"
 
 /* Appends formatted text to a buf and remembers the first failure, so that a run of calls is
@@ -145,6 +146,7 @@ void *cache_get(struct lake *lake, enum cached kind, const char *path);
 void cache_put(struct lake *lake, enum cached kind, const char *path, void *object, size_t bytes);
 void cache_drop(struct lake *lake, const char *path);
 size_t arena_bytes(const struct arena *arena);
+struct inflight *lake_inflight(struct lake *lake);
 
 /* deletion_vector.c: the positions in a deletion-vector-v1 blob, ascending, in the arena. */
 int deletion_vector_decode(struct slice blob, struct arena *arena, int64_t **positions,

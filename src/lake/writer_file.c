@@ -73,6 +73,7 @@ static int take_file(struct lake_writer *w, const char *location, const char *lo
     for (size_t i = 0; i < out->partition_count; i++)
         out->partition[i] = values[i];
     rc = writer_metrics(w->metadata, w->schema, result, arena, out, err);
+    rc = rc ? rc : inflight_add(lake_inflight(w->lake), location, err);
     if (rc) {
         disk_unlink(disk_system(), local, NULL);
         return rc;
