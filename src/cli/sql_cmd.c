@@ -4,6 +4,8 @@
  * Ctrl-C cancels what runs; at the prompt it drops the line.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -41,16 +43,20 @@ struct place {
 };
 
 static struct place *running; /* what Ctrl-C cancels; NULL between statements */
-static volatile sig_atomic_t interrupted;
+static int interrupts[2] = {-1, -1}; /* a pipe: what Ctrl-C says to the prompt */
 
 static void on_interrupt(int number)
 {
+    int saved = errno;
+
     (void)number;
-    interrupted = 1;
+    if (interrupts[1] >= 0 && write(interrupts[1], "", 1) < 0)
+        errno = saved; /* full: it has been told already */
     if (running && running->link)
         control_cancel(running->link);
     else if (running && running->session)
         query_cancel(running->session);
+    errno = saved;
 }
 
 /* ---- what comes back ---- */
@@ -186,23 +192,68 @@ static void history_path(char *out, size_t size)
     snprintf(out, size, "%s/.tarn_history", home ? home : ".");
 }
 
+static struct {
+    char *line; /* malloc'ed; NULL: Ctrl-D */
+    bool done;
+} typed;
+
+static void on_typed(char *line)
+{
+    typed.line = line;
+    typed.done = true;
+}
+
+static bool interrupts_taken(void)
+{
+    char some[64];
+    bool any = false;
+
+    while (read(interrupts[0], some, sizeof(some)) > 0)
+        any = true;
+    return any;
+}
+
+/* The next line typed, malloc'ed; NULL at the end. *dropped: Ctrl-C came instead. The line editor
+ * is asked only for what is there to read: it never blocks, so no Ctrl-C falls between its signal
+ * handlers and ours. */
+static char *read_typed(const char *prompt, bool *dropped)
+{
+    struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {interrupts[0], POLLIN, 0}};
+
+    typed.line = NULL;
+    typed.done = *dropped = false;
+    rl_callback_handler_install(prompt, on_typed);
+    while (!typed.done && !*dropped) {
+        if (poll(fds, COUNT_OF(fds), -1) < 0 && errno != EINTR)
+            break;
+        *dropped = interrupts_taken();
+        if (!*dropped && (fds[0].revents & (POLLHUP | POLLERR)))
+            break; /* the terminal is gone */
+        if (!*dropped && (fds[0].revents & POLLIN))
+            rl_callback_read_char();
+    }
+    rl_callback_handler_remove();
+    return typed.line;
+}
+
 static int run_prompt(struct place *place)
 {
     struct buf text = {.max = SQL_TEXT_MAX};
     char path[4096];
-    bool end = false;
+    bool end = false, dropped;
     int code = CLI_OK;
 
+    if (pipe2(interrupts, O_CLOEXEC | O_NONBLOCK))
+        return cli_fail(CLI_FAILED, "no pipe: %s", strerror(errno));
     history_path(path, sizeof(path));
     using_history();
     read_history(path);
+    rl_catch_signals = 0;
     puts("Statements end with a semicolon; QUIT; or Ctrl-D ends this.");
     while (!end) {
-        char *line;
+        char *line = read_typed(text.len ? "   ...> " : "Flink SQL> ", &dropped);
 
-        interrupted = 0;
-        line = readline(text.len ? "   ...> " : "Flink SQL> ");
-        if (!line && interrupted) { /* Ctrl-C drops what was typed */
+        if (dropped) { /* Ctrl-C drops what was typed */
             putchar('\n');
             buf_clear(&text);
             continue;
@@ -217,6 +268,7 @@ static int run_prompt(struct place *place)
         }
         free(line);
         code = run_ready(place, &text, &end);
+        interrupts_taken(); /* those were meant for what ran */
     }
     write_history(path);
     buf_deinit(&text);
