@@ -190,6 +190,11 @@ int s3_parse_http_date(const char *text, int64_t *out_us);
 /* What PutObject and CreateMultipartUpload keep of the headers; text in the arena. Answers itself
  * and returns an error when they make no sense. */
 int s3_put_options(struct s3_call *call, struct store_put_options *out);
+/* If-Match and If-None-Match of a write. The same. */
+int s3_write_conditions(struct s3_call *call, struct store_put_options *out);
+/* The staged bytes become the object. The same. */
+int s3_put_staged(struct s3_call *call, const struct store_put_options *options,
+                  struct store_info *info);
 /* "BUCKET/KEY" of x-amz-copy-source. The same. */
 int s3_copy_source(struct s3_call *call, const char **bucket, const char **key);
 /* Conditions of a read: answers 304 or 412 and returns false when they fail. `prefix` is "" or
@@ -207,6 +212,11 @@ bool s3_etag_matches(const char *list, const char *etag);
 const char *s3_part_sizes(struct arena *arena, const int64_t *sizes, size_t count);
 /* Place of part `number` (from 1), and how many there are. ERR_RANGE: there is no such part. */
 int s3_part_find(const char *sizes, int64_t number, int64_t *pos, int64_t *len, int64_t *count);
+
+/* Operations that lie in files of their own. */
+void s3_copy_object(struct s3_call *call);
+void s3_delete_object(struct s3_call *call);
+void s3_delete_objects(struct s3_call *call);
 
 extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[];
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */
