@@ -56,6 +56,26 @@ int file_size(struct file *file, int64_t *size, struct err *err)
     return file->ops->size(file, size, err);
 }
 
+int file_stat(struct file *file, struct disk_stat *stat, struct err *err)
+{
+    return file->ops->stat_file(file, stat, err);
+}
+
+int file_set_mtime(struct file *file, int64_t mtime_us, struct err *err)
+{
+    return file->ops->set_mtime(file, mtime_us, err);
+}
+
+int file_set_attr(struct file *file, struct slice value, struct err *err)
+{
+    return file->ops->set_attr(file, value, err);
+}
+
+int file_get_attr(struct file *file, struct buf *out, struct err *err)
+{
+    return file->ops->get_attr(file, out, err);
+}
+
 int file_fd(struct file *file) { return file->ops->fd(file); }
 
 int disk_rename(struct disk *disk, const char *from, const char *to, struct err *err)
@@ -86,6 +106,11 @@ int disk_rmdir(struct disk *disk, const char *path, struct err *err)
 int disk_sync_dir(struct disk *disk, const char *path, struct err *err)
 {
     return disk->ops->sync_dir(disk, path, err);
+}
+
+int disk_sync_all(struct disk *disk, const char *path, struct err *err)
+{
+    return disk->ops->sync_all(disk, path, err);
 }
 
 int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err)

@@ -5,7 +5,8 @@
  * and fails the n-th call. Paths are plain strings, relative to the working folder or absolute.
  *
  * What survives power loss: bytes written before a file_sync that returned 0, and names made
- * before a disk_sync_dir of their folder that returned 0. Nothing else may be relied on.
+ * before a disk_sync_dir of their folder that returned 0. Nothing else may be relied on. What was
+ * set of a file's time and attribute goes with the next file_sync of the same struct file.
  * Threads: any; one file's pread and pwrite may run at the same time.
  */
 #ifndef BASE_DISK_H
@@ -50,6 +51,10 @@ struct disk_ops {
     int (*sync)(struct file *, struct err *);                        /* fdatasync */
     int (*truncate)(struct file *, int64_t size, struct err *);
     int (*size)(struct file *, int64_t *size, struct err *);
+    int (*stat_file)(struct file *, struct disk_stat *, struct err *);
+    int (*set_mtime)(struct file *, int64_t mtime_us, struct err *);
+    int (*set_attr)(struct file *, struct slice value, struct err *);
+    int (*get_attr)(struct file *, struct buf *out, struct err *); /* appends */
     int (*fd)(struct file *); /* for sendfile and mmap; -1 when there is none */
     int (*rename)(struct disk *, const char *from, const char *to, struct err *); /* replaces */
     int (*link)(struct disk *, const char *from, const char *to, struct err *); /* ERR_EXISTS */
@@ -57,6 +62,7 @@ struct disk_ops {
     int (*mkdir)(struct disk *, const char *path, struct err *); /* one level; present is fine */
     int (*rmdir)(struct disk *, const char *path, struct err *);
     int (*sync_dir)(struct disk *, const char *path, struct err *);
+    int (*sync_all)(struct disk *, const char *path, struct err *);
     int (*stat)(struct disk *, const char *path, struct disk_stat *, struct err *); /* ERR_NOENT */
     int (*list)(struct disk *, const char *path, struct arena *, struct disk_entry **,
                 size_t *count, struct err *); /* no order promised; "." and ".." left out */
@@ -83,6 +89,13 @@ int file_pwrite(struct file *, const void *ptr, size_t len, int64_t pos, struct 
 int file_sync(struct file *, struct err *);
 int file_truncate(struct file *, int64_t size, struct err *);
 int file_size(struct file *, int64_t *size, struct err *);
+/* What the open file is, whatever its name leads to by now. */
+int file_stat(struct file *, struct disk_stat *, struct err *);
+int file_set_mtime(struct file *, int64_t mtime_us, struct err *);
+/* One small value that goes where the file goes (an extended attribute). ERR_UNSUPPORTED: the file
+ * system keeps none; ERR_LIMIT: none this long. file_get_attr: ERR_NOENT: it was never set. */
+int file_set_attr(struct file *, struct slice value, struct err *);
+int file_get_attr(struct file *, struct buf *out, struct err *);
 int file_fd(struct file *);
 int disk_rename(struct disk *, const char *from, const char *to, struct err *);
 int disk_link(struct disk *, const char *from, const char *to, struct err *);
@@ -90,6 +103,8 @@ int disk_unlink(struct disk *, const char *path, struct err *);
 int disk_mkdir(struct disk *, const char *path, struct err *);
 int disk_rmdir(struct disk *, const char *path, struct err *);
 int disk_sync_dir(struct disk *, const char *path, struct err *);
+/* Everything written so far, names too, to the file system that holds the folder `path`. */
+int disk_sync_all(struct disk *, const char *path, struct err *);
 int disk_stat(struct disk *, const char *path, struct disk_stat *, struct err *);
 bool disk_exists(struct disk *, const char *path);
 int disk_list(struct disk *, const char *path, struct arena *, struct disk_entry **, size_t *count,

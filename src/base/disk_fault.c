@@ -97,6 +97,34 @@ static int fault_size(struct file *file, int64_t *size, struct err *err)
     return rc ? rc : file_size(of(file)->under, size, err);
 }
 
+static int fault_stat_file(struct file *file, struct disk_stat *stat, struct err *err)
+{
+    int rc = ask(file->disk, CALL_STAT, of(file)->path, err);
+
+    return rc ? rc : file_stat(of(file)->under, stat, err);
+}
+
+static int fault_set_mtime(struct file *file, int64_t mtime_us, struct err *err)
+{
+    int rc = ask(file->disk, CALL_OTHER, of(file)->path, err);
+
+    return rc ? rc : file_set_mtime(of(file)->under, mtime_us, err);
+}
+
+static int fault_set_attr(struct file *file, struct slice value, struct err *err)
+{
+    int rc = ask(file->disk, CALL_OTHER, of(file)->path, err);
+
+    return rc ? rc : file_set_attr(of(file)->under, value, err);
+}
+
+static int fault_get_attr(struct file *file, struct buf *out, struct err *err)
+{
+    int rc = ask(file->disk, CALL_OTHER, of(file)->path, err);
+
+    return rc ? rc : file_get_attr(of(file)->under, out, err);
+}
+
 static int fault_fd(struct file *file) { return file_fd(of(file)->under); }
 
 static int fault_rename(struct disk *disk, const char *from, const char *to, struct err *err)
@@ -141,6 +169,13 @@ static int fault_sync_dir(struct disk *disk, const char *path, struct err *err)
     return rc ? rc : disk_sync_dir(disk_of(disk)->under, path, err);
 }
 
+static int fault_sync_all(struct disk *disk, const char *path, struct err *err)
+{
+    int rc = ask(disk, CALL_SYNC, path, err);
+
+    return rc ? rc : disk_sync_all(disk_of(disk)->under, path, err);
+}
+
 static int fault_stat(struct disk *disk, const char *path, struct disk_stat *stat, struct err *err)
 {
     int rc = ask(disk, CALL_STAT, path, err);
@@ -171,6 +206,10 @@ static const struct disk_ops ops = {
     .sync = fault_sync,
     .truncate = fault_truncate,
     .size = fault_size,
+    .stat_file = fault_stat_file,
+    .set_mtime = fault_set_mtime,
+    .set_attr = fault_set_attr,
+    .get_attr = fault_get_attr,
     .fd = fault_fd,
     .rename = fault_rename,
     .link = fault_link,
@@ -178,6 +217,7 @@ static const struct disk_ops ops = {
     .mkdir = fault_mkdir,
     .rmdir = fault_rmdir,
     .sync_dir = fault_sync_dir,
+    .sync_all = fault_sync_all,
     .stat = fault_stat,
     .list = fault_list,
     .free_bytes = fault_free_bytes,

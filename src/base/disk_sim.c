@@ -366,6 +366,56 @@ static int sim_size(struct file *file, int64_t *size, struct err *err)
     return leave(sim, 0);
 }
 
+static int sim_stat_file(struct file *file, struct disk_stat *out, struct err *err)
+{
+    struct disk_sim *sim;
+    int rc = enter_file(file, CALL_STAT, &sim, err);
+
+    if (rc)
+        return rc;
+    *out = (struct disk_stat){(int64_t)of(file)->inode->now.len, of(file)->inode->mtime, false};
+    return leave(sim, 0);
+}
+
+static int sim_set_mtime(struct file *file, int64_t mtime_us, struct err *err)
+{
+    struct disk_sim *sim;
+    int rc = enter_file(file, CALL_OTHER, &sim, err);
+
+    if (rc)
+        return rc;
+    of(file)->inode->mtime = mtime_us;
+    return leave(sim, 0);
+}
+
+static int sim_set_attr(struct file *file, struct slice value, struct err *err)
+{
+    struct disk_sim *sim;
+    int rc = enter_file(file, CALL_OTHER, &sim, err);
+
+    if (rc)
+        return rc;
+    buf_clear(&of(file)->inode->attr);
+    of(file)->inode->has_attr = true;
+    if (buf_append_slice(&of(file)->inode->attr, value))
+        return leave(sim, err_set(err, ERR_NOMEM, "attribute of %s", of(file)->path));
+    return leave(sim, 0);
+}
+
+static int sim_get_attr(struct file *file, struct buf *out, struct err *err)
+{
+    struct disk_sim *sim;
+    int rc = enter_file(file, CALL_OTHER, &sim, err);
+
+    if (rc)
+        return rc;
+    if (!of(file)->inode->has_attr)
+        rc = err_set(err, ERR_NOENT, "%s: no attribute", of(file)->path);
+    else if (buf_append_slice(out, buf_slice(&of(file)->inode->attr)))
+        rc = err_set(err, ERR_NOMEM, "attribute of %s", of(file)->path);
+    return leave(sim, rc);
+}
+
 static int sim_fd(struct file *file)
 {
     (void)file;
@@ -546,6 +596,17 @@ static int sim_sync_folder(struct disk *disk, const char *path, struct err *err)
     return leave(sim, number ? err_errno(err, number, "sync folder %s", path) : 0);
 }
 
+static int sim_sync_system(struct disk *disk, const char *path, struct err *err)
+{
+    struct disk_sim *sim = sim_of(disk);
+    int rc = enter(sim, CALL_SYNC, path, err);
+
+    if (rc)
+        return rc;
+    rc = sim_sync_all(sim);
+    return leave(sim, rc ? err_set(err, rc, "sync all of %s", path) : 0);
+}
+
 static int sim_stat(struct disk *disk, const char *path, struct disk_stat *out, struct err *err)
 {
     struct disk_sim *sim = sim_of(disk);
@@ -619,6 +680,10 @@ static const struct disk_ops ops = {
     .sync = sim_sync,
     .truncate = sim_truncate,
     .size = sim_size,
+    .stat_file = sim_stat_file,
+    .set_mtime = sim_set_mtime,
+    .set_attr = sim_set_attr,
+    .get_attr = sim_get_attr,
     .fd = sim_fd,
     .rename = sim_rename,
     .link = sim_link,
@@ -626,6 +691,7 @@ static const struct disk_ops ops = {
     .mkdir = sim_mkdir,
     .rmdir = sim_rmdir,
     .sync_dir = sim_sync_folder,
+    .sync_all = sim_sync_system,
     .stat = sim_stat,
     .list = sim_list,
     .free_bytes = sim_free_bytes,
@@ -666,6 +732,8 @@ static void free_inode(struct sim_inode *inode)
     sim_changes_clear(inode);
     buf_deinit(&inode->now);
     buf_deinit(&inode->synced);
+    buf_deinit(&inode->attr);
+    buf_deinit(&inode->attr_synced);
     free(inode);
 }
 

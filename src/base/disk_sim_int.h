@@ -35,6 +35,8 @@ struct sim_inode {
     bool is_dir;
     int64_t mtime;
     struct buf now, synced;             /* file: as seen, as on the platter */
+    struct buf attr, attr_synced;       /* likewise; the time is never lost */
+    bool has_attr, has_attr_synced;
     struct sim_change *first, **last;   /* what leads from synced to now */
     struct sim_names names, names_synced; /* folder: likewise */
 };
@@ -82,6 +84,7 @@ int sim_resize(struct buf *image, size_t size);
 void sim_changes_clear(struct sim_inode *inode);
 int sim_sync_file(struct sim_inode *inode);
 void sim_sync_dir(struct disk_sim *sim, struct sim_inode *dir);
+int sim_sync_all(struct disk_sim *sim);
 /* Makes of every file and folder what a power loss may leave. */
 void sim_lose_power(struct disk_sim *sim);
 

@@ -49,6 +49,8 @@ void sim_inode_unref(struct disk_sim *sim, struct sim_inode *inode)
     sim_names_clear(sim, &inode->names_synced);
     buf_deinit(&inode->now);
     buf_deinit(&inode->synced);
+    buf_deinit(&inode->attr);
+    buf_deinit(&inode->attr_synced);
     free(inode);
 }
 
@@ -168,6 +170,12 @@ int sim_resize(struct buf *image, size_t size)
     return 0;
 }
 
+static int sim_keep_attr(struct buf *to, const struct buf *from)
+{
+    buf_clear(to);
+    return buf_append_slice(to, buf_slice(from));
+}
+
 int sim_sync_file(struct sim_inode *inode)
 {
     size_t size = inode->synced.len, largest = size;
@@ -177,8 +185,10 @@ int sim_sync_file(struct sim_inode *inode)
             largest = c->pos + c->len;
     if (inode->now.len > largest)
         largest = inode->now.len;
-    if (buf_reserve(&inode->synced, largest - size)) /* all memory first: then nothing can fail */
+    if (buf_reserve(&inode->synced, largest - size) || /* all memory first: then nothing can fail */
+        sim_keep_attr(&inode->attr_synced, &inode->attr))
         return ERR_NOMEM;
+    inode->has_attr_synced = inode->has_attr;
     for (struct sim_change *c = inode->first; c; c = c->next) {
         if (c->is_size || c->pos + c->len > inode->synced.len)
             sim_resize(&inode->synced, c->is_size ? c->pos : c->pos + c->len);
@@ -268,6 +278,20 @@ void sim_sync_dir(struct disk_sim *sim, struct sim_inode *dir)
 {
     mark_for_sync(sim, dir);
     take_marked(sim, false);
+}
+
+int sim_sync_all(struct disk_sim *sim)
+{
+    int rc = 0;
+
+    for (struct sim_inode *inode = sim->inodes; inode && !rc; inode = inode->next)
+        if (!inode->is_dir)
+            rc = sim_sync_file(inode);
+    for (struct sim_rename *r = sim->renames; r && !rc; r = r->next)
+        r->marked = true;
+    if (!rc)
+        take_marked(sim, true);
+    return rc;
 }
 
 /* ---- power loss ---- */
@@ -365,8 +389,28 @@ static void lose_bytes(struct disk_sim *sim, struct sim_inode *inode)
     sim_changes_clear(inode);
 }
 
+/* An attribute that no sync covered is there or not. */
+static void lose_attr(struct disk_sim *sim, struct sim_inode *inode)
+{
+    bool differs = inode->has_attr != inode->has_attr_synced ||
+                   !slice_eq(buf_slice(&inode->attr), buf_slice(&inode->attr_synced));
+
+    if (!differs)
+        return;
+    if (rng_below(&sim->rng, 2)) {
+        inode->has_attr_synced = inode->has_attr;
+        if (sim_keep_attr(&inode->attr_synced, &inode->attr))
+            abort(); /* as in keep_rename */
+    } else {
+        inode->has_attr = inode->has_attr_synced;
+        if (sim_keep_attr(&inode->attr, &inode->attr_synced))
+            abort();
+    }
+}
+
 static void lose_file(struct disk_sim *sim, struct sim_inode *inode)
 {
+    lose_attr(sim, inode);
     if (!inode->first)
         return; /* all of it is synced */
     lose_bytes(sim, inode);

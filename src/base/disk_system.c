@@ -5,17 +5,23 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#define ATTR_NAME "user.tarn"
 
 struct system_file {
     struct file file;
     int fd;
-    char path[]; /* for errors */
+    bool meta_set; /* time or attribute: not of fdatasync's business */
+    char path[];   /* for errors */
 };
 
 static struct system_file *of(struct file *file) { return (struct system_file *)file; }
@@ -37,6 +43,7 @@ static int system_open(struct disk *disk, struct file **out, const char *path, i
         return err_set(err, ERR_NOMEM, "open %s", path);
     memcpy(file->path, path, len);
     file->file = (struct file){disk->ops, disk};
+    file->meta_set = false;
     do
         file->fd = open(path, posix_flags(flags), 0644);
     while (file->fd < 0 && errno == EINTR);
@@ -90,7 +97,10 @@ static int system_pwrite(struct file *file, const void *ptr, size_t len, int64_t
  * one as fine, so the caller must treat the bytes as lost. */
 static int system_sync(struct file *file, struct err *err)
 {
-    return fdatasync(of(file)->fd) ? err_errno(err, errno, "sync %s", of(file)->path) : 0;
+    int failed = of(file)->meta_set ? fsync(of(file)->fd) : fdatasync(of(file)->fd);
+
+    of(file)->meta_set &= failed != 0;
+    return failed ? err_errno(err, errno, "sync %s", of(file)->path) : 0;
 }
 
 static int system_truncate(struct file *file, int64_t size, struct err *err)
@@ -106,6 +116,68 @@ static int system_size(struct file *file, int64_t *size, struct err *err)
         return err_errno(err, errno, "stat %s", of(file)->path);
     *size = info.st_size;
     return 0;
+}
+
+static void fill_stat(const struct stat *info, struct disk_stat *out)
+{
+    out->size = info->st_size;
+    out->mtime_us = (int64_t)info->st_mtim.tv_sec * 1000000 + info->st_mtim.tv_nsec / 1000;
+    out->is_dir = S_ISDIR(info->st_mode);
+}
+
+static int system_stat_file(struct file *file, struct disk_stat *out, struct err *err)
+{
+    struct stat info;
+
+    if (fstat(of(file)->fd, &info))
+        return err_errno(err, errno, "stat %s", of(file)->path);
+    fill_stat(&info, out);
+    return 0;
+}
+
+static int system_set_mtime(struct file *file, int64_t mtime_us, struct err *err)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                                {mtime_us / 1000000, mtime_us % 1000000 * 1000}};
+
+    of(file)->meta_set = true;
+    return futimens(of(file)->fd, times) ? err_errno(err, errno, "time of %s", of(file)->path) : 0;
+}
+
+/* Without extended attributes: EOPNOTSUPP; too large for the file system: E2BIG, ERANGE, and on ext4
+ * ENOSPC, which a full disk gives as well. */
+static int system_set_attr(struct file *file, struct slice value, struct err *err)
+{
+    of(file)->meta_set = true;
+    if (fsetxattr(of(file)->fd, ATTR_NAME, value.ptr, value.len, 0) == 0)
+        return 0;
+    if (errno == ENOTSUP || errno == ENOSYS)
+        return err_set(err, ERR_UNSUPPORTED, "%s: no extended attributes here", of(file)->path);
+    if (errno == E2BIG || errno == ERANGE)
+        return err_set(err, ERR_LIMIT, "%s: attribute of %zu bytes", of(file)->path, value.len);
+    return err_errno(err, errno, "attribute of %s", of(file)->path);
+}
+
+static int system_get_attr(struct file *file, struct buf *out, struct err *err)
+{
+    size_t room = 512; /* nearly always enough */
+
+    for (;;) {
+        ssize_t got;
+
+        if (buf_reserve(out, room))
+            return err_set(err, ERR_NOMEM, "attribute of %s", of(file)->path);
+        got = fgetxattr(of(file)->fd, ATTR_NAME, out->ptr + out->len, room);
+        if (got >= 0) {
+            out->len += (size_t)got;
+            return 0;
+        }
+        if (errno == ENODATA || errno == ENOTSUP || errno == ENOSYS)
+            return err_set(err, ERR_NOENT, "%s: no attribute", of(file)->path);
+        if (errno != ERANGE || room == XATTR_SIZE_MAX)
+            return err_errno(err, errno, "attribute of %s", of(file)->path);
+        room = XATTR_SIZE_MAX;
+    }
 }
 
 static int system_fd(struct file *file) { return of(file)->fd; }
@@ -159,6 +231,20 @@ static int system_sync_dir(struct disk *disk, const char *path, struct err *err)
     return rc;
 }
 
+/* syncfs: since Linux 5.8 it tells of pages that could not be written. */
+static int system_sync_all(struct disk *disk, const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+
+    (void)disk;
+    if (fd < 0)
+        return err_errno(err, errno, "open folder %s", path);
+    if (syncfs(fd))
+        rc = err_errno(err, errno, "sync the file system of %s", path);
+    close(fd);
+    return rc;
+}
+
 static int system_stat(struct disk *disk, const char *path, struct disk_stat *out, struct err *err)
 {
     struct stat info;
@@ -166,9 +252,7 @@ static int system_stat(struct disk *disk, const char *path, struct disk_stat *ou
     (void)disk;
     if (stat(path, &info))
         return err_errno(err, errno, "stat %s", path);
-    out->size = info.st_size;
-    out->mtime_us = (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000;
-    out->is_dir = S_ISDIR(info.st_mode);
+    fill_stat(&info, out);
     return 0;
 }
 
@@ -249,6 +333,10 @@ struct disk *disk_system(void)
         .sync = system_sync,
         .truncate = system_truncate,
         .size = system_size,
+        .stat_file = system_stat_file,
+        .set_mtime = system_set_mtime,
+        .set_attr = system_set_attr,
+        .get_attr = system_get_attr,
         .fd = system_fd,
         .rename = system_rename,
         .link = system_link,
@@ -256,6 +344,7 @@ struct disk *disk_system(void)
         .mkdir = system_mkdir,
         .rmdir = system_rmdir,
         .sync_dir = system_sync_dir,
+        .sync_all = system_sync_all,
         .stat = system_stat,
         .list = system_list,
         .free_bytes = system_free_bytes,

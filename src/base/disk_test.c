@@ -92,12 +92,49 @@ static void exercise(struct disk *disk, const char *root)
     arena_deinit(&arena);
 }
 
+/* The attribute and the time go with the file, not with its name. /tmp may keep no attributes. */
+static void exercise_attributes(struct disk *disk, const char *root)
+{
+    char a[300], b[300];
+    struct disk_stat stat;
+    struct file *file;
+    struct buf got = {0};
+    int rc;
+
+    snprintf(a, sizeof(a), "%s/attr", root);
+    snprintf(b, sizeof(b), "%s/moved", root);
+    assert_int_equal(disk_open(disk, &file, a, DISK_WRITE | DISK_CREATE, NULL), 0);
+    assert_int_equal(file_get_attr(file, &got, NULL), ERR_NOENT);
+    rc = file_set_attr(file, text("kept"), NULL);
+    assert_true(rc == 0 || rc == ERR_UNSUPPORTED);
+    assert_int_equal(file_pwrite(file, "12345", 5, 0, NULL), 0);
+    assert_int_equal(file_set_mtime(file, 1700000000123456, NULL), 0);
+    assert_int_equal(disk_rename(disk, a, b, NULL), 0);
+    assert_int_equal(file_sync(file, NULL), 0);
+    assert_int_equal(file_stat(file, &stat, NULL), 0);
+    assert_int_equal(stat.size, 5);
+    assert_int_equal(stat.mtime_us, 1700000000123456);
+    file_close(file);
+    assert_int_equal(disk_sync_all(disk, root, NULL), 0);
+    assert_int_equal(disk_stat(disk, b, &stat, NULL), 0);
+    assert_int_equal(stat.mtime_us, 1700000000123456);
+    assert_int_equal(disk_open(disk, &file, b, DISK_READ, NULL), 0);
+    if (rc == 0) {
+        assert_int_equal(file_get_attr(file, &got, NULL), 0);
+        assert_true(slice_is(buf_slice(&got), "kept"));
+    }
+    file_close(file);
+    buf_deinit(&got);
+    assert_int_equal(disk_unlink(disk, b, NULL), 0);
+}
+
 static void the_machines_disk_keeps_the_contract(void **state)
 {
     char root[] = "/tmp/tarn-disk-XXXXXX";
 
     (void)state;
     assert_non_null(mkdtemp(root));
+    exercise_attributes(disk_system(), root);
     exercise(disk_system(), root);
 }
 
@@ -108,6 +145,7 @@ static void the_simulated_disk_keeps_the_contract(void **state)
     (void)state;
     assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
     assert_int_equal(disk_mkdir(disk_sim_disk(sim), "root", NULL), 0);
+    exercise_attributes(disk_sim_disk(sim), "root");
     exercise(disk_sim_disk(sim), "root");
     disk_sim_free(sim);
 }
@@ -129,6 +167,7 @@ static void the_failing_disk_keeps_the_contract_while_it_does_not_fail(void **st
     assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
     assert_int_equal(disk_fault_new(&disk, disk_sim_disk(sim), never, &calls, NULL), 0);
     assert_int_equal(disk_mkdir(disk, "root", NULL), 0);
+    exercise_attributes(disk, "root");
     exercise(disk, "root");
     assert_int_equal(calls, disk_sim_calls(sim));
     disk_fault_free(disk);
@@ -453,6 +492,45 @@ static void a_rename_across_folders_never_loses_the_file(void **state)
     }
 }
 
+/* An attribute is kept by a sync of the file, or of everything; else it may go or stay. */
+static void attributes_survive_once_synced(void **state)
+{
+    int kept = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct disk_sim *sim;
+        struct disk *disk;
+        struct file *file;
+        struct buf got = {0};
+
+        assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
+        disk = disk_sim_disk(sim);
+        write_synced(disk, "f", "bytes");
+        assert_int_equal(disk_sync_dir(disk, ".", NULL), 0);
+        assert_int_equal(disk_open(disk, &file, "f", DISK_WRITE, NULL), 0);
+        assert_int_equal(file_set_attr(file, text("a"), NULL), 0);
+        if (seed % 3 == 1)
+            assert_int_equal(file_sync(file, NULL), 0);
+        file_close(file);
+        if (seed % 3 == 2) {
+            write_synced(disk, "g", "more"); /* its name is not synced by itself */
+            assert_int_equal(disk_sync_all(disk, ".", NULL), 0);
+        }
+        cut(sim);
+        assert_int_equal(disk_open(disk, &file, "f", DISK_READ, NULL), 0);
+        kept += seed % 3 == 0 && file_get_attr(file, &got, NULL) == 0;
+        if (seed % 3)
+            assert_int_equal(file_get_attr(file, &got, NULL), 0);
+        if (seed % 3 == 2)
+            assert_holds(disk, "g", "more");
+        file_close(file);
+        buf_deinit(&got);
+        disk_sim_free(sim);
+    }
+    assert_in_range(kept, 1, 19);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +545,7 @@ int main(void)
         cmocka_unit_test(an_atomic_write_survives_power_loss_at_every_call),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
         cmocka_unit_test(a_rename_across_folders_never_loses_the_file),
+        cmocka_unit_test(attributes_survive_once_synced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
