@@ -8,9 +8,6 @@
 
 #include "connector/session_int.h"
 
-static int resolve(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
-                   struct err *err);
-
 int session_no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "session"); }
 
 int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
@@ -82,7 +79,8 @@ int session_new(struct session **out, struct connector *connector, struct arena 
     s->lake_catalog = connector_lake_catalog(connector);
     s->catalog = MEMORY_CATALOG;
     s->database = MEMORY_DATABASE;
-    s->resolver = (struct sql_resolver){.table = resolve, .arg = s, .database = s->database};
+    s->resolver = (struct sql_resolver){.table = session_table, .table_at = session_table_at,
+                                        .arg = s, .database = s->database};
     rc = session_add_catalog(s, catalog_name(s->lake_catalog), true, NULL, err);
     if (!rc)
         rc = session_add_catalog(s, MEMORY_CATALOG, false, MEMORY_DATABASE, err);
@@ -109,13 +107,18 @@ const struct sql_resolver *session_resolver(struct session *s)
     return &s->resolver;
 }
 
+void session_evaluate_with(struct session *s, struct session_evaluator evaluator)
+{
+    s->evaluator = evaluator;
+}
+
 const char *session_catalog(struct session *s) { return s->catalog; }
 const char *session_database(struct session *s) { return s->database; }
 
 /* ---- looking names up ---- */
 
-static int lake_columns_of(struct session *s, const struct lake_schema *schema,
-                           struct sql_table *out, struct err *err)
+int session_lake_columns(struct session *s, const struct lake_schema *schema,
+                         struct sql_table *out, struct err *err)
 {
     struct sql_column *columns = ARENA_ARRAY(s->arena, struct sql_column, schema->root.field_count);
 
@@ -176,7 +179,9 @@ static int load_lake_table(struct session *s, const char *catalog, const char *d
     l->table.database = ident.ns;
     l->table.name = ident.name;
     l->table.handle = &l->handle;
-    rc = lake_columns_of(s, lake_metadata_schema(table.metadata), &l->table, err);
+    l->handle.snapshot_id = l->handle.inspect = -1;
+    l->handle.schema = lake_metadata_schema(table.metadata);
+    rc = session_lake_columns(s, l->handle.schema, &l->table, err);
     if (!rc)
         *out = &l->table;
     return rc;
@@ -201,10 +206,9 @@ static int look_up(struct session *s, const char *catalog, const char *database,
     return 0;
 }
 
-static int resolve(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
-                   struct err *err)
+int session_resolve(struct session *s, const char *const *parts, size_t count,
+                    const struct sql_table **out, struct err *err)
 {
-    struct session *s = arg;
     struct err second = {0};
     int rc;
 

@@ -23,12 +23,25 @@ struct session_table { /* sql_table.handle */
     struct lake_metadata *metadata; /* LAKE: the session's reference */
     const char *metadata_location;  /* LAKE */
     const char *text;               /* CONNECTOR, VIEW: the statement as written */
+    /* LAKE: which of its versions was asked for; see travel.c. */
+    int64_t snapshot_id;              /* -1: the current one */
+    const struct lake_schema *schema; /* of the rows */
+    const char *branch;               /* `t.branch_x`; NULL: main */
+    int inspect;                      /* enum lake_inspect_kind, `t.snapshots`; -1: the table */
 };
 
 int session_new(struct session **out, struct connector *connector, struct arena *arena,
                 struct err *err);
 void session_free(struct session *session);
 const struct sql_resolver *session_resolver(struct session *session);
+/* Computes the constant behind AS OF. `query` is a SELECT of one STRING, or of one TIMESTAMP_LTZ whose
+ * text is then its microseconds since 1970; *text is in the arena, NULL for NULL. */
+struct session_evaluator {
+    int (*run)(void *arg, const char *query, struct arena *arena, const char **text,
+               struct err *err);
+    void *arg;
+};
+void session_evaluate_with(struct session *session, struct session_evaluator evaluator);
 
 /* True for statements that session_execute runs: DDL, USE, SET, RESET. */
 bool session_executes(const struct sql_statement *statement);

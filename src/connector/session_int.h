@@ -42,6 +42,7 @@ struct session {
     struct session_setting_row *settings;
     size_t setting_count, setting_cap;
     struct sql_resolver resolver;
+    struct session_evaluator evaluator; /* run NULL: none */
     /* A job plans its script at every start. What the script changed in the catalog was done when
      * it was submitted: then a table that is there is no mistake, and nothing is dropped again. */
     bool replays;
@@ -54,6 +55,17 @@ struct table_entry *session_find_table(struct session *s, const char *database, 
 int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
                         struct err *err);
 int session_add_database(struct session *s, const char *name, struct err *err);
+
+/* session.c: one to three names. */
+int session_resolve(struct session *s, const char *const *parts, size_t count,
+                    const struct sql_table **out, struct err *err);
+int session_lake_columns(struct session *s, const struct lake_schema *schema,
+                         struct sql_table *out, struct err *err);
+/* travel.c: names and versions behind them; the resolver's functions. */
+int session_table(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
+                  struct err *err);
+int session_table_at(void *arg, const char *const *parts, size_t count,
+                     const struct sql_table_at *at, const struct sql_table **out, struct err *err);
 
 /* lake_ddl.c: CREATE TABLE in the Iceberg catalog. */
 int lake_table_create(struct session *s, const struct lake_ident *ident,

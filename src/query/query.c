@@ -13,8 +13,10 @@ int query_session_new(struct query_session **out, const struct query_options *op
         q->options = *options;
         rc = session_new(&q->session, options->connector, &q->names, err);
     }
-    if (!rc)
+    if (!rc) {
+        session_evaluate_with(q->session, (struct session_evaluator){select_constant, q});
         rc = vec_conn_new(&q->conn, options->db, err);
+    }
     if (rc) {
         query_session_free(q);
         return rc;

@@ -43,6 +43,9 @@ int select_run(struct query_session *q, const struct sql_query *query, const str
                struct err *err);
 int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
                    struct err *err);
+/* A session_evaluator: `arg` is the query_session. */
+int select_constant(void *arg, const char *query, struct arena *arena, const char **text,
+                    struct err *err);
 /* show.c: SHOW, DESCRIBE, EXPLAIN, SET without arguments. */
 int show_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
              struct err *err);

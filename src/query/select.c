@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "lake/inspect.h"
 #include "query/query_int.h"
 
 struct scan { /* one table of the statement */
@@ -40,7 +41,7 @@ static size_t predicates_of(struct select *s, const struct scan *scan, struct la
         [SQL_COND_LE] = LAKE_OP_LE, [SQL_COND_GT] = LAKE_OP_GT, [SQL_COND_GE] = LAKE_OP_GE,
         [SQL_COND_IN] = LAKE_OP_IN};
     const struct session_table *handle = scan->table->handle;
-    const struct lake_schema *schema = lake_metadata_schema(handle->metadata);
+    const struct lake_schema *schema = handle->schema;
     size_t count = 0;
 
     for (size_t i = 0; i < s->condition_count; i++) {
@@ -79,12 +80,20 @@ static int plan_scan(struct select *s, struct scan *scan, struct err *err)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < scan->table->column_count; i++)
         columns[i] = scan->table->columns[i].name;
-    rc = lake_plan(lake, handle->metadata, -1, NULL, predicates, predicates_of(s, scan, predicates),
-                   &s->arena, &scan->plan, err);
-    scan->planned = rc == 0;
-    if (!rc)
-        rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
-                           &s->arena, &sql, err);
+    if (handle->inspect >= 0) {
+        struct lake_inspect of = {(enum lake_inspect_kind)handle->inspect, handle->metadata,
+                                  handle->metadata_location, handle->snapshot_id};
+
+        rc = lake_inspect_sql(lake, &of, &s->arena, &scan->plan, &sql, err);
+        scan->planned = rc == 0;
+    } else {
+        rc = lake_plan(lake, handle->metadata, handle->snapshot_id, handle->schema, predicates,
+                       predicates_of(s, scan, predicates), &s->arena, &scan->plan, err);
+        scan->planned = rc == 0;
+        if (!rc)
+            rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
+                               &s->arena, &sql, err);
+    }
     if (!rc && !(scan->sql = arena_cstr(&s->arena, buf_slice(&sql))))
         rc = err_set(err, ERR_NOMEM, "plan");
     buf_deinit(&sql);
@@ -228,6 +237,55 @@ int select_run(struct query_session *q, const struct sql_query *query, const str
 
     if (!rc)
         rc = run(&s, out, err);
+    deinit(&s);
+    return rc;
+}
+
+/* The first cell of a query's result, for the session: see session.h. */
+static int constant_cell(duckdb_data_chunk chunk, struct arena *arena, const char **text,
+                         struct err *err)
+{
+    duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, 0);
+    duckdb_logical_type type = duckdb_vector_get_column_type(vector);
+    duckdb_type id = duckdb_get_type_id(type);
+    const void *data = duckdb_vector_get_data(vector);
+
+    duckdb_destroy_logical_type(&type);
+    *text = NULL;
+    if (cell_is_null(vector, 0))
+        return 0;
+    if (id == DUCKDB_TYPE_VARCHAR) {
+        duckdb_string_t cell = *(const duckdb_string_t *)data;
+
+        *text = arena_cstr(arena, slice_of(duckdb_string_t_data(&cell),
+                                           duckdb_string_t_length(cell)));
+    } else if (id == DUCKDB_TYPE_TIMESTAMP || id == DUCKDB_TYPE_TIMESTAMP_TZ) {
+        *text = arena_printf(arena, "%" PRId64, ((const duckdb_timestamp *)data)->micros);
+    } else {
+        return err_set(err, ERR_INTERNAL, "a constant of an unexpected type");
+    }
+    return *text ? 0 : err_set(err, ERR_NOMEM, "constant");
+}
+
+int select_constant(void *arg, const char *query, struct arena *arena, const char **text,
+                    struct err *err)
+{
+    struct query_session *q = arg;
+    struct select s = {.q = q};
+    struct vec_result *result = NULL;
+    struct sql_query *parsed;
+    duckdb_data_chunk chunk;
+    int rc = sql_parse_query(slice_str(query), &s.arena, &parsed, err);
+
+    rc = rc ? rc : prepare(&s, parsed, err);
+    if (!rc && !buf_cstr(&s.sql))
+        rc = err_set(err, ERR_NOMEM, "constant");
+    rc = rc ? rc : vec_query(q->conn, buf_cstr(&s.sql), &result, err);
+    rc = rc ? rc : vec_result_next(result, &chunk, err);
+    if (!rc)
+        rc = chunk && duckdb_data_chunk_get_size(chunk) ? constant_cell(chunk, arena, text, err)
+                                                        : err_set(err, ERR_INVALID, "no row");
+    vec_result_free(result);
     deinit(&s);
     return rc;
 }

@@ -86,10 +86,10 @@ static int describe_table(struct query_session *q, const struct sql_name *name,
     struct arena arena = {0};
     const struct sql_resolver *resolver = session_resolver(q->session);
     const struct sql_table *table = NULL;
-    const char *parts[3] = {0};
+    const char *parts[4] = {0};
     int rc;
 
-    for (size_t i = 0; i < name->count && i < 3; i++)
+    for (size_t i = 0; i < name->count && i < COUNT_OF(parts); i++)
         parts[i] = name->parts[i].text;
     rc = resolver->table(resolver->arg, parts, name->count, &table, err);
     if (!rc)
@@ -132,10 +132,10 @@ static int create_text(struct query_session *q, const struct sql_name *name, str
     const struct sql_resolver *resolver = session_resolver(q->session);
     const struct session_table *handle;
     const struct sql_table *table;
-    const char *parts[3] = {0};
+    const char *parts[4] = {0};
     int rc;
 
-    for (size_t i = 0; i < name->count && i < 3; i++)
+    for (size_t i = 0; i < name->count && i < COUNT_OF(parts); i++)
         parts[i] = name->parts[i].text;
     rc = resolver->table(resolver->arg, parts, name->count, &table, err);
     if (rc)

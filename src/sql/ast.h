@@ -403,7 +403,8 @@ struct sql_from {
     struct sql_query *query;
     struct sql_expr *function;    /* a CALL */
     struct sql_exprs args;        /* UNNEST */
-    struct sql_expr *system_time; /* FOR SYSTEM_TIME AS OF */
+    struct sql_expr *system_time;    /* FOR SYSTEM_TIME AS OF; FOR TIMESTAMP AS OF (Trino) */
+    struct sql_expr *system_version; /* FOR SYSTEM_VERSION AS OF; VERSION AS OF (Spark) */
     struct sql_ident alias;       /* text NULL: none */
     struct sql_ident *columns;    /* alias (a, b) */
     size_t column_count;

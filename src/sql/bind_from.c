@@ -134,8 +134,24 @@ static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
     return source;
 }
 
+/* `from` NULL: the name stands elsewhere, in INSERT INTO or TABLE t. */
+static int resolve(struct binder *b, const char *const *parts, size_t count,
+                   const struct sql_from *from, const struct sql_table **out, struct err *err)
+{
+    const struct sql_resolver *r = b->resolver;
+    struct sql_table_at at = {0};
+
+    if (from)
+        at = (struct sql_table_at){from->system_time, from->system_version, &from->hints};
+    if (from && r->table_at)
+        return r->table_at(r->arg, parts, count, &at, out, err);
+    if (at.time || at.version)
+        return err_set(err, ERR_UNSUPPORTED, "an older version of a table cannot be read here");
+    return r->table(r->arg, parts, count, out, err);
+}
+
 struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
-                                const struct sql_table **found)
+                                const struct sql_from *from, const struct sql_table **found)
 {
     const char **parts = BIND_ARRAY(b, const char *, name->count);
     const struct sql_table *table = NULL;
@@ -149,7 +165,7 @@ struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
         parts[i] = name->parts[i].text;
     if (!b->resolver)
         bind_fail(b, ERR_INVALID, pos, "no tables can be read here");
-    rc = b->resolver->table(b->resolver->arg, parts, name->count, &table, &err);
+    rc = resolve(b, parts, name->count, from, &table, &err);
     if (rc)
         bind_fail(b, rc, pos, "%s", err.text);
     if (found)
@@ -333,9 +349,8 @@ static struct bound_source *bind_join(struct binder *b, struct scope *scope,
 
 static void refuse_unbuilt(struct binder *b, const struct sql_from *from)
 {
-    if (from->system_time)
-        bind_fail(b, ERR_UNSUPPORTED, from->system_time->pos,
-                  "FOR SYSTEM_TIME AS OF is not built yet");
+    if ((from->system_time || from->system_version) && from->kind != SQL_FROM_TABLE)
+        bind_fail(b, ERR_INVALID, from->pos, "only a table has older versions");
     if (from->match)
         bind_fail(b, ERR_UNSUPPORTED, from->match->pos, "MATCH_RECOGNIZE is not built yet");
     if (from->pivot)
@@ -355,8 +370,10 @@ static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
     switch (from->kind) {
     case SQL_FROM_TABLE:
         source = cte_source(b, scope, &from->name);
+        if (source && (from->system_time || from->system_version))
+            bind_fail(b, ERR_INVALID, from->pos, "only a table has older versions");
         if (!source)
-            source = bind_table(b, &from->name, NULL);
+            source = bind_table(b, &from->name, from, NULL);
         source->alias = from->name.parts[from->name.count - 1].text;
         break;
     case SQL_FROM_UNNEST:

@@ -170,7 +170,9 @@ static const struct {
      "line 1, column 8: CURRENT_WATERMARK is not built: a fragment does not see its source's "
      "watermark"},
     {"SELECT * FROM charges FOR SYSTEM_TIME AS OF PROCTIME() AS c",
-     "line 1, column 45: FOR SYSTEM_TIME AS OF is not built yet"},
+     "line 1, column 15: an older version of a table cannot be read here"},
+    {"SELECT * FROM (SELECT 1) FOR SYSTEM_VERSION AS OF 1",
+     "line 1, column 15: only a table has older versions"},
 };
 
 static void types_and_refusals_are_flinks(void **state)

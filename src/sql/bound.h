@@ -250,7 +250,7 @@ const struct sql_function *function_match(struct binder *b, struct sql_pos pos, 
 /* bind_from.c */
 struct bound_source *bind_from(struct binder *b, struct scope *scope, const struct sql_from *from);
 struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
-                                const struct sql_table **table);
+                                const struct sql_from *from, const struct sql_table **table);
 void scope_add(struct binder *b, struct scope *scope, struct bound_source *source);
 
 /* Enters the text of a view, where positions of the statement mean nothing; true: the outermost. */

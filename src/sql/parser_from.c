@@ -1,5 +1,5 @@
 /* parser_from.c - FROM: tables, subqueries, table functions, UNNEST, joins, and what may stand
- * behind a table: hints, FOR SYSTEM_TIME AS OF, TABLESAMPLE, MATCH_RECOGNIZE, PIVOT, an alias.
+ * behind a table: hints, a version,  TABLESAMPLE, MATCH_RECOGNIZE, PIVOT, an alias.
  */
 #include "sql/sql_int.h"
 
@@ -27,15 +27,25 @@ static void parse_alias(struct parser *p, struct sql_ident *alias, struct sql_id
         *columns = parse_ident_list(p, "a name of a column", column_count);
 }
 
-static void parse_system_time(struct parser *p, struct sql_from *from)
+/* Which version of the table is meant: FOR SYSTEM_TIME AS OF is Flink's, FOR SYSTEM_VERSION Hive's;
+ * Trino says FOR VERSION or FOR TIMESTAMP, Spark both without FOR. */
+static void parse_travel(struct parser *p, struct sql_from *from)
 {
-    if (!at_kw2(p, KW_FOR, KW_SYSTEM_TIME))
+    size_t word = at_kw(p, KW_FOR) ? 1 : 0;
+    enum keyword keyword = peek_at(p, word)->keyword;
+    bool time = keyword == KW_TIMESTAMP || (word && keyword == KW_SYSTEM_TIME);
+    bool version = keyword == KW_VERSION;
+
+    if (word && !time && !version) {
+        next(p);
+        version = at_word(p, "SYSTEM_VERSION");
+        p->at--;
+    }
+    if ((!time && !version) || !at_kw_ahead(p, word + 1, KW_AS) || !at_kw_ahead(p, word + 2, KW_OF))
         return;
-    next(p);
-    next(p);
-    expect_kw(p, KW_AS);
-    expect_kw(p, KW_OF);
-    from->system_time = parse_expr(p);
+    for (size_t i = 0; i < word + 3; i++)
+        next(p);
+    *(time ? &from->system_time : &from->system_version) = parse_expr(p);
 }
 
 static void parse_sample(struct parser *p, struct sql_from *from)
@@ -194,7 +204,7 @@ static struct sql_from *parse_table(struct parser *p)
 {
     struct sql_from *from = parse_source(p);
 
-    parse_system_time(p, from);
+    parse_travel(p, from);
     parse_behind(p, from);
     if (!from->match && !from->pivot) {
         parse_alias(p, &from->alias, &from->columns, &from->column_count);

@@ -222,7 +222,7 @@ static void plan_step(struct binder *b, void *arg)
     const struct sql_table *table;
     const char *zone = b->resolver->time_zone;
 
-    bind_table(b, &plan->insert->table, &table);
+    bind_table(b, &plan->insert->table, NULL, &table);
     if (table->view)
         bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", table->name);

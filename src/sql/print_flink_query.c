@@ -274,6 +274,10 @@ static void print_from(struct flink *f, const struct sql_from *from)
         flink_put(f, " FOR SYSTEM_TIME AS OF ");
         flink_expr_at(f, from->system_time, 0);
     }
+    if (from->system_version) {
+        flink_put(f, " FOR SYSTEM_VERSION AS OF ");
+        flink_expr_at(f, from->system_version, 0);
+    }
     print_alias(f, &from->alias, from->columns, from->column_count);
     if (from->match)
         print_match(f, from->match);

@@ -88,12 +88,22 @@ struct sql_table {
     void *handle;                      /* the resolver's own */
 };
 
+/* What stands behind a table's name: FOR SYSTEM_TIME AS OF, FOR SYSTEM_VERSION AS OF, hints. */
+struct sql_table_at {
+    const struct sql_expr *time, *version; /* NULL: not given; as written, not bound */
+    const struct sql_hints *hints;
+};
+
 /* What the binder asks the world. `parts` are one to three names; the resolver adds the current
  * catalog and database. ERR_NOENT when there is no such table; then `suggest`, when given, names
  * the nearest it knows. Tables live at least as long as the arena of the bind. */
 struct sql_resolver {
     int (*table)(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
                  struct err *err);
+    /* The same for tables in FROM, of which a certain version may be meant; `at` is never NULL.
+     * NULL: every table is as it is now. */
+    int (*table_at)(void *arg, const char *const *parts, size_t count,
+                    const struct sql_table_at *at, const struct sql_table **out, struct err *err);
     void *arg;
     const char *time_zone; /* 'table.local-time-zone'; NULL: UTC */
     const char *database;  /* CURRENT_DATABASE(); may be NULL */
