@@ -23,8 +23,8 @@ static int find_fn(struct meta_txn *txn, void *arg, struct err *err)
     return row_find(txn, call->ident, call->arena, &call->row, err);
 }
 
-static int seam_load(struct lake_catalog *seam, const struct lake_ident *ident,
-                     struct arena *arena, const char **location, struct err *err)
+static int seam_load(struct lake_catalog *seam, const struct lake_ident *ident, struct arena *arena,
+                     const char **location, struct err *err)
 {
     struct find_call call = {.ident = ident, .arena = arena};
     int rc = meta_read(of_seam(seam)->meta, find_fn, &call, err);
@@ -33,16 +33,36 @@ static int seam_load(struct lake_catalog *seam, const struct lake_ident *ident,
     return rc;
 }
 
+/* Files that `lake` wrote are durable, and its tables stay where they are. */
+static struct swap *of_lake(const struct lake_swap *swaps, size_t count)
+{
+    struct swap *list = calloc(count, sizeof(*list));
+
+    for (size_t i = 0; list && i < count; i++)
+        list[i].lake = swaps[i];
+    return list;
+}
+
 static int seam_swap_in(struct lake_catalog *seam, struct meta_txn *txn,
                         const struct lake_swap *swaps, size_t count, struct err *err)
 {
-    return swap_tables(of_seam(seam), txn, "tarn", swaps, count, err);
+    struct swap *list = of_lake(swaps, count);
+    int rc = list ? swap_in(of_seam(seam), txn, "tarn", list, count, err)
+                  : err_set(err, ERR_NOMEM, "table commit");
+
+    free(list);
+    return rc;
 }
 
 static int seam_swap(struct lake_catalog *seam, const struct lake_swap *swaps, size_t count,
                      struct err *err)
 {
-    return swap_tables_wait(of_seam(seam), "tarn", swaps, count, err);
+    struct swap *list = of_lake(swaps, count);
+    int rc = list ? swap_write(of_seam(seam), "tarn", list, count, NULL, 0, NULL, err)
+                  : err_set(err, ERR_NOMEM, "table commit");
+
+    free(list);
+    return rc;
 }
 
 static const struct lake_catalog_ops seam_ops = {
@@ -83,10 +103,11 @@ int catalog_new(struct catalog **out, const struct catalog_options *options, str
     catalog->lake = options->lake;
     catalog->clock = options->clock;
     catalog->no_thread = options->no_thread;
-    for (size_t i = 0; i < TABLE_LOCKS; i++)
-        pthread_mutex_init(&catalog->table_locks[i], NULL);
+    queue_init(catalog);
     pthread_mutex_init(&catalog->purge_mutex, NULL);
     pthread_cond_init(&catalog->purge_wake, NULL);
+    pthread_mutex_init(&catalog->flush_mutex, NULL);
+    pthread_cond_init(&catalog->flush_wake, NULL);
     catalog->name = strdup(options->name);
     catalog->warehouse = strdup(options->warehouse);
     if (!catalog->name || !catalog->warehouse ||
@@ -98,6 +119,10 @@ int catalog_new(struct catalog **out, const struct catalog_options *options, str
             catalog->warehouse[--len] = '\0';
         rc = make_bucket(catalog, err);
     }
+    if (!rc)
+        rc = pending_start(catalog, err); /* first: from here on every metadata file is whole */
+    if (!rc)
+        rc = place_fill(catalog, err);
     if (!rc)
         rc = purge_start(catalog, err);
     if (rc) {
@@ -113,11 +138,13 @@ void catalog_free(struct catalog *catalog)
     if (!catalog)
         return;
     purge_stop(catalog);
+    pending_stop(catalog);
     text_cache_free(catalog->texts);
-    for (size_t i = 0; i < TABLE_LOCKS; i++)
-        pthread_mutex_destroy(&catalog->table_locks[i]);
+    queue_deinit(catalog);
     pthread_mutex_destroy(&catalog->purge_mutex);
     pthread_cond_destroy(&catalog->purge_wake);
+    pthread_mutex_destroy(&catalog->flush_mutex);
+    pthread_cond_destroy(&catalog->flush_wake);
     free(catalog->name);
     free(catalog->warehouse);
     free(catalog);

@@ -39,6 +39,32 @@ const char *catalog_warehouse(const struct catalog *catalog);
 /* The seam of lake/commit.h: load, swap_in and swap on this catalog. Borrowed. */
 struct lake_catalog *catalog_lake(struct catalog *catalog);
 
+/* ---- requests that are sent again ---- */
+
+/* A client's key for one change (Idempotency-Key). What was done under it is kept in the transaction
+ * of the change, for ONCE_LIFE_MS: asked again, the change is not made again. */
+#define ONCE_LIFE_MS INT64_C(3600000)
+struct catalog_once {
+    const char *key;
+    int64_t print; /* of the request: another one under the same key is refused */
+};
+/* All changes that this thread asks for until the next call belong to `once`; NULL: to none. A
+ * change whose key is there already returns ERR_AGAIN and does nothing. */
+void catalog_once_set(const struct catalog_once *once);
+/* What is known of a key: found, by whose request, and what was answered. body NULL: none was
+ * kept, and the answer is what the catalog holds now. In the arena. */
+struct catalog_once_answer {
+    bool found;
+    int64_t print;
+    int status; /* 0: it succeeded */
+    const char *body;
+};
+int catalog_once_find(struct catalog *catalog, const char *key, struct arena *arena,
+                      struct catalog_once_answer *out, struct err *err);
+/* Keeps the refusal that a request met. */
+int catalog_once_refused(struct catalog *catalog, const struct catalog_once *once, int status,
+                         const json_t *body, struct err *err);
+
 /* ---- namespaces ---- */
 
 struct catalog_names { /* in the arena of the call, sorted */

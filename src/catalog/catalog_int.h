@@ -3,16 +3,24 @@
 #define CATALOG_CATALOG_INT_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "catalog/catalog.h"
 
 #define LEVEL_SEPARATOR '\x1f'
 #define LEVELS_MAX      16
 #define NAME_MAX_BYTES  255
-#define TABLE_LOCKS     64
 #define LOG_ROWS_MAX    20000 /* of the commit log: more than a day of a 5 s job, some 10 MB */
 
 struct text_cache;
+struct table_queue;
+
+#define QUEUE_SLOTS 64
+
+struct queue_slot {
+    pthread_mutex_t mutex;
+    struct table_queue *queues; /* one per table with work */
+};
 
 struct catalog {
     struct lake_catalog seam; /* first: catalog_lake() hands out its address */
@@ -21,15 +29,20 @@ struct catalog {
     struct clock *clock;
     char *name, *warehouse;
     struct text_cache *texts;
-    /* Foreign commits to one table queue up here instead of failing each other; which table a lock
-     * is for is a hash of its name. Only an economy: the swap decides. */
-    pthread_mutex_t table_locks[TABLE_LOCKS];
+    struct queue_slot slots[QUEUE_SLOTS]; /* queue.c; which slot is a hash of the table's name */
 
     /* purge.c */
     bool no_thread, purger_runs, purge_wanted, stopping;
     pthread_t purger;
     pthread_mutex_t purge_mutex;
     pthread_cond_t purge_wake;
+
+    /* pending.c */
+    bool flusher_runs, flush_stopping;
+    pthread_t flusher;
+    pthread_mutex_t flush_mutex;
+    pthread_cond_t flush_wake;
+    int64_t pending_files, pending_bytes; /* rows whose files are not synced yet */
 };
 
 /* ---- names.c ---- */
@@ -45,6 +58,8 @@ int check_ident(const struct lake_ident *ident, struct err *err);
 int no_namespace(struct err *err, const char *ns);
 int no_table(struct err *err, const struct lake_ident *ident);
 int have_table(struct err *err, const struct lake_ident *ident);
+int no_view(struct err *err, const struct lake_ident *ident);
+int have_view(struct err *err, const struct lake_ident *ident);
 /* <base>/<level>/.../<table> in the arena; *odd: a name had bytes that do not belong in a path. */
 const char *path_below(struct arena *arena, const char *base, const char *ns, const char *table,
                        bool *odd);
@@ -57,15 +72,90 @@ struct row { /* of catalog_table */
 int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena *arena,
              struct row *out, struct err *err); /* ERR_NOENT: no_table */
 int ns_require(struct meta_txn *txn, const char *ns, struct err *err);
+/* ERR_EXISTS when a table or a view has the name, in the words that clients look for. */
+enum name_of { NAME_OF_TABLE = 1, NAME_OF_VIEW = 2 };
+int name_vacant(struct meta_txn *txn, const struct lake_ident *ident, int of, struct err *err);
 /* One entry of the commit log. `changes` is taken. */
 int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char *who,
                        json_t *changes, struct err *err);
 json_t *log_change(const char *op, const struct lake_ident *ident, const char *uuid,
                    const char *from, const char *to);
-int swap_tables(struct catalog *catalog, struct meta_txn *txn, const char *who,
-                const struct lake_swap *swaps, size_t count, struct err *err);
-int swap_tables_wait(struct catalog *catalog, const char *who, const struct lake_swap *swaps,
-                     size_t count, struct err *err);
+/* A swap with what must become true beside it. Everything borrowed. */
+struct swap {
+    struct lake_swap lake;
+    const char *place;   /* the table's location, when it is new or moves; NULL: as it was */
+    struct slice packed; /* the metadata file's bytes as pending_add wants them; ptr NULL: the file
+                            is durable already */
+};
+int swap_in(struct catalog *catalog, struct meta_txn *txn, const char *who,
+            const struct swap *swaps, size_t count, struct err *err);
+/* The same in a transaction of its own, together with the keys in `onces` (entries may be NULL). A
+ * key that is there already: ERR_AGAIN, and *again_at (may be NULL) tells which. Worker. */
+int swap_write(struct catalog *catalog, const char *who, const struct swap *swaps, size_t count,
+               const struct catalog_once *const *onces, size_t once_count, size_t *again_at,
+               struct err *err);
+
+/* ---- place.c: where tables are ---- */
+
+/* "s3://bucket/path" without a slash at its end, s3a and s3n read as s3. In the arena. */
+const char *place_of(struct arena *arena, const char *location);
+/* Inside a transaction: the table's place becomes this one. ERR_DENIED: another table is there, or
+ * above it, or below it. */
+int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
+                struct err *err);
+/* Looks up the places of tables that were made before places were kept. */
+int place_fill(struct catalog *catalog, struct err *err);
+
+/* ---- pending.c: metadata files on their way to the disk ---- */
+
+int pending_start(struct catalog *catalog, struct err *err); /* puts again what a crash took */
+void pending_stop(struct catalog *catalog);
+/* Writes the file: lazily with its bytes in `packed` (to be handed to pending_add in the
+ * transaction), or durable with `packed` left empty. */
+int pending_put(struct catalog *catalog, const char *location, struct slice bytes,
+                struct buf *packed, struct err *err);
+int pending_add(struct catalog *catalog, struct meta_txn *txn, const char *location,
+                struct slice packed, struct err *err);
+void pending_added(struct catalog *catalog, size_t files, size_t bytes); /* it is true */
+/* Syncs what waits and forgets the bytes. Worker. */
+int pending_flush(struct catalog *catalog, struct err *err);
+
+/* ---- once.c ---- */
+
+/* What catalog_once_set told this thread; or NULL. */
+const struct catalog_once *once_current(void);
+/* Inside the transaction of the change. ERR_AGAIN: the key is there. body NULL: none. */
+int once_add(struct catalog *catalog, struct meta_txn *txn, const struct catalog_once *once,
+             const json_t *body, struct err *err);
+/* All changes but commits go through here: the write together with the key that the calling
+ * thread's request carries, if any. `body` (may be NULL): of the answer, read once fn succeeded. */
+int write_once(struct catalog *catalog, meta_fn *fn, void *arg, json_t *const *body,
+               struct err *err);
+
+/* ---- queue.c ---- */
+
+struct ticket {
+    const struct catalog_change *change; /* NULL: wants the table to itself */
+    const char *who;
+    const struct catalog_once *once; /* or NULL */
+    struct arena *arena;             /* of the caller, who waits: the leader may use it */
+    struct catalog_table out;
+    int rc;
+    struct err err;
+    bool leads;
+    sem_t wake;
+    struct ticket *next;
+};
+/* Queues up for the table. True: it is the caller's until queue_leave, and its own ticket is the
+ * first thing to do. False: somebody else did it, the ticket holds the result. ERR_NOMEM in *rc. */
+bool queue_enter(struct catalog *catalog, const struct lake_ident *ident, struct ticket *ticket,
+                 int *rc);
+/* The changes that wait, at most `max`, as a list; answer each. */
+struct ticket *queue_take(struct catalog *catalog, const struct lake_ident *ident, size_t max);
+void queue_answer(struct ticket *ticket);
+void queue_leave(struct catalog *catalog, const struct lake_ident *ident);
+void queue_init(struct catalog *catalog);
+void queue_deinit(struct catalog *catalog);
 
 /* ---- text.c ---- */
 

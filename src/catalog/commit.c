@@ -1,30 +1,29 @@
 /* commit.c - changes that come as requirements and updates: from REST clients, and from ours.
  *
- * Each round loads the newest metadata, applies the change, writes the new metadata file (durable),
- * and swaps. A swap that finds the table moved on is followed by another round: the requirements
- * are what decides whether the change still makes sense, not the pointer. Readers of the store may
- * see a file that never became true; it is removed, unless the outcome is unknown.
+ * Each round loads the newest metadata, applies the change, writes the new metadata file, and swaps
+ * (pending.c: the file becomes durable with the swap). A swap that finds the table moved on is
+ * followed by another round: the requirements are what decides whether the change still makes
+ * sense, not the pointer. Readers of the store may see a file that never became true; it is
+ * removed, unless the outcome is unknown.
+ *
+ * Changes to one table that wait for it at the same time are applied one after the other and made
+ * true together (queue.c), as if they had come in that order: each is checked on the state that the
+ * one before left, one that is refused leaves no trace, and the states between are never written.
  */
-#include "base/codec.h"
 #include "catalog/catalog_int.h"
+#include "lake/draft.h"
 
 #define ROUNDS_MAX  50
 #define CHANGES_MAX 1000
-
-struct prepared {
-    const char *base_location, *location;
-    struct lake_metadata *base, *next;
-    const char **dropped; /* old metadata files, to be removed afterwards */
-    size_t drop_count;
-    bool unchanged; /* nothing to write: the base is the answer */
-};
+#define GROUP_MAX   64
 
 static bool asks_for(const json_t *list, const char *key, const char *word)
 {
     size_t at;
     json_t *item;
 
-    json_array_foreach(list, at, item) {
+    json_array_foreach(list, at, item)
+    {
         const char *text = json_string_value(json_object_get(item, key));
 
         if (text && strcmp(text, word) == 0)
@@ -47,7 +46,7 @@ static json_t *with_location(const json_t *updates, const char *location)
 }
 
 static int apply_new(struct catalog *catalog, const struct catalog_change *change,
-                     struct arena *arena, struct prepared *out, struct err *err)
+                     struct arena *arena, struct lake_metadata **out, struct err *err)
 {
     json_t *updates = NULL;
     const char *location;
@@ -65,141 +64,258 @@ static int apply_new(struct catalog *catalog, const struct catalog_change *chang
             return err->code ? err->code : err_set(err, ERR_NOMEM, "table commit");
     }
     rc = lake_metadata_apply(NULL, change->requirements, updates ? updates : change->updates,
-                             clock_wall_ms(catalog->clock), &out->next, err);
+                             clock_wall_ms(catalog->clock), out, err);
     json_decref(updates);
     return rc;
 }
 
-static int prepare(struct catalog *catalog, const struct catalog_change *change,
-                   struct arena *arena, struct prepared *out, struct err *err)
-{
-    struct catalog_table table;
-    int rc = catalog_table_load(catalog, &change->ident, arena, &table, err);
+/* ---- one table on its way ---- */
 
-    *out = (struct prepared){0};
-    if (rc == ERR_NOENT) {
-        rc = apply_new(catalog, change, arena, out, err);
-    } else if (!rc) {
-        out->base = table.metadata;
-        out->base_location = table.location;
-        rc = lake_metadata_apply(out->base, change->requirements, change->updates,
-                                 clock_wall_ms(catalog->clock), &out->next, err);
-        out->unchanged = !rc && json_array_size(change->updates) == 0;
-    }
-    if (!rc && !out->unchanged) {
-        rc = lake_metadata_store(catalog->lake, out->next, out->base, out->base_location, arena,
-                                 &out->location, &out->dropped, &out->drop_count, err);
-        if (rc)
-            out->location = NULL; /* there is nothing to remove */
-    }
-    return rc;
+struct step {
+    struct catalog_table base;  /* metadata NULL: it does not exist yet */
+    struct lake_metadata *next; /* a reference; NULL: nothing changed */
+    struct lake_draft draft;
+    struct buf packed;
+    struct swap swap;
+};
+
+static int step_load(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
+                     struct step *step, struct err *err)
+{
+    int rc = catalog_table_load(catalog, ident, arena, &step->base, err);
+
+    return rc == ERR_NOENT ? 0 : rc;
 }
 
-static void unprepare(struct catalog *catalog, struct prepared *list, size_t count, bool remove)
+/* Puts one change on top of what the step holds. Refused: the step is as before. */
+static int step_apply(struct catalog *catalog, const struct catalog_change *change,
+                      struct arena *arena, struct step *step, struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (remove && list[i].location)
-            lake_remove_files(catalog->lake, &list[i].location, 1);
-        lake_metadata_free(list[i].base);
-        lake_metadata_free(list[i].next);
-        list[i] = (struct prepared){0};
-    }
-}
+    struct lake_metadata *now = step->next ? step->next : step->base.metadata, *next = NULL;
+    int rc = now ? lake_metadata_apply(now, change->requirements, change->updates,
+                                       clock_wall_ms(catalog->clock), &next, err)
+                 : apply_new(catalog, change, arena, &next, err);
 
-static int swap_all(struct catalog *catalog, const struct catalog_change *changes,
-                    const struct prepared *list, size_t count, const char *who,
-                    struct arena *arena, struct err *err)
-{
-    struct lake_swap *swaps = ARENA_ARRAY(arena, struct lake_swap, count);
-    size_t used = 0;
-
-    if (!swaps)
-        return err_set(err, ERR_NOMEM, "table commit");
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].unchanged)
-            continue;
-        swaps[used++] = (struct lake_swap){
-            .ident = changes[i].ident,
-            .uuid = list[i].base ? list[i].base->uuid : list[i].next->uuid,
-            .base_location = list[i].base_location,
-            .new_location = list[i].location,
-        };
-    }
-    return used ? swap_tables_wait(catalog, who, swaps, used, err) : 0;
-}
-
-/* The file that was written holds the base in its metadata log, which `next` does not: what is
- * true now is read back, through the cache. */
-static int result(struct catalog *catalog, struct prepared *prepared, struct catalog_table *out,
-                  struct err *err)
-{
-    if (prepared->unchanged) {
-        out->location = prepared->base_location;
-        out->metadata = lake_metadata_ref(prepared->base);
+    if (rc)
+        return rc;
+    if (now && json_array_size(change->updates) == 0) { /* only asked */
+        lake_metadata_free(next);
         return 0;
     }
-    out->location = prepared->location;
-    return lake_metadata_load(catalog->lake, prepared->location, &out->metadata, err);
+    lake_metadata_free(step->next);
+    step->next = next;
+    return 0;
 }
 
-static int commit_round(struct catalog *catalog, const struct catalog_change *changes, size_t count,
-                        const char *who, struct arena *arena, struct catalog_table *out,
-                        bool *again, struct err *err)
+/* The file is written when this returns, and the swap is ready. */
+static int step_write(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
+                      struct step *step, struct err *err)
 {
-    struct prepared *list = ARENA_ARRAY(arena, struct prepared, count);
-    int rc = list ? 0 : err_set(err, ERR_NOMEM, "table commit");
-    bool swapped = false;
+    const struct lake_metadata *base = step->base.metadata;
+    int rc = lake_draft_init(&step->draft, step->next, base, step->base.location, arena, err);
 
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = prepare(catalog, &changes[i], arena, &list[i], err);
-    if (!rc) {
-        rc = swap_all(catalog, changes, list, count, who, arena, err);
-        *again = rc == ERR_CONFLICT || rc == ERR_EXISTS; /* the next round tells why, or succeeds */
-        swapped = rc == 0;
+    if (!rc && (!base || strcmp(base->location, step->next->location) != 0)) {
+        step->swap.place = place_of(arena, step->next->location);
+        if (!step->swap.place)
+            rc = err_set(err, ERR_NOMEM, "table location");
     }
-    for (size_t i = 0; swapped && i < count; i++) {
-        rc = result(catalog, &list[i], &out[i], err);
-        if (rc) { /* it is true all the same */
-            rc = err_wrap(err, err->code = ERR_UNKNOWN, "committed, but not read back");
-            break;
-        }
-        if (list[i].drop_count)
-            lake_remove_files(catalog->lake, list[i].dropped, list[i].drop_count);
+    if (!rc)
+        rc = pending_put(catalog, step->draft.location, buf_slice(&step->draft.bytes),
+                         &step->packed, err);
+    if (rc) {
+        step->draft.location = NULL; /* there is nothing to remove */
+        return rc;
     }
-    if (list)
-        unprepare(catalog, list, count, rc && !swapped && rc != ERR_UNKNOWN);
+    step->swap.packed = step->packed.len ? buf_slice(&step->packed) : (struct slice){0};
+    step->swap.lake = (struct lake_swap){
+        .ident = *ident,
+        .uuid = base ? base->uuid : step->next->uuid,
+        .base_location = base ? step->base.location : NULL,
+        .new_location = step->draft.location,
+    };
+    return 0;
+}
+
+/* Where the table stands once the step is true. */
+static int step_result(const struct step *step, struct arena *arena, struct catalog_table *out,
+                       struct err *err)
+{
+    bool moved = step->next != NULL;
+
+    out->location = arena_strdup(arena, moved ? step->draft.location : step->base.location);
+    if (!out->location)
+        return err_set(err, ERR_UNKNOWN, "committed, but out of memory for the answer");
+    out->metadata = lake_metadata_ref(moved ? step->draft.metadata : step->base.metadata);
+    return 0;
+}
+
+static void step_settle(struct catalog *catalog, struct step *step)
+{
+    if (!step->next)
+        return;
+    lake_draft_keep(catalog->lake, &step->draft);
+    if (step->draft.drop_count)
+        lake_remove_files(catalog->lake, step->draft.dropped, step->draft.drop_count);
+}
+
+static void step_deinit(struct catalog *catalog, struct step *step, bool remove)
+{
+    if (remove && step->draft.location)
+        lake_remove_files(catalog->lake, &step->draft.location, 1);
+    lake_draft_deinit(&step->draft);
+    lake_metadata_free(step->next);
+    catalog_table_deinit(&step->base);
+    buf_deinit(&step->packed);
+    *step = (struct step){0};
+}
+
+static bool is_retried(int rc)
+{
+    return rc == ERR_CONFLICT || rc == ERR_EXISTS; /* the next round tells why, or succeeds */
+}
+
+/* ---- a group of changes to one table ---- */
+
+struct group {
+    struct catalog *catalog;
+    const struct lake_ident *ident;
+    struct ticket *list[GROUP_MAX];
+    size_t count;
+    const struct catalog_once *onces[GROUP_MAX];
+};
+
+/* Who is refused has its answer and leaves the group. */
+static void leave(struct group *group, size_t at)
+{
+    memmove(&group->list[at], &group->list[at + 1],
+            (group->count - at - 1) * sizeof(group->list[0]));
+    group->count--;
+}
+
+static void group_apply(struct group *group, struct arena *arena, struct step *step)
+{
+    for (size_t i = 0; i < group->count;) {
+        struct ticket *ticket = group->list[i];
+
+        ticket->err = (struct err){0};
+        ticket->rc = step_apply(group->catalog, ticket->change, arena, step, &ticket->err);
+        if (ticket->rc)
+            leave(group, i);
+        else
+            i++;
+    }
+}
+
+static int group_swap(struct group *group, struct step *step, bool *again, struct err *err)
+{
+    size_t again_at = 0;
+    int rc;
+
+    for (size_t i = 0; i < group->count; i++)
+        group->onces[i] = group->list[i]->once;
+    rc = swap_write(group->catalog, group->list[0]->who, &step->swap, 1, group->onces, group->count,
+                    &again_at, err);
+    if (rc == ERR_AGAIN) { /* one of them was done before */
+        group->list[again_at]->rc = rc;
+        group->list[again_at]->err = *err;
+        leave(group, again_at);
+        *again = true;
+    }
     return rc;
 }
 
-/* ---- the queue in front of each table ---- */
-
-static uint64_t locks_of(const struct catalog_change *changes, size_t count)
+static int group_round(struct group *group, bool *again, struct err *err)
 {
-    uint64_t mask = 0;
+    struct arena arena = {0};
+    struct step step = {0};
+    int rc = step_load(group->catalog, group->ident, &arena, &step, err);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct lake_ident *ident = &changes[i].ident;
-        uint64_t hash = hash64(ident->name, strlen(ident->name),
-                               hash64(ident->ns, strlen(ident->ns), 0));
-
-        mask |= UINT64_C(1) << (hash % TABLE_LOCKS);
+    if (!rc)
+        group_apply(group, &arena, &step);
+    if (!rc && step.next && group->count)
+        rc = step_write(group->catalog, group->ident, &arena, &step, err);
+    if (!rc && step.next && group->count) {
+        rc = group_swap(group, &step, again, err);
+        *again |= is_retried(rc);
     }
-    return mask;
+    if (!rc && group->count) {
+        for (size_t i = 0; i < group->count; i++) {
+            struct ticket *ticket = group->list[i];
+
+            ticket->rc = step_result(&step, ticket->arena, &ticket->out, &ticket->err);
+        }
+        step_settle(group->catalog, &step);
+    }
+    step_deinit(group->catalog, &step, rc && rc != ERR_UNKNOWN);
+    arena_deinit(&arena);
+    return rc;
 }
 
-static void lock_tables(struct catalog *catalog, uint64_t mask)
+/* Every ticket has its answer afterwards. A failure of the whole, which one of them may have
+ * caused, is met by each alone. */
+static void group_commit(struct group *group)
 {
-    for (int i = 0; i < TABLE_LOCKS; i++) /* always in this order, so no two wait in a ring */
-        if (mask & (UINT64_C(1) << i))
-            pthread_mutex_lock(&catalog->table_locks[i]);
+    struct err err = {0};
+    bool again = true;
+    int rc = 0;
+
+    for (int round = 0; again && group->count && round < ROUNDS_MAX; round++) {
+        again = false;
+        err = (struct err){0};
+        rc = group_round(group, &again, &err);
+    }
+    if (rc && group->count > 1 && rc != ERR_UNKNOWN) {
+        for (size_t i = 0; i < group->count; i++) {
+            struct group alone = {.catalog = group->catalog,
+                                  .ident = group->ident,
+                                  .list = {group->list[i]},
+                                  .count = 1};
+
+            group_commit(&alone);
+        }
+        return;
+    }
+    for (size_t i = 0; rc && i < group->count; i++) {
+        group->list[i]->rc = rc;
+        group->list[i]->err = err;
+    }
 }
 
-static void unlock_tables(struct catalog *catalog, uint64_t mask)
+/* The calling thread leads the table: its own change, and what waits behind it. */
+static void lead(struct catalog *catalog, struct ticket *mine)
 {
-    for (int i = 0; i < TABLE_LOCKS; i++)
-        if (mask & (UINT64_C(1) << i))
-            pthread_mutex_unlock(&catalog->table_locks[i]);
+    struct group group = {
+        .catalog = catalog, .ident = &mine->change->ident, .list = {mine}, .count = 1};
+    struct ticket *others = queue_take(catalog, &mine->change->ident, GROUP_MAX - 1);
+
+    for (struct ticket *ticket = others; ticket; ticket = ticket->next)
+        group.list[group.count++] = ticket;
+    group_commit(&group);
+    for (struct ticket *ticket = others, *next; ticket; ticket = next) {
+        next = ticket->next;
+        queue_answer(ticket);
+    }
 }
+
+static int commit_one(struct catalog *catalog, const struct catalog_change *change, const char *who,
+                      struct arena *arena, struct catalog_table *out, struct err *err)
+{
+    struct ticket ticket = {.change = change, .who = who, .once = once_current(), .arena = arena};
+    int rc;
+
+    if (queue_enter(catalog, &change->ident, &ticket, &rc)) {
+        lead(catalog, &ticket);
+        queue_leave(catalog, &change->ident);
+    } else if (rc) {
+        return err_set(err, rc, "table commit");
+    }
+    *out = ticket.out;
+    if (ticket.rc)
+        *err = ticket.err;
+    return ticket.rc;
+}
+
+/* ---- one change to each of several tables ---- */
 
 static int check_changes(const struct catalog_change *changes, size_t count, struct err *err)
 {
@@ -218,24 +334,89 @@ static int check_changes(const struct catalog_change *changes, size_t count, str
     return rc;
 }
 
+static int many_round(struct catalog *catalog, const struct catalog_change *changes, size_t count,
+                      const char *who, struct arena *arena, struct catalog_table *out, bool *again,
+                      struct err *err)
+{
+    const struct catalog_once *once = once_current();
+    struct step *steps = ARENA_ARRAY(arena, struct step, count);
+    struct swap *swaps = ARENA_ARRAY(arena, struct swap, count);
+    int rc = steps && swaps ? 0 : err_set(err, ERR_NOMEM, "table commit");
+    size_t used = 0;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = step_load(catalog, &changes[i].ident, arena, &steps[i], err);
+        if (!rc)
+            rc = step_apply(catalog, &changes[i], arena, &steps[i], err);
+        if (!rc && steps[i].next)
+            rc = step_write(catalog, &changes[i].ident, arena, &steps[i], err);
+        if (!rc && steps[i].next)
+            swaps[used++] = steps[i].swap;
+    }
+    if (!rc && used) {
+        rc = swap_write(catalog, who, swaps, used, &once, 1, NULL, err);
+        *again = is_retried(rc);
+    }
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = step_result(&steps[i], arena, &out[i], err);
+    for (size_t i = 0; steps && i < count; i++) {
+        if (!rc)
+            step_settle(catalog, &steps[i]);
+        step_deinit(catalog, &steps[i], rc && rc != ERR_UNKNOWN);
+    }
+    return rc;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct lake_ident *a = *(const struct lake_ident *const *)left;
+    const struct lake_ident *b = *(const struct lake_ident *const *)right;
+    int order = strcmp(a->ns, b->ns);
+
+    return order ? order : strcmp(a->name, b->name);
+}
+
+static int commit_many(struct catalog *catalog, const struct catalog_change *changes, size_t count,
+                       const char *who, struct arena *arena, struct catalog_table *out,
+                       struct err *err)
+{
+    const struct lake_ident **idents = ARENA_ARRAY(arena, const struct lake_ident *, count);
+    bool again = true;
+    size_t held = 0;
+    int rc = idents ? 0 : err_set(err, ERR_NOMEM, "table commit");
+
+    for (size_t i = 0; !rc && i < count; i++)
+        idents[i] = &changes[i].ident;
+    if (!rc)
+        qsort(idents, count, sizeof(idents[0]), by_name); /* so no two wait in a ring */
+    while (!rc && held < count) {
+        struct ticket ticket = {0};
+
+        if (queue_enter(catalog, idents[held], &ticket, &rc))
+            held++;
+        else
+            err_set(err, rc, "table commit");
+    }
+    for (int round = 0; (!rc || again) && held == count && again && round < ROUNDS_MAX; round++) {
+        again = false;
+        *err = (struct err){0};
+        rc = many_round(catalog, changes, count, who, arena, out, &again, err);
+    }
+    while (held)
+        queue_leave(catalog, idents[--held]);
+    return rc;
+}
+
 int catalog_commit(struct catalog *catalog, const struct catalog_change *changes, size_t count,
-                   const char *who, struct arena *arena, struct catalog_table *out,
-                   struct err *err)
+                   const char *who, struct arena *arena, struct catalog_table *out, struct err *err)
 {
     struct err local = {0}; /* codes are read from it */
     int rc = check_changes(changes, count, &local);
-    bool again = rc == 0;
-    uint64_t mask;
 
     memset(out, 0, count * sizeof(*out));
-    mask = rc ? 0 : locks_of(changes, count);
-    lock_tables(catalog, mask);
-    for (int round = 0; again && round < ROUNDS_MAX; round++) {
-        again = false;
-        local = (struct err){0};
-        rc = commit_round(catalog, changes, count, who, arena, out, &again, &local);
-    }
-    unlock_tables(catalog, mask);
+    if (!rc)
+        rc = count == 1 ? commit_one(catalog, changes, who, arena, out, &local)
+                        : commit_many(catalog, changes, count, who, arena, out, &local);
     if (rc) {
         for (size_t i = 0; i < count; i++)
             catalog_table_deinit(&out[i]);

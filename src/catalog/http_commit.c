@@ -74,7 +74,7 @@ const struct rest_group rest_commits = {ops, COUNT_OF(ops)};
 /* ---- views ---- */
 
 /* Clients that do not read the list of endpoints look for a view when a table is missing. */
-static int no_view(struct rest_call *call, struct err *err)
+static int view_absent(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
 
@@ -88,8 +88,8 @@ static int no_views(struct rest_call *call, struct err *err)
 }
 
 static const struct rest_op view_ops[] = {
-    {"GET", "/namespaces/{ns}/views/{table}", no_view, REST_PREFIX | REST_HIDDEN, NULL},
-    {"HEAD", "/namespaces/{ns}/views/{table}", no_view, REST_PREFIX | REST_HIDDEN, NULL},
+    {"GET", "/namespaces/{ns}/views/{table}", view_absent, REST_PREFIX | REST_HIDDEN, NULL},
+    {"HEAD", "/namespaces/{ns}/views/{table}", view_absent, REST_PREFIX | REST_HIDDEN, NULL},
     {"*", "/namespaces/{ns}/views/{table}", no_views, REST_PREFIX | REST_HIDDEN, NULL},
     {"*", "/namespaces/{ns}/views", no_views, REST_PREFIX | REST_HIDDEN, NULL},
     {"*", "/views/rename", no_views, REST_PREFIX | REST_HIDDEN, NULL},

@@ -10,9 +10,9 @@
 const struct meta_migration catalog_migrations[] = {
     {"catalog", 1,
      "CREATE TABLE catalog_namespace ("
-     " ns TEXT PRIMARY KEY,"          /* levels joined by U+001F */
-     " parent TEXT NOT NULL,"         /* '' on the first level */
-     " properties TEXT NOT NULL,"     /* JSON object of strings */
+     " ns TEXT PRIMARY KEY,"      /* levels joined by U+001F */
+     " parent TEXT NOT NULL,"     /* '' on the first level */
+     " properties TEXT NOT NULL," /* JSON object of strings */
      " created_ms INTEGER NOT NULL) WITHOUT ROWID;"
      "CREATE INDEX catalog_namespace_parent ON catalog_namespace (parent, ns);"
      "CREATE TABLE catalog_table ("
@@ -29,11 +29,32 @@ const struct meta_migration catalog_migrations[] = {
      " ref TEXT NOT NULL DEFAULT 'main',"
      " time_ms INTEGER NOT NULL,"
      " who TEXT NOT NULL,"
-     " changes TEXT NOT NULL);"       /* JSON array of {op, key, uuid, from, to} */
+     " changes TEXT NOT NULL);"     /* JSON array of {op, key, uuid, from, to} */
      "CREATE TABLE catalog_purge (" /* dropped tables whose files are still to be removed */
      " metadata_location TEXT PRIMARY KEY,"
      " uuid TEXT NOT NULL,"
      " added_ms INTEGER NOT NULL) WITHOUT ROWID;"},
+    {"catalog", 2,
+     "ALTER TABLE catalog_table ADD COLUMN place TEXT;" /* its location; NULL: not looked up yet */
+     "CREATE INDEX catalog_table_place ON catalog_table (place);"
+     "CREATE TABLE catalog_pending (" /* metadata files that are not synced: pending.c */
+     " id INTEGER PRIMARY KEY,"
+     " location TEXT NOT NULL,"
+     " bytes BLOB NOT NULL);"      /* zstd */
+     "CREATE TABLE catalog_once (" /* Idempotency-Key: once.c */
+     " key TEXT PRIMARY KEY,"
+     " print INTEGER NOT NULL,"  /* of the request */
+     " status INTEGER NOT NULL," /* of the answer; 0: it succeeded */
+     " body TEXT,"               /* JSON; NULL: what the catalog holds */
+     " made_ms INTEGER NOT NULL) WITHOUT ROWID;"
+     "CREATE INDEX catalog_once_made ON catalog_once (made_ms);"
+     "CREATE TABLE catalog_view ("
+     " ns TEXT NOT NULL REFERENCES catalog_namespace (ns),"
+     " name TEXT NOT NULL,"
+     " uuid TEXT NOT NULL,"
+     " metadata_location TEXT NOT NULL,"
+     " updated_ms INTEGER NOT NULL,"
+     " PRIMARY KEY (ns, name)) WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
 
@@ -52,10 +73,10 @@ int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena 
              struct row *out, struct err *err)
 {
     struct meta_stmt *stmt = NULL;
-    int rc = meta_query(
-        txn, &stmt, err,
-        "SELECT uuid, metadata_location FROM catalog_table WHERE ns = ? AND name = ?", "ss",
-        ident->ns, ident->name);
+    int rc =
+        meta_query(txn, &stmt, err,
+                   "SELECT uuid, metadata_location FROM catalog_table WHERE ns = ? AND name = ?",
+                   "ss", ident->ns, ident->name);
 
     if (!rc && meta_next(stmt, err, &rc)) {
         out->uuid = arena_strdup(arena, meta_text(stmt, 0));
@@ -66,6 +87,39 @@ int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena 
         rc = no_table(err, ident);
     }
     meta_done(stmt);
+    return rc;
+}
+
+static int is_there(struct meta_txn *txn, const char *sql, const struct lake_ident *ident,
+                    bool *there, struct err *err)
+{
+    struct meta_stmt *stmt = NULL;
+    int rc = meta_query(txn, &stmt, err, sql, "ss", ident->ns, ident->name);
+
+    *there = !rc && meta_next(stmt, err, &rc);
+    meta_done(stmt);
+    return rc;
+}
+
+int name_vacant(struct meta_txn *txn, const struct lake_ident *ident, int of, struct err *err)
+{
+    bool there = false;
+    int rc = 0;
+
+    if (of & NAME_OF_TABLE)
+        rc = is_there(txn, "SELECT 1 FROM catalog_table WHERE ns = ? AND name = ?", ident, &there,
+                      err);
+    if (!rc && there)
+        return of & NAME_OF_VIEW
+                   ? have_table(err, ident)
+                   : err_set(err, ERR_EXISTS, "Table with same name already exists: %s",
+                             show_table(ident).text);
+    if (!rc && (of & NAME_OF_VIEW))
+        rc = is_there(txn, "SELECT 1 FROM catalog_view WHERE ns = ? AND name = ?", ident, &there,
+                      err);
+    if (!rc && there)
+        return err_set(err, ERR_EXISTS, "View with same name already exists: %s",
+                       show_table(ident).text);
     return rc;
 }
 
@@ -106,6 +160,8 @@ static int swap_new(struct catalog *catalog, struct meta_txn *txn, const struct 
     int rc = ns_require(txn, swap->ident.ns, err);
 
     if (!rc)
+        rc = name_vacant(txn, &swap->ident, NAME_OF_VIEW, err);
+    if (!rc)
         rc = meta_exec(txn, err,
                        "INSERT INTO catalog_table (ns, name, uuid, metadata_location, updated_ms)"
                        " VALUES (?, ?, ?, ?, ?)",
@@ -137,22 +193,32 @@ static int swap_base(struct catalog *catalog, struct meta_txn *txn, const struct
     return rc;
 }
 
-int swap_tables(struct catalog *catalog, struct meta_txn *txn, const char *who,
-                const struct lake_swap *swaps, size_t count, struct err *err)
+static int swap_one(struct catalog *catalog, struct meta_txn *txn, const struct swap *swap,
+                    json_t *changes, struct err *err)
+{
+    const struct lake_swap *lake = &swap->lake;
+    int rc = lake->base_location ? swap_base(catalog, txn, lake, err)
+                                 : swap_new(catalog, txn, lake, err);
+
+    if (!rc && swap->place)
+        rc = place_claim(txn, &lake->ident, swap->place, err);
+    if (!rc && swap->packed.ptr)
+        rc = pending_add(catalog, txn, lake->new_location, swap->packed, err);
+    if (!rc && json_array_append_new(changes, log_change(lake->base_location ? "commit" : "create",
+                                                         &lake->ident, lake->uuid,
+                                                         lake->base_location, lake->new_location)))
+        rc = err_set(err, ERR_NOMEM, "catalog commit");
+    return rc;
+}
+
+int swap_in(struct catalog *catalog, struct meta_txn *txn, const char *who,
+            const struct swap *swaps, size_t count, struct err *err)
 {
     json_t *changes = json_array();
     int rc = changes ? 0 : err_set(err, ERR_NOMEM, "catalog commit");
 
-    for (size_t i = 0; !rc && i < count; i++) {
-        const struct lake_swap *swap = &swaps[i];
-
-        rc = swap->base_location ? swap_base(catalog, txn, swap, err)
-                                 : swap_new(catalog, txn, swap, err);
-        if (!rc && json_array_append_new(
-                       changes, log_change(swap->base_location ? "commit" : "create", &swap->ident,
-                                           swap->uuid, swap->base_location, swap->new_location)))
-            rc = err_set(err, ERR_NOMEM, "catalog commit");
-    }
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = swap_one(catalog, txn, &swaps[i], changes, err);
     if (rc) {
         json_decref(changes);
         return rc;
@@ -163,23 +229,43 @@ int swap_tables(struct catalog *catalog, struct meta_txn *txn, const char *who,
 struct swap_call {
     struct catalog *catalog;
     const char *who;
-    const struct lake_swap *swaps;
+    const struct swap *swaps;
     size_t count;
+    const struct catalog_once *const *onces;
+    size_t once_count;
+    size_t again_at;
 };
 
 static int swap_fn(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct swap_call *call = arg;
+    int rc = swap_in(call->catalog, txn, call->who, call->swaps, call->count, err);
 
-    return swap_tables(call->catalog, txn, call->who, call->swaps, call->count, err);
+    for (size_t i = 0; !rc && i < call->once_count; i++) {
+        call->again_at = i;
+        if (call->onces[i])
+            rc = once_add(call->catalog, txn, call->onces[i], NULL, err);
+    }
+    return rc;
 }
 
-int swap_tables_wait(struct catalog *catalog, const char *who, const struct lake_swap *swaps,
-                     size_t count, struct err *err)
+int swap_write(struct catalog *catalog, const char *who, const struct swap *swaps, size_t count,
+               const struct catalog_once *const *onces, size_t once_count, size_t *again_at,
+               struct err *err)
 {
-    struct swap_call call = {catalog, who, swaps, count};
+    struct swap_call call = {catalog, who, swaps, count, onces, once_count, 0};
+    size_t files = 0, bytes = 0;
+    int rc = meta_write_wait(catalog->meta, swap_fn, &call, err);
 
-    return meta_write_wait(catalog->meta, swap_fn, &call, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        files += swaps[i].packed.ptr != NULL;
+        bytes += swaps[i].packed.len;
+    }
+    if (files)
+        pending_added(catalog, files, bytes);
+    if (again_at)
+        *again_at = call.again_at;
+    return rc;
 }
 
 /* ---- reading the log ---- */

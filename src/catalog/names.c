@@ -90,6 +90,16 @@ int have_table(struct err *err, const struct lake_ident *ident)
     return err_set(err, ERR_EXISTS, "Table already exists: %s", show_table(ident).text);
 }
 
+int no_view(struct err *err, const struct lake_ident *ident)
+{
+    return err_set(err, ERR_NOENT, "View does not exist: %s", show_table(ident).text);
+}
+
+int have_view(struct err *err, const struct lake_ident *ident)
+{
+    return err_set(err, ERR_EXISTS, "View already exists: %s", show_table(ident).text);
+}
+
 static int append_part(struct buf *out, const char *part, size_t len, bool *odd)
 {
     int rc = buf_append_u8(out, '/');

@@ -4,7 +4,7 @@
 struct ns_call {
     struct catalog *catalog;
     const char *ns;
-    char *properties;          /* JSON text */
+    char *properties; /* JSON text */
     const json_t *removals, *updates;
     json_t *result;
 };
@@ -26,7 +26,8 @@ static int check_properties(const json_t *properties, struct err *err)
         return 0;
     if (!json_is_object(properties))
         return err_set(err, ERR_INVALID, "properties: not an object");
-    json_object_foreach((json_t *)properties, key, value) {
+    json_object_foreach((json_t *)properties, key, value)
+    {
         if (!json_is_string(value))
             return err_set(err, ERR_INVALID, "properties: '%.200s' is not a string", key);
     }
@@ -72,7 +73,7 @@ int catalog_namespace_create(struct catalog *catalog, const char *ns, const json
     call.properties = properties ? json_dumps(properties, JSON_COMPACT) : strdup("{}");
     if (!call.properties)
         return err_set(err, ERR_NOMEM, "namespace");
-    rc = meta_write_wait(catalog->meta, create_fn, &call, err);
+    rc = write_once(catalog, create_fn, &call, NULL, err);
     free(call.properties);
     return rc;
 }
@@ -207,7 +208,8 @@ static int apply_removals(const json_t *removals, json_t *properties, json_t *re
     json_t *missing = json_object_get(result, "missing"), *key;
     size_t at;
 
-    json_array_foreach(removals, at, key) {
+    json_array_foreach(removals, at, key)
+    {
         bool had = json_object_del(properties, json_string_value(key)) == 0;
 
         if (json_array_append(had ? removed : missing, key))
@@ -221,7 +223,8 @@ static int apply_updates(const json_t *updates, json_t *properties, json_t *resu
     json_t *updated = json_object_get(result, "updated"), *value;
     const char *key;
 
-    json_object_foreach((json_t *)updates, key, value) {
+    json_object_foreach((json_t *)updates, key, value)
+    {
         if (json_object_set(properties, key, value) ||
             json_array_append_new(updated, json_string(key)))
             return ERR_NOMEM;
@@ -263,7 +266,8 @@ static int check_update(const json_t *removals, const json_t *updates, struct er
 
     if (removals && !json_is_array(removals))
         return err_set(err, ERR_INVALID, "removals: not an array");
-    json_array_foreach(removals, at, key) {
+    json_array_foreach(removals, at, key)
+    {
         if (!json_is_string(key))
             return err_set(err, ERR_INVALID, "removals: not an array of strings");
         if (json_object_get(updates, json_string_value(key)))
@@ -276,12 +280,11 @@ static int check_update(const json_t *removals, const json_t *updates, struct er
 int catalog_namespace_update(struct catalog *catalog, const char *ns, const json_t *removals,
                              const json_t *updates, json_t **result, struct err *err)
 {
-    struct ns_call call = {
-        .catalog = catalog, .ns = ns, .removals = removals, .updates = updates};
+    struct ns_call call = {.catalog = catalog, .ns = ns, .removals = removals, .updates = updates};
     int rc = check_update(removals, updates, err);
 
     if (!rc)
-        rc = meta_write_wait(catalog->meta, update_fn, &call, err);
+        rc = write_once(catalog, update_fn, &call, &call.result, err);
     if (!rc && result)
         *result = json_incref(call.result);
     json_decref(call.result);
@@ -313,6 +316,9 @@ static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = count_below(txn, "SELECT count(*) FROM catalog_table WHERE ns = ?", call->ns, &count,
                          err);
     if (!rc)
+        rc = count_below(txn, "SELECT count(*) FROM catalog_view WHERE ns = ?", call->ns, &count,
+                         err);
+    if (!rc)
         rc = count_below(txn, "SELECT count(*) FROM catalog_namespace WHERE parent = ?", call->ns,
                          &count, err);
     if (!rc && count)
@@ -322,9 +328,9 @@ static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
     if (!rc)
         rc = meta_exec(txn, err, "DELETE FROM catalog_namespace WHERE ns = ?", "s", call->ns);
     if (!rc)
-        rc = catalog_log_append(call->catalog, txn, "tarn",
-                        json_pack("[o]", log_change("drop-namespace", &ident, NULL, NULL, NULL)),
-                        err);
+        rc = catalog_log_append(
+            call->catalog, txn, "tarn",
+            json_pack("[o]", log_change("drop-namespace", &ident, NULL, NULL, NULL)), err);
     return rc;
 }
 
@@ -332,5 +338,5 @@ int catalog_namespace_drop(struct catalog *catalog, const char *ns, struct err *
 {
     struct ns_call call = {.catalog = catalog, .ns = ns};
 
-    return meta_write_wait(catalog->meta, drop_fn, &call, err);
+    return write_once(catalog, drop_fn, &call, NULL, err);
 }

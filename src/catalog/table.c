@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "catalog/catalog_int.h"
+#include "lake/draft.h"
 
 void catalog_table_deinit(struct catalog_table *table)
 {
@@ -85,8 +86,8 @@ static int is_empty(struct catalog *catalog, const char *location, struct arena 
     rc = store->ops->list(store, bucket, prefix, NULL, NULL, MARKERS_MAX, arena, &list, err);
     *empty = !list.truncated;
     for (size_t i = 0; i < list.count; i++)
-        *empty &= list.entries[i].size == 0 &&
-                  slice_ends(slice_str(list.entries[i].key), SLICE_LIT("/"));
+        *empty &=
+            list.entries[i].size == 0 && slice_ends(slice_str(list.entries[i].key), SLICE_LIT("/"));
     return rc;
 }
 
@@ -145,15 +146,39 @@ struct vacant_call {
 static int vacant_fn(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct vacant_call *call = arg;
-    struct arena arena = {0};
-    struct row row;
     int rc = ns_require(txn, call->ident->ns, err);
 
+    if (!rc)
+        rc = name_vacant(txn, call->ident, NAME_OF_TABLE | NAME_OF_VIEW, err);
+    return rc;
+}
+
+/* Writes the first metadata file and makes it true. */
+static int create_true(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
+                       struct catalog_table *out, struct err *err)
+{
+    const struct catalog_once *once = once_current();
+    struct swap swap = {.place = place_of(arena, out->metadata->location)};
+    struct buf packed = {0};
+    struct lake_draft draft;
+    int rc = lake_draft_init(&draft, out->metadata, NULL, NULL, arena, err);
+
+    if (!rc && !swap.place)
+        rc = err_set(err, ERR_NOMEM, "table location");
+    if (!rc)
+        rc = pending_put(catalog, draft.location, buf_slice(&draft.bytes), &packed, err);
     if (!rc) {
-        rc = row_find(txn, call->ident, &arena, &row, NULL);
-        rc = rc == ERR_NOENT ? 0 : rc ? rc : have_table(err, call->ident);
+        swap.lake = (struct lake_swap){
+            .ident = *ident, .uuid = out->metadata->uuid, .new_location = draft.location};
+        swap.packed = packed.len ? buf_slice(&packed) : (struct slice){0};
+        rc = swap_write(catalog, "tarn", &swap, 1, &once, 1, NULL, err);
+        if (rc && rc != ERR_UNKNOWN)
+            lake_remove_files(catalog->lake, &draft.location, 1);
     }
-    arena_deinit(&arena);
+    if (!rc)
+        out->location = draft.location;
+    lake_draft_deinit(&draft);
+    buf_deinit(&packed);
     return rc;
 }
 
@@ -171,17 +196,7 @@ int catalog_table_create(struct catalog *catalog, const struct lake_ident *ident
     if (!rc)
         rc = create_metadata(catalog, ident, options, arena, &out->metadata, &local);
     if (!rc && !stage)
-        rc = lake_metadata_store(catalog->lake, out->metadata, NULL, NULL, arena, &out->location,
-                                 NULL, NULL, &local);
-    if (!rc && !stage) {
-        struct lake_swap swap = {.ident = *ident,
-                                 .uuid = out->metadata->uuid,
-                                 .new_location = out->location};
-
-        rc = swap_tables_wait(catalog, "tarn", &swap, 1, &local);
-        if (rc && rc != ERR_UNKNOWN)
-            lake_remove_files(catalog->lake, &out->location, 1);
-    }
+        rc = create_true(catalog, ident, arena, out, &local);
     if (rc) {
         catalog_table_deinit(out);
         if (err)
@@ -195,7 +210,7 @@ int catalog_table_create(struct catalog *catalog, const struct lake_ident *ident
 struct table_call {
     struct catalog *catalog;
     const struct lake_ident *ident, *to;
-    const char *uuid, *location;
+    const char *uuid, *location, *place;
     bool purge, overwrite;
 };
 
@@ -236,7 +251,7 @@ int catalog_table_drop(struct catalog *catalog, const struct lake_ident *ident, 
                        struct err *err)
 {
     struct table_call call = {.catalog = catalog, .ident = ident, .purge = purge};
-    int rc = meta_write_wait(catalog->meta, drop_fn, &call, err);
+    int rc = write_once(catalog, drop_fn, &call, NULL, err);
 
     if (!rc && purge)
         purge_wake(catalog);
@@ -252,6 +267,8 @@ static int rename_fn(struct meta_txn *txn, void *arg, struct err *err)
 
     if (!rc)
         rc = ns_require(txn, call->to->ns, err);
+    if (!rc)
+        rc = name_vacant(txn, call->to, NAME_OF_VIEW, err);
     if (!rc)
         rc = meta_exec(txn, err,
                        "UPDATE catalog_table SET ns = ?, name = ? WHERE ns = ? AND name = ?",
@@ -270,7 +287,7 @@ int catalog_table_rename(struct catalog *catalog, const struct lake_ident *from,
     struct table_call call = {.catalog = catalog, .ident = from, .to = to};
     int rc = check_ident(to, err);
 
-    return rc ? rc : meta_write_wait(catalog->meta, rename_fn, &call, err);
+    return rc ? rc : write_once(catalog, rename_fn, &call, NULL, err);
 }
 
 static int register_fn(struct meta_txn *txn, void *arg, struct err *err)
@@ -285,10 +302,15 @@ static int register_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = rc == ERR_NOENT ? 0 : rc ? rc : call->overwrite ? 0 : have_table(err, call->ident);
     }
     if (!rc)
+        rc = name_vacant(txn, call->ident, NAME_OF_VIEW, err);
+    if (!rc)
         rc = meta_exec(txn, err,
-                       "INSERT OR REPLACE INTO catalog_table VALUES (?, ?, ?, ?, ?, ?)", "sssssi",
-                       call->ident->ns, call->ident->name, call->uuid, call->location,
+                       "INSERT OR REPLACE INTO catalog_table (ns, name, uuid, metadata_location,"
+                       " previous_location, updated_ms) VALUES (?, ?, ?, ?, ?, ?)",
+                       "sssssi", call->ident->ns, call->ident->name, call->uuid, call->location,
                        old.location, clock_wall_ms(call->catalog->clock));
+    if (!rc)
+        rc = place_claim(txn, call->ident, call->place, err);
     if (!rc) /* it lives again */
         rc = meta_exec(txn, err, "DELETE FROM catalog_purge WHERE uuid = ?", "s", call->uuid);
     if (!rc)
@@ -312,8 +334,9 @@ int catalog_table_register(struct catalog *catalog, const struct lake_ident *ide
     if (!rc) {
         out->location = call.location = arena_strdup(arena, metadata_location);
         call.uuid = out->metadata->uuid;
-        rc = call.location ? meta_write_wait(catalog->meta, register_fn, &call, err)
-                           : err_set(err, ERR_NOMEM, "register");
+        call.place = place_of(arena, out->metadata->location);
+        rc = call.location && call.place ? write_once(catalog, register_fn, &call, NULL, err)
+                                         : err_set(err, ERR_NOMEM, "register");
     }
     if (rc)
         catalog_table_deinit(out);
