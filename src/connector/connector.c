@@ -44,7 +44,8 @@ static int open_source(struct connector *c, const struct sql_insert_plan *plan,
                        struct session *session, struct stream_source **out, struct err *err)
 {
     struct kafka_source_options o = {
-        .broker = c->options.broker, .db = c->options.db, .clock = c->options.clock};
+        .broker = c->options.broker, .db = c->options.db, .clock = c->options.clock,
+        .ports = c->options.kafka_ports};
     const struct session_table *handle = plan->source ? plan->source->handle : NULL;
     const char *connector;
 

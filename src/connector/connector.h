@@ -27,7 +27,8 @@ struct connector_options { /* all borrowed for life */
     int (*write)(void *, struct lake *, const struct lake_metadata *, const struct vec_feed *,
                  struct arena *, struct lake_data_file **, size_t *, struct err *);
     void *write_arg;            /* both: see lake_sink.h; NULL: Parquet */
-    const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends */
+    const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends;
+                                   NULL: all are */
     const int *catalog_ports;   /* likewise, of our own catalog */
 };
 int connector_new(struct connector **out, const struct connector_options *options,

@@ -9,9 +9,7 @@
 
 static const char *option(const struct kafka_source_options *o, const char *key)
 {
-    const char *value = o->hints ? sql_option(o->hints, key) : NULL;
-
-    return value || !o->table->options ? value : sql_option(o->table->options, key);
+    return o->table->options ? sql_option(o->table->options, key) : NULL;
 }
 
 static const struct {
@@ -104,6 +102,35 @@ static int parse_reset(const struct kafka_source_options *o, struct kafka_place 
     return 0;
 }
 
+static bool has_port(const int *ports, int port)
+{
+    for (; *ports; ports++)
+        if (*ports == port)
+            return true;
+    return false;
+}
+
+/* Is the broker that the table names ours? Host names of one machine are many (a container's among
+ * them), ports are few: what counts is the port, of any server of the list. */
+static int check_broker(const struct kafka_source_options *o, struct err *err)
+{
+    const char *servers = option(o, "properties.bootstrap.servers");
+
+    if (!o->ports || !servers)
+        return 0;
+    for (const char *at = servers; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        size_t len = strcspn(at, ",");
+        const char *colon = memrchr(at, ':', len);
+
+        if (has_port(o->ports, colon ? atoi(colon + 1) : 9092))
+            return 0;
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "'properties.bootstrap.servers' = '%s' is not this tarn's broker, which answers "
+                   "on port %d: reading topics of other brokers is not built yet",
+                   servers, o->ports[0]);
+}
+
 static bool is_true(const char *value) { return value && !strcasecmp(value, "true"); }
 
 int kafka_source_config_init(struct kafka_source_config *config,
@@ -139,7 +166,9 @@ int kafka_source_config_init(struct kafka_source_config *config,
     if (config->ignore_parse_errors && config->fail_on_missing_field)
         return err_set(err, ERR_INVALID, "json.fail-on-missing-field and json.ignore-parse-errors "
                                          "shouldn't both be true");
-    rc = parse_place(o, true, &config->startup, err);
+    rc = check_broker(o, err);
+    if (!rc)
+        rc = parse_place(o, true, &config->startup, err);
     if (!rc)
         rc = parse_place(o, false, &config->bounded, err);
     if (!rc)

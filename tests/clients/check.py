@@ -7,7 +7,7 @@ from harness import Tarn
 
 SCRIPT = """CREATE TABLE ev (id BIGINT) WITH ('connector'='kafka', 'topc'='ev', 'format'='json');
 CREATE TABLE ok (id BIGINT, name STRING) WITH ('connector'='kafka', 'topic'='ev',
-  'properties.bootstrap.servers'='localhost:9092', 'format'='json');
+  'properties.bootstrap.servers'='localhost:@KAFKA@', 'format'='json');
 CREATE DATABASE polariscatalog.db;
 CREATE TABLE polariscatalog.db.t (id BIGINT, name STRING);
 INSERT INTO polariscatalog.db.t SELECT id, UPER(name) FROM ok;
@@ -39,6 +39,22 @@ class Check(unittest.TestCase):
         status, lines = self.project("SELEC 1;\nCREATE TABEL t (a INT);\nINSERT INTO;\n")
         self.assertEqual(status, 2)
         self.assertEqual(len([line for line in lines if "a.sql:" in line]), 3, "\n".join(lines))
+
+    def test_a_broker_that_is_not_ours_is_named_and_any_name_of_ours_is_taken(self):
+        script = """CREATE TABLE far (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
+  'properties.bootstrap.servers'='elsewhere:1', 'format'='json');
+CREATE TABLE near (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
+  'properties.bootstrap.servers'='elsewhere:1,broker:@KAFKA@', 'format'='json');
+CREATE DATABASE polariscatalog.db;
+CREATE TABLE polariscatalog.db.t (id BIGINT);
+INSERT INTO polariscatalog.db.t SELECT id FROM far;
+INSERT INTO polariscatalog.db.t SELECT id FROM near;
+"""
+        status, lines = self.project(script)
+        self.assertEqual(status, 2)
+        found = [line for line in lines if "a.sql:" in line]
+        self.assertEqual(len(found), 1, "\n".join(lines))
+        self.assertIn("a.sql:7:1: table `far`: 'properties.bootstrap.servers' = 'elsewhere:1' is not", found[0])
 
     def test_leaves_nothing_behind(self):
         tarn = Tarn({"a.sql": SCRIPT})
