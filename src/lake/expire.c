@@ -191,6 +191,38 @@ static const struct lake_snapshot *line_end(const struct sweep *s)
     return gone == s->expiry->count && kept + gone == s->m->snapshot_count ? oldest : NULL;
 }
 
+static int spare(struct sweep *s, const char *path)
+{
+    const char *copy;
+
+    if (path_set_has(&s->spared, path))
+        return 0;
+    copy = arena_strdup(s->arena, path);
+    return copy && path_set_add(&s->spared, copy) >= 0 ? 0 : err_set(s->err, ERR_NOMEM, "expiry");
+}
+
+/* Many deletion vectors share one file, which must live as long as one of them does. All of a file
+ * came with one snapshot, so what is live at the oldest that stays is all that ever will be. */
+static int spare_vectors(struct sweep *s, const struct lake_manifest_list *list)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < list->file_count && !rc; i++) {
+        const struct lake_manifest_file *line = &list->files[i];
+        struct lake_manifest *manifest = NULL;
+
+        if (line->content != 1 || (line->added_files == 0 && line->existing_files == 0))
+            continue;
+        rc = lake_manifest_load(s->lake, s->m, line, &manifest, s->err);
+        for (size_t k = 0; !rc && k < manifest->entry_count; k++)
+            if (manifest->entries[k].status != LAKE_DELETED &&
+                !strcasecmp(manifest->entries[k].file.format, "puffin"))
+                rc = spare(s, manifest->entries[k].file.path);
+        lake_manifest_free(manifest);
+    }
+    return rc;
+}
+
 /* From the oldest that stays backwards, list by list. */
 static int sweep_line(struct sweep *s, const struct lake_snapshot *oldest)
 {
@@ -198,6 +230,7 @@ static int sweep_line(struct sweep *s, const struct lake_snapshot *oldest)
     struct lake_manifest_list *next = NULL, *list = NULL;
     int rc = lake_manifest_list_load(s->lake, s->m, oldest, &next, s->err);
 
+    rc = rc ? rc : spare_vectors(s, next);
     while (!rc) {
         const struct lake_snapshot *before =
             snapshot->parent_id < 0 ? NULL
@@ -253,16 +286,6 @@ static int collect(struct sweep *s, const struct lake_snapshot *snapshot, bool w
     }
     lake_manifest_list_free(list);
     return rc;
-}
-
-static int spare(struct sweep *s, const char *path)
-{
-    const char *copy;
-
-    if (path_set_has(&s->spared, path))
-        return 0;
-    copy = arena_strdup(s->arena, path);
-    return copy && path_set_add(&s->spared, copy) >= 0 ? 0 : err_set(s->err, ERR_NOMEM, "expiry");
 }
 
 static int sweep_all(struct sweep *s)

@@ -68,14 +68,6 @@ int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
                         struct lake_manifest_file *line, struct err *err);
 /* Small manifests become few when there are many, by the commit.manifest.* properties. */
 int list_merge(struct list_job *job, struct lines *lines, struct err *err);
-struct rewrite_totals {
-    int64_t added_files, added_rows, added_bytes, removed_files, removed_rows, removed_bytes;
-    size_t kept; /* rewrites that were still possible */
-};
-/* Takes the removed files out of their manifests and puts the added ones in. A rewrite whose files
- * are not all live, or to which newer deletes may apply, is left out. */
-int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
-                 size_t count, struct rewrite_totals *totals, struct err *err);
 
 /* columns.c: same names, order and types. */
 bool columns_same(const struct vec_columns *a, const struct vec_columns *b);

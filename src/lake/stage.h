@@ -28,9 +28,10 @@
  * - Snapshot operation and summary are those of Iceberg's Java library.
  *
  * Staging again keeps the manifest of added files and rewrites the rest. A rewrite (merge) whose
- * inputs are no longer all live, or whose deletes are not those it was read with, is dropped, never
- * forced: `rewrites_kept` tells, and settling removes its new files; after any other end they stay
- * the caller's. That includes rewrites of files the same change deletes rows from.
+ * inputs are no longer all live, or to which a delete applies that it was not read with, is dropped,
+ * never forced: `rewrites_kept` tells, and settling removes its new files; after any other end they
+ * stay the caller's. That includes rewrites of files the same change deletes rows from. A newer
+ * delete by equality is no reason: it applies to the new files by its sequence number.
  * Threads: a staged belongs to one thread at a time; calls block on the store (worker).
  */
 #ifndef LAKE_STAGE_H

@@ -4,7 +4,7 @@
  * their range of sequence numbers; merging touches small manifests only, and only when there are
  * commit.manifest.min-count-to-merge of them.
  */
-#include "lake/lake_int.h"
+#include "lake/stage_int.h"
 
 int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
                         const struct lake_entry *entries, size_t count,
@@ -54,14 +54,8 @@ static int keep_live(struct list_job *job, const struct lake_manifest *manifest,
     return 0;
 }
 
-/* Manifests read while entries borrow from them; dropped together. */
-struct loaded {
-    struct lake_manifest **list;
-    size_t count, cap;
-};
-
-static int load(struct list_job *job, struct loaded *loaded, const struct lake_manifest_file *line,
-                struct lake_manifest **out, struct err *err)
+int list_load(struct list_job *job, struct loaded *loaded, const struct lake_manifest_file *line,
+              struct lake_manifest **out, struct err *err)
 {
     int rc;
 
@@ -80,7 +74,7 @@ static int load(struct list_job *job, struct loaded *loaded, const struct lake_m
     return rc;
 }
 
-static void drop_loaded(struct loaded *loaded)
+void list_drop_loaded(struct loaded *loaded)
 {
     for (size_t i = 0; i < loaded->count; i++)
         lake_manifest_free(loaded->list[i]);
@@ -111,7 +105,7 @@ static int merge_run(struct list_job *job, const struct lines *from, const bool 
             entries.count = 0;
             bytes = 0;
         }
-        rc = rc ? rc : load(job, &loaded, f, &manifest, err);
+        rc = rc ? rc : list_load(job, &loaded, f, &manifest, err);
         rc = rc ? rc : keep_live(job, manifest, f, &entries, err);
         bytes += f->length;
     }
@@ -119,7 +113,7 @@ static int merge_run(struct list_job *job, const struct lines *from, const bool 
         rc = list_write_manifest(job, spec_id, content, entries.list, entries.count, &line, err);
         rc = rc ? rc : lines_add(out, job->arena, &line);
     }
-    drop_loaded(&loaded);
+    list_drop_loaded(&loaded);
     return rc;
 }
 
@@ -169,104 +163,99 @@ int list_merge(struct list_job *job, struct lines *lines, struct err *err)
     return rc;
 }
 
-/* Deletes that came after a rewrite read its files might apply to them. */
-static bool newer_deletes(const struct lines *lines, int64_t base_sequence_number)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        if (lines->list[i].content == 1 && lines->list[i].sequence_number > base_sequence_number &&
-            (lines->list[i].added_files != 0 || lines->list[i].existing_files != 0))
-            return true;
-    return false;
-}
+/* ---- files replaced by files with the same rows ---- */
 
-static bool may_hold(const struct lake_manifest_file *line, const struct lake_rewrite *rewrite)
-{
-    if (line->content != 0 || (line->added_files == 0 && line->existing_files == 0))
-        return false;
-    for (size_t i = 0; i < rewrite->removed_count; i++) {
-        const struct lake_entry *e = &rewrite->removed[i];
+struct replacing {
+    struct list_job *job;
+    struct delete_live live;
+    struct loaded loaded;
+    struct cuts cuts;
+    const struct lake_rewrite *rewrite; /* the one at hand */
+    bool unread;                        /* a delete applies that was not there when it was read */
+};
 
-        if (line->spec_id == e->file.spec_id && line->sequence_number >= e->file_sequence_number &&
-            line->min_sequence_number <= e->sequence_number)
-            return true;
+/* A delete that the rewrite did not apply: its rows would come back. One by equality that is newer
+ * than what was read applies to the new files too. */
+static int compare_delete(void *arg, const struct live_delete *d, bool own)
+{
+    struct replacing *x = arg;
+    const struct lake_data_file *f = &d->entry->file;
+
+    (void)own;
+    if (f->content == LAKE_EQUALITY_DELETES &&
+        d->entry->sequence_number > x->rewrite->base_sequence_number)
+        return 0;
+    for (size_t i = 0; i < x->rewrite->delete_count; i++) {
+        const struct lake_data_file *seen = &x->rewrite->deletes[i].file;
+
+        if (!strcmp(seen->path, f->path) && seen->content_pos == f->content_pos)
+            return 0;
     }
-    return false;
-}
-
-/* Marks the lines that hold the files of `rewrite`; true when all were found live. */
-static int find_files(struct list_job *job, const struct lines *lines,
-                      const struct lake_rewrite *rewrite, struct loaded *loaded, bool *touched,
-                      bool *all, struct err *err)
-{
-    struct path_set wanted = {.arena = job->arena};
-    struct arena *arena = job->arena;
-    bool *mine = ARENA_ARRAY(arena, bool, lines->count + 1);
-    size_t missing = rewrite->removed_count;
-    int rc = 0;
-
-    *all = false;
-    for (size_t i = 0; i < rewrite->removed_count; i++)
-        if (path_set_add(&wanted, rewrite->removed[i].file.path) < 0)
-            return err_set(err, ERR_NOMEM, "rewrite");
-    if (!mine)
-        return err_set(err, ERR_NOMEM, "rewrite");
-    for (size_t i = 0; i < lines->count && missing && !rc; i++) {
-        struct lake_manifest *manifest;
-
-        if (!may_hold(&lines->list[i], rewrite))
-            continue;
-        rc = load(job, loaded, &lines->list[i], &manifest, err);
-        for (size_t k = 0; !rc && k < manifest->entry_count; k++)
-            if (manifest->entries[k].status != LAKE_DELETED &&
-                path_set_has(&wanted, manifest->entries[k].file.path)) {
-                mine[i] = true;
-                missing--;
-            }
-    }
-    *all = !rc && missing == 0;
-    for (size_t i = 0; i < lines->count && *all; i++)
-        touched[i] |= mine[i];
-    return rc;
-}
-
-static int add_deleted_and_kept(struct list_job *job, const struct lines *lines,
-                                const bool *touched, int32_t spec_id,
-                                const struct path_set *removed, struct loaded *loaded,
-                                struct entries *out, struct rewrite_totals *totals, struct err *err)
-{
-    for (size_t i = 0; i < lines->count; i++) {
-        struct lake_manifest *manifest;
-        int rc;
-
-        if (!touched[i] || lines->list[i].spec_id != spec_id)
-            continue;
-        rc = load(job, loaded, &lines->list[i], &manifest, err);
-        if (rc)
-            return rc;
-        for (size_t k = 0; k < manifest->entry_count; k++) {
-            struct lake_entry entry = manifest->entries[k];
-
-            if (entry.status == LAKE_DELETED)
-                continue;
-            lake_entry_inherit(&entry, &lines->list[i]);
-            entry.status = LAKE_EXISTING;
-            if (path_set_has(removed, entry.file.path)) {
-                entry.status = LAKE_DELETED;
-                entry.snapshot_id = job->snapshot_id;
-                totals->removed_files++;
-                totals->removed_rows += entry.file.record_count;
-                totals->removed_bytes += entry.file.file_bytes;
-            }
-            if (entries_add(out, job->arena, &entry))
-                return err_set(err, ERR_NOMEM, "rewrite");
-        }
-    }
+    x->unread = true;
     return 0;
 }
 
-/* Rows keep the age of the newest file they came from: deletes that were newer stay newer. */
-static int add_new(struct list_job *job, const struct lake_rewrite *rewrite, int32_t spec_id,
-                   struct entries *out, struct rewrite_totals *totals, struct err *err)
+/* Finds the files of the rewrite at hand; *fits when all are live with the deletes it read. */
+static int find_inputs(struct replacing *x, const struct lines *lines, struct target *targets,
+                       bool *fits, struct err *err)
+{
+    const struct lake_rewrite *w = x->rewrite;
+    int rc;
+
+    for (size_t i = 0; i < w->removed_count; i++) {
+        const struct lake_entry *e = &w->removed[i];
+
+        targets[i] = (struct target){e->file.path, e->file.spec_id, e->sequence_number,
+                                     e->file_sequence_number};
+    }
+    rc = list_find(x->job, lines, targets, w->removed_count, &x->loaded, err);
+    *fits = true;
+    for (size_t i = 0; i < w->removed_count && !rc && *fits; i++) {
+        *fits = targets[i].found;
+        x->unread = false;
+        if (*fits)
+            rc = delete_live_of(&x->live, &targets[i].entry, compare_delete, x, err);
+        *fits &= !x->unread;
+    }
+    return rc;
+}
+
+static int cut_own(void *arg, const struct live_delete *d, bool own)
+{
+    struct replacing *x = arg;
+
+    return own ? cuts_add(&x->cuts, d->line, d->index, x->live.loaded[d->line]->entry_count,
+                          x->job->arena, NULL)
+               : 0;
+}
+
+/* Takes a rewrite's files out, or leaves the rewrite out. */
+static int replace_one(struct replacing *x, const struct lines *lines, bool *fits, struct err *err)
+{
+    const struct lake_rewrite *w = x->rewrite;
+    struct target *targets = ARENA_ARRAY(x->job->arena, struct target, w->removed_count + 1);
+    int rc =
+        targets ? find_inputs(x, lines, targets, fits, err) : err_set(err, ERR_NOMEM, "rewrite");
+
+    for (size_t i = 0; i < w->removed_count && !rc && *fits; i++) {
+        const struct lake_manifest_file *line = &lines->list[targets[i].line];
+        bool *taken = x->cuts.taken[targets[i].line];
+
+        if (taken && taken[targets[i].index]) /* by a rewrite before this one */
+            return err_set(err, ERR_INVALID, "%s is rewritten twice", targets[i].path);
+        rc = cuts_add(&x->cuts, targets[i].line, targets[i].index,
+                      (size_t)(line->added_files + line->existing_files + line->deleted_files),
+                      x->job->arena, err);
+        rc = rc ? rc : delete_live_of(&x->live, &targets[i].entry, cut_own, x, err);
+    }
+    for (size_t k = 0; k < w->added_count && !*fits && !rc; k++)
+        rc = path_list_add(x->job->dropped, x->job->arena, w->added[k].path);
+    return rc;
+}
+
+/* Rows keep the age that the rewrite says: deletes that were newer stay newer. */
+static int add_outputs(struct list_job *job, const struct lake_rewrite *rewrite, int32_t spec_id,
+                       struct entries *out, struct change_totals *totals, struct err *err)
 {
     for (size_t i = 0; i < rewrite->added_count; i++) {
         struct lake_entry entry = {.status = LAKE_ADDED,
@@ -277,56 +266,60 @@ static int add_new(struct list_job *job, const struct lake_rewrite *rewrite, int
 
         if (entry.file.spec_id != spec_id)
             continue;
-        totals->added_files++;
-        totals->added_rows += entry.file.record_count;
-        totals->added_bytes += entry.file.file_bytes;
-        if (entries_add(out, job->arena, &entry))
+        if (totals_add(totals, false, &entry.file, job->arena, err) ||
+            entries_add(out, job->arena, &entry))
             return err_set(err, ERR_NOMEM, "rewrite");
     }
     return 0;
 }
 
-int list_rewrite(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
-                 size_t count, struct rewrite_totals *totals, struct err *err)
+static int write_outputs(struct list_job *job, const struct lake_rewrite *rewrites,
+                         const bool *keep, size_t count, struct lines *out,
+                         struct change_totals *totals, struct err *err)
 {
-    bool *touched = ARENA_ARRAY(job->arena, bool, lines->count + 1);
-    bool *keep = ARENA_ARRAY(job->arena, bool, count + 1);
-    struct path_set removed = {.arena = job->arena};
-    struct loaded loaded = {0};
-    struct lines out = {0};
-    int rc = touched && keep ? 0 : err_set(err, ERR_NOMEM, "rewrite");
+    int rc = 0;
 
-    for (size_t i = 0; i < count && !rc; i++) {
-        if (!newer_deletes(lines, rewrites[i].base_sequence_number))
-            rc = find_files(job, lines, &rewrites[i], &loaded, touched, &keep[i], err);
-        for (size_t k = 0; k < rewrites[i].added_count && !keep[i] && !rc; k++)
-            rc = path_list_add(job->dropped, job->arena, rewrites[i].added[k].path);
-        for (size_t k = 0; k < rewrites[i].removed_count && keep[i] && !rc; k++)
-            if (path_set_add(&removed, rewrites[i].removed[k].file.path) < 0)
-                rc = err_set(err, ERR_NOMEM, "rewrite");
-        totals->kept += keep[i];
-    }
-    for (size_t s = 0; s < job->metadata->spec_count && totals->kept && !rc; s++) {
+    for (size_t s = 0; s < job->metadata->spec_count && !rc; s++) {
         int32_t spec_id = job->metadata->specs[s].id;
         struct entries entries = {0};
         struct lake_manifest_file line;
 
         for (size_t i = 0; i < count && !rc; i++)
             if (keep[i])
-                rc = add_new(job, &rewrites[i], spec_id, &entries, totals, err);
-        rc = rc ? rc
-                : add_deleted_and_kept(job, lines, touched, spec_id, &removed, &loaded, &entries,
-                                       totals, err);
+                rc = add_outputs(job, &rewrites[i], spec_id, &entries, totals, err);
         if (rc || !entries.count)
             continue;
         rc = list_write_manifest(job, spec_id, 0, entries.list, entries.count, &line, err);
-        rc = rc ? rc : lines_add(&out, job->arena, &line);
+        rc = rc ? rc : lines_add(out, job->arena, &line);
     }
-    drop_loaded(&loaded);
-    for (size_t i = 0; i < lines->count && totals->kept && !rc; i++)
-        if (!touched[i] && lines_add(&out, job->arena, &lines->list[i]))
-            rc = err_set(err, ERR_NOMEM, "rewrite");
-    if (!rc && totals->kept)
-        *lines = out;
+    return rc;
+}
+
+int list_replace(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
+                 size_t count, struct change_totals *totals, size_t *kept, struct err *err)
+{
+    struct replacing x = {.job = job};
+    bool *keep = ARENA_ARRAY(job->arena, bool, count + 1);
+    struct lines out = {0};
+    int rc = keep ? 0 : err_set(err, ERR_NOMEM, "rewrite");
+
+    *kept = 0;
+    rc = rc ? rc : delete_live_init(&x.live, job->lake, job->metadata, lines, job->arena, err);
+    rc = rc ? rc : cuts_init(&x.cuts, lines->count, job->arena, err);
+    for (size_t i = 0; i < count && !rc; i++) {
+        x.rewrite = &rewrites[i];
+        rc = replace_one(&x, lines, &keep[i], err);
+        *kept += !rc && keep[i];
+    }
+    if (!rc && *kept) {
+        rc = write_outputs(job, rewrites, keep, count, &out, totals, err);
+        rc = rc ? rc : list_cut(job, lines, &x.cuts, totals, err);
+        for (size_t i = 0; i < lines->count && !rc; i++)
+            rc = lines_add(&out, job->arena, &lines->list[i]);
+        if (!rc)
+            *lines = out;
+    }
+    delete_live_deinit(&x.live);
+    list_drop_loaded(&x.loaded);
     return rc;
 }

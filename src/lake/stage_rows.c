@@ -1,0 +1,369 @@
+/* stage_rows.c - rows and whole files that a change takes away, and what must not have happened.
+ *
+ * Positions are united with those of the file's own live deletes at every attempt anew, so a change
+ * that is staged again after somebody else's delete keeps both. What cannot be kept is refused:
+ *
+ *   the data file is not live any more       its rows lie elsewhere now: ERR_STALE
+ *   LAKE_CHECK_ROWS_LIVE, and a position     somebody else deleted that row, and our successor of
+ *   of ours is deleted already               it would bring it back: ERR_STALE
+ *   LAKE_CHECK_NEW_ROWS, and a data file     a row that the statement would have met: ERR_STALE
+ *   with a newer data sequence number
+ *
+ * Sequence numbers rather than the history of snapshots tell what is newer: a compaction keeps the
+ * numbers of its inputs, so it adds no row, and it does not hide one that was added before it ran.
+ */
+#include "lake/scan.h"
+#include "lake/stage_int.h"
+
+struct rows {
+    struct attempt *a;
+    struct list_job *job;
+    struct lines *lines;
+    struct delete_live live;
+    struct loaded loaded;
+    struct target *targets; /* files of row deletes, then removed files */
+    size_t target_count;
+    struct cuts cuts;
+    struct vec_conn *conn;
+    struct puffin puffin;
+    const char *puffin_path;
+    struct entries added; /* new delete files */
+    int64_t from_sequence_number;
+    struct change_totals *totals;
+};
+
+static int nomem(struct rows *r)
+{
+    return err_set(r->a->err, ERR_NOMEM, "deleted rows");
+}
+
+static int stale(struct rows *r, const char *path, const char *what)
+{
+    return err_set(r->a->err, ERR_STALE, "%s: %s", path, what);
+}
+
+/* The sequence number of the snapshot that the change was computed from, which must be in the
+ * branch's line. */
+static int find_from(struct rows *r)
+{
+    const struct lake_metadata *m = r->a->base;
+    const struct lake_snapshot *at = r->a->parent;
+
+    r->from_sequence_number = -1;
+    if (r->a->change->from_snapshot_id < 0)
+        return 0;
+    for (size_t i = 0; at && i <= m->snapshot_count; i++) {
+        if (at->id == r->a->change->from_snapshot_id) {
+            r->from_sequence_number = at->sequence_number;
+            return 0;
+        }
+        at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, at->parent_id);
+    }
+    return err_set(r->a->err, ERR_STALE,
+                   "snapshot %" PRId64 ", which the change was computed from, is not in the line "
+                   "of branch %s",
+                   r->a->change->from_snapshot_id, r->a->branch);
+}
+
+static int check_new_rows(struct rows *r)
+{
+    const struct lake_change *c = r->a->change;
+    const struct lake_metadata *m = r->a->base;
+    const struct lake_schema *schema = lake_metadata_schema(m);
+    int rc = 0;
+
+    for (size_t i = 0; i < r->lines->count && !rc; i++) {
+        const struct lake_manifest_file *line = &r->lines->list[i];
+        struct lake_manifest *manifest;
+
+        if (line->content != 0 || line->sequence_number <= r->from_sequence_number ||
+            (line->added_files == 0 && line->existing_files == 0) ||
+            prune_manifest(m, schema, line, c->filter, c->filter_count))
+            continue;
+        rc = list_load(r->job, &r->loaded, line, &manifest, r->a->err);
+        for (size_t k = 0; !rc && k < manifest->entry_count; k++) {
+            struct lake_entry entry = manifest->entries[k];
+
+            if (entry.status == LAKE_DELETED)
+                continue;
+            lake_entry_inherit(&entry, line);
+            if (entry.sequence_number > r->from_sequence_number &&
+                !prune_file(m, schema, &entry.file, c->filter, c->filter_count))
+                rc = stale(r, entry.file.path, "rows that may match were added meanwhile");
+        }
+    }
+    return rc;
+}
+
+static int find_targets(struct rows *r)
+{
+    const struct lake_change *c = r->a->change;
+    int rc;
+
+    r->target_count = c->row_delete_count + c->removed_count;
+    r->targets = ARENA_ARRAY(r->job->arena, struct target, r->target_count + 1);
+    if (!r->targets)
+        return nomem(r);
+    for (size_t i = 0; i < c->row_delete_count; i++) {
+        const struct lake_row_delete *d = &c->row_deletes[i];
+
+        r->targets[i] =
+            (struct target){d->path, d->spec_id, d->sequence_number, d->file_sequence_number};
+    }
+    for (size_t i = 0; i < c->removed_count; i++) {
+        const struct lake_entry *e = &c->removed[i];
+
+        r->targets[c->row_delete_count + i] = (struct target){
+            e->file.path, e->file.spec_id, e->sequence_number, e->file_sequence_number};
+    }
+    rc = list_find(r->job, r->lines, r->targets, r->target_count, &r->loaded, r->a->err);
+    for (size_t i = 0; i < r->target_count && !rc; i++)
+        if (!r->targets[i].found)
+            rc = stale(r, r->targets[i].path, "the data file is not in the table any more");
+    return rc;
+}
+
+static int cut_target(struct rows *r, const struct target *t)
+{
+    size_t entries = (size_t)r->lines->list[t->line].added_files +
+                     (size_t)r->lines->list[t->line].existing_files +
+                     (size_t)r->lines->list[t->line].deleted_files;
+
+    return cuts_add(&r->cuts, t->line, t->index, entries, r->job->arena, r->a->err);
+}
+
+static int cut_delete(struct rows *r, const struct live_delete *d)
+{
+    return cuts_add(&r->cuts, d->line, d->index, r->live.loaded[d->line]->entry_count,
+                    r->job->arena, r->a->err);
+}
+
+static bool newer(const struct rows *r, const struct live_delete *d)
+{
+    return (r->a->change->checks & LAKE_CHECK_ROWS_LIVE) &&
+           d->entry->sequence_number > r->from_sequence_number;
+}
+
+/* A removed file takes its own deletes along. */
+static int leave_with_file(void *arg, const struct live_delete *d, bool own)
+{
+    struct rows *r = arg;
+
+    if (newer(r, d))
+        return stale(r, d->entry->file.path,
+                     "rows of a file that is replaced were deleted "
+                     "meanwhile");
+    return own ? cut_delete(r, d) : 0;
+}
+
+static int remove_files(struct rows *r)
+{
+    int rc = 0;
+
+    for (size_t i = r->a->change->row_delete_count; i < r->target_count && !rc; i++) {
+        rc = cut_target(r, &r->targets[i]);
+        rc =
+            rc ? rc : delete_live_of(&r->live, &r->targets[i].entry, leave_with_file, r, r->a->err);
+    }
+    return rc;
+}
+
+/* The deletes of one data file while its rows are deleted. */
+struct gathering {
+    struct rows *r;
+    const struct target *target;
+    struct arena scratch;
+    struct positions before;       /* of deletes read so far */
+    size_t own_count, taken_count; /* deletes of the file alone; others taken into its vector */
+};
+
+static int gather(void *arg, const struct live_delete *d, bool own)
+{
+    struct gathering *g = arg;
+    struct rows *r = g->r;
+    bool v3 = r->a->base->format_version >= 3, check = newer(r, d);
+    struct positions more;
+    size_t fresh;
+    int rc;
+
+    if (d->entry->file.content == LAKE_EQUALITY_DELETES)
+        return check ? stale(r, d->entry->file.path, "rows were deleted by equality meanwhile") : 0;
+    g->own_count += own;
+    g->taken_count += !own && v3;
+    if (!own && !v3 && !check) /* stays live beside ours */
+        return 0;
+    rc = delete_file_read(r->a->staged->lake, r->conn, &d->entry->file, g->target->path,
+                          &g->scratch, &more, r->a->err);
+    rc = rc ? rc : positions_unite(&g->before, &more, &g->scratch, &g->before, &fresh, r->a->err);
+    return rc;
+}
+
+static int cut_own(void *arg, const struct live_delete *d, bool own)
+{
+    return own ? cut_delete(arg, d) : 0;
+}
+
+/* The new delete as an entry; a vector's file is named and written when all are known. */
+static int write_delete(struct rows *r, const struct target *t, const struct positions *all)
+{
+    struct lake *lake = r->a->staged->lake;
+    struct arena *arena = r->job->arena;
+    struct lake_entry entry = {
+        .status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1, .file_sequence_number = -1};
+    struct lake_data_file *f = &entry.file;
+    int rc;
+
+    if (r->a->base->format_version >= 3) {
+        *f = (struct lake_data_file){.content = LAKE_POSITION_DELETES,
+                                     .format = "PUFFIN",
+                                     .path = r->puffin_path,
+                                     .sort_order_id = -1,
+                                     .first_row_id = -1,
+                                     .record_count = (int64_t)all->count};
+        f->referenced_data_file = arena_strdup(arena, t->path);
+        if (!f->referenced_data_file)
+            return nomem(r);
+        rc = puffin_add_vector(&r->puffin, t->path, all, &f->content_pos, &f->content_bytes,
+                               r->a->err);
+    } else {
+        rc = r->conn
+                 ? delete_file_write(lake, r->conn, r->a->base, t->path, all, arena, f, r->a->err)
+                 : err_set(r->a->err, ERR_INVALID, "nothing here writes Parquet");
+        rc = rc ? rc : path_list_add(&r->a->staged->written, arena, f->path);
+    }
+    f->spec_id = t->entry.file.spec_id;
+    f->partition = t->entry.file.partition;
+    f->partition_count = t->entry.file.partition_count;
+    if (!rc && entries_add(&r->added, arena, &entry))
+        rc = nomem(r);
+    return rc;
+}
+
+static int check_positions(struct rows *r, const struct lake_row_delete *d, const struct target *t)
+{
+    for (size_t i = 0; i < d->position_count; i++)
+        if (d->positions[i] < (i ? d->positions[i - 1] + 1 : 0) ||
+            d->positions[i] >= t->entry.file.record_count)
+            return err_set(r->a->err, ERR_INVALID, "%s has no row %" PRId64 " to delete", d->path,
+                           d->positions[i]);
+    return 0;
+}
+
+static int delete_gathered(struct rows *r, const struct lake_row_delete *d, const struct target *t,
+                           struct gathering *g)
+{
+    const struct positions ours = {(int64_t *)d->positions, d->position_count};
+    struct positions all;
+    size_t fresh;
+    int rc = positions_unite(&g->before, &ours, &g->scratch, &all, &fresh, r->a->err);
+
+    if (rc)
+        return rc;
+    if (fresh < d->position_count && (r->a->change->checks & LAKE_CHECK_ROWS_LIVE))
+        return stale(r, d->path, "a row that is changed was deleted meanwhile");
+    if (!fresh && g->own_count <= 1 && !g->taken_count)
+        return 0; /* all of them are gone already */
+    rc = delete_live_of(&r->live, &t->entry, cut_own, r, r->a->err);
+    if (rc || !all.count)
+        return rc;
+    return (int64_t)all.count == t->entry.file.record_count ? cut_target(r, t)
+                                                            : write_delete(r, t, &all);
+}
+
+static int delete_rows(struct rows *r, const struct lake_row_delete *d, const struct target *t)
+{
+    struct gathering g = {.r = r, .target = t, .scratch.max_bytes = (size_t)4 << 30};
+    int rc = check_positions(r, d, t);
+
+    rc = rc ? rc : delete_live_of(&r->live, &t->entry, gather, &g, r->a->err);
+    rc = rc ? rc : delete_gathered(r, d, t, &g);
+    arena_deinit(&g.scratch);
+    return rc;
+}
+
+static int name_puffin(struct rows *r)
+{
+    char uuid[37];
+    const char *dir = delete_folder(r->a->base, "", r->job->arena);
+
+    uuid_v4(uuid);
+    r->puffin_path =
+        dir ? arena_printf(r->job->arena, "%s/00000-0-%s-deletes.puffin", dir, uuid) : NULL;
+    return r->puffin_path ? 0 : nomem(r);
+}
+
+static int put_puffin(struct rows *r)
+{
+    int rc = puffin_end(&r->puffin, r->a->err);
+
+    rc = rc ? rc
+            : store_put_at(lake_store(r->a->staged->lake), r->puffin_path,
+                           buf_slice(&r->puffin.bytes), r->a->err);
+    rc = rc ? rc : path_list_add(&r->a->staged->written, r->job->arena, r->puffin_path);
+    for (size_t i = 0; i < r->added.count; i++)
+        r->added.list[i].file.file_bytes = (int64_t)r->puffin.bytes.len;
+    return rc;
+}
+
+/* One manifest per partition spec among the new delete files. */
+static int write_manifests(struct rows *r, struct lines *fresh)
+{
+    const struct lake_metadata *m = r->a->base;
+    int rc = 0;
+
+    for (size_t k = 0; k < m->spec_count && !rc; k++) {
+        struct entries entries = {0};
+        struct lake_manifest_file line;
+
+        for (size_t i = 0; i < r->added.count && !rc; i++)
+            if (r->added.list[i].file.spec_id == m->specs[k].id) {
+                rc = totals_add(r->totals, false, &r->added.list[i].file, r->job->arena, r->a->err);
+                rc = rc ? rc : entries_add(&entries, r->job->arena, &r->added.list[i]);
+            }
+        if (rc || !entries.count)
+            continue;
+        rc = list_write_manifest(r->job, m->specs[k].id, 1, entries.list, entries.count, &line,
+                                 r->a->err);
+        rc = rc ? rc : lines_add(fresh, r->job->arena, &line);
+    }
+    return rc;
+}
+
+static int take_away(struct rows *r, struct lines *fresh)
+{
+    const struct lake_change *c = r->a->change;
+    struct attempt *a = r->a;
+    int rc = find_targets(r);
+
+    rc = rc ? rc
+            : delete_live_init(&r->live, a->staged->lake, a->base, r->lines, r->job->arena, a->err);
+    rc = rc ? rc : cuts_init(&r->cuts, r->lines->count, r->job->arena, a->err);
+    if (!rc && c->db)
+        rc = vec_conn_new(&r->conn, c->db, a->err);
+    rc = rc ? rc : remove_files(r);
+    rc = rc ? rc : name_puffin(r);
+    for (size_t i = 0; i < c->row_delete_count && !rc; i++)
+        rc = delete_rows(r, &c->row_deletes[i], &r->targets[i]);
+    if (!rc && r->puffin.blobs)
+        rc = put_puffin(r);
+    rc = rc ? rc : write_manifests(r, fresh);
+    return rc ? rc : list_cut(r->job, r->lines, &r->cuts, r->totals, a->err);
+}
+
+int stage_rows(struct attempt *a, struct list_job *job, struct lines *lines, struct lines *fresh,
+               struct change_totals *totals)
+{
+    struct rows r = {.a = a, .job = job, .lines = lines, .totals = totals};
+    const struct lake_change *c = a->change;
+    int rc = c->checks ? find_from(&r) : 0;
+
+    if (!rc && (c->checks & LAKE_CHECK_NEW_ROWS))
+        rc = check_new_rows(&r);
+    if (!rc && (c->row_delete_count || c->removed_count))
+        rc = take_away(&r, fresh);
+    puffin_deinit(&r.puffin);
+    vec_conn_free(r.conn);
+    delete_live_deinit(&r.live);
+    list_drop_loaded(&r.loaded);
+    return rc;
+}
