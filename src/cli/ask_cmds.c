@@ -7,8 +7,9 @@
 
 struct ask_args {
     const char *project, *data;
-    bool json, all;
-    int64_t partitions, tail;
+    bool json, all, drop, purge, replace;
+    int64_t partitions, tail, keep_ms, age_ms, min_snapshots;
+    const char *snapshot, *before, *branch, *to;
     struct option_list configs;
 };
 #define AT(field) offsetof(struct ask_args, field)
@@ -29,12 +30,27 @@ static const struct option dlq_options[] = {
     {"tail", 'n', OPT_COUNT, AT(tail), "N", "show: the last N (default: 20; 0: all)"},
     {"all", 'a', OPT_FLAG, AT(all), NULL, "retry: also those sent again before"},
     {NULL}};
-static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions = -1};
+static const struct option table_options[] = {
+    COMMON,
+    {"snapshot", 's', OPT_STR, AT(snapshot), "ID", "tag, branch, files: not the current snapshot"},
+    {"branch", 'b', OPT_STR, AT(branch), "NAME", "rollback, pick, files: not main"},
+    {"before", 0, OPT_STR, AT(before), "TIME", "rollback: to the last snapshot before it (UTC)"},
+    {"to", 0, OPT_STR, AT(to), "REF", "branch: forward it to where REF stands"},
+    {"keep", 0, OPT_DURATION, AT(keep_ms), "TIME", "tag, branch: it goes after that long"},
+    {"keep-snapshots", 0, OPT_COUNT, AT(min_snapshots), "N", "branch: this many never expire"},
+    {"snapshot-age", 0, OPT_DURATION, AT(age_ms), "TIME", "branch: older ones expire"},
+    {"replace", 0, OPT_FLAG, AT(replace), NULL, "tag, branch: move one that is there"},
+    {"drop", 0, OPT_FLAG, AT(drop), NULL, "tag, branch: take it away"},
+    {"purge", 0, OPT_FLAG, AT(purge), NULL, "drop: its files too"},
+    {NULL}};
+static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions = -1,
+                                         .keep_ms = -1, .age_ms = -1, .min_snapshots = -1};
 
 static const struct action {
     const char *command, *name, *verb;
     bool takes_name;
     bool takes_file; /* the name is that of a file: its text goes along, its stem is the name */
+    const char *word; /* of a second argument, which goes along as "word"; [X]: may be absent */
 } actions[] = {
     {"topic", "list", "topic.list", false},
     {"topic", "describe", "topic.describe", true},
@@ -44,7 +60,15 @@ static const struct action {
     {"group", "describe", "group.describe", true},
     {"table", "list", "table.list", false},
     {"table", "describe", "table.describe", true},
+    {"table", "show", "table.show", true},
     {"table", "history", "table.history", true},
+    {"table", "files", "table.files", true},
+    {"table", "rollback", "table.rollback", true, false, "[SNAPSHOT]"},
+    {"table", "tag", "table.tag", true, false, "TAG"},
+    {"table", "branch", "table.branch", true, false, "BRANCH"},
+    {"table", "pick", "table.pick", true, false, "SNAPSHOT"},
+    {"table", "register", "table.register", true, false, "LOCATION"},
+    {"table", "drop", "table.drop", true},
     {"job", "list", "job.list", false},
     {"job", "show", "job.show", true},
     {"job", "cancel", "job.cancel", true},
@@ -94,8 +118,27 @@ static json_t *config_json(const struct option_list *list)
     return config;
 }
 
-static json_t *request_of(const struct action *action, const char *name, const struct ask_args *a)
+static json_t *request_of(const struct action *action, const char *name, const char *word,
+                          const struct ask_args *a)
 {
+    const struct {
+        const char *key;
+        int64_t value;
+    } numbers[] = {{"partitions", a->partitions},
+                   {"keep", a->keep_ms},
+                   {"age", a->age_ms},
+                   {"min", a->min_snapshots}};
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"word", word},
+                 {"snapshot", a->snapshot},
+                 {"before", a->before},
+                 {"branch", a->branch},
+                 {"to", a->to}};
+    const struct {
+        const char *key;
+        bool value;
+    } flags[] = {{"drop", a->drop}, {"purge", a->purge}, {"replace", a->replace}};
     json_t *config = config_json(&a->configs), *request;
 
     if (!config)
@@ -104,8 +147,15 @@ static json_t *request_of(const struct action *action, const char *name, const s
                         (json_int_t)a->tail, "all", a->all);
     if (request && name)
         json_object_set_new(request, "name", json_string(name));
-    if (request && a->partitions >= 0)
-        json_object_set_new(request, "partitions", json_integer(a->partitions));
+    for (size_t i = 0; request && i < COUNT_OF(numbers); i++)
+        if (numbers[i].value >= 0)
+            json_object_set_new(request, numbers[i].key, json_integer(numbers[i].value));
+    for (size_t i = 0; request && i < COUNT_OF(texts); i++)
+        if (texts[i].value)
+            json_object_set_new(request, texts[i].key, json_string(texts[i].value));
+    for (size_t i = 0; request && i < COUNT_OF(flags); i++)
+        if (flags[i].value)
+            json_object_set_new(request, flags[i].key, json_true());
     return request;
 }
 
@@ -130,6 +180,15 @@ static int add_file(json_t *request, const char *path)
     return rc ? cli_fail(CLI_USAGE, "%s", err.text) : CLI_OK;
 }
 
+static bool arguments_fit(const struct action *action, size_t count)
+{
+    size_t most = 1u + action->takes_name + (action->word != NULL);
+
+    if (count == 0)
+        return true; /* the command alone lists */
+    return count == most || (action->word && action->word[0] == '[' && count == most - 1);
+}
+
 static int run_ask(const struct cli_call *call)
 {
     const struct ask_args *a = call->options;
@@ -144,15 +203,17 @@ static int run_ask(const struct cli_call *call)
             action = &actions[i];
     if (!action)
         return unknown_action(call->name, word);
-    if (call->args->count != (action->takes_name ? 2u : 1u) && !(call->args->count == 0))
-        return cli_fail(CLI_USAGE, "usage: tarn %s %s%s", call->name, word,
+    if (!arguments_fit(action, call->args->count))
+        return cli_fail(CLI_USAGE, "usage: tarn %s %s%s%s%s", call->name, word,
                         action->takes_file   ? " FILE"
                         : action->takes_name ? " NAME"
-                                             : "");
+                                             : "",
+                        action->word ? " " : "", action->word ? action->word : "");
     code = cli_data_path(a->project, a->data, &data);
     if (code)
         return code;
-    request = request_of(action, action->takes_name ? call->args->items[1] : NULL, a);
+    request = request_of(action, action->takes_name ? call->args->items[1] : NULL,
+                         call->args->count > 2 ? call->args->items[2] : NULL, a);
     code = !request             ? CLI_USAGE
            : action->takes_file ? add_file(request, call->args->items[1])
                                 : CLI_OK;
@@ -174,8 +235,14 @@ ASK(topic, "[list | describe NAME | create NAME | delete NAME]", "topics of the 
     "  tarn topic list\n  tarn topic create orders --partitions 3 -c retention.ms=3600000\n");
 ASK(group, "[list | describe NAME]", "consumer groups and their lag", plain_options,
     "  tarn group list\n  tarn group describe my-consumer-group\n");
-ASK(table, "[list | describe NAME | history NAME]", "Iceberg tables and their snapshots",
-    plain_options, "  tarn table list\n  tarn table history payments_db.payment_charges\n");
+ASK(table,
+    "[list | show NAME | describe NAME | history NAME | files NAME | rollback NAME [SNAPSHOT] |\n"
+    "                  tag NAME TAG | branch NAME BRANCH | pick NAME SNAPSHOT |\n"
+    "                  register NAME LOCATION | drop NAME]",
+    "Iceberg tables, their snapshots, branches and tags", table_options,
+    "  tarn table list\n  tarn table history payments_db.payment_charges\n"
+    "  tarn table tag payments_db.payment_charges before-release --keep 30d\n"
+    "  tarn table rollback payments_db.payment_charges 5861903817421637271\n");
 ASK(job, "[list | show NAME | cancel NAME | submit FILE]", "streaming jobs", plain_options,
     "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n");
 ASK(dlq, "[list | show JOB | retry JOB]", "records that could not become rows", dlq_options,

@@ -13,6 +13,15 @@ verb_fn verb_topic_list, verb_topic_describe, verb_topic_create, verb_topic_dele
 /* verbs_lake.c */
 verb_fn verb_table_list, verb_table_describe, verb_table_history, verb_job_list, verb_job_show,
     verb_job_cancel, verb_job_submit;
+/* "payments_db.payment_charges" as an ident (in the arena) and loaded. catalog_table_deinit. */
+int verb_table_ident(const char *name, struct arena *arena, struct lake_ident *out,
+                     struct err *err);
+int verb_table_load(struct instance *in, const char *name, struct arena *arena,
+                    struct lake_ident *ident, struct catalog_table *table, struct err *err);
+const char *verb_text(const json_t *request, const char *key); /* NULL: not given */
+/* verbs_table.c */
+verb_fn verb_table_show, verb_table_files, verb_table_rollback, verb_table_tag, verb_table_branch,
+    verb_table_pick, verb_table_register, verb_table_drop;
 /* verbs_dlq.c */
 verb_fn verb_dlq_list, verb_dlq_show, verb_dlq_retry;
 /* verbs_sql.c */

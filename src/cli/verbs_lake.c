@@ -11,6 +11,11 @@ static const char *name_of(const json_t *request)
     return name ? name : "";
 }
 
+const char *verb_text(const json_t *request, const char *key)
+{
+    return json_string_value(json_object_get(request, key));
+}
+
 static json_t *time_json(int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
@@ -82,25 +87,30 @@ int verb_table_list(void *arg, const json_t *request, struct control_reply *repl
     return rc;
 }
 
-/* "payments_db.payment_charges" loaded; the arena holds what the table points to. */
-static int load_named(struct instance *in, const char *name, struct arena *arena,
-                      struct catalog_table *table, struct err *err)
+int verb_table_ident(const char *name, struct arena *arena, struct lake_ident *out,
+                     struct err *err)
 {
     const char *dot = strrchr(name, '.');
-    struct lake_ident ident;
     char *ns;
-    int rc;
 
     if (!dot || dot == name || !dot[1])
         return err_set(err, ERR_INVALID, "'%s' is not NAMESPACE.TABLE", name);
     ns = arena_cstr(arena, slice_of(name, (size_t)(dot - name)));
-    if (!ns)
+    *out = (struct lake_ident){ns, arena_strdup(arena, dot + 1)};
+    if (!ns || !out->name)
         return err_set(err, ERR_NOMEM, "%s", name);
     for (char *p = ns; *p; p++)
         if (*p == '.')
             *p = '\x1f'; /* levels, as the catalog joins them */
-    ident = (struct lake_ident){ns, dot + 1};
-    rc = catalog_table_load(in->catalog, &ident, arena, table, err);
+    return 0;
+}
+
+int verb_table_load(struct instance *in, const char *name, struct arena *arena,
+                    struct lake_ident *ident, struct catalog_table *table, struct err *err)
+{
+    int rc = verb_table_ident(name, arena, ident, err);
+
+    rc = rc ? rc : catalog_table_load(in->catalog, ident, arena, table, err);
     return rc == ERR_NOENT ? err_set(err, rc, "no table '%s'; 'tarn table list' shows them", name)
                            : rc;
 }
@@ -110,8 +120,9 @@ int verb_table_describe(void *arg, const json_t *request, struct control_reply *
 {
     struct arena arena = {0};
     struct catalog_table table = {0};
+    struct lake_ident ident;
     const struct lake_type *root;
-    int rc = load_named(arg, name_of(request), &arena, &table, err);
+    int rc = verb_table_load(arg, name_of(request), &arena, &ident, &table, err);
 
     if (!rc)
         rc = rows_head(reply, json_pack("[s,s,s,s]", "id", "column", "type", "required"), err);
@@ -133,7 +144,8 @@ int verb_table_history(void *arg, const json_t *request, struct control_reply *r
 {
     struct arena arena = {0};
     struct catalog_table table = {0};
-    int rc = load_named(arg, name_of(request), &arena, &table, err);
+    struct lake_ident ident;
+    int rc = verb_table_load(arg, name_of(request), &arena, &ident, &table, err);
 
     if (!rc)
         rc = rows_head(reply, json_pack("[s,s,s,s,s,s]", "snapshot", "time", "operation", "added",
