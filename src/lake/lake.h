@@ -10,6 +10,8 @@
  *   stage.h     staging of appends, rewrites and expiry
  *   maintain.h  which files to merge and what to forget
  *   budget.h    how much of the machine that may take
+ *   health.h    what a table needs, and doing it
+ *   fsck.h      proving that a table can be read
  *   writer.h    rows to data files
  *   scan.h      snapshots to SQL
  *

@@ -3,18 +3,32 @@
  * Class 0 holds files below tarn.merge.small-bytes (1 MiB): their cost is their number, not their
  * size, and rewriting a megabyte every few commits is nothing. From there each class is fan-in
  * times larger, up to the target. A row is rewritten about once per class.
+ *
+ * A file with many deleted rows is rewritten without them, whatever its size, and so is one that
+ * many delete files apply to: each of them is read with it. The rewritten rows have the sequence
+ * number of the snapshot that was read. So a delete by equality that came in meanwhile still
+ * applies to them, and one that was applied never again; a delete by position that came in
+ * meanwhile makes the rewrite void (stage.h).
  */
 #include "lake/maintain.h"
 
-#include "lake/lake_int.h"
+#include "lake/maintain_int.h"
 
-#define ENTRIES_SEEN_MAX 4096
-#define MERGES_MAX       16
-#define CLASSES_MAX      24
+#define ENTRIES_SEEN_MAX  4096
+#define ENTRIES_WHOLE_MAX 65536 /* of a table whose old files may want rewriting */
+#define MERGES_MAX        16
+#define CLASSES_MAX       24
 
-struct group { /* files of one partition and one class */
-    struct lake_entry *files;
+struct candidate {
+    struct lake_entry entry; /* inherited, copied */
+    const struct live_delete **deletes;
+    size_t delete_count, delete_cap;
+    int64_t deleted;
+};
+struct group { /* files of one partition that want the same */
+    struct candidate *files;
     size_t count, cap;
+    enum lake_why why;
     int class;
     struct group *next;
 };
@@ -23,11 +37,20 @@ struct picker {
     const struct lake_metadata *m;
     struct arena *arena;
     struct err *err;
+    struct delete_live deletes;
+    bool any_deletes;
+    struct candidate now;    /* the file that is looked at */
     struct lake_type *types; /* of the default spec's fields */
     struct group *groups;
-    int64_t fan_in, target, small;
-    int32_t spec_id;
+    int64_t fan_in, target, small, delete_percent, delete_files;
+    int64_t *by_why;
+    int32_t spec_id, order_id; /* order_id 0: rows are in no order */
 };
+
+static int nomem(struct picker *p)
+{
+    return err_set(p->err, ERR_NOMEM, "picking files to merge");
+}
 
 /* -1: large enough as it is (three quarters of the target, as Iceberg's own rewrite has it). */
 static int class_of(const struct picker *p, int64_t bytes)
@@ -42,6 +65,48 @@ static int class_of(const struct picker *p, int64_t bytes)
     return class;
 }
 
+/* Called with each delete that applies to p->now. */
+static int note_delete(void *arg, const struct live_delete *del, bool own)
+{
+    struct picker *p = arg;
+    struct candidate *c = &p->now;
+
+    if (c->delete_count == c->delete_cap) {
+        size_t cap = c->delete_cap ? c->delete_cap * 2 : 4;
+        const struct live_delete **more = ARENA_ARRAY(p->arena, const struct live_delete *, cap);
+
+        if (!more)
+            return nomem(p);
+        if (c->delete_count)
+            memcpy(more, c->deletes, c->delete_count * sizeof(*more));
+        c->deletes = more;
+        c->delete_cap = cap;
+    }
+    c->deletes[c->delete_count++] = del;
+    if (own)
+        c->deleted += del->entry->file.record_count;
+    return 0;
+}
+
+/* Why this file should be rewritten; false: it is fine. */
+static bool wants(const struct picker *p, const struct candidate *c, enum lake_why *why, int *class)
+{
+    const struct lake_data_file *file = &c->entry.file;
+
+    *class = class_of(p, file->file_bytes);
+    if (c->delete_count && (c->delete_count >= (size_t)p->delete_files ||
+                            c->deleted * 100 >= file->record_count * p->delete_percent))
+        *why = LAKE_WHY_DELETES;
+    else if (*class >= 0)
+        *why = LAKE_WHY_SMALL;
+    else if (p->order_id && file->sort_order_id != p->order_id)
+        *why = LAKE_WHY_SORT;
+    else
+        return false;
+    *class = *why == LAKE_WHY_SMALL ? *class : 0;
+    return true;
+}
+
 static bool same_partition(const struct picker *p, const struct lake_data_file *a,
                            const struct lake_data_file *b)
 {
@@ -51,35 +116,38 @@ static bool same_partition(const struct picker *p, const struct lake_data_file *
     return true;
 }
 
-static int add_file(struct picker *p, const struct lake_entry *entry, int class)
+static int add_file(struct picker *p, enum lake_why why, int class)
 {
     struct group *g = p->groups;
 
-    while (g && (g->class != class || !same_partition(p, &g->files[0].file, &entry->file)))
+    while (g && (g->why != why || g->class != class ||
+                 !same_partition(p, &g->files[0].entry.file, &p->now.entry.file)))
         g = g->next;
     if (!g) {
         g = ARENA_NEW(p->arena, struct group);
         if (!g)
-            return ERR_NOMEM;
+            return nomem(p);
+        g->why = why;
         g->class = class;
         g->next = p->groups;
         p->groups = g;
     }
     if (g->count == g->cap) {
         size_t cap = g->cap ? g->cap * 2 : 8;
-        struct lake_entry *more = ARENA_ARRAY(p->arena, struct lake_entry, cap);
+        struct candidate *more = ARENA_ARRAY(p->arena, struct candidate, cap);
 
         if (!more)
-            return ERR_NOMEM;
+            return nomem(p);
         if (g->count)
             memcpy(more, g->files, g->count * sizeof(*more));
         g->files = more;
         g->cap = cap;
     }
-    g->files[g->count] = *entry;
-    if (lake_data_file_copy(p->arena, &g->files[g->count].file, &entry->file))
-        return ERR_NOMEM;
+    g->files[g->count] = p->now;
+    if (lake_data_file_copy(p->arena, &g->files[g->count].entry.file, &p->now.entry.file))
+        return nomem(p);
     g->count++;
+    p->by_why[why]++;
     return 0;
 }
 
@@ -91,16 +159,19 @@ static int look_at(struct picker *p, const struct lake_manifest_file *line, size
     if (rc)
         return rc;
     for (size_t i = 0; i < manifest->entry_count && !rc; i++) {
-        struct lake_entry entry = manifest->entries[i];
-        int class = class_of(p, entry.file.file_bytes);
+        enum lake_why why;
+        int class;
 
         ++*seen;
-        if (entry.status == LAKE_DELETED || class < 0 || entry.file.content != LAKE_DATA ||
-            strcasecmp(entry.file.format, "parquet") != 0)
+        p->now = (struct candidate){.entry = manifest->entries[i]};
+        if (p->now.entry.status == LAKE_DELETED || p->now.entry.file.content != LAKE_DATA ||
+            strcasecmp(p->now.entry.file.format, "parquet") != 0)
             continue;
-        lake_entry_inherit(&entry, line);
-        if (add_file(p, &entry, class))
-            rc = err_set(p->err, ERR_NOMEM, "picking files to merge");
+        lake_entry_inherit(&p->now.entry, line);
+        if (p->any_deletes)
+            rc = delete_live_of(&p->deletes, &p->now.entry, note_delete, p, p->err);
+        if (!rc && wants(p, &p->now, &why, &class))
+            rc = add_file(p, why, class);
     }
     lake_manifest_free(manifest);
     return rc;
@@ -109,80 +180,176 @@ static int look_at(struct picker *p, const struct lake_manifest_file *line, size
 /* Oldest rows first, so that a merged file stays near the order of arrival. */
 static int by_age(const void *a, const void *b)
 {
-    const struct lake_entry *x = a, *y = b;
+    const struct lake_entry *x = &((const struct candidate *)a)->entry,
+                            *y = &((const struct candidate *)b)->entry;
 
     if (x->sequence_number != y->sequence_number)
         return x->sequence_number < y->sequence_number ? -1 : 1;
     return strcmp(x->file.path, y->file.path);
 }
 
-static void take(struct picker *p, struct group *g, const struct lake_snapshot *snapshot,
-                 struct lake_merges *out)
+/* The file's deletes as indices into the merge's, which takes those it has not met. */
+static int take_deletes(struct picker *p, const struct candidate *c, struct lake_merge *merge,
+                        size_t delete_max)
 {
-    struct lake_merge *merge = &out->list[out->count];
+    struct lake_scan_file *scan = &merge->scans[merge->file_count];
 
-    qsort(g->files, g->count, sizeof(*g->files), by_age);
-    *merge = (struct lake_merge){.files = g->files, .snapshot_id = snapshot->id};
-    for (size_t i = 0; i < g->count; i++) {
-        const struct lake_entry *e = &g->files[i];
+    scan->entry = c->entry;
+    scan->deletes = ARENA_ARRAY(p->arena, size_t, c->delete_count + 1);
+    if (!scan->deletes)
+        return nomem(p);
+    for (size_t i = 0; i < c->delete_count; i++) {
+        const struct lake_data_file *del = &c->deletes[i]->entry->file;
+        size_t at = 0;
 
-        if (i >= 2 && merge->bytes + e->file.file_bytes > p->target)
-            break;
-        merge->bytes += e->file.file_bytes;
-        merge->rows += e->file.record_count;
-        merge->file_count++;
-        if (e->sequence_number > merge->base_sequence_number)
-            merge->base_sequence_number = e->sequence_number;
+        while (at < merge->delete_count &&
+               (merge->deletes[at].file.content_pos != del->content_pos ||
+                strcmp(merge->deletes[at].file.path, del->path) != 0))
+            at++;
+        assert(at < delete_max);
+        if (at == merge->delete_count) {
+            merge->deletes[at] = *c->deletes[i]->entry;
+            if (lake_data_file_copy(p->arena, &merge->deletes[at].file, del))
+                return nomem(p);
+            merge->delete_count++;
+        }
+        scan->deletes[scan->delete_count++] = at;
+        merge->deletes_counted &= del->content_pos >= 0;
     }
-    out->count++;
+    return 0;
 }
 
-/* Positions in deleted rows would no longer hold in a merged file, so a table with delete files is
- * merged by nobody but an engine that rewrites both. v3 asks that rows keep their ids. */
-static bool may_merge(const struct lake_metadata *m, const struct lake_manifest_list *list)
+static int take(struct picker *p, struct group *g, const struct lake_snapshot *snapshot,
+                struct lake_merge *merge)
 {
-    if (m->format_version > 2)
-        return false;
+    size_t delete_max = 0;
+
+    qsort(g->files, g->count, sizeof(*g->files), by_age);
+    for (size_t i = 0; i < g->count; i++)
+        delete_max += g->files[i].delete_count;
+    *merge = (struct lake_merge){.why = g->why,
+                                 .snapshot_id = snapshot->id,
+                                 .deletes_counted = true,
+                                 .base_sequence_number = snapshot->sequence_number};
+    merge->files = ARENA_ARRAY(p->arena, struct lake_entry, g->count);
+    merge->scans = ARENA_ARRAY(p->arena, struct lake_scan_file, g->count);
+    merge->deletes = ARENA_ARRAY(p->arena, struct lake_entry, delete_max + 1);
+    if (!merge->files || !merge->scans || !merge->deletes)
+        return nomem(p);
+    for (size_t i = 0; i < g->count; i++) {
+        const struct candidate *c = &g->files[i];
+
+        if (i >= (g->why == LAKE_WHY_SMALL ? 2u : 1u) &&
+            (merge->bytes + c->entry.file.file_bytes > p->target || g->why == LAKE_WHY_SORT))
+            break;
+        if (take_deletes(p, c, merge, delete_max))
+            return ERR_NOMEM;
+        merge->bytes += c->entry.file.file_bytes;
+        merge->rows += c->entry.file.record_count;
+        merge->deleted_rows += c->deleted;
+        merge->files[merge->file_count++] = c->entry;
+    }
+    return 0;
+}
+
+static void read_properties(struct picker *p)
+{
+    const struct lake_metadata *m = p->m;
+
+    p->fan_in = lake_metadata_property_i64(m, "tarn.merge.fan-in", 8);
+    p->fan_in = p->fan_in < 2 ? 2 : p->fan_in;
+    p->target = lake_metadata_property_i64(m, "write.target-file-size-bytes", 512 << 20);
+    p->small = lake_metadata_property_i64(m, "tarn.merge.small-bytes", 1 << 20);
+    p->small = p->small < 1 ? 1 : p->small > p->target ? p->target : p->small;
+    p->delete_percent = lake_metadata_property_i64(m, "tarn.merge.delete-percent", 30);
+    p->delete_files = lake_metadata_property_i64(m, "tarn.merge.delete-files", 8);
+    p->delete_files = p->delete_files < 1 ? 1 : p->delete_files;
+    p->order_id = lake_sort_usable(m) ? m->default_order_id : 0;
+}
+
+/* Groups in which something is to be gained; those with deletes first: they slow every reader. */
+static int take_all(struct picker *p, struct lake_merges *out)
+{
+    const struct lake_snapshot *snapshot = lake_metadata_snapshot(p->m);
+    static const enum lake_why order[] = {LAKE_WHY_DELETES, LAKE_WHY_SMALL, LAKE_WHY_SORT};
+    int rc = 0;
+
+    out->list = ARENA_ARRAY(p->arena, struct lake_merge, MERGES_MAX);
+    if (!out->list)
+        return nomem(p);
+    for (size_t w = 0; w < COUNT_OF(order); w++)
+        for (struct group *g = p->groups; g && !rc && out->count < MERGES_MAX; g = g->next)
+            if (g->why == order[w] && (g->why != LAKE_WHY_SMALL || g->count >= (size_t)p->fan_in))
+                rc = take(p, g, snapshot, &out->list[out->count++]);
+    out->count = rc ? 0 : out->count;
+    return rc;
+}
+
+static int pick_from(struct picker *p, const struct lake_manifest_list *list,
+                     struct lake_merges *out)
+{
+    struct lines lines = {list->files, list->file_count, list->file_count};
+    size_t seen = 0, most;
+    int rc = partition_types(p->m, lake_metadata_spec(p->m), p->arena, &p->types, p->err);
+
     for (size_t i = 0; i < list->file_count; i++)
-        if (list->files[i].content == 1 &&
+        p->any_deletes |= list->files[i].content == 1 &&
+                          (list->files[i].added_files != 0 || list->files[i].existing_files != 0);
+    if (!rc && p->any_deletes)
+        rc = delete_live_init(&p->deletes, p->lake, p->m, &lines, p->arena, p->err);
+    most = p->any_deletes || p->order_id ? ENTRIES_WHOLE_MAX : ENTRIES_SEEN_MAX;
+    for (size_t i = 0; i < list->file_count && seen < most && !rc; i++)
+        if (list->files[i].content == 0 && list->files[i].spec_id == p->spec_id &&
             (list->files[i].added_files != 0 || list->files[i].existing_files != 0))
-            return false;
-    return true;
+            rc = look_at(p, &list->files[i], &seen);
+    rc = rc ? rc : take_all(p, out);
+    if (p->any_deletes)
+        delete_live_deinit(&p->deletes);
+    return rc;
 }
 
 int lake_maintain_pick(struct lake *lake, const struct lake_metadata *m, struct arena *arena,
                        struct lake_merges *out, struct err *err)
 {
-    struct picker p = {
-        .lake = lake, .m = m, .arena = arena, .err = err, .spec_id = m->default_spec_id};
+    struct picker p = {.lake = lake,
+                       .m = m,
+                       .arena = arena,
+                       .err = err,
+                       .spec_id = m->default_spec_id,
+                       .by_why = out->by_why};
     const struct lake_snapshot *snapshot = lake_metadata_snapshot(m);
     struct lake_manifest_list *list;
-    size_t seen = 0;
     int rc;
 
     memset(out, 0, sizeof(*out));
-    if (!snapshot || !lake_metadata_property_bool(m, "tarn.merge.enabled", true))
+    /* v3 asks that rows keep their ids. */
+    if (!snapshot || m->format_version > 2 ||
+        !lake_metadata_property_bool(m, "tarn.merge.enabled", true))
         return 0;
-    p.fan_in = lake_metadata_property_i64(m, "tarn.merge.fan-in", 8);
-    p.fan_in = p.fan_in < 2 ? 2 : p.fan_in;
-    p.target = lake_metadata_property_i64(m, "write.target-file-size-bytes", 512 << 20);
-    p.small = lake_metadata_property_i64(m, "tarn.merge.small-bytes", 1 << 20);
-    p.small = p.small < 1 ? 1 : p.small > p.target ? p.target : p.small;
+    read_properties(&p);
     rc = lake_manifest_list_load(lake, m, snapshot, &list, err);
     if (rc)
         return rc;
-    rc = partition_types(m, lake_metadata_spec(m), arena, &p.types, err);
-    for (size_t i = 0; i < list->file_count && seen < ENTRIES_SEEN_MAX && !rc && may_merge(m, list);
-         i++)
-        if (list->files[i].content == 0 && list->files[i].spec_id == p.spec_id)
-            rc = look_at(&p, &list->files[i], &seen);
+    rc = pick_from(&p, list, out);
     lake_manifest_list_free(list);
-    out->list = ARENA_ARRAY(arena, struct lake_merge, MERGES_MAX);
-    if (!rc && !out->list)
-        rc = err_set(err, ERR_NOMEM, "picking files to merge");
-    for (struct group *g = p.groups; g && !rc && out->count < MERGES_MAX; g = g->next)
-        if (g->count >= (size_t)p.fan_in)
-            take(&p, g, snapshot, out);
+    return rc;
+}
+
+int lake_maintain_merge(struct lake *lake, const struct lake_metadata *metadata,
+                        const struct lake_rewriter *rewriter, const struct lake_merge *merge,
+                        struct arena *arena, struct lake_rewrite *out, struct err *err)
+{
+    struct lake_data_file *files = NULL;
+    size_t made = 0;
+    int rc = rewriter->run(rewriter->arg, lake, metadata, merge, arena, &files, &made, err);
+
+    *out = (struct lake_rewrite){.removed = merge->files,
+                                 .removed_count = merge->file_count,
+                                 .added = files,
+                                 .added_count = made,
+                                 .base_sequence_number = merge->base_sequence_number,
+                                 .deletes = merge->deletes,
+                                 .delete_count = merge->delete_count};
     return rc;
 }
 
@@ -198,14 +365,9 @@ int lake_maintain_run(struct lake *lake, const struct lake_metadata *metadata,
     if (!rc && !*rewrites)
         rc = err_set(err, ERR_NOMEM, "merging");
     for (size_t i = 0; i < merges.count && !rc; i++) {
-        struct lake_merge *merge = &merges.list[i];
-        struct lake_data_file *files = NULL;
-        size_t made = 0;
-
-        rc = rewriter->run(rewriter->arg, lake, metadata, merge, arena, &files, &made, err);
-        if (!rc)
-            (*rewrites)[(*count)++] = (struct lake_rewrite){merge->files, merge->file_count, files,
-                                                            made, merge->base_sequence_number};
+        rc = lake_maintain_merge(lake, metadata, rewriter, &merges.list[i], arena,
+                                 &(*rewrites)[*count], err);
+        *count += rc == 0;
     }
     for (size_t i = 0; i < *count && rc; i++)
         for (size_t k = 0; k < (*rewrites)[i].added_count; k++)

@@ -21,44 +21,66 @@
  *   gc.enabled                                   true    false: expire and remove nothing
  *   tarn.expire.max-snapshots                    1000    never keep more on a branch
  *   tarn.merge.small-bytes                       1048576 below it files differ in number only
+ *   tarn.merge.delete-percent                    30      deleted rows that make a file be rewritten
+ *   tarn.merge.delete-files                      8       or so many delete files that apply to it
+ *   tarn.sort.enabled                            true    write merged files in the sort order
  */
 #ifndef LAKE_MAINTAIN_H
 #define LAKE_MAINTAIN_H
 
+#include "lake/scan.h"
 #include "lake/stage.h"
-#include "vec/vec.h"
 
-/* Files that should become one: all of one partition and one spec, none of them with deletes that
- * this room cannot apply. */
+/* Why files are rewritten. */
+enum lake_why {
+    LAKE_WHY_SMALL,   /* a size class is full */
+    LAKE_WHY_DELETES, /* many of their rows are deleted, or many delete files apply to them */
+    LAKE_WHY_SORT,    /* not in the table's sort order */
+    LAKE_WHYS
+};
+/* Files that should become one: all of one partition and one spec. */
 struct lake_merge {
-    struct lake_entry *files; /* inherited */
+    enum lake_why why;
+    struct lake_entry *files;     /* inherited */
+    struct lake_scan_file *scans; /* the same, each with its deletes: indices into `deletes` */
     size_t file_count;
-    int64_t bytes, rows;
+    struct lake_entry *deletes; /* inherited: all that apply to any of the files */
+    size_t delete_count;
+    int64_t bytes, rows;  /* of the files, deleted rows included */
+    int64_t deleted_rows; /* of those, as far as position deletes are counted by file */
+    bool deletes_counted; /* every delete is by position and about one file: the result is certain */
     int64_t snapshot_id, base_sequence_number; /* what the files were picked from */
 };
 struct lake_merges {
     struct lake_merge *list; /* all in the arena */
     size_t count;
+    int64_t by_why[LAKE_WHYS]; /* files, also of groups that are not full */
 };
 /* Looks at the newest manifests first and at no more than some thousand entries, so the work per
- * commit stays flat. No merge wanted: count 0. */
+ * commit stays flat; a table with deletes or a sort order is looked at whole, up to 65,536 files.
+ * No merge wanted: count 0. */
 int lake_maintain_pick(struct lake *lake, const struct lake_metadata *metadata, struct arena *arena,
                        struct lake_merges *out, struct err *err);
 
-/* Reads a merge's files and writes the merged one: a function so that tests can do without DuckDB.
- * Results in the arena; the files are in the store on return. */
+/* Reads a merge's files, deletes applied, and writes the merged one: a function so that tests can
+ * do without DuckDB. Results in the arena; the files are in the store on return. */
 struct lake_rewriter {
     int (*run)(void *arg, struct lake *lake, const struct lake_metadata *metadata,
                const struct lake_merge *merge, struct arena *arena, struct lake_data_file **files,
                size_t *count, struct err *err);
     void *arg;
 };
-/* The real one, over DuckDB: arg is a struct vec_db *. */
+/* The real one, over DuckDB: arg is a struct vec_db *. A table with a sort order whose transforms
+ * DuckDB can compute is written in that order. */
 struct lake_rewriter lake_rewriter_duckdb(struct vec_db *db);
 /* pick + run for each merge: fills rewrites to be handed to lake_stage. Worker. */
 int lake_maintain_run(struct lake *lake, const struct lake_metadata *metadata,
                       const struct lake_rewriter *rewriter, struct arena *arena,
                       struct lake_rewrite **rewrites, size_t *count, struct err *err);
+/* Runs one merge. Its files are the caller's until a commit takes them. */
+int lake_maintain_merge(struct lake *lake, const struct lake_metadata *metadata,
+                        const struct lake_rewriter *rewriter, const struct lake_merge *merge,
+                        struct arena *arena, struct lake_rewrite *out, struct err *err);
 
 /* Files below the table's location that no retained snapshot names and that are older than
  * `age_ms` (a day is usual: writers in flight). Removes them unless dry. Lists the whole folder. */

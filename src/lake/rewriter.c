@@ -3,7 +3,7 @@
  * The scan's result is the feed of the copy, chunk by chunk, so memory stays at a few chunks per
  * row group whatever the size of the files.
  */
-#include "lake/lake_int.h"
+#include "lake/maintain_int.h"
 
 struct source {
     struct vec_result *result;
@@ -24,21 +24,18 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
     return 0;
 }
 
-/* A plan of just the merge's files. */
-static int plan_merge(const struct lake_metadata *m, const struct lake_merge *merge,
-                      struct arena *arena, struct lake_plan *out, struct err *err)
+/* A plan of just the merge's files and their deletes. */
+static void plan_merge(const struct lake_metadata *m, const struct lake_merge *merge,
+                       struct lake_plan *out)
 {
     memset(out, 0, sizeof(*out));
     out->snapshot_id = merge->snapshot_id;
     out->metadata = m;
     out->schema = lake_metadata_schema(m);
-    out->files = ARENA_ARRAY(arena, struct lake_scan_file, merge->file_count + 1);
-    if (!out->files)
-        return err_set(err, ERR_NOMEM, "merging");
-    for (size_t i = 0; i < merge->file_count; i++)
-        out->files[i].entry = merge->files[i];
+    out->files = merge->scans;
     out->file_count = merge->file_count;
-    return 0;
+    out->deletes = merge->deletes;
+    out->delete_count = merge->delete_count;
 }
 
 static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata *m,
@@ -57,6 +54,24 @@ static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata
     return rc;
 }
 
+/* A row lost or doubled is a fault of ours: the rewrite is given up. Deletes by equality, and
+ * position delete files that may name a row twice, only say how many rows there are at most. */
+static int check_rows(struct lake *lake, const struct lake_merge *merge,
+                      const struct lake_data_file *file, struct err *err)
+{
+    int64_t most = merge->rows, rows = file->path ? file->record_count : 0;
+
+    if (merge->deletes_counted)
+        most -= merge->deleted_rows;
+    if (rows <= most && (rows == most || !merge->deletes_counted))
+        return 0;
+    if (file->path)
+        lake_remove_files(lake, (const char *const *)&file->path, 1);
+    return err_set(err, ERR_INTERNAL,
+                   "merging %zu files gave %" PRId64 " rows, expected were %s%" PRId64,
+                   merge->file_count, rows, merge->deletes_counted ? "" : "at most ", most);
+}
+
 static int run(void *arg, struct lake *lake, const struct lake_metadata *metadata,
                const struct lake_merge *merge, struct arena *arena, struct lake_data_file **files,
                size_t *count, struct err *err)
@@ -67,24 +82,26 @@ static int run(void *arg, struct lake *lake, const struct lake_metadata *metadat
     struct vec_result *result = NULL;
     struct lake_plan plan;
     struct buf sql = {0};
-    int rc = plan_merge(metadata, merge, arena, &plan, err);
+    bool sorted = lake_sort_usable(metadata);
+    int rc = 0;
 
+    plan_merge(metadata, merge, &plan);
     *count = 0;
-    *files = rc ? NULL : ARENA_NEW(arena, struct lake_data_file);
-    if (!rc && !*files)
+    *files = ARENA_NEW(arena, struct lake_data_file);
+    if (!*files)
         rc = err_set(err, ERR_NOMEM, "merging");
     rc = rc ? rc : vec_conn_new(&conn, db, err);
     rc = rc ? rc : buf_append_str(&sql, "FROM ");
     rc = rc ? rc : lake_scan_sql(lake, conn, &plan, NULL, 0, arena, &sql, err);
+    if (!rc && sorted)
+        rc = lake_sort_sql(metadata, &sql, err);
     if (!rc && !buf_cstr(&sql))
         rc = err_set(err, ERR_NOMEM, "merging");
     rc = rc ? rc : vec_query(conn, (const char *)sql.ptr, &result, err);
     rc = rc ? rc : write_file(lake, db, m, merge, result, arena, *files, err);
-    if (!rc && (*files)->path && (*files)->record_count != merge->rows) {
-        lake_remove_files(lake, (const char *const *)&(*files)->path, 1);
-        rc = err_set(err, ERR_INTERNAL, "merging %zu files gave %" PRId64 " rows of %" PRId64,
-                     merge->file_count, (*files)->record_count, merge->rows);
-    }
+    rc = rc ? rc : check_rows(lake, merge, *files, err);
+    if (!rc && sorted)
+        (*files)->sort_order_id = metadata->default_order_id;
     *count = !rc && (*files)->path;
     vec_result_free(result);
     vec_conn_free(conn);

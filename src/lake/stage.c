@@ -33,6 +33,8 @@ void lake_staged_free(struct lake_staged *s)
 void lake_staged_settle(struct lake_staged *s)
 {
     if (s) {
+        for (size_t i = 0; i < s->data.count; i++)
+            inflight_done(lake_inflight(s->lake), s->data.list[i]);
         lake_remove_files(s->lake, s->garbage.list, s->garbage.count);
         cache_drop(s->lake, s->swap.base_location); /* who still wants it holds it */
     }
@@ -88,6 +90,19 @@ static int staged_new(struct lake *lake, const struct lake_ident *ident,
     *out = s;
     return 0;
 }
+/* Until the change is true its files are in flight (inflight.h): settling ends that. */
+static int note_files(struct lake_staged *s, const struct lake_change *change, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < change->added_count && !rc; i++)
+        rc = path_list_add(&s->data, &s->arena, change->added[i].path);
+    for (size_t i = 0; i < change->rewrite_count; i++)
+        for (size_t k = 0; k < change->rewrites[i].added_count && !rc; k++)
+            rc = path_list_add(&s->data, &s->arena, change->rewrites[i].added[k].path);
+    return rc ? err_set(err, rc, "staging") : 0;
+}
+
 /* One manifest per partition spec among the added files; once, whatever conflicts follow. */
 static int write_added(struct lake_staged *s, const struct lake_metadata *base,
                        const struct lake_change *change, struct err *err)
@@ -194,10 +209,13 @@ static int stage_replace(struct attempt *a)
         s->lake,     a->base,    &s->attempt, s->replace_id, a->sequence_number + 1,
         &s->written, &s->garbage};
     struct change_totals totals = {0};
+    bool tidied = false;
     int rc = list_replace(&job, &a->lines, a->change->rewrites, a->change->rewrite_count, &totals,
                           &s->rewrites_kept, a->err);
 
-    if (rc || !s->rewrites_kept)
+    if (!rc && a->change->tidy)
+        rc = list_tidy(&job, &a->lines, &totals, &tidied, a->err);
+    if (rc || (!s->rewrites_kept && !tidied))
         return rc;
     a->sequence_number++;
     if (a->change->maintain)
@@ -345,14 +363,14 @@ static int run_attempt(struct attempt *a)
 
     if (!rc && first)
         rc = stage_first(a, change->maintain && !change->rewrite_count);
-    if (!rc && change->rewrite_count)
+    if (!rc && (change->rewrite_count || change->tidy))
         rc = stage_replace(a);
     if (!rc && a->parent_id != before)
         rc = update_branch(a);
     if (!rc && change->maintain &&
         lake_metadata_property_bool(a->base, "tarn.expire.enabled", true) &&
         lake_metadata_property_bool(a->base, "gc.enabled", true))
-        rc = update_expiry(a, (s->has_first ? 1 : 0) + (s->rewrites_kept ? 1 : 0));
+        rc = update_expiry(a, (s->has_first ? 1 : 0) + (s->rewrites_kept || change->tidy ? 1 : 0));
     rc = rc ? rc : update_properties(a);
     if (rc)
         return rc;
@@ -391,6 +409,7 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
     free_attempt(s);
     if (fresh)
         rc = write_added(s, base, change, err);
+    rc = rc ? rc : note_files(s, change, err);
     a.staged = s;
     a.branch = change->branch ? change->branch : "main";
     ref = lake_metadata_branch(base, a.branch);

@@ -87,6 +87,7 @@ struct lake_change {
     size_t property_count;
     const char *branch; /* NULL: main; one that is not there yet starts from main's head */
     bool maintain;      /* expire, merge manifests, prune: by the table's properties */
+    bool tidy;          /* manifests by partition, delete files that apply to nothing dropped */
     bool allow_empty;   /* an append snapshot without files (offsets moved, no rows) */
 
     const struct lake_row_delete *row_deletes; /* at most one per data file; none that is removed */

@@ -5,6 +5,7 @@
  *   stage_list.c      manifests merged; files replaced by files with the same rows
  *   stage_cut.c       files found in a manifest list, and taken out of it
  *   stage_snapshot.c  snapshots: summary, manifest list
+ *   tidy.c            manifests written anew
  */
 #ifndef LAKE_STAGE_INT_H
 #define LAKE_STAGE_INT_H
@@ -17,6 +18,7 @@ struct lake_staged {
     const char *ns, *name, *uuid;
     struct lines added;    /* manifests of the added files, kept over attempts */
     struct path_list kept; /* their paths */
+    struct path_list data; /* files of the change, in flight until it is true */
     int64_t append_id, replace_id;
     struct arena attempt;     /* the rest belongs to the last attempt */
     struct path_list written; /* lists, rewritten manifests, delete files, metadata */
@@ -104,6 +106,11 @@ void list_drop_dead(struct lines *lines);
 /* stage_list.c: as list_rewrite says, by `rewrites`; those still possible are counted in *kept. */
 int list_replace(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
                  size_t count, struct change_totals *totals, size_t *kept, struct err *err);
+
+/* tidy.c: manifests clustered by partition, dangling delete files taken out. `*changed` false: all
+ * was as it should be, and nothing was written. */
+int list_tidy(struct list_job *job, struct lines *lines, struct change_totals *totals,
+              bool *changed, struct err *err);
 
 /* stage_rows.c: deletes written, files taken out of `lines`, checks made. ERR_STALE. The manifests
  * of new deletes go to `fresh`. */

@@ -1,5 +1,15 @@
-/* sweep.c - files that no snapshot names: orphans of crashes, and whole dropped tables. */
-#include "lake/lake_int.h"
+/* sweep.c - files that no snapshot names: orphans of crashes, and whole dropped tables.
+ *
+ * A file below the table's folder is an orphan when all of these hold:
+ *   - no snapshot of the table as it is now names it, deleted entries included;
+ *   - no snapshot of an older metadata file that the metadata log still has names it: somebody may
+ *     roll back to it, or register it under another name;
+ *   - no writer of this process is in the middle of it (inflight.h);
+ *   - it is older than the age given, which is for writers elsewhere.
+ * Names are collected before the folder is listed, and the table's pointer is looked at again after
+ * that: what a commit in between made true is younger than the age by far.
+ */
+#include "lake/maintain_int.h"
 
 #define LIST_PAGE 1000
 
@@ -39,14 +49,66 @@ static int name_manifest(struct named *n, const struct lake_manifest_file *line)
     return rc;
 }
 
-static int name_statistics(struct named *n, const char *key)
+static int name_statistics(struct named *n, const struct lake_metadata *m, const char *key)
 {
     size_t i;
     json_t *item;
     int rc = 0;
 
-    json_array_foreach(json_object_get(n->m->doc, key), i, item) rc =
+    json_array_foreach(json_object_get(m->doc, key), i, item) rc =
         rc ? rc : name(n, json_string_value(json_object_get(item, "statistics-path")));
+    return rc;
+}
+
+/* `old`: of a metadata file that is history; what expiry removed meanwhile is no mistake. */
+static int name_snapshots(struct named *n, const struct lake_metadata *m, bool old)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < m->snapshot_count && !rc; i++) {
+        const char *path = m->snapshots[i].manifest_list;
+        struct lake_manifest_list *list;
+
+        if (old && path && path_set_has(&n->set, path))
+            continue; /* a list never changes: it was walked */
+        rc = lake_manifest_list_load(n->lake, m, &m->snapshots[i], &list, n->err);
+        if (rc == ERR_NOENT && old) {
+            rc = 0;
+            continue;
+        }
+        rc = rc ? rc : name(n, path);
+        for (size_t k = 0; !rc && k < list->file_count; k++) {
+            rc = name_manifest(n, &list->files[k]);
+            rc = rc == ERR_NOENT && old ? name(n, list->files[k].path) : rc;
+        }
+        if (list)
+            lake_manifest_list_free(list);
+    }
+    return rc;
+}
+
+/* What the older metadata files of the log still hold on to. One that is gone holds nothing. */
+static int name_history(struct named *n)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < n->m->metadata_log_count && !rc; i++) {
+        struct lake_metadata *old = NULL;
+
+        rc = name(n, n->m->metadata_log[i].metadata_file);
+        rc = rc ? rc
+                : lake_metadata_load(n->lake, n->m->metadata_log[i].metadata_file, &old, n->err);
+        if (rc == ERR_NOENT) {
+            rc = 0;
+            if (n->err)
+                *n->err = (struct err){0};
+            continue;
+        }
+        rc = rc ? rc : name_snapshots(n, old, true);
+        rc = rc ? rc : name_statistics(n, old, "statistics");
+        rc = rc ? rc : name_statistics(n, old, "partition-statistics");
+        lake_metadata_free(old);
+    }
     return rc;
 }
 
@@ -54,21 +116,9 @@ static int name_all(struct named *n, const char *metadata_location)
 {
     int rc = name(n, metadata_location);
 
-    for (size_t i = 0; i < n->m->metadata_log_count && !rc; i++)
-        rc = name(n, n->m->metadata_log[i].metadata_file);
-    for (size_t i = 0; i < n->m->snapshot_count && !rc; i++) {
-        struct lake_manifest_list *list;
-
-        rc = lake_manifest_list_load(n->lake, n->m, &n->m->snapshots[i], &list, n->err);
-        if (rc)
-            break;
-        rc = name(n, n->m->snapshots[i].manifest_list);
-        for (size_t k = 0; k < list->file_count && !rc; k++)
-            rc = name_manifest(n, &list->files[k]);
-        lake_manifest_list_free(list);
-    }
-    rc = rc ? rc : name_statistics(n, "statistics");
-    return rc ? rc : name_statistics(n, "partition-statistics");
+    rc = rc ? rc : name_snapshots(n, n->m, false);
+    rc = rc ? rc : name_statistics(n, n->m, "statistics");
+    return rc ? rc : name_statistics(n, n->m, "partition-statistics");
 }
 
 static void named_deinit(struct named *n)
@@ -77,9 +127,16 @@ static void named_deinit(struct named *n)
     arena_deinit(&n->arena);
 }
 
+struct sweeping {
+    int64_t before_us; /* what is younger is somebody's */
+    bool dry;
+    int64_t files, bytes;          /* all below the folder */
+    int64_t orphans, orphan_bytes; /* removed, or to be removed */
+};
+
 /* One page of the folder; `after` moves on, NULL at the end. */
 static int sweep_page(struct named *n, const char *bucket, const char *prefix, const char **after,
-                      int64_t before_us, bool dry, int64_t *removed)
+                      struct sweeping *sw)
 {
     struct store *store = lake_store(n->lake);
     struct arena arena = {0};
@@ -91,11 +148,15 @@ static int sweep_page(struct named *n, const char *bucket, const char *prefix, c
     for (size_t i = 0; !rc && i < list.count; i++) {
         const char *location = arena_printf(&arena, "s3://%s/%s", bucket, list.entries[i].key);
 
+        sw->files++;
+        sw->bytes += list.entries[i].size;
         if (!location)
             rc = err_set(n->err, ERR_NOMEM, "orphans");
-        else if (!path_set_has(&n->set, location) && list.entries[i].mtime_us < before_us) {
-            ++*removed;
-            if (!dry)
+        else if (!path_set_has(&n->set, location) && list.entries[i].mtime_us < sw->before_us &&
+                 !inflight_has(lake_inflight(n->lake), location)) {
+            sw->orphans++;
+            sw->orphan_bytes += list.entries[i].size;
+            if (!sw->dry)
                 lake_remove_files(n->lake, &location, 1);
         }
     }
@@ -104,6 +165,22 @@ static int sweep_page(struct named *n, const char *bucket, const char *prefix, c
         rc = *after ? 0 : err_set(n->err, ERR_NOMEM, "orphans");
     }
     arena_deinit(&arena);
+    return rc;
+}
+
+static int sweep_folder(struct named *n, struct sweeping *sw)
+{
+    const char *bucket, *key, *after = NULL, *prefix;
+    int rc = store_split(n->m->location, &n->arena, &bucket, &key, n->err);
+
+    /* The slash matters: below "t" lies "t2/..." too. */
+    prefix = rc ? NULL : arena_printf(&n->arena, "%s/", key);
+    if (!rc && (!prefix || !*key))
+        rc = err_set(n->err, prefix ? ERR_INVALID : ERR_NOMEM, "%s is no folder of a table",
+                     n->m->location);
+    do
+        rc = rc ? rc : sweep_page(n, bucket, prefix, &after, sw);
+    while (!rc && after);
     return rc;
 }
 
@@ -116,27 +193,47 @@ static int check_gc(const struct lake_metadata *m, struct err *err)
                    "files of this table must not be removed: gc.enabled is false");
 }
 
-int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
-                        int64_t *removed, struct err *err)
+int orphans_sweep(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
+                  int64_t *removed, int64_t *bytes, struct err *err)
 {
     struct named n = {.lake = lake, .err = err};
-    const char *bucket, *key, *after = NULL, *prefix;
-    int64_t before_us = clock_wall_us(lake_clock(lake)) - age_ms * 1000;
+    struct sweeping sw = {.before_us = clock_wall_us(lake_clock(lake)) - age_ms * 1000, .dry = dry};
     int rc = lake_metadata_load(lake, metadata_location, &n.m, err);
 
     n.set.arena = &n.arena;
-    *removed = 0;
     rc = rc ? rc : check_gc(n.m, err);
     rc = rc ? rc : name_all(&n, metadata_location);
-    rc = rc ? rc : store_split(n.m->location, &n.arena, &bucket, &key, err);
-    /* The slash matters: below "t" lies "t2/..." too. */
-    prefix = rc ? NULL : arena_printf(&n.arena, "%s/", key);
-    if (!rc && (!prefix || !*key))
-        rc = err_set(err, prefix ? ERR_INVALID : ERR_NOMEM, "%s is no folder of a table",
-                     n.m->location);
-    do
-        rc = rc ? rc : sweep_page(&n, bucket, prefix, &after, before_us, dry, removed);
-    while (!rc && after);
+    rc = rc ? rc : name_history(&n);
+    rc = rc ? rc : sweep_folder(&n, &sw);
+    *removed = sw.orphans;
+    *bytes = sw.orphan_bytes;
+    named_deinit(&n);
+    return rc;
+}
+
+int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
+                        int64_t *removed, struct err *err)
+{
+    int64_t bytes;
+
+    return orphans_sweep(lake, metadata_location, age_ms, dry, removed, &bytes, err);
+}
+
+int lake_stored(struct lake *lake, const char *metadata_location, struct lake_health *out,
+                struct err *err)
+{
+    struct named n = {.lake = lake, .err = err};
+    struct sweeping sw = {.before_us = INT64_MAX, .dry = true};
+    int rc = lake_metadata_load(lake, metadata_location, &n.m, err);
+
+    n.set.arena = &n.arena;
+    rc = rc ? rc : name_all(&n, metadata_location);
+    rc = rc ? rc : name_history(&n);
+    rc = rc ? rc : sweep_folder(&n, &sw);
+    out->stored_files = sw.files;
+    out->stored_bytes = sw.bytes;
+    out->unreferenced = sw.orphans;
+    out->unreferenced_bytes = sw.orphan_bytes;
     named_deinit(&n);
     return rc;
 }
@@ -149,6 +246,7 @@ int lake_purge(struct lake *lake, const char *metadata_location, struct err *err
     n.set.arena = &n.arena;
     rc = rc ? rc : check_gc(n.m, err);
     rc = rc ? rc : name_all(&n, metadata_location);
+    rc = rc ? rc : name_history(&n);
     for (size_t i = 0; i < n.set.cap && !rc; i++)
         if (n.set.slots[i])
             lake_remove_files(lake, &n.set.slots[i], 1);
