@@ -41,6 +41,10 @@ struct lake_plan {
     size_t files_pruned, manifests_pruned;
     const char **local; /* files lent by the store: lake_plan_release gives them back */
     size_t local_count;
+    /* Set before lake_scan_sql: behind its columns each row has its address, "$file" (an index into
+     * `files`) and "$pos" (row number), and in v3 tables its lineage under Iceberg's names, _row_id
+     * and _last_updated_sequence_number. */
+    bool addressed;
     const char **made; /* files made for the query: lake_plan_release removes them */
     size_t made_count;
 };

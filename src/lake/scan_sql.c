@@ -578,6 +578,86 @@ static void put_columns(struct scan *s, const struct group *g, const char *const
         out_str(&s->out, "1 AS tarn_row");
 }
 
+/* [a, b, c][which of the group's files the row is from]; the lists are in the group's order. The
+ * cast is done once per chunk: a chunk is of one file. */
+static void put_by_file(struct scan *s, const struct group *g, const char *const *paths,
+                        int64_t (*value)(const struct scan *s, size_t file))
+{
+    out_str(&s->out, "[");
+    for (size_t i = 0; i < g->count; i++) {
+        int64_t v = value(s, g->files[i]);
+
+        out_fmt(&s->out, v < 0 ? "%sNULL" : "%s%" PRId64, i ? ", " : "", v);
+    }
+    out_str(&s->out, "][enum_code(CAST(tarn_f.filename AS ENUM(");
+    for (size_t i = 0; i < g->count; i++) {
+        out_str(&s->out, i ? ", " : "");
+        out_text(&s->out, paths[g->files[i]]);
+    }
+    out_str(&s->out, ")))::BIGINT + 1]::BIGINT");
+}
+
+static int64_t file_index(const struct scan *s, size_t file)
+{
+    (void)s;
+    return (int64_t)file;
+}
+
+static int64_t first_row_id(const struct scan *s, size_t file)
+{
+    return s->plan->files[file].entry.file.first_row_id;
+}
+
+static int64_t sequence_number(const struct scan *s, size_t file)
+{
+    return s->plan->files[file].entry.sequence_number;
+}
+
+/* Spec, "Row Lineage": what the file itself says of a row, else what it inherits. */
+static void put_lineage(struct scan *s, const struct group *g, const char *const *paths)
+{
+    static const struct {
+        int32_t id;
+        const char *name;
+        int64_t (*inherited)(const struct scan *s, size_t file);
+        bool counts;
+    } columns[] = {
+        {LAKE_ROW_ID, "_row_id", first_row_id, true},
+        {LAKE_LAST_UPDATED_ID, "_last_updated_sequence_number", sequence_number, false},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(columns); i++) {
+        const struct footer_node *node = NULL;
+
+        for (size_t k = 0; g && k < g->footer->root.kid_count && !node; k++)
+            if (g->footer->root.kids[k].field_id == columns[i].id)
+                node = &g->footer->root.kids[k];
+        out_str(&s->out, ", coalesce(");
+        if (node) {
+            out_str(&s->out, "tarn_f.");
+            out_name(&s->out, node->name);
+            out_str(&s->out, "::BIGINT, ");
+        }
+        if (g)
+            put_by_file(s, g, paths, columns[i].inherited);
+        out_str(&s->out, !g                  ? "NULL::BIGINT"
+                         : columns[i].counts ? " + tarn_f.file_row_number"
+                                             : "");
+        out_fmt(&s->out, ") AS \"%s\"", columns[i].name);
+    }
+}
+
+static void put_address(struct scan *s, const struct group *g, const char *const *paths)
+{
+    out_str(&s->out, ", ");
+    if (g)
+        put_by_file(s, g, paths, file_index);
+    out_str(&s->out, g ? " AS \"$file\", tarn_f.file_row_number AS \"$pos\""
+                       : "NULL::BIGINT AS \"$file\", NULL::BIGINT AS \"$pos\"");
+    if (s->m->format_version >= 3)
+        put_lineage(s, g, paths);
+}
+
 static int put_group(struct scan *s, const struct group *g, const char *const *columns,
                      size_t column_count, const char *const *paths)
 {
@@ -586,10 +666,12 @@ static int put_group(struct scan *s, const struct group *g, const char *const *c
 
     out_str(&s->out, "SELECT ");
     put_columns(s, g, columns, column_count);
+    if (s->plan->addressed)
+        put_address(s, g, paths);
     out_str(&s->out, " FROM read_parquet(");
     put_paths(s, paths, g->files, g->count);
     out_str(&s->out, ", hive_partitioning = false");
-    if (g->deletes)
+    if (g->deletes || s->plan->addressed)
         out_str(&s->out, ", filename = true, file_row_number = true");
     out_str(&s->out, ") tarn_f");
     rc = g->deletes ? put_deletes(s, g, paths) : s->out.rc;
@@ -721,6 +803,8 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     if (!rc && !s.groups) {
         out_str(&s.out, "SELECT ");
         put_columns(&s, NULL, columns, column_count);
+        if (plan->addressed)
+            put_address(&s, NULL, NULL);
         out_str(&s.out, " WHERE false");
     }
     out_str(&s.out, ")");

@@ -43,6 +43,9 @@ struct lake_schema {
 };
 
 #define LAKE_SCHEMA_DEPTH_MAX 64
+/* Reserved: the lineage of a row in v3, _row_id and _last_updated_sequence_number. */
+#define LAKE_ROW_ID           2147483540
+#define LAKE_LAST_UPDATED_ID  2147483539
 #define LAKE_SCHEMA_FIELDS_MAX 100000
 
 int lake_schema_parse(const json_t *json, struct arena *arena, struct lake_schema *out,

@@ -85,6 +85,28 @@ static int prepare_routing(struct lake_writer *w, struct err *err)
     return rc;
 }
 
+/* The table's schema and, behind it, the columns of row lineage under their reserved ids. */
+static int add_lineage(struct lake_writer *w, struct err *err)
+{
+    const struct lake_type *root = &w->schema->root;
+    struct lake_schema *more = ARENA_NEW(&w->arena, struct lake_schema);
+    struct lake_field *fields = ARENA_ARRAY(&w->arena, struct lake_field, root->field_count + 2);
+
+    if (!more || !fields)
+        return writer_nomem(err);
+    *more = *w->schema;
+    memcpy(fields, root->fields, root->field_count * sizeof(*fields));
+    fields[root->field_count] =
+        (struct lake_field){.id = LAKE_ROW_ID, .name = "_row_id", .type.kind = LAKE_LONG};
+    fields[root->field_count + 1] = (struct lake_field){.id = LAKE_LAST_UPDATED_ID,
+                                                        .name = "_last_updated_sequence_number",
+                                                        .type.kind = LAKE_LONG};
+    more->root.fields = fields;
+    more->root.field_count += 2;
+    w->schema = more;
+    return 0;
+}
+
 static int writer_init(struct lake_writer *w, const struct lake_writer_options *o, struct err *err)
 {
     const char *codec;
@@ -104,7 +126,8 @@ static int writer_init(struct lake_writer *w, const struct lake_writer_options *
     codec = lake_metadata_property(w->metadata, "write.parquet.compression-codec");
     w->codec = codec ? codec : "zstd";
     w->level = (int)lake_metadata_property_i64(w->metadata, "write.parquet.compression-level", 0);
-    rc = lake_columns(w->schema, &w->columns, err);
+    rc = o->lineage ? add_lineage(w, err) : 0;
+    rc = rc ? rc : lake_columns(w->schema, &w->columns, err);
     if (!rc && vec_columns_copy(&w->input, o->columns ? o->columns : &w->columns))
         rc = writer_nomem(err);
     rc = rc ? rc : lake_duckdb_field_ids(w->schema, &ids, err);
