@@ -6,6 +6,28 @@
 
 #define METADATA_FILE_MAX ((size_t)512 << 20)
 
+#if !JSON_HAVE_ATOMIC_BUILTINS && !JSON_HAVE_SYNC_BUILTINS
+#error "documents share their parts between threads: jansson must count references atomically"
+#endif
+
+json_t *lake_doc_fork(const json_t *doc)
+{
+    json_t *fork = json_object(), *value;
+    const char *key;
+
+    json_object_foreach((json_t *)doc, key, value)
+    {
+        bool deep = json_is_object(value) || json_is_array(value);
+
+        if (!fork ||
+            json_object_set_new_nocheck(fork, key, deep ? json_copy(value) : json_incref(value))) {
+            json_decref(fork);
+            return NULL;
+        }
+    }
+    return fork;
+}
+
 static int pack(struct lake_draft *draft, struct err *err)
 {
     struct buf packed;

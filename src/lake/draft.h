@@ -23,6 +23,11 @@ int lake_draft_init(struct lake_draft *out, struct lake_metadata *metadata,
                     struct arena *arena, struct err *err);
 void lake_draft_deinit(struct lake_draft *draft);
 
+/* A document that may be changed at its top and in the lists and objects right below it; what lies
+ * deeper is shared with the original and must be replaced, never changed. Copying a table's whole
+ * history for every commit was most of a commit's processor time. */
+json_t *lake_doc_fork(const json_t *doc);
+
 /* The file is there: whoever loads it next is spared reading and parsing. */
 void lake_draft_keep(struct lake *lake, const struct lake_draft *draft);
 

@@ -83,11 +83,10 @@ static int nomem(struct view *v)
     return err_set(v->err, ERR_NOMEM, "table metadata");
 }
 
-static const char *copy_text(struct view *v, const json_t *json)
+/* Texts are borrowed from the document, which lives as long as the view and never changes. */
+static const char *text_of(const json_t *json)
 {
-    const char *text = json_string_value(json);
-
-    return text ? arena_strdup(v->arena, text) : NULL;
+    return json_string_value(json);
 }
 
 static int get_i32(struct view *v, const json_t *obj, const char *key, int32_t *out)
@@ -159,8 +158,8 @@ static int view_pairs(struct view *v, const json_t *obj, struct lake_property **
 
         if (!json_is_string(value))
             continue; /* not what the spec allows; kept in the document, not seen by us */
-        p->key = arena_strdup(v->arena, key);
-        p->value = copy_text(v, value);
+        p->key = key;
+        p->value = text_of(value);
         if (!p->key || !p->value)
             return nomem(v);
         ++*count;
@@ -182,12 +181,12 @@ static int view_snapshot(struct view *v, const json_t *json, void *at)
     s->schema_id = (int32_t)i64_or(json, "schema-id", -1);
     s->first_row_id = i64_or(json, "first-row-id", -1);
     s->added_rows = i64_or(json, "added-rows", -1);
-    s->manifest_list = copy_text(v, json_object_get(json, "manifest-list"));
+    s->manifest_list = text_of(json_object_get(json, "manifest-list"));
     s->manifests = ARENA_ARRAY(v->arena, const char *, json_array_size(list) + 1);
     if (!s->manifests)
         return nomem(v);
     for (size_t i = 0; i < json_array_size(list); i++) {
-        s->manifests[i] = copy_text(v, json_array_get(list, i));
+        s->manifests[i] = text_of(json_array_get(list, i));
         if (!s->manifests[i])
             return err_set(v->err, ERR_CORRUPT, "snapshot.manifests: not text");
         s->manifest_count++;
@@ -206,7 +205,7 @@ static int view_log_entry(struct view *v, const json_t *json, void *at)
 
     entry->timestamp_ms = i64_or(json, "timestamp-ms", 0);
     entry->snapshot_id = i64_or(json, "snapshot-id", -1);
-    entry->metadata_file = copy_text(v, json_object_get(json, "metadata-file"));
+    entry->metadata_file = text_of(json_object_get(json, "metadata-file"));
     if (!entry->metadata_file && json_object_get(json, "metadata-file"))
         return err_set(v->err, ERR_CORRUPT, "metadata-file: not text");
     return 0;
@@ -228,7 +227,7 @@ static int view_refs(struct view *v)
         struct lake_ref *ref = &m->branches[m->branch_count++];
         const char *type = json_string_value(json_object_get(json, "type"));
 
-        ref->name = arena_strdup(v->arena, name);
+        ref->name = name;
         ref->is_tag = type && !strcmp(type, "tag");
         ref->snapshot_id = i64_or(json, "snapshot-id", -1);
         ref->max_ref_age_ms = i64_or(json, "max-ref-age-ms", -1);
@@ -266,8 +265,8 @@ static int view_scalars(struct view *v)
                            v->err);
     if (rc)
         return rc;
-    m->location = arena_strdup(v->arena, location);
-    m->uuid = copy_text(v, json_object_get(doc, "table-uuid"));
+    m->location = location;
+    m->uuid = text_of(json_object_get(doc, "table-uuid"));
     m->next_row_id = i64_or(doc, "next-row-id", 0);
     m->current_snapshot_id = i64_or(doc, "current-snapshot-id", -1);
     m->last_partition_id = (int32_t)i64_or(doc, "last-partition-id", -1);

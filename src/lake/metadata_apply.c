@@ -4,6 +4,7 @@
  * be read back is ever handed out. Source: Iceberg's REST catalog API, "TableUpdate" and
  * "TableRequirement"; error texts are the ones that clients look for.
  */
+#include "lake/draft.h"
 #include "lake/lake_int.h"
 
 struct change {
@@ -425,14 +426,26 @@ static int set_ref(struct change *c, const json_t *update)
     return rc ? rc : set_number(c, "current-snapshot-id", id);
 }
 
+static bool is_among(const json_t *ids, int64_t id)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(ids, i, item)
+    {
+        if (json_integer_value(item) == id)
+            return true;
+    }
+    return false;
+}
+
 /* Entries before a snapshot that is gone would claim a history that has a hole. */
-static void prune_snapshot_log(struct change *c)
+static void prune_snapshot_log(struct change *c, const json_t *gone)
 {
     json_t *log = list(c, "snapshot-log");
 
     for (size_t i = json_array_size(log); i-- > 0;)
-        if (!find(list(c, "snapshots"), "snapshot-id",
-                  number(json_array_get(log, i), "snapshot-id", -1), NULL)) {
+        if (is_among(gone, number(json_array_get(log, i), "snapshot-id", -1))) {
             for (size_t k = 0; k <= i; k++)
                 json_array_remove(log, 0);
             return;
@@ -488,7 +501,7 @@ static int remove_snapshots(struct change *c, const json_t *update)
         remove_where(c, "statistics", "snapshot-id", snapshot_id);
         remove_where(c, "partition-statistics", "snapshot-id", snapshot_id);
     }
-    prune_snapshot_log(c);
+    prune_snapshot_log(c, ids);
     return 0;
 }
 
@@ -809,7 +822,7 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
 
     json_array_foreach((json_t *)requirements, i,
                        item) if ((rc = check_requirement(base, item, err))) return rc;
-    c.doc = base ? json_deep_copy(base->doc) : empty_document();
+    c.doc = base ? lake_doc_fork(base->doc) : empty_document();
     if (!c.doc)
         return nomem(&c);
     json_array_foreach((json_t *)updates, i, item) if (!rc) rc = apply_one(&c, item);

@@ -1,6 +1,7 @@
 /* metadata_new.c - tables as they are born, and the log of their metadata files. */
 #include <stdio.h>
 
+#include "lake/draft.h"
 #include "lake/lake_int.h"
 
 /* Explicit properties of a table that is committed to every few seconds: any engine that keeps
@@ -173,7 +174,7 @@ int lake_metadata_log_base(const struct lake_metadata *metadata, const struct la
     int64_t max = lake_metadata_property_i64(metadata, "write.metadata.previous-versions-max", 100);
     bool remove =
         lake_metadata_property_bool(metadata, "write.metadata.delete-after-commit.enabled", false);
-    json_t *doc = json_deep_copy(metadata->doc), *log, *entry;
+    json_t *doc = lake_doc_fork(metadata->doc), *log, *entry;
     size_t excess;
 
     if (dropped)
