@@ -527,6 +527,7 @@ struct sql_column_def {
     bool is_virtual;
     bool primary_key, unique, not_enforced, enforced; /* behind the type */
     struct sql_ident constraint_name;
+    struct sql_expr *default_value; /* DEFAULT x: of Iceberg tables of format 3 */
     const char *comment;
     enum sql_position position; /* ALTER TABLE ADD/MODIFY */
     struct sql_ident after;
@@ -589,6 +590,7 @@ enum sql_statement_kind {
     SQL_STMT_INSERT,
     SQL_STMT_UPDATE,
     SQL_STMT_DELETE,
+    SQL_STMT_MERGE,
     SQL_STMT_TRUNCATE,
     SQL_STMT_STATEMENT_SET, /* EXECUTE STATEMENT SET BEGIN ... END */
     SQL_STMT_EXECUTE,       /* EXECUTE <statement> */
@@ -657,6 +659,32 @@ struct sql_delete {
     struct sql_name table;
     struct sql_ident alias;
     struct sql_expr *where;
+};
+
+/* MERGE INTO: not in Flink's grammar; as in the standard, with the clauses that Spark adds. */
+enum sql_merge_when {
+    SQL_MERGE_MATCHED,
+    SQL_MERGE_NOT_MATCHED,          /* BY TARGET: a source row without target row */
+    SQL_MERGE_NOT_MATCHED_BY_SOURCE /* a target row without source row */
+};
+enum sql_merge_action { SQL_MERGE_UPDATE, SQL_MERGE_DELETE, SQL_MERGE_INSERT };
+struct sql_merge_clause {
+    struct sql_pos pos;
+    enum sql_merge_when when;
+    enum sql_merge_action action;
+    struct sql_expr *condition;  /* AND ...; or NULL */
+    bool star;                   /* UPDATE SET *, INSERT *: columns by name */
+    struct sql_assignment *sets; /* UPDATE; INSERT: column and value pairs */
+    size_t set_count;
+    bool positional; /* INSERT VALUES (...) without columns: `sets` have no columns */
+};
+struct sql_merge {
+    struct sql_name table;
+    struct sql_ident alias;
+    struct sql_from *source;
+    struct sql_expr *on;
+    struct sql_merge_clause *clauses;
+    size_t clause_count;
 };
 struct sql_statement_set {
     struct sql_statement **list; /* INSERTs */
@@ -755,7 +783,54 @@ enum sql_alter_action {
     SQL_ALTER_RESUME,  /* options */
     SQL_ALTER_REFRESH, /* partition */
     SQL_ALTER_FRESHNESS,
-    SQL_ALTER_REFRESH_MODE
+    SQL_ALTER_REFRESH_MODE,
+    /* What Spark's extension for Iceberg says: `iceberg`. */
+    SQL_ALTER_COLUMN,
+    SQL_ALTER_ADD_FIELD,
+    SQL_ALTER_DROP_FIELD,
+    SQL_ALTER_REPLACE_FIELD,
+    SQL_ALTER_WRITE_ORDER,
+    SQL_ALTER_SET_IDENTIFIER,
+    SQL_ALTER_DROP_IDENTIFIER,
+    SQL_ALTER_CREATE_REF,
+    SQL_ALTER_DROP_REF
+};
+
+/* bucket(16, a.b), days(ts), a: a value of a partition or of an order. */
+struct sql_transform {
+    struct sql_ident name; /* text NULL: the column itself */
+    int64_t argument;      /* -1: none */
+    struct sql_name column;
+};
+struct sql_sort_item {
+    struct sql_transform by;
+    bool descending, nulls_first, nulls_last;
+};
+struct sql_iceberg {
+    struct sql_transform field, with; /* ADD, DROP, REPLACE PARTITION FIELD field WITH with */
+    struct sql_ident as;              /* the field's name; text NULL: not given */
+    /* WRITE [DISTRIBUTED BY PARTITION] [LOCALLY] [ORDERED BY ...], WRITE UNORDERED */
+    bool distributed, locally, unordered;
+    struct sql_sort_item *order;
+    size_t order_count;
+    /* CREATE [OR REPLACE] BRANCH|TAG [IF NOT EXISTS] ref, REPLACE ..., DROP ... */
+    bool is_tag, create, replace;
+    struct sql_ident ref;
+    int64_t version;                     /* AS OF VERSION; -1 */
+    int64_t retain_ms, keep_ms, keep_snapshots; /* -1 */
+    /* ALTER COLUMN */
+    enum {
+        SQL_COLUMN_TYPE,
+        SQL_COLUMN_COMMENT,
+        SQL_COLUMN_FIRST,
+        SQL_COLUMN_AFTER,
+        SQL_COLUMN_DROP_NOT_NULL,
+        SQL_COLUMN_SET_DEFAULT,
+        SQL_COLUMN_DROP_DEFAULT
+    } change;
+    const struct sql_type *type;
+    struct sql_ident after;
+    struct sql_expr *value;
 };
 
 struct sql_alter {
@@ -780,6 +855,7 @@ struct sql_alter {
     struct sql_expr *freshness;
     struct sql_query *query;
     struct slice query_text;
+    struct sql_iceberg *iceberg;
 };
 
 struct sql_drop {
@@ -880,6 +956,7 @@ struct sql_statement {
         struct sql_insert *insert;
         struct sql_update *update;
         struct sql_delete *delete_from;
+        struct sql_merge *merge;
         struct sql_name truncate;
         struct sql_statement_set *set_of;
         struct sql_statement *execute;

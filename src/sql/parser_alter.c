@@ -6,6 +6,7 @@
 static void parse_rename(struct parser *p, struct sql_alter *alter)
 {
     next(p);
+    accept_kw(p, KW_COLUMN); /* as Spark and Trino have it */
     if (accept_kw(p, KW_TO)) {
         alter->action = SQL_ALTER_RENAME;
         alter->new_name = parse_name(p, "a new name");
@@ -63,8 +64,11 @@ static void parse_add(struct parser *p, struct sql_alter *alter)
         return;
     }
     if (add) {
+        bool column = accept_kw(p, KW_COLUMN) ||
+                      (peek_at(p, 1)->kind == TOK_LPAREN && accept_kw(p, KW_COLUMNS));
+
         alter->if_not_exists = parse_if_not_exists(p);
-        if (at_kw(p, KW_PARTITION) || alter->if_not_exists) {
+        if (at_kw(p, KW_PARTITION) || (alter->if_not_exists && !column)) {
             parse_add_partitions(p, alter);
             return;
         }
@@ -107,9 +111,13 @@ static void parse_drop_columns(struct parser *p, struct sql_alter *alter)
 
 static void parse_drop_part(struct parser *p, struct sql_alter *alter)
 {
+    bool column;
+
     next(p);
+    column = accept_kw(p, KW_COLUMN) ||
+             (peek_at(p, 1)->kind == TOK_LPAREN && accept_kw(p, KW_COLUMNS));
     alter->part_if_exists = parse_if_exists(p);
-    if (alter->part_if_exists || at_kw(p, KW_PARTITION)) {
+    if (!column && (alter->part_if_exists || at_kw(p, KW_PARTITION))) {
         parse_drop_partitions(p, alter);
     } else if (accept_kw(p, KW_CONSTRAINT)) {
         alter->action = SQL_ALTER_DROP_CONSTRAINT;
@@ -141,6 +149,8 @@ static void parse_alter_table(struct parser *p, struct sql_alter *alter)
 {
     alter->if_exists = parse_if_exists(p);
     alter->name = parse_name(p, "a name of a table");
+    if (parse_iceberg_alter(p, alter))
+        return;
     switch (peek(p)->keyword) {
     case KW_RENAME:
         parse_rename(p, alter);

@@ -49,6 +49,8 @@ static void parse_watermark(struct parser *p, struct sql_schema_def *schema)
 static void parse_typed_column(struct parser *p, struct sql_column_def *column)
 {
     column->type = parse_type(p);
+    if (accept_kw(p, KW_DEFAULT))
+        column->default_value = parse_expr(p);
     if (accept_kw(p, KW_METADATA)) {
         column->kind = SQL_COLUMN_METADATA;
         if (accept_kw(p, KW_FROM))

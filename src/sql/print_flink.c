@@ -182,6 +182,10 @@ static void print_column(struct flink *f, const struct sql_column_def *column)
         flink_put(f, " ");
         flink_type(f, column->type);
     }
+    if (column->default_value) {
+        flink_put(f, " DEFAULT ");
+        flink_expr_at(f, column->default_value, 0);
+    }
     if (column->kind == SQL_COLUMN_METADATA) {
         flink_put(f, " METADATA");
         if (column->metadata_key) {
@@ -488,6 +492,8 @@ static void print_alter_action(struct flink *f, const struct sql_alter *alter)
     case SQL_ALTER_REFRESH_MODE:
         flink_fmt(f, " SET REFRESH_MODE = %s", alter->refresh_mode);
         break;
+    default:
+        flink_iceberg(f, alter);
     }
 }
 

@@ -26,6 +26,7 @@ void flink_expr_at(struct flink *f, const struct sql_expr *expr, int prec);
 void flink_exprs(struct flink *f, const struct sql_exprs *list, const char *sep);
 void flink_orders(struct flink *f, const struct sql_orders *orders);
 void flink_window(struct flink *f, const struct sql_window *window);
+void flink_iceberg(struct flink *f, const struct sql_alter *alter); /* print_iceberg.c */
 void flink_query(struct flink *f, const struct sql_query *query); /* print_flink_query.c */
 
 #endif

@@ -151,6 +151,8 @@ int64_t parse_unsigned(struct parser *p, const char *what);
 bool parse_if_exists(struct parser *p);
 bool parse_if_not_exists(struct parser *p);
 struct sql_ident *parse_ident_list(struct parser *p, const char *what, size_t *count); /* (a, b) */
+/* parser_iceberg.c: what Spark's extension for Iceberg adds to ALTER TABLE. False: nothing of it. */
+bool parse_iceberg_alter(struct parser *p, struct sql_alter *alter);
 struct sql_options parse_options(struct parser *p);          /* ('k' = 'v', ...) */
 struct sql_options parse_option_keys(struct parser *p);      /* ('k', ...) */
 struct sql_hints parse_hints(struct parser *p);              /* none: empty */
@@ -194,5 +196,7 @@ struct sql_distribution parse_distribution(struct parser *p);
 void parse_insert(struct parser *p, struct sql_statement *statement); /* parser_dml.c */
 void parse_update(struct parser *p, struct sql_statement *statement);
 void parse_delete(struct parser *p, struct sql_statement *statement);
+void parse_merge(struct parser *p, struct sql_statement *statement);
+struct sql_from *parse_from_one(struct parser *p); /* parser_from.c: no join, no comma */
 
 #endif
