@@ -216,6 +216,11 @@ static struct sql_from *parse_table(struct parser *p)
     return from;
 }
 
+struct sql_from *parse_from_one(struct parser *p)
+{
+    return parse_table(p);
+}
+
 /* The words of a join; false: none stands here. */
 static bool parse_join_kind(struct parser *p, struct sql_from *join)
 {

@@ -582,6 +582,60 @@ static void print_delete(struct flink *f, const struct sql_delete *delete_from)
     }
 }
 
+static void print_merge_insert(struct flink *f, const struct sql_merge_clause *clause)
+{
+    for (size_t i = 0; !clause->positional && i < clause->set_count; i++) {
+        flink_put(f, i ? ", " : " (");
+        flink_ident(f, &clause->sets[i].column);
+    }
+    flink_put(f, clause->positional ? " VALUES" : ") VALUES");
+    for (size_t i = 0; i < clause->set_count; i++) {
+        flink_put(f, i ? ", " : " (");
+        flink_expr_at(f, clause->sets[i].value, 0);
+    }
+    flink_put(f, ")");
+}
+
+static void print_merge_clause(struct flink *f, const struct sql_merge_clause *clause)
+{
+    static const char *const whens[] = {" WHEN MATCHED", " WHEN NOT MATCHED",
+                                        " WHEN NOT MATCHED BY SOURCE"};
+    static const char *const actions[] = {" THEN UPDATE SET", " THEN DELETE", " THEN INSERT"};
+
+    flink_put(f, whens[clause->when]);
+    if (clause->condition) {
+        flink_put(f, " AND ");
+        flink_expr_at(f, clause->condition, 0);
+    }
+    flink_put(f, actions[clause->action]);
+    if (clause->star)
+        flink_put(f, " *");
+    else if (clause->action == SQL_MERGE_INSERT)
+        print_merge_insert(f, clause);
+    for (size_t i = 0; clause->action == SQL_MERGE_UPDATE && i < clause->set_count; i++) {
+        flink_put(f, i ? ", " : " ");
+        flink_ident(f, &clause->sets[i].column);
+        flink_put(f, " = ");
+        flink_expr_at(f, clause->sets[i].value, 0);
+    }
+}
+
+static void print_merge(struct flink *f, const struct sql_merge *merge)
+{
+    flink_put(f, "MERGE INTO ");
+    flink_name(f, &merge->table);
+    if (merge->alias.text) {
+        flink_put(f, " AS ");
+        flink_ident(f, &merge->alias);
+    }
+    flink_put(f, " USING ");
+    flink_from(f, merge->source);
+    flink_put(f, " ON ");
+    flink_expr_at(f, merge->on, 0);
+    for (size_t i = 0; i < merge->clause_count; i++)
+        print_merge_clause(f, &merge->clauses[i]);
+}
+
 static void print_set_of(struct flink *f, const struct sql_statement_set *set, bool execute)
 {
     flink_put(f, execute ? "EXECUTE STATEMENT SET BEGIN\n" : "STATEMENT SET BEGIN\n");
@@ -758,6 +812,9 @@ static void print_statement(struct flink *f, const struct sql_statement *stateme
         break;
     case SQL_STMT_DELETE:
         print_delete(f, statement->delete_from);
+        break;
+    case SQL_STMT_MERGE:
+        print_merge(f, statement->merge);
         break;
     case SQL_STMT_TRUNCATE:
         flink_put(f, "TRUNCATE TABLE ");

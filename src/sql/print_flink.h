@@ -27,6 +27,7 @@ void flink_exprs(struct flink *f, const struct sql_exprs *list, const char *sep)
 void flink_orders(struct flink *f, const struct sql_orders *orders);
 void flink_window(struct flink *f, const struct sql_window *window);
 void flink_iceberg(struct flink *f, const struct sql_alter *alter); /* print_iceberg.c */
+void flink_from(struct flink *f, const struct sql_from *from);
 void flink_query(struct flink *f, const struct sql_query *query); /* print_flink_query.c */
 
 #endif

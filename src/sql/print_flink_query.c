@@ -181,8 +181,6 @@ static void print_pivot(struct flink *f, const struct sql_pivot *pivot)
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
-static void print_from(struct flink *f, const struct sql_from *from);
-
 static void print_join(struct flink *f, const struct sql_from *join)
 {
     static const char *const words[] = {[SQL_JOIN_INNER] = "JOIN",
@@ -193,12 +191,12 @@ static void print_join(struct flink *f, const struct sql_from *join)
                                         [SQL_JOIN_CROSS_APPLY] = "CROSS APPLY",
                                         [SQL_JOIN_OUTER_APPLY] = "OUTER APPLY"};
 
-    print_from(f, join->left);
+    flink_from(f, join->left);
     if (join->join == SQL_JOIN_COMMA)
         flink_put(f, ", ");
     else
         flink_fmt(f, " %s%s ", join->natural ? "NATURAL " : "", words[join->join]);
-    print_from(f, join->right);
+    flink_from(f, join->right);
     if (join->on) {
         flink_put(f, " ON ");
         flink_expr_at(f, join->on, 0);
@@ -255,7 +253,7 @@ static void print_source(struct flink *f, const struct sql_from *from)
         break;
     case SQL_FROM_GROUP:
         flink_put(f, "(");
-        print_from(f, from->left);
+        flink_from(f, from->left);
         flink_put(f, ")");
         break;
     case SQL_FROM_JOIN:
@@ -263,7 +261,7 @@ static void print_source(struct flink *f, const struct sql_from *from)
     }
 }
 
-static void print_from(struct flink *f, const struct sql_from *from)
+void flink_from(struct flink *f, const struct sql_from *from)
 {
     if (from->kind == SQL_FROM_JOIN) {
         print_join(f, from);
@@ -356,7 +354,7 @@ static void print_select(struct flink *f, const struct sql_select *select)
     print_items(f, select->items, select->item_count);
     if (select->from) {
         flink_put(f, " FROM ");
-        print_from(f, select->from);
+        flink_from(f, select->from);
     }
     print_clauses(f, select);
 }
