@@ -4,6 +4,9 @@
  * names the size and the time of the version it describes and counts for no other. The new record
  * is written first, together with the old one; then the object is renamed into place. Whichever
  * version a crash leaves behind finds its own record.
+ *
+ * A small object keeps its record in the attribute of its file (local_small.c), which needs neither
+ * size nor time. A record beside it, made by a later change of its tags, comes first.
  */
 #include <stdio.h>
 
@@ -62,8 +65,8 @@ static json_t *find(const json_t *records, const struct disk_stat *stat)
 static json_t *record_new(const struct disk_stat *stat, const struct store_put_options *options,
                           const struct local_version *version)
 {
-    json_t *record = json_pack("{s:I, s:I}", "size", (json_int_t)stat->size, "mtime_us",
-                               (json_int_t)stat->mtime_us);
+    json_t *record = json_pack("{s:I, s:I}", "size", (json_int_t)(stat ? stat->size : 0),
+                               "mtime_us", (json_int_t)(stat ? stat->mtime_us : 0));
     const struct {
         const char *name, *value;
     } texts[] = {{"etag", options->etag},
@@ -78,6 +81,10 @@ static json_t *record_new(const struct disk_stat *stat, const struct store_put_o
             json_decref(record);
             return NULL;
         }
+    if (!stat) {
+        json_object_del(record, "size");
+        json_object_del(record, "mtime_us");
+    }
     if (record && version && json_object_set_new(record, "seq", json_integer(version->seq))) {
         json_decref(record);
         return NULL;
@@ -132,23 +139,72 @@ int local_attr_put(struct local *local, const char *bucket, const char *key,
     return rc;
 }
 
-int local_attr_record(struct local *local, const char *bucket, const char *key,
-                      const struct disk_stat *stat, json_t **out, struct err *err)
+/* The record that the file itself carries; NULL: none, or the file is not that version any more. */
+static int read_own(struct file *file, const struct disk_stat *stat, json_t **out, struct err *err)
+{
+    struct buf text = {.max = 64 << 10};
+    struct disk_stat now;
+    int rc = file_stat(file, &now, err);
+
+    *out = NULL;
+    if (!rc && now.size == stat->size && now.mtime_us == stat->mtime_us)
+        rc = file_get_attr(file, &text, NULL);
+    if (!rc && text.len)
+        rc = json_parse(buf_slice(&text), out, err);
+    buf_deinit(&text);
+    return rc == ERR_NOENT ? 0 : rc;
+}
+
+static int find_own(struct local *local, const char *bucket, const char *key,
+                    const struct disk_stat *stat, json_t **out, struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_stat found;
+    struct file *file = NULL;
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, &found, NULL);
+
+    *out = NULL;
+    if (!rc)
+        rc = disk_open(local->disk, &file, path, DISK_READ, NULL);
+    if (!rc)
+        rc = read_own(file, stat, out, err);
+    file_close(file);
+    arena_deinit(&arena);
+    return rc == ERR_NOENT ? 0 : rc; /* gone meanwhile: it has no record */
+}
+
+/* The version's record, owned by the caller; NULL: it has none. */
+static int find_record(struct local *local, const char *bucket, const char *key, struct file *file,
+                       const struct disk_stat *stat, json_t **out, struct err *err)
 {
     struct arena arena = {0};
     const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
-    json_t *records = NULL, *found;
+    json_t *records = NULL;
     int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
 
-    *out = NULL;
-    found = rc ? NULL : find(records, stat);
-    if (!rc)
-        *out = found ? json_copy(found)
-                     : json_pack("{s:I, s:I}", "size", (json_int_t)stat->size, "mtime_us",
-                                 (json_int_t)stat->mtime_us);
+    *out = rc ? NULL : json_incref(find(records, stat));
     json_decref(records);
     arena_deinit(&arena);
-    return rc || *out ? rc : err_set(err, ERR_NOMEM, "attributes of %s", key);
+    if (!rc && !*out)
+        rc = file ? read_own(file, stat, out, err) : find_own(local, bucket, key, stat, out, err);
+    return rc;
+}
+
+int local_attr_record(struct local *local, const char *bucket, const char *key,
+                      const struct disk_stat *stat, json_t **out, struct err *err)
+{
+    json_t *found;
+    int rc = find_record(local, bucket, key, NULL, stat, &found, err);
+
+    *out = NULL;
+    if (!rc)
+        *out = found ? json_copy(found) : json_object();
+    json_decref(found);
+    if (!rc && (!*out || json_object_set_new(*out, "size", json_integer(stat->size)) ||
+                json_object_set_new(*out, "mtime_us", json_integer(stat->mtime_us))))
+        rc = err_set(err, ERR_NOMEM, "attributes of %s", key);
+    return rc;
 }
 
 static void copy_text(char *out, size_t size, const json_t *record, const char *name)
@@ -174,25 +230,60 @@ void local_attr_fill(const json_t *record, struct store_info *out)
     json_decref(parsed);
 }
 
-int local_attr_get(struct local *local, const char *bucket, const char *key,
-                   const struct disk_stat *stat, struct store_info *out, struct err *err)
+/* Of a version without a record. */
+static void fill_default(const struct disk_stat *stat, struct store_info *out)
 {
-    struct arena arena = {0};
-    const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
-    json_t *records = NULL;
-    int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
-
-    *out = (struct store_info){.size = stat->size, .mtime_us = stat->mtime_us};
+    out->size = stat->size;
+    out->mtime_us = stat->mtime_us;
+    out->content_type[0] = out->metadata[0] = out->version[0] = '\0';
+    out->tag_count = 0;
+    out->is_marker = false;
     /* Ends like a multipart etag, so that nobody takes it for the MD5 of the bytes. */
     snprintf(out->etag, sizeof(out->etag), "%016" PRIx64 "%016" PRIx64 "-1",
              (uint64_t)stat->mtime_us, (uint64_t)stat->size);
-    if (!rc)
-        local_attr_fill(find(records, stat), out);
+}
+
+int local_attr_get_of(struct local *local, const char *bucket, const char *key, struct file *file,
+                      const struct disk_stat *stat, struct store_info *out, struct err *err)
+{
+    json_t *record = NULL;
+    int rc = find_record(local, bucket, key, file, stat, &record, err);
+
+    fill_default(stat, out);
+    if (!rc && record)
+        local_attr_fill(record, out);
     if (!out->version[0] && local_versioning(local, bucket) != STORE_UNVERSIONED)
         snprintf(out->version, sizeof(out->version), "null");
-    json_decref(records);
-    arena_deinit(&arena);
+    json_decref(record);
     return rc;
+}
+
+int local_attr_get(struct local *local, const char *bucket, const char *key,
+                   const struct disk_stat *stat, struct store_info *out, struct err *err)
+{
+    return local_attr_get_of(local, bucket, key, NULL, stat, out, err);
+}
+
+int local_attr_text(const struct store_put_options *options, struct buf *out, struct err *err)
+{
+    json_t *record = record_new(NULL, options, NULL);
+    int rc = record ? 0 : err_set(err, ERR_INVALID, "attributes are not UTF-8");
+
+    if (!rc && json_object_size(record))
+        rc = json_print(record, 0, out, err);
+    json_decref(record);
+    return rc;
+}
+
+void local_attr_describe(const struct store_put_options *options, const struct disk_stat *stat,
+                         struct store_info *out)
+{
+    json_t *record = record_new(NULL, options, NULL);
+
+    fill_default(stat, out);
+    if (record)
+        local_attr_fill(record, out);
+    json_decref(record);
 }
 
 void local_attr_remove(struct local *local, const char *bucket, const char *key)

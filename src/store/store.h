@@ -91,6 +91,9 @@ struct store_version_ops {
     /* Without a version: leaves a marker where the bucket keeps versions. Absent: 0. */
     int (*remove)(struct store *, const char *bucket, const char *key, const char *version,
                   struct store_removed *out, struct err *);
+    /* The same without a version, if the latest is still the one of that time. ERR_CONFLICT. */
+    int (*expire)(struct store *, const char *bucket, const char *key, int64_t mtime_us,
+                  struct err *);
     /* Versions of keys after `start_after`; or, with `start_version`, also those of that key which
      * come behind it. */
     int (*list)(struct store *, const char *bucket, const char *prefix, const char *delimiter,
@@ -154,6 +157,7 @@ struct store_local_options {
     const char *dir; /* objects/BUCKET/KEY below it; staging/ too. Borrowed for the call */
     struct disk *disk;
     struct clock *clock;
+    int64_t journal_bytes; /* of each of two segments; 0: 8 MiB */
 };
 int store_local_new(struct store **out, const struct store_local_options *options, struct err *);
 

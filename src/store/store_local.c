@@ -1,8 +1,9 @@
 /* store_local.c - objects as plain files in a local folder.
  *
  * A put stages the bytes, syncs them, writes attributes when there are any, renames into place and
- * syncs the folder, in this order; it is durable when it returns. A lazy put leaves the two syncs to
- * a later call. Readers never lock: a name leads to the old version or to the new one, whole.
+ * syncs the folder, in this order; it is durable when it returns. A lazy put leaves the two syncs
+ * to a later call. Readers never lock: a name leads to the old version or to the new one, whole.
+ * Small objects go through a journal instead (local_small.c).
  */
 #include "store/local_level.h"
 
@@ -27,25 +28,20 @@ pthread_mutex_t *local_stripe(struct local *local, const char *bucket, const cha
 
 /* Versions of a key differ in size or time, because etags and attributes go by them. The kernel's
  * file time moves in steps of milliseconds: when the new file cannot be told from the one it
- * replaces, touch it until it can. */
+ * replaces, it is made younger, by as much as its file system can express. */
 int local_tell_apart(struct local *local, const char *path, const struct disk_stat *now,
                      struct disk_stat *next, struct err *err)
 {
+    static const int64_t steps_us[] = {1, 1000, 1000000, 2000000};
     struct file *file = NULL;
-    uint8_t last = 0;
-    size_t got;
     int rc = 0;
 
-    for (int try = 0;
-         try < 200 && !rc && next->size == now->size && next->mtime_us == now->mtime_us; try++) {
-        local->clock->sleep_ns(local->clock, 1000000);
+    for (size_t i = 0; i < COUNT_OF(steps_us) && !rc && next->size == now->size &&
+                       next->mtime_us == now->mtime_us;
+         i++) {
         rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
-        if (!rc && next->size == 0)
-            rc = file_truncate(file, 0, err);
-        if (!rc && next->size > 0)
-            rc = file_pread(file, &last, 1, next->size - 1, &got, err);
-        if (!rc && next->size > 0)
-            rc = file_pwrite(file, &last, 1, next->size - 1, err);
+        if (!rc)
+            rc = file_set_mtime(file, now->mtime_us + steps_us[i], err);
         if (!rc)
             rc = file_sync(file, err);
         file_close(file);
@@ -74,8 +70,10 @@ int local_name_it(struct local *local, struct arena *arena, const char *bucket, 
                   const char *from, bool exclusive, struct err *err)
 {
     const char *path, *slash;
-    int rc;
+    int rc = local_settle(local, bucket, key, err);
 
+    if (rc)
+        return rc;
     pthread_mutex_lock(&local->names);
     rc = local_make(local, arena, bucket, key, &path, err);
     if (!rc)
@@ -98,14 +96,36 @@ static int name_lazily(struct local *local, struct arena *arena, const char *buc
                        const char *key, const char *from, struct err *err)
 {
     const char *path;
-    int rc;
+    int rc = local_settle(local, bucket, key, err);
 
+    if (rc)
+        return rc;
     pthread_mutex_lock(&local->names);
     rc = local_make(local, arena, bucket, key, &path, err);
     if (!rc)
         rc = disk_rename(local->disk, from, path, err);
     local_changed(local);
     pthread_mutex_unlock(&local->names);
+    return rc;
+}
+
+int local_check_put(struct local *local, const char *bucket, const char *key,
+                    const struct store_put_options *options, bool *exists, struct disk_stat *now,
+                    struct err *err)
+{
+    struct arena arena = {0};
+    struct store_info info = {.etag = ""};
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, now, err);
+
+    *exists = rc == 0;
+    if (rc == ERR_NOENT)
+        rc = local_bucket_check(local, bucket, err);
+    if (!rc && *exists && options->if_match)
+        rc = local_attr_get(local, bucket, key, now, &info, err);
+    if (!rc)
+        rc = check_conditions(options, key, *exists, &info, err);
+    arena_deinit(&arena);
     return rc;
 }
 
@@ -120,18 +140,9 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
     struct local_version version;
     struct arena arena = {0};
     struct disk_stat now, next;
-    struct store_info info = {0};
-    const char *path;
     bool exists;
-    int rc = local_find(local, &arena, bucket, key, &path, &now, err);
+    int rc = local_check_put(local, bucket, key, options, &exists, &now, err);
 
-    exists = rc == 0;
-    if (rc == ERR_NOENT)
-        rc = local_bucket_check(local, bucket, err);
-    if (!rc && exists && options->if_match)
-        rc = local_attr_get(local, bucket, key, &now, &info, err);
-    if (!rc)
-        rc = check_conditions(options, key, exists, &info, err);
     if (!rc)
         rc = disk_stat(local->disk, from, &next, err);
     if (!rc && exists)
@@ -159,6 +170,8 @@ static int check_options(const struct store_put_options *options, struct err *er
 {
     static const struct store_info info;
 
+    if (!options)
+        return 0;
     if (options->etag && strlen(options->etag) >= sizeof(info.etag))
         return err_set(err, ERR_INVALID, "etag of %zu bytes", strlen(options->etag));
     if (options->content_type && strlen(options->content_type) >= sizeof(info.content_type))
@@ -176,13 +189,25 @@ static int put_locked(struct local *local, const char *bucket, const char *key, 
 {
     static const struct store_put_options none;
     pthread_mutex_t *lock = local_stripe(local, bucket, key);
-    int rc = check_options(options ? options : &none, err);
+    int rc;
 
-    if (rc)
-        return rc;
     pthread_mutex_lock(lock);
     rc = put_staged(local, bucket, key, from, options ? options : &none, out, err);
     pthread_mutex_unlock(lock);
+    return rc;
+}
+
+static int put_small_file(struct local *local, const char *bucket, const char *key,
+                          struct file *file, int64_t size, const struct store_put_options *options,
+                          struct store_info *out, struct err *err)
+{
+    uint8_t *bytes = malloc((size_t)size + 1);
+    int rc = bytes ? file_read_all(file, bytes, (size_t)size, 0, err)
+                   : err_set(err, ERR_NOMEM, "put %s", key);
+
+    if (!rc)
+        rc = local_put_small(local, bucket, key, slice_of(bytes, (size_t)size), options, out, err);
+    free(bytes);
     return rc;
 }
 
@@ -192,10 +217,25 @@ static int local_put_file(struct store *store, const char *bucket, const char *k
 {
     struct local *local = local_of(store);
     struct file *file = NULL;
+    int64_t size = 0;
     int rc = local_check(bucket, key, err);
 
     if (!rc)
+        rc = check_options(options, err);
+    if (!rc)
         rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
+    if (!rc)
+        rc = file_size(file, &size, err);
+    if (!rc && local_is_small(local, bucket, (size_t)size, options)) {
+        rc = put_small_file(local, bucket, key, file, size, options, out, err);
+        if (rc != ERR_UNSUPPORTED) {
+            file_close(file);
+            if (!rc)
+                disk_unlink(local->disk, path, NULL); /* a leftover is swept at the next start */
+            return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
+        }
+        rc = 0;
+    }
     if (!rc)
         rc = file_sync(file, err);
     file_close(file);
@@ -213,8 +253,15 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
     char path[4096];
     int rc = local_check(bucket, key, err);
 
+    if (!rc)
+        rc = check_options(options, err);
     if (rc)
         return rc;
+    if (local_is_small(local, bucket, bytes.len, options)) {
+        rc = local_put_small(local, bucket, key, bytes, options, out, err);
+        if (rc != ERR_UNSUPPORTED)
+            return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
+    }
     snprintf(path, sizeof(path), "%s/put.%" PRIu64, store->staging,
              __atomic_add_fetch(&local->staged, 1, __ATOMIC_RELAXED));
     rc = disk_open(local->disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
@@ -247,8 +294,8 @@ int local_head(struct store *store, const char *bucket, const char *key, struct 
     return rc;
 }
 
-/* Opens by name and looks at the name once more: the same version before and after means that the
- * file opened is that version. */
+/* What the file says of itself once it is open is true of it, whatever its name leads to by then.
+ */
 int local_open(struct store *store, const char *bucket, const char *key, struct store_info *info,
                struct file **out, struct err *err)
 {
@@ -257,22 +304,20 @@ int local_open(struct store *store, const char *bucket, const char *key, struct 
     int rc = ERR_AGAIN;
 
     for (int try = 0; try < 100 && rc == ERR_AGAIN; try++) {
-        struct disk_stat before, after;
+        struct disk_stat stat;
         const char *path;
 
         *out = NULL;
-        rc = local_find(local, &arena, bucket, key, &path, &before, err);
+        rc = local_find(local, &arena, bucket, key, &path, &stat, err);
         if (rc)
             break;
         rc = disk_open(local->disk, out, path, DISK_READ, NULL);
-        if (!rc)
-            rc = disk_stat(local->disk, path, &after, NULL);
         if (rc == ERR_NOENT)
             rc = ERR_AGAIN; /* look again: it may have been replaced or removed */
-        else if (!rc && (before.size != after.size || before.mtime_us != after.mtime_us))
-            rc = ERR_AGAIN;
         if (!rc)
-            rc = local_attr_get(local, bucket, key, &before, info, err);
+            rc = file_stat(*out, &stat, NULL);
+        if (!rc)
+            rc = local_attr_get_of(local, bucket, key, *out, &stat, info, err);
         else
             err_set(err, rc, "object %s/%s: cannot be opened", bucket, key);
         if (rc) {
@@ -348,7 +393,7 @@ static int local_sync(struct store *store, const char *bucket, const char *key, 
 
 /* Takes away folders that have become empty, up to the bucket's, and syncs the first that stays. */
 static int prune(struct local *local, struct arena *arena, const char *bucket, const char *path,
-                 struct err *err)
+                 bool lazy, struct err *err)
 {
     size_t root = strlen(local->objects) + 1 + strlen(bucket);
     char *dir = arena_strdup(arena, path);
@@ -358,11 +403,11 @@ static int prune(struct local *local, struct arena *arena, const char *bucket, c
     do
         *strrchr(dir, '/') = '\0';
     while (strlen(dir) > root && disk_rmdir(local->disk, dir, NULL) == 0);
-    return disk_sync_dir(local->disk, dir, err);
+    return lazy ? 0 : disk_sync_dir(local->disk, dir, err);
 }
 
-/* Caller holds the key's stripe. ERR_NOENT: there was none. */
-int local_unname(struct local *local, const char *bucket, const char *key, struct err *err)
+static int unname(struct local *local, const char *bucket, const char *key, bool lazy,
+                  struct err *err)
 {
     struct arena arena = {0};
     struct disk_stat stat;
@@ -374,13 +419,27 @@ int local_unname(struct local *local, const char *bucket, const char *key, struc
     if (!rc)
         rc = disk_unlink(local->disk, path, err);
     if (!rc)
-        rc = prune(local, &arena, bucket, path, err);
+        rc = prune(local, &arena, bucket, path, lazy, err);
     local_changed(local);
     pthread_mutex_unlock(&local->names);
     if (!rc)
         local_attr_remove(local, bucket, key);
     arena_deinit(&arena);
     return rc;
+}
+
+/* Caller holds the key's stripe. ERR_NOENT: there was none. */
+int local_unname(struct local *local, const char *bucket, const char *key, struct err *err)
+{
+    int rc = local_settle(local, bucket, key, err);
+
+    return rc ? rc : unname(local, bucket, key, false, err);
+}
+
+/* What the journal has already. */
+int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err)
+{
+    return unname(local, bucket, key, true, err);
 }
 
 int local_remove(struct store *store, const char *bucket, const char *key, struct err *err)
@@ -392,7 +451,8 @@ int local_remove(struct store *store, const char *bucket, const char *key, struc
     if (local_versioning(local, bucket) != STORE_UNVERSIONED)
         return local_version_ops.remove(store, bucket, key, NULL, NULL, err);
     pthread_mutex_lock(lock);
-    rc = local_unname(local, bucket, key, err);
+    rc = local_is_held(local, bucket, key) ? local_remove_small(local, bucket, key, err)
+                                           : local_unname(local, bucket, key, err);
     pthread_mutex_unlock(lock);
     if (rc == ERR_NOENT)
         rc = local_bucket_check(local, bucket, err);
@@ -500,6 +560,7 @@ static void local_free(struct store *store)
 {
     struct local *local = local_of(store);
 
+    local_small_close(local);
     for (size_t i = 0; i < LOCAL_LEVELS; i++)
         local_level_free(local->levels[i]);
     pthread_mutex_destroy(&local->levels_lock);
@@ -544,10 +605,13 @@ static char *below(const char *dir, const char *name)
 int store_local_new(struct store **out, const struct store_local_options *options, struct err *err)
 {
     struct local *local = calloc(1, sizeof(*local));
+    char *journal = below(options->dir, "journal");
     int rc;
 
-    if (!local)
+    if (!local) {
+        free(journal);
         return err_set(err, ERR_NOMEM, "store");
+    }
     local->store.ops = &local_ops;
     local->store.disk = local->disk = options->disk;
     local->clock = options->clock;
@@ -560,7 +624,9 @@ int store_local_new(struct store **out, const struct store_local_options *option
     local->attrs = below(options->dir, "attrs");
     local->versions = below(options->dir, "versions");
     local->store.staging = below(options->dir, "staging");
-    rc = local->objects && local->attrs && local->versions && local->store.staging ? 0 : ERR_NOMEM;
+    rc = local->objects && local->attrs && local->versions && local->store.staging && journal
+             ? 0
+             : ERR_NOMEM;
     if (!rc)
         rc = disk_mkdirs(local->disk, local->objects, err);
     if (!rc)
@@ -571,6 +637,9 @@ int store_local_new(struct store **out, const struct store_local_options *option
         rc = disk_mkdirs(local->disk, local->store.staging, err);
     if (!rc)
         rc = store_sweep(local->disk, local->store.staging, err);
+    if (!rc)
+        rc = local_small_open(local, journal, options->journal_bytes, err);
+    free(journal);
     if (rc) {
         local_free(&local->store);
         return err_wrap(err, rc, "store %s", options->dir);

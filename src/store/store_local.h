@@ -2,7 +2,9 @@
  *
  * Under the folder given:
  *   objects/BUCKET/KEY     the bytes, as plain files that other programs may read
- *   attrs/BUCKET/KEY%attr  etag, content type and metadata, for objects that were given any
+ *   attrs/BUCKET/KEY%attr  etag, content type and metadata, for objects that were given any; those
+ *                          of small objects are with the file itself
+ *   journal/               small changes, until the file system has them: local_journal.h
  *   attrs/BUCKET%bucket    settings of the bucket, when it has any
  *   versions/BUCKET/KEY%v/ what a bucket with versioning keeps beside the latest (local_version.c)
  *   staging/               files on their way in
@@ -24,13 +26,15 @@
 
 #include "store/store_int.h"
 
-#define LOCAL_STRIPES   64
+#define LOCAL_STRIPES   512
 #define LOCAL_LEVELS    2 /* folders kept for the next page of a listing */
 #define LOCAL_KEY_MAX   1024 /* bytes, as S3 */
 #define LOCAL_TAGS_MAX  (20 << 10) /* as JSON */
 #define LOCAL_NAME_PART 200  /* longest escaped part of a name */
+#define LOCAL_SMALL     ((size_t)64 << 10) /* bytes of an object that goes through the journal */
 
 struct level;
+struct journal;
 
 struct local {
     struct store store;
@@ -39,6 +43,8 @@ struct local {
     char *objects, *attrs, *versions; /* owned paths */
     pthread_mutex_t names;                  /* folders appear and vanish, forms are chosen */
     pthread_mutex_t stripes[LOCAL_STRIPES]; /* one key changes at a time */
+    struct journal *journal; /* owned; NULL: the file system keeps no attributes */
+    int64_t last_us;                        /* time of the newest small object; atomic */
     uint64_t staged;                        /* files staged so far; atomic */
     uint64_t changes;                       /* raised after every change of a name; atomic */
     pthread_mutex_t levels_lock;
@@ -102,7 +108,39 @@ void local_attr_fill(const struct json_t *record, struct store_info *out); /* wh
 /* Fills etag, content type and metadata; the default etag when there is no record. */
 int local_attr_get(struct local *local, const char *bucket, const char *key,
                    const struct disk_stat *stat, struct store_info *out, struct err *err);
+/* The same of a file that is open, which saves looking for it; NULL: it is looked for. */
+int local_attr_get_of(struct local *local, const char *bucket, const char *key, struct file *file,
+                      const struct disk_stat *stat, struct store_info *out, struct err *err);
 void local_attr_remove(struct local *local, const char *bucket, const char *key);
+/* What goes into the attribute of the file itself; nothing when there is nothing to say. */
+int local_attr_text(const struct store_put_options *options, struct buf *out, struct err *err);
+/* What local_attr_get will say of it. */
+void local_attr_describe(const struct store_put_options *options, const struct disk_stat *stat,
+                         struct store_info *out);
+
+/* Small objects (local_small.c). */
+int local_small_open(struct local *local, const char *dir, int64_t journal_bytes, struct err *err);
+void local_small_close(struct local *local);
+bool local_is_small(struct local *local, const char *bucket, size_t len,
+                    const struct store_put_options *options);
+/* ERR_UNSUPPORTED: its attributes are too long for this way. */
+int local_put_small(struct local *local, const char *bucket, const char *key, struct slice bytes,
+                    const struct store_put_options *options, struct store_info *out,
+                    struct err *err);
+/* The journal may hold something of the key. */
+bool local_is_held(struct local *local, const char *bucket, const char *key);
+/* Caller holds the key's stripe. ERR_NOENT: there was none. */
+int local_remove_small(struct local *local, const char *bucket, const char *key, struct err *err);
+/* Before a change that does not go through the journal: makes what the journal holds of the key
+ * durable, and lets the journal forget it. Caller holds the key's stripe, but not `names`. */
+int local_settle(struct local *local, const char *bucket, const char *key, struct err *err);
+
+/* Of store_local.c. */
+/* Bucket, conditions, and what there is now. Caller holds the key's stripe. */
+int local_check_put(struct local *local, const char *bucket, const char *key,
+                    const struct store_put_options *options, bool *exists, struct disk_stat *now,
+                    struct err *err);
+int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err);
 
 /* Settings of buckets (local_setting.c). */
 int local_settings_load(struct local *local, struct err *err);

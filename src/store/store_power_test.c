@@ -13,7 +13,7 @@
 #include "base/disk_sim.h"
 #include "store/store.h"
 
-#define SEEDS 20
+#define SEEDS 12
 
 struct run {
     struct disk_sim *sim;
@@ -21,6 +21,7 @@ struct run {
     struct clock_fake clock;
     int64_t cut_at; /* the disk's call before which power is lost; -1: never */
     int64_t calls;
+    int64_t journal_bytes;
     int fail_with; /* instead of the power loss */
 };
 
@@ -40,22 +41,24 @@ static int on_call(void *arg, enum disk_call call, const char *path)
 
 static int open_store(struct run *run)
 {
-    const struct store_local_options options = {"data", disk_sim_disk(run->sim), &run->clock.clock};
+    const struct store_local_options options = {"data", disk_sim_disk(run->sim), &run->clock.clock,
+                                                run->journal_bytes};
 
     return store_local_new(&run->store, &options, NULL);
 }
 
 /* One step: what is done, to which key. */
 struct step {
-    enum { PUT, PUT_ATTR, PUT_FILE, PUT_ONCE, REMOVE } kind;
+    enum { PUT, PUT_ATTR, PUT_FILE, PUT_ONCE, PUT_LARGE, REMOVE } kind;
     const char *key, *text;
 };
 
 static const struct step steps[] = {
     {PUT, "a", "one"},           {PUT_ATTR, "a", "two"},       {PUT, "a/b", "below"},
-    {PUT_FILE, "t/data/f", "f"}, {PUT_ONCE, "t/meta/v1", "m"}, {PUT_ATTR, "a", "six"},
-    {REMOVE, "a/b", NULL},       {PUT_ATTR, "a/b", "again"},   {PUT, "a", "9th"},
-    {REMOVE, "t/data/f", NULL},  {PUT_ATTR, "t/data/f", "g"},  {REMOVE, "a", NULL},
+    {PUT_FILE, "t/data/f", "f"}, {PUT_ONCE, "t/meta/v1", "m"}, {PUT_LARGE, "a", "5th"},
+    {PUT_ATTR, "a", "six"},      {REMOVE, "a/b", NULL},        {PUT_ATTR, "a/b", "again"},
+    {PUT, "a", "9th"},           {REMOVE, "t/data/f", NULL},   {PUT_LARGE, "t/data/f", "12th"},
+    {PUT_ATTR, "t/data/f", "g"}, {REMOVE, "a", NULL},          {PUT, "a", "15th"},
 };
 
 /* The etag that goes with a text put with attributes. */
@@ -65,6 +68,16 @@ static const char *etag_of(const char *text)
 
     snprintf(etag, sizeof(etag), "%s00000000000000000000000000000000", text);
     return etag;
+}
+
+/* The text and many zeroes. */
+static struct slice large(const char *text)
+{
+    static char bytes[70000];
+
+    memset(bytes, 0, sizeof(bytes));
+    snprintf(bytes, sizeof(bytes), "%s", text);
+    return slice_of(bytes, sizeof(bytes));
 }
 
 static int put_file(struct run *run, const struct step *step)
@@ -99,6 +112,8 @@ static int take_step(struct run *run, const struct step *step)
         return put_file(run, step);
     case PUT_ONCE:
         return store->ops->put(store, "lake", step->key, slice_str(step->text), &once, NULL, NULL);
+    case PUT_LARGE: /* does not go through the journal */
+        return store->ops->put(store, "lake", step->key, large(step->text), NULL, NULL, NULL);
     case REMOVE:
         return store->ops->remove(store, "lake", step->key, NULL);
     }
@@ -139,7 +154,9 @@ static bool holds(struct run *run, const char *key, const struct step *step)
         buf_deinit(&text);
         return rc == ERR_NOENT;
     }
-    right = rc == 0 && slice_is(buf_slice(&text), step->text) &&
+    right = rc == 0 &&
+            slice_eq(buf_slice(&text),
+                     step->kind == PUT_LARGE ? large(step->text) : slice_str(step->text)) &&
             run->store->ops->head(run->store, "lake", key, &info, NULL) == 0;
     if (right && step->kind == PUT_ATTR)
         right = strcmp(info.etag, etag_of(step->text)) == 0 &&
@@ -181,6 +198,7 @@ static void check(struct run *run, size_t done, uint64_t seed, int64_t cut_at)
 static void run_init(struct run *run, uint64_t seed, int64_t cut_at, int fail_with)
 {
     *run = (struct run){.cut_at = cut_at, .fail_with = fail_with};
+    run->journal_bytes = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 1100 : 2100; /* full every few steps */
     clock_fake_init(&run->clock, 1000000);
     assert_int_equal(disk_sim_new(&run->sim, seed, NULL), 0);
     disk_sim_on_call(run->sim, on_call, run);
