@@ -287,27 +287,44 @@ static const char *parameter(struct arena *arena, const struct sigv4_request *re
     return text;
 }
 
-/* "KEY/20130524/us-east-1/s3/aws4_request"; the key may hold slashes. */
-static int parse_credential(struct arena *arena, const char *credential, struct sigv4_auth *out)
+/* "KEY/20130524/us-east-1/s3/aws4_request"; the key may hold slashes. `where` begins the error. */
+static int parse_credential(struct arena *arena, const char *credential, const char *where,
+                            struct sigv4_auth *out, struct err *err)
 {
     char *text = arena_strdup(arena, credential);
     char *parts[4];
 
     if (!text)
-        return ERR_NOMEM;
+        return err_set(err, ERR_NOMEM, "signature");
     for (int i = 3; i >= 0; i--) {
         parts[i] = strrchr(text, '/');
         if (!parts[i])
-            return ERR_INVALID;
+            return err_set(err, ERR_INVALID,
+                           "%s the Credential is mal-formed; expecting "
+                           "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
+                           where);
         *parts[i]++ = '\0';
     }
     out->access_key = text;
     out->day = parts[0];
     out->region = parts[1];
     out->service = parts[2];
-    if (strlen(out->day) != 8 || strlen(out->region) > 60 || strlen(out->service) > 60)
-        return ERR_INVALID;
-    return strcmp(parts[3], "aws4_request") ? ERR_INVALID : 0;
+    if (strcmp(parts[3], "aws4_request"))
+        return err_set(err, ERR_INVALID,
+                       "%s incorrect terminal \"%.60s\". This endpoint uses \"aws4_request\".",
+                       where, parts[3]);
+    if (strcmp(out->service, "s3") && strcmp(out->service, "sts"))
+        return err_set(err, ERR_INVALID,
+                       "%s incorrect service \"%.60s\". This endpoint belongs to \"s3\".", where,
+                       out->service);
+    if (strlen(out->day) != 8 || strspn(out->day, "0123456789") != 8)
+        return err_set(err, ERR_INVALID,
+                       "%s incorrect date format \"%.60s\". This date in the credential must be in "
+                       "the format \"yyyyMMdd\".",
+                       where, out->day);
+    if (strlen(out->region) > 60)
+        return err_set(err, ERR_INVALID, "%s the region is too long", where);
+    return 0;
 }
 
 /* The value of "Name=..." in the Authorization header, up to a comma. */
@@ -334,6 +351,30 @@ static const char *auth_field(struct arena *arena, const char *text, const char 
     return NULL;
 }
 
+#define MALFORMED "The authorization header is malformed;"
+
+/* Of the header, every component is NAME=VALUE. */
+static int check_components(struct arena *arena, const char *text, struct err *err)
+{
+    size_t count = 0;
+
+    for (const char *at = text; *at; count++) {
+        size_t len;
+
+        at += strspn(at, " \t,");
+        len = strcspn(at, ",");
+        if (len && !memchr(at, '=', len))
+            return err_set(err, ERR_INVALID,
+                           MALFORMED " the authorization component \"%.100s\" is malformed.",
+                           arena_cstr(arena, slice_of(at, len)));
+        at += len;
+    }
+    return count < 3 ? err_set(err, ERR_INVALID,
+                               MALFORMED " the authorization header requires three components: "
+                                         "Credential, SignedHeaders, and Signature.")
+                     : 0;
+}
+
 static int parse_header_auth(struct arena *arena, const struct sigv4_request *request,
                              const char *text, struct sigv4_auth *out, struct err *err)
 {
@@ -342,11 +383,15 @@ static int parse_header_auth(struct arena *arena, const struct sigv4_request *re
 
     if (strncmp(text, "AWS ", 4) == 0)
         return err_set(err, ERR_UNSUPPORTED,
-                       "signature version 2 is not supported: use AWS4-HMAC-SHA256");
+                       "The authorization mechanism you have provided is not supported. Please use "
+                       "AWS4-HMAC-SHA256.");
     if (strncmp(text, ALGORITHM, sizeof(ALGORITHM) - 1) ||
         !strchr(" \t", text[sizeof(ALGORITHM) - 1]) || !text[sizeof(ALGORITHM) - 1])
-        return err_set(err, ERR_UNSUPPORTED, "authorization scheme is not AWS4-HMAC-SHA256");
+        return err_set(err, ERR_UNSUPPORTED, "Unsupported Authorization Type");
     text += sizeof(ALGORITHM);
+    rc = check_components(arena, text, err);
+    if (rc)
+        return rc;
     credential = auth_field(arena, text, "Credential", &rc);
     out->signed_headers = auth_field(arena, text, "SignedHeaders", &rc);
     out->signature = auth_field(arena, text, "Signature", &rc);
@@ -356,11 +401,31 @@ static int parse_header_auth(struct arena *arena, const struct sigv4_request *re
     out->expires_s = -1;
     if (!out->payload)
         out->payload = SIGV4_EMPTY_SHA256;
-    if (!rc)
-        rc = credential && out->signed_headers && out->signature
-                 ? parse_credential(arena, credential, out)
-                 : ERR_INVALID;
-    return rc ? err_set(err, rc, "the Authorization header is malformed") : 0;
+    if (rc)
+        return err_set(err, rc, "signature");
+    if (!credential || !out->signed_headers || !out->signature)
+        return err_set(err, ERR_INVALID, MALFORMED " missing %s.",
+                       !credential            ? "Credential"
+                       : !out->signed_headers ? "SignedHeaders"
+                                              : "Signature");
+    return parse_credential(arena, credential, MALFORMED, out, err);
+}
+
+static int check_expires(const char *text, struct sigv4_auth *out, struct err *err)
+{
+    if (slice_to_i64(slice_str(text), &out->expires_s)) {
+        out->expires_s = 0;
+        return err_set(err, ERR_INVALID, "X-Amz-Expires should be a number");
+    }
+    if (out->expires_s < 0) {
+        out->expires_s = 0; /* of a query, all the same */
+        return err_set(err, ERR_INVALID, "X-Amz-Expires must be non-negative");
+    }
+    return out->expires_s > WEEK_S
+               ? err_set(err, ERR_INVALID,
+                         "X-Amz-Expires must be less than a week (in seconds); that is, the given "
+                         "X-Amz-Expires must be less than 604800 seconds")
+               : 0;
 }
 
 static int parse_presigned(struct arena *arena, const struct sigv4_request *request,
@@ -380,17 +445,27 @@ static int parse_presigned(struct arena *arena, const struct sigv4_request *requ
         out->payload = header(request, "x-amz-content-sha256");
     if (!out->payload)
         out->payload = SIGV4_UNSIGNED;
-    if (!rc)
-        rc = algorithm && strcmp(algorithm, ALGORITHM) == 0 && credential && expires &&
-                     out->signed_headers && out->signature
-                 ? parse_credential(arena, credential, out)
-                 : ERR_INVALID;
     if (rc)
-        return err_set(err, rc, "the query is not a whole presigned request");
-    if (slice_to_i64(slice_str(expires), &out->expires_s) || out->expires_s < 0 ||
-        out->expires_s > WEEK_S)
-        return err_set(err, ERR_INVALID, "X-Amz-Expires is not between 0 and 604800 seconds");
-    return 0;
+        return err_set(err, rc, "signature");
+    if (!algorithm || !credential || !expires || !out->date || !out->signed_headers ||
+        !out->signature)
+        return err_set(err, ERR_INVALID,
+                       "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+                       "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
+                       "X-Amz-Expires parameters.");
+    if (strcmp(algorithm, ALGORITHM))
+        return err_set(err, ERR_INVALID, "X-Amz-Algorithm only supports \"" ALGORITHM "\"");
+    rc = parse_credential(arena, credential, "Error parsing the X-Amz-Credential parameter;", out,
+                          err);
+    if (!rc && sigv4_time(out->date, &out->time_us))
+        rc = err_set(err, ERR_INVALID,
+                     "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
+    if (!rc && strncmp(out->date, out->day, 8))
+        rc = err_set(err, ERR_INVALID,
+                     "Invalid credential date \"%.8s\". This date is not the same as X-Amz-Date: "
+                     "\"%.8s\".",
+                     out->day, out->date);
+    return rc ? rc : check_expires(expires, out, err);
 }
 
 static bool is_signed(const struct sigv4_auth *auth, const char *wanted)
@@ -408,13 +483,17 @@ static int check_signed(const struct sigv4_request *request, const struct sigv4_
                         struct err *err)
 {
     if (!is_signed(auth, "host"))
-        return err_set(err, ERR_INVALID, "the host header is not signed");
+        return err_set(err, ERR_DENIED,
+                       "There were headers present in the request which were not signed: host");
     for (size_t i = 0; i < request->header_count; i++) {
         const char *name = request->headers[i].name;
 
         if (strncasecmp(name, "x-amz-", 6) == 0 && !is_signed(auth, name) &&
             !(auth->expires_s >= 0 && strcasecmp(name, "x-amz-content-sha256") == 0))
-            return err_set(err, ERR_INVALID, "the header %.100s is not signed", name);
+            return err_set(err, ERR_DENIED,
+                           "There were headers present in the request which were not signed: "
+                           "%.100s",
+                           name);
     }
     return 0;
 }
@@ -436,22 +515,25 @@ int sigv4_parse(struct arena *arena, const struct sigv4_request *request, struct
     const char *text = header(request, "authorization");
     int rc;
 
-    *out = (struct sigv4_auth){0};
+    *out = (struct sigv4_auth){.expires_s = -1};
     if (text)
         rc = parse_header_auth(arena, request, text, out, err);
     else if (has_parameter(request, "X-Amz-Signature") || has_parameter(request, "X-Amz-Algorithm"))
         rc = parse_presigned(arena, request, out, err);
     else if (has_parameter(request, "AWSAccessKeyId") && has_parameter(request, "Signature"))
         rc = err_set(err, ERR_UNSUPPORTED,
-                     "signature version 2 is not supported: use AWS4-HMAC-SHA256");
+                     "The authorization mechanism you have provided is not supported. Please use "
+                     "AWS4-HMAC-SHA256.");
     else
         rc = err_set(err, ERR_NOENT, "the request is not signed");
     if (rc)
         return rc;
     if (!out->date || sigv4_time(out->date, &out->time_us))
-        return err_set(err, ERR_INVALID, "x-amz-date is missing or not like 20130524T000000Z");
+        return err_set(err, ERR_DENIED,
+                       "AWS authentication requires a valid Date or x-amz-date header.");
     if (strncmp(out->date, out->day, 8))
-        return err_set(err, ERR_INVALID, "the credential's day is not the request's");
+        return err_set(err, ERR_INVALID,
+                       MALFORMED " Invalid credential date. Date is not the same as X-Amz-Date.");
     if (strlen(out->signature) != 64)
         return err_set(err, ERR_INVALID, "the signature is not 64 hexadecimal digits");
     return check_signed(request, out, err);

@@ -40,7 +40,8 @@ struct sigv4_auth {
 };
 
 /* ERR_NOENT: not signed at all; ERR_UNSUPPORTED: signature version 2 (or another scheme), said so;
- * ERR_INVALID: malformed, missing date, a header that must be signed is not. */
+ * ERR_INVALID: malformed; ERR_DENIED: no date, or a header that must be signed is not. The texts
+ * are those that AWS gives. */
 int sigv4_parse(struct arena *arena, const struct sigv4_request *request, struct sigv4_auth *out,
                 struct err *err);
 /* ERR_DENIED: the signature is not what the secret gives. */

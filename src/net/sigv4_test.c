@@ -274,10 +274,10 @@ static void refuses_what_is_not_a_signature(void **state)
         {"AWS4-HMAC-SHA256 " SCOPE "SignedHeaders=host;x-amz-date, Signature=00", ERR_INVALID},
         {"AWS4-HMAC-SHA256 " SCOPE "SignedHeaders=range;x-amz-date, "
          "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
-         ERR_INVALID},
+         ERR_DENIED},
         {"AWS4-HMAC-SHA256 " SCOPE "SignedHeaders=host, "
          "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
-         ERR_INVALID},
+         ERR_DENIED},
         {NULL, ERR_NOENT},
     };
 

@@ -16,7 +16,31 @@ struct meta;
 
 struct s3_credential {
     const char *access_key, *secret_key;
+    const char *policy; /* what the key may do, as a policy in AWS's JSON; NULL: everything */
 };
+
+/* A short-lived key, as STS AssumeRole gives it: recognised by every server that knows the secret
+ * of the credential it came from, without being kept anywhere. It may do what that credential may
+ * and, when a policy is given, only as much of it as the policy allows. */
+struct s3_session {
+    const char *access_key, *secret_key, *token; /* in the arena */
+    int64_t expires_us;
+};
+#define S3_SESSION_MIN_S 900
+#define S3_SESSION_MAX_S (7 * 24 * 3600)
+/* ERR_INVALID: the duration, or a policy that AWS would refuse. Any thread. */
+int s3_session_issue(struct arena *arena, const struct s3_credential *parent, const char *policy,
+                     int64_t now_us, int64_t duration_s, struct s3_session *out, struct err *err);
+/* A policy for the prefix of a bucket, for s3_session_issue; NULL: no memory. `write`: put and
+ * delete too. */
+const char *s3_policy_for_prefix(struct arena *arena, const char *bucket, const char *prefix,
+                                 bool write);
+/* The text of a policy that comes with the program ("readonly", "writeonly", "readwrite") for the
+ * buckets named, or for all; NULL: there is none of that name. */
+const char *s3_policy_canned(struct arena *arena, const char *name, const char *const *buckets,
+                             size_t bucket_count);
+/* ERR_INVALID: not a policy of a user (`bucket` NULL) or of that bucket; the sentence is AWS's. */
+int s3_policy_check(struct slice json, const char *bucket, struct err *err);
 
 struct s3_options {            /* borrowed for the call, but store, meta and clock for life */
     struct store *store;

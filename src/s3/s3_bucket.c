@@ -301,12 +301,13 @@ static void list_objects_v2(struct s3_call *call)
 }
 
 const struct s3_op s3_bucket_ops[] = {
-    {"ListBuckets", "GET", S3_SERVICE, .run = list_buckets},
+    {"ListBuckets", "GET", S3_SERVICE, .run = list_buckets, .action = "s3:ListAllMyBuckets"},
     {"GetBucketLocation", "GET", S3_BUCKET, "location", .run = get_location},
-    {"ListObjectsV2", "GET", S3_BUCKET, "list-type", .run = list_objects_v2},
-    {"ListObjects", "GET", S3_BUCKET, .run = list_objects_v1},
+    {"ListObjectsV2", "GET", S3_BUCKET, "list-type", .run = list_objects_v2,
+     .action = "s3:ListBucket"},
+    {"ListObjects", "GET", S3_BUCKET, .run = list_objects_v1, .action = "s3:ListBucket"},
     {"CreateBucket", "PUT", S3_BUCKET, .sink = S3_TO_TEXT, .run = create_bucket},
-    {"HeadBucket", "HEAD", S3_BUCKET, .run = head_bucket},
+    {"HeadBucket", "HEAD", S3_BUCKET, .run = head_bucket, .action = "s3:ListBucket"},
     {"DeleteBucket", "DELETE", S3_BUCKET, .run = delete_bucket},
     {0},
 };

@@ -307,12 +307,13 @@ static void read_conditions(struct s3_call *call, struct store_put_options *out)
 
 /* Joins the parts and puts them. Answers itself when it fails. */
 static int put_joined(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                      size_t count, const char *etag)
+                      size_t count, const char *etag, struct store_info *made)
 {
     struct store *store = call->server->store;
     struct store_put_options options = {
         .etag = etag,
-        .content_type = json_string_value(json_object_get(upload->info, "content_type"))};
+        .content_type = json_string_value(json_object_get(upload->info, "content_type")),
+        .tags = json_string_value(json_object_get(upload->info, "tags"))};
     const char *path = s3_staged_path(call->server, call->arena);
     struct joined_sum sum;
     struct err err = {0};
@@ -328,7 +329,7 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
     }
     options.user_metadata = joined_metadata(call, upload, &sum, chosen, count);
     if (!rc)
-        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, NULL, &err);
+        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, made, &err);
     if (rc) {
         s3_fail(call, rc, &err);
         disk_unlink(s3_disk(call->server), path, NULL);
@@ -342,6 +343,7 @@ void s3_complete_upload(struct s3_call *call)
     struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
     const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
     struct upload upload = {0};
+    struct store_info made;
     struct parts parts;
     struct err err = {0};
     size_t count = 0;
@@ -369,9 +371,10 @@ void s3_complete_upload(struct s3_call *call)
     if (rc)
         s3_fail(call, rc, &err);
     else if (check_wanted(call, &parts, list, count, chosen) == 0 &&
-             put_joined(call, &upload, chosen, count, etag) == 0) {
+             put_joined(call, &upload, chosen, count, etag, &made) == 0) {
         disk_remove_tree(s3_disk(call->server), upload.dir, NULL);
         reply_completed(call, etag);
+        s3_put_version(call, made.version);
     }
     json_decref(upload.info);
 }

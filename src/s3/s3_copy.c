@@ -8,27 +8,71 @@
 
 #define COPY_BYTES ((size_t)1 << 20)
 
-int s3_copy_source(struct s3_call *call, const char **bucket, const char **key)
+int s3_copy_source(struct s3_call *call, struct s3_source *out)
 {
-    const char *raw = s3_header(call, "x-amz-copy-source"), *text, *slash;
+    const char *raw = s3_header(call, "x-amz-copy-source"), *text, *slash, *mark;
     struct slice path = slice_of(raw, strcspn(raw, "?"));
 
-    if (strchr(raw, '?') && strcmp(strchr(raw, '?'), "?versionId=null")) {
-        s3_error(call, S3_NOT_IMPLEMENTED, "Versions are not kept.");
-        return ERR_UNSUPPORTED;
-    }
+    *out = (struct s3_source){0};
+    mark = strstr(raw, "?versionId=");
+    if (mark)
+        out->version = arena_strdup(call->arena, mark + strlen("?versionId="));
     if (path.len && path.ptr[0] == '/')
         path = slice_of(path.ptr + 1, path.len - 1);
     if (url_decode(call->arena, path, false, &text) || !(slash = strchr(text, '/')) ||
-        slash == text || !slash[1]) {
-        s3_error(call, S3_INVALID_ARGUMENT, "x-amz-copy-source is not BUCKET/KEY.");
+        slash == text || !slash[1] || (strchr(raw, '?') && !out->version)) {
+        s3_error(call, S3_INVALID_ARGUMENT,
+                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
         return ERR_INVALID;
     }
-    *bucket = arena_cstr(call->arena, slice_of(text, (size_t)(slash - text)));
-    *key = slash + 1;
-    if (!*bucket)
+    if (out->version && !s3_version_plausible(out->version)) {
+        s3_error(call, S3_INVALID_ARGUMENT, "Invalid version id specified");
+        return ERR_INVALID;
+    }
+    out->bucket = arena_cstr(call->arena, slice_of(text, (size_t)(slash - text)));
+    out->key = slash + 1;
+    if (!out->bucket) {
         s3_error(call, S3_INTERNAL_ERROR, NULL);
-    return *bucket ? 0 : ERR_NOMEM;
+        return ERR_NOMEM;
+    }
+    if (s3_may(call, out->version ? "s3:GetObjectVersion" : "s3:GetObject", out->bucket, out->key))
+        return 0;
+    s3_error(call, S3_ACCESS_DENIED, NULL);
+    return ERR_DENIED;
+}
+
+int s3_open_source(struct s3_call *call, struct s3_source *source, struct store_info *info,
+                   struct file **file)
+{
+    struct store *store = call->server->store;
+    const struct store_version_ops *versions = store->ops->versions;
+    const char *own_bucket = call->bucket, *own_key = call->key;
+    struct err err = {0};
+    int rc = s3_copy_source(call, source);
+
+    if (rc)
+        return rc;
+    rc = source->version && versions
+             ? versions->open(store, source->bucket, source->key, source->version, info, file, &err)
+             : store->ops->open(store, source->bucket, source->key, info, file, &err);
+    call->bucket = source->bucket; /* the error is about the source */
+    call->key = source->key;
+    if (rc == ERR_NOENT && source->version && s3_code_of(call, rc) == S3_NO_SUCH_KEY)
+        s3_error(call, S3_NO_SUCH_VERSION, NULL);
+    else if (rc)
+        s3_fail(call, rc, &err);
+    else if (info->is_marker) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "The source of a copy request may not specifically refer to a delete marker by "
+                 "version id.");
+        rc = ERR_INVALID;
+    }
+    call->bucket = own_bucket;
+    call->key = own_key;
+    if (rc || s3_conditions(call, "x-amz-copy-source-", info))
+        return rc;
+    file_close(*file);
+    return ERR_CONFLICT;
 }
 
 int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len)
@@ -83,66 +127,109 @@ static const char *copied_metadata(struct s3_call *call, const struct store_info
     return text;
 }
 
-/* A copy keeps what the source had, unless the request says REPLACE. */
-static int copy_options(struct s3_call *call, struct store_info *info,
-                        struct store_put_options *out)
+/* Tags of the source, or of the request. Answers itself. */
+static int copy_tags(struct s3_call *call, const struct s3_source *source,
+                     const struct store_info *info, struct store_put_options *out)
+{
+    const char *directive = s3_header(call, "x-amz-tagging-directive");
+    struct store *store = call->server->store;
+    struct store_info unused;
+    struct buf text = {0};
+    struct err err = {0};
+    int rc;
+
+    out->tags = NULL;
+    if (directive && strcmp(directive, "COPY") && strcmp(directive, "REPLACE")) {
+        s3_error(call, S3_INVALID_ARGUMENT, "Unknown tagging directive.");
+        return ERR_INVALID;
+    }
+    if (directive && strcmp(directive, "REPLACE") == 0)
+        return s3_tags_of_header(call, &out->tags);
+    if (!info->tag_count)
+        return 0;
+    rc = store->ops->versions->tags_get(store, source->bucket, source->key,
+                                        info->version[0] ? info->version : NULL, &unused, &text,
+                                        &err);
+    if (!rc && text.len) {
+        out->tags = arena_cstr(call->arena, buf_slice(&text));
+        rc = out->tags ? 0 : ERR_NOMEM;
+    }
+    buf_deinit(&text);
+    if (rc)
+        s3_fail(call, rc, &err);
+    return rc;
+}
+
+static bool replaces(struct s3_call *call)
 {
     const char *directive = s3_header(call, "x-amz-metadata-directive");
 
-    if (directive && strcasecmp(directive, "REPLACE") == 0)
-        return s3_put_options(call, out);
-    *out = (struct store_put_options){.content_type =
-                                          info->content_type[0] ? info->content_type : NULL,
-                                      .user_metadata = copied_metadata(call, info)};
-    return s3_write_conditions(call, out);
+    return directive && strcmp(directive, "REPLACE") == 0;
 }
 
-/* Opens the source and checks its conditions. Answers itself. */
-static int open_source(struct s3_call *call, struct store_info *info, struct file **file)
+/* A copy keeps what the source had, unless the request says REPLACE. */
+static int copy_options(struct s3_call *call, const struct s3_source *source,
+                        struct store_info *info, struct store_put_options *out)
 {
-    struct store *store = call->server->store;
-    const char *directive = s3_header(call, "x-amz-metadata-directive"), *bucket, *key;
-    const char *own_bucket = call->bucket, *own_key = call->key;
-    struct err err = {0};
-    int rc = s3_copy_source(call, &bucket, &key);
+    int rc = 0;
 
-    if (rc)
-        return rc;
-    if (strcmp(bucket, call->bucket) == 0 && strcmp(key, call->key) == 0 &&
-        !(directive && strcasecmp(directive, "REPLACE") == 0)) {
-        s3_error(call, S3_INVALID_REQUEST,
-                 "A copy onto itself must change something: x-amz-metadata-directive: REPLACE.");
+    if (replaces(call)) {
+        rc = s3_put_options(call, out);
+    } else {
+        *out = (struct store_put_options){.content_type =
+                                              info->content_type[0] ? info->content_type : NULL,
+                                          .user_metadata = copied_metadata(call, info)};
+        rc = s3_write_conditions(call, out);
+    }
+    return rc ? rc : copy_tags(call, source, info, out);
+}
+
+/* What can be said against it before the source is looked for. Answers itself. */
+static int check_request(struct s3_call *call)
+{
+    const char *directive = s3_header(call, "x-amz-metadata-directive");
+
+    if (directive && strcmp(directive, "COPY") && strcmp(directive, "REPLACE")) {
+        s3_error(call, S3_INVALID_ARGUMENT, "Unknown metadata directive.");
         return ERR_INVALID;
     }
-    rc = store->ops->open(store, bucket, key, info, file, &err);
-    if (rc) { /* the error is about the source */
-        call->bucket = bucket;
-        call->key = key;
-        s3_fail(call, rc, &err);
-        call->bucket = own_bucket;
-        call->key = own_key;
-        return rc;
+    return 0;
+}
+
+static int open_source(struct s3_call *call, struct s3_source *source, struct store_info *info,
+                       struct file **file)
+{
+    int rc = check_request(call);
+
+    if (!rc)
+        rc = s3_open_source(call, source, info, file);
+    if (!rc && strcmp(source->bucket, call->bucket) == 0 && strcmp(source->key, call->key) == 0 &&
+        !source->version && !replaces(call)) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "This copy request is illegal because it is trying to copy an object to itself "
+                 "without changing the object's metadata, storage class, website redirect location "
+                 "or encryption attributes.");
+        file_close(*file);
+        rc = ERR_INVALID;
     }
-    if (s3_conditions(call, "x-amz-copy-source-", info))
-        return 0;
-    file_close(*file);
-    return ERR_CONFLICT;
+    return rc;
 }
 
 void s3_copy_object(struct s3_call *call)
 {
     struct store_put_options options;
     struct store_info info, made;
+    struct s3_source source;
     struct file *from = NULL;
     struct buf xml = {0};
     char date[32], etag[64];
-    int rc = open_source(call, &info, &from);
+    int rc = open_source(call, &source, &info, &from);
 
     if (rc)
         return;
     rc = s3_copy_bytes(call, from, 0, info.size);
     file_close(from);
-    if (rc || s3_body_end(call) || copy_options(call, &info, &options))
+    if (rc || s3_body_end(call) || copy_options(call, &source, &info, &options))
         return;
     options.etag = call->body.md5_hex;
     if (s3_put_staged(call, &options, &made))
@@ -154,4 +241,7 @@ void s3_copy_object(struct s3_call *call)
     xml_element(&xml, "ETag", etag);
     buf_append_str(&xml, "</CopyObjectResult>");
     s3_reply_xml(call, &xml);
+    s3_put_version(call, made.version);
+    if (info.version[0])
+        http_set_header(call->reply, "x-amz-copy-source-version-id", info.version);
 }

@@ -9,6 +9,7 @@
 #include "net/sigv4.h"
 #include "net/xml.h"
 #include "s3/s3.h"
+#include "s3/s3_policy.h"
 
 #define S3_OBJECT_MAX ((int64_t)5 << 30)  /* of one PUT; larger ones come in parts */
 #define S3_XML_MAX    ((size_t)2 << 20)   /* of a request in XML */
@@ -28,6 +29,10 @@ struct s3_server {
     struct http_server *http;
     uint64_t requests; /* atomic: request ids, staged files */
     char boot[17];     /* random: request ids of one process differ from the last one's */
+    pthread_t keeper;  /* runs lifecycle rules */
+    pthread_mutex_t keeper_lock;
+    pthread_cond_t keeper_wake;
+    bool keeper_runs, stopping;
 };
 
 /* --- errors (s3_error.c) ---------------------------------------------------------------------- */
@@ -37,33 +42,47 @@ enum s3_code {
     S3_ACCESS_DENIED,
     S3_AUTH_HEADER_MALFORMED,
     S3_AUTH_QUERY_MALFORMED,
+    S3_BAD_REQUEST,
     S3_BAD_DIGEST,
     S3_BUCKET_EXISTS,
     S3_BUCKET_NOT_EMPTY,
+    S3_ACCESS_FORBIDDEN,
+    S3_ACL_NOT_SUPPORTED,
+    S3_BUCKET_ACL_OWNERSHIP,
     S3_CONTENT_SHA256_MISMATCH,
     S3_ENTITY_TOO_LARGE,
     S3_ENTITY_TOO_SMALL,
+    S3_EXPIRED_TOKEN,
     S3_INCOMPLETE_BODY,
     S3_INTERNAL_ERROR,
     S3_INVALID_ACCESS_KEY,
     S3_INVALID_ARGUMENT,
     S3_INVALID_BUCKET_NAME,
+    S3_INVALID_BUCKET_STATE,
+    S3_INVALID_CHUNK_SIZE,
     S3_INVALID_DIGEST,
     S3_INVALID_PART,
     S3_INVALID_PART_NUMBER,
     S3_INVALID_PART_ORDER,
     S3_INVALID_RANGE,
     S3_INVALID_REQUEST,
+    S3_INVALID_TAG,
+    S3_INVALID_TOKEN,
     S3_INVALID_URI,
     S3_KEY_TOO_LONG,
+    S3_MALFORMED_ACL,
+    S3_MALFORMED_POLICY,
+    S3_MALFORMED_TRAILER,
     S3_MALFORMED_XML,
     S3_METADATA_TOO_LARGE,
     S3_METHOD_NOT_ALLOWED,
     S3_MISSING_LENGTH,
+    S3_MISSING_BODY,
     S3_NO_SUCH_BUCKET,
     S3_NO_SUCH_CONFIGURATION, /* its code comes from the operation's row */
     S3_NO_SUCH_KEY,
     S3_NO_SUCH_UPLOAD,
+    S3_NO_SUCH_VERSION,
     S3_NOT_IMPLEMENTED,
     S3_PRECONDITION_FAILED,
     S3_REQUEST_EXPIRED,
@@ -159,7 +178,10 @@ struct s3_op {
     enum s3_sink sink;
     void (*run)(struct s3_call *call);
     bool sum_elsewhere; /* x-amz-checksum-* is not of this request's body */
-    const char *absent; /* s3_other.c: the code that says there is no such configuration */
+    const char *absent; /* the code that says there is no such configuration */
+    const char *action; /* of policies; NULL: "s3:" and the name */
+    const char *version_action; /* with ?versionId; NULL: the same */
+    bool asks_itself;           /* what may be done depends on more than the address */
 };
 
 struct s3_call {
@@ -172,9 +194,53 @@ struct s3_call {
     const struct s3_op *op;
     struct sigv4_auth auth;
     const char *secret; /* NULL: not signed */
+    const struct s3_credential *credential; /* whose; NULL: nobody's. Of a session, the parent */
+    const char *session_policy;
+    bool is_session;
+    struct sigv4_request *unverified; /* until the body is there */
     struct s3_body body;
     char request_id[17];
 };
+
+/* Who asks (s3_auth.c). Both answer themselves. */
+int s3_identify(struct s3_call *call);
+int s3_identify_late(struct s3_call *call); /* once the body is there */
+/* May the caller do the call's operation? Answers itself. */
+int s3_authorize(struct s3_call *call);
+bool s3_may(struct s3_call *call, const char *action, const char *bucket, const char *key);
+bool s3_is_read(const struct s3_call *call);
+
+struct s3_session_found {
+    const struct s3_credential *parent;
+    const char *secret_key, *policy; /* in the arena; policy NULL: all that the parent may */
+};
+/* ERR_DENIED: not a token of ours, or of another key; ERR_TIMEOUT: it has expired. */
+int s3_session_open(const struct s3_server *server, struct arena *arena, const char *token,
+                    const char *access_key, int64_t now_us, struct s3_session_found *out);
+
+/* Settings of buckets, by the names under which the store keeps them. */
+#define S3_SETTING_POLICY    "policy"
+#define S3_SETTING_CORS      "cors"
+#define S3_SETTING_LIFECYCLE "lifecycle"
+#define S3_SETTING_TAGS      "tagging"
+#define S3_SETTING_OWNERSHIP "ownership"
+/* The setting's text in the arena; NULL: it has none, or there is no bucket. */
+const char *s3_setting(struct s3_call *call, const char *bucket, const char *name);
+/* What the store can tell of versions; NULL after an answer that it keeps none. */
+const struct store_version_ops *s3_versions(struct s3_call *call);
+/* The object that path and versionId name. Answers itself, delete markers too. `file` NULL: only
+ * what is said of it. */
+int s3_find_object(struct s3_call *call, struct store_info *info, struct file **file);
+void s3_put_version(struct s3_call *call, const char *version); /* x-amz-version-id, unless "" */
+bool s3_version_plausible(const char *id);
+/* x-amz-tagging as a JSON object's text in the arena, NULL: none. Answers itself. */
+int s3_tags_of_header(struct s3_call *call, const char **out);
+/* Cross-origin headers of an answer, when the bucket has rules and the request an origin. */
+void s3_cors_headers(struct s3_call *call);
+void s3_preflight(struct s3_call *call); /* answers OPTIONS */
+
+/* Lifecycle rules, once over all buckets (s3_lifecycle.c); the server does it every hour. */
+void s3_lifecycle_run(struct s3_server *server);
 
 const char *s3_header(struct s3_call *call, const char *name);
 const char *s3_query(struct s3_call *call, const char *name);
@@ -195,8 +261,14 @@ int s3_write_conditions(struct s3_call *call, struct store_put_options *out);
 /* The staged bytes become the object. The same. */
 int s3_put_staged(struct s3_call *call, const struct store_put_options *options,
                   struct store_info *info);
-/* "BUCKET/KEY" of x-amz-copy-source. The same. */
-int s3_copy_source(struct s3_call *call, const char **bucket, const char **key);
+/* "BUCKET/KEY?versionId=ID" of x-amz-copy-source, which the caller may read. The same. */
+struct s3_source {
+    const char *bucket, *key, *version; /* in the arena; version NULL: the latest */
+};
+int s3_copy_source(struct s3_call *call, struct s3_source *out);
+/* Opens it and checks its conditions. The same. */
+int s3_open_source(struct s3_call *call, struct s3_source *source, struct store_info *info,
+                   struct file **file);
 /* Conditions of a read: answers 304 or 412 and returns false when they fail. `prefix` is "" or
  * "x-amz-copy-source-". */
 bool s3_conditions(struct s3_call *call, const char *prefix, const struct store_info *info);
@@ -218,7 +290,9 @@ void s3_copy_object(struct s3_call *call);
 void s3_delete_object(struct s3_call *call);
 void s3_delete_objects(struct s3_call *call);
 
-extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[];
+extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[],
+    s3_version_ops[], s3_tag_ops[], s3_setting_ops[], s3_cors_ops[], s3_lifecycle_ops[],
+    s3_sts_ops[], s3_attribute_ops[];
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */
 
 #endif

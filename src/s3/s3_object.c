@@ -155,6 +155,11 @@ static void put_object_headers(struct s3_call *call, const struct store_info *in
     http_set_header(call->reply, "Content-Type",
                     info->content_type[0] ? info->content_type : "binary/octet-stream");
     put_metadata(call, info, whole);
+    s3_put_version(call, info->version);
+    if (info->tag_count) {
+        snprintf(text, sizeof(text), "%d", info->tag_count);
+        http_set_header(call->reply, "x-amz-tagging-count", text);
+    }
     for (size_t i = 0; i < COUNT_OF(overrides) && call->secret; i++)
         if (s3_query(call, overrides[i].query))
             http_set_header(call->reply, overrides[i].header, s3_query(call, overrides[i].query));
@@ -239,17 +244,12 @@ static bool pick_range(struct s3_call *call, const struct store_info *info, int6
 
 static void get_object(struct s3_call *call)
 {
-    struct store *store = call->server->store;
     struct store_info info;
     struct file *file = NULL;
-    struct err err = {0};
     int64_t pos, len;
-    int rc = store->ops->open(store, call->bucket, call->key, &info, &file, &err);
 
-    if (rc) {
-        s3_fail(call, rc, &err);
+    if (s3_find_object(call, &info, &file))
         return;
-    }
     if (!s3_conditions(call, "", &info) || !pick_range(call, &info, &pos, &len)) {
         file_close(file);
         return;
@@ -260,16 +260,11 @@ static void get_object(struct s3_call *call)
 
 static void head_object(struct s3_call *call)
 {
-    struct store *store = call->server->store;
     struct store_info info;
-    struct err err = {0};
     int64_t pos, len;
-    int rc = store->ops->head(store, call->bucket, call->key, &info, &err);
 
-    if (rc) {
-        s3_fail(call, rc, &err);
+    if (s3_find_object(call, &info, NULL))
         return;
-    }
     if (!s3_conditions(call, "", &info) || !pick_range(call, &info, &pos, &len))
         return;
     put_object_headers(call, &info, len == info.size);
@@ -321,7 +316,7 @@ static int gather_metadata(struct s3_call *call, json_t *metadata)
     for (size_t i = 0; !rc && http_header_at(call->req, i, &name, &value); i++)
         if (is_kept(name))
             rc = keep_header(call, metadata, name, value);
-    if (!rc && call->body.has_sum)
+    if (!rc && call->body.has_sum && !call->op->sum_elsewhere)
         rc = keep_header(call, metadata, s3_sum_header(call->body.sum.kind), call->body.sum_found);
     return rc;
 }
@@ -369,6 +364,8 @@ int s3_put_options(struct s3_call *call, struct store_put_options *out)
     if (rc == ERR_LIMIT)
         s3_error(call, S3_METADATA_TOO_LARGE, NULL);
     buf_deinit(&text);
+    if (!rc)
+        rc = s3_tags_of_header(call, &out->tags);
     return rc ? rc : s3_write_conditions(call, out);
 }
 
@@ -408,17 +405,21 @@ static void put_object(struct s3_call *call)
         return;
     http_status(call->reply, 200);
     put_etag(call, info.etag);
+    s3_put_version(call, info.version);
     if (call->body.has_sum)
         http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
 }
 
 const struct s3_op s3_object_ops[] = {
-    {"GetObject", "GET", S3_OBJECT, .run = get_object},
-    {"HeadObject", "HEAD", S3_OBJECT, .run = head_object},
+    {"GetObject", "GET", S3_OBJECT, .run = get_object, .version_action = "s3:GetObjectVersion"},
+    {"HeadObject", "HEAD", S3_OBJECT, .run = head_object, .action = "s3:GetObject",
+     .version_action = "s3:GetObjectVersion"},
     {"CopyObject", "PUT", S3_OBJECT, .header = "x-amz-copy-source", .sink = S3_TO_FILE,
-     .run = s3_copy_object},
+     .run = s3_copy_object, .action = "s3:PutObject"},
     {"PutObject", "PUT", S3_OBJECT, .sink = S3_TO_FILE, .run = put_object},
-    {"DeleteObject", "DELETE", S3_OBJECT, .run = s3_delete_object},
-    {"DeleteObjects", "POST", S3_BUCKET, "delete", .sink = S3_TO_TEXT, .run = s3_delete_objects},
+    {"DeleteObject", "DELETE", S3_OBJECT, .run = s3_delete_object,
+     .version_action = "s3:DeleteObjectVersion"},
+    {"DeleteObjects", "POST", S3_BUCKET, "delete", .sink = S3_TO_TEXT, .run = s3_delete_objects,
+     .asks_itself = true},
     {0},
 };

@@ -11,8 +11,10 @@
 #include "s3/s3_int.h"
 
 /* Looked through in this order. */
-static const struct s3_op *const tables[] = {s3_upload_ops, s3_other_ops, s3_object_ops,
-                                             s3_bucket_ops};
+static const struct s3_op *const tables[] = {
+    s3_upload_ops, s3_version_ops,   s3_tag_ops,   s3_setting_ops, s3_cors_ops,   s3_lifecycle_ops,
+    s3_sts_ops,    s3_attribute_ops, s3_other_ops, s3_object_ops,  s3_bucket_ops,
+};
 
 const char *s3_header(struct s3_call *call, const char *name)
 {
@@ -104,76 +106,6 @@ static bool read_address(struct s3_call *call)
     return true;
 }
 
-/* --- who asks --------------------------------------------------------------------------------- */
-
-static const char *secret_of(const struct s3_server *server, const char *access_key)
-{
-    for (size_t i = 0; i < server->credential_count; i++)
-        if (strcmp(server->credentials[i].access_key, access_key) == 0)
-            return server->credentials[i].secret_key;
-    return NULL;
-}
-
-static bool deny(struct s3_call *call, enum s3_code code, const struct err *err)
-{
-    s3_error(call, code, err ? "%s" : NULL, err ? err->text : NULL);
-    return false;
-}
-
-static bool is_read(const struct s3_call *call)
-{
-    const char *method = http_method(call->req);
-
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
-static bool check_caller(struct s3_call *call)
-{
-    struct http_field headers[SIGV4_HEADERS_MAX];
-    struct sigv4_request request = {http_method(call->req), http_path(call->req),
-                                    http_raw_query(call->req), headers, 0};
-    struct err err = {0};
-    const char *secret;
-    int rc;
-
-    while (request.header_count < COUNT_OF(headers) &&
-           http_header_at(call->req, request.header_count, &headers[request.header_count].name,
-                          &headers[request.header_count].value))
-        request.header_count++;
-    if (request.header_count == COUNT_OF(headers)) { /* one unseen could be one unsigned */
-        err_set(&err, ERR_LIMIT, "The request has too many headers.");
-        return deny(call, S3_INVALID_REQUEST, &err);
-    }
-    rc = sigv4_parse(call->arena, &request, &call->auth, &err);
-    if (rc == ERR_NOENT)
-        return call->server->anonymous_read && is_read(call) && call->bucket
-                   ? true
-                   : deny(call, S3_ACCESS_DENIED, NULL);
-    if (rc == ERR_UNSUPPORTED)
-        return deny(call, S3_INVALID_REQUEST, &err);
-    if (rc == ERR_NOMEM)
-        return deny(call, S3_INTERNAL_ERROR, NULL);
-    if (rc)
-        return deny(call,
-                    call->auth.expires_s >= 0 && s3_query(call, "X-Amz-Algorithm")
-                        ? S3_AUTH_QUERY_MALFORMED
-                        : S3_AUTH_HEADER_MALFORMED,
-                    &err);
-    secret = secret_of(call->server, call->auth.access_key);
-    if (!secret || call->auth.token)
-        return deny(call, S3_INVALID_ACCESS_KEY, NULL);
-    rc = sigv4_verify(call->arena, &request, &call->auth, secret, &err);
-    if (rc == ERR_NOMEM)
-        return deny(call, S3_INTERNAL_ERROR, NULL);
-    if (rc)
-        return deny(call, S3_SIGNATURE_MISMATCH, NULL);
-    rc = sigv4_check_time(&call->auth, clock_wall_us(call->server->clock), &err);
-    if (rc)
-        return deny(call, rc == ERR_TIMEOUT ? S3_REQUEST_EXPIRED : S3_TIME_SKEWED, NULL);
-    call->secret = secret;
-    return true;
-}
-
 /* --- what is asked ---------------------------------------------------------------------------- */
 
 static bool fits(struct s3_call *call, const struct s3_op *op)
@@ -232,11 +164,21 @@ static struct s3_call *call_new(struct s3_server *server, struct http_request *r
 
 static void begin_call(struct s3_call *call)
 {
-    if (!read_address(call) || !check_caller(call))
+    if (!read_address(call))
+        return;
+    if (strcmp(http_method(call->req), "OPTIONS") == 0) {
+        s3_preflight(call);
+        return;
+    }
+    if (s3_identify(call))
         return;
     call->op = find_op(call);
-    if (!call->op)
+    if (!call->op && !call->secret)
+        s3_error(call, S3_ACCESS_DENIED, NULL);
+    else if (!call->op)
         s3_error(call, S3_METHOD_NOT_ALLOWED, NULL);
+    else if (s3_authorize(call))
+        return;
     else if (call->op->sink != S3_NO_BODY &&
              s3_body_begin(call, call->op->sink == S3_TO_FILE,
                            call->op->sink == S3_TO_FILE ? S3_OBJECT_MAX : (int64_t)S3_XML_MAX) == 0)
@@ -245,6 +187,7 @@ static void begin_call(struct s3_call *call)
 
 static void finish(struct s3_call *call)
 {
+    s3_cors_headers(call);
     http_set_header(call->reply, "x-amz-request-id", call->request_id);
     http_set_header(call->reply, "Server", "tarn");
 }
@@ -266,7 +209,7 @@ static void run(struct http_request *req, struct http_reply *reply, void *arg)
 
     (void)reply;
     (void)arg;
-    if (!call->body.used || s3_body_end(call) == 0)
+    if ((!call->body.used || s3_body_end(call) == 0) && s3_identify_late(call) == 0)
         call->op->run(call);
     finish(call);
 }
@@ -313,14 +256,70 @@ int s3_server_port(const struct s3_server *server)
     return http_server_port(server->http);
 }
 
+/* The keeper's rounds: once a minute after the start, then every hour. */
+static void *keep(void *arg)
+{
+    struct s3_server *server = arg;
+    int wait_s = 60;
+
+    pthread_mutex_lock(&server->keeper_lock);
+    while (!server->stopping) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += wait_s;
+        if (pthread_cond_timedwait(&server->keeper_wake, &server->keeper_lock, &until) == 0)
+            continue; /* stopping, or for nothing */
+        wait_s = 3600;
+        pthread_mutex_unlock(&server->keeper_lock);
+        s3_lifecycle_run(server);
+        pthread_mutex_lock(&server->keeper_lock);
+    }
+    pthread_mutex_unlock(&server->keeper_lock);
+    return NULL;
+}
+
+static int start_keeper(struct s3_server *server, struct err *err)
+{
+    if (pthread_create(&server->keeper, NULL, keep, server))
+        return err_set(err, ERR_NOMEM, "s3: no thread");
+    server->keeper_runs = true;
+    return 0;
+}
+
+static void stop_keeper(struct s3_server *server)
+{
+    pthread_mutex_lock(&server->keeper_lock);
+    server->stopping = true;
+    pthread_cond_broadcast(&server->keeper_wake);
+    pthread_mutex_unlock(&server->keeper_lock);
+    if (server->keeper_runs)
+        pthread_join(server->keeper, NULL);
+    pthread_cond_destroy(&server->keeper_wake);
+    pthread_mutex_destroy(&server->keeper_lock);
+}
+
+static void init_keeper(struct s3_server *server)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_mutex_init(&server->keeper_lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->keeper_wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 void s3_server_free(struct s3_server *server)
 {
     if (!server)
         return;
     http_server_free(server->http);
+    stop_keeper(server);
     for (size_t i = 0; server->credentials && i < server->credential_count; i++) {
         free((char *)server->credentials[i].access_key);
         free((char *)server->credentials[i].secret_key);
+        free((char *)server->credentials[i].policy);
     }
     free(server->credentials);
     free(server->region);
@@ -337,7 +336,10 @@ static int copy_credentials(struct s3_server *server, const struct s3_options *o
     for (size_t i = 0; i < options->credential_count; i++) {
         server->credentials[i].access_key = strdup(options->credentials[i].access_key);
         server->credentials[i].secret_key = strdup(options->credentials[i].secret_key);
-        if (!server->credentials[i].access_key || !server->credentials[i].secret_key)
+        if (options->credentials[i].policy)
+            server->credentials[i].policy = strdup(options->credentials[i].policy);
+        if (!server->credentials[i].access_key || !server->credentials[i].secret_key ||
+            (options->credentials[i].policy && !server->credentials[i].policy))
             return ERR_NOMEM;
     }
     return 0;
@@ -357,6 +359,7 @@ int s3_server_new(struct s3_server **out, const struct s3_options *options, stru
 
     if (!server)
         return err_set(err, ERR_NOMEM, "s3");
+    init_keeper(server);
     rand_secret(random, sizeof(random));
     hex_encode(random, sizeof(random), server->boot);
     server->store = options->store;
@@ -376,6 +379,8 @@ int s3_server_new(struct s3_server **out, const struct s3_options *options, stru
         rc = http_server_routes(server->http, "", routes, COUNT_OF(routes), server, err);
     if (!rc)
         rc = http_server_start(server->http, err);
+    if (!rc)
+        rc = start_keeper(server, err);
     if (rc) {
         s3_server_free(server);
         return rc;

@@ -110,7 +110,8 @@ static json_t *info_new(struct s3_call *call, const struct store_put_options *op
     } texts[] = {{"bucket", call->bucket},
                  {"key", call->key},
                  {"content_type", options->content_type},
-                 {"metadata", options->user_metadata}};
+                 {"metadata", options->user_metadata},
+                 {"tags", options->tags}};
 
     for (size_t i = 0; i < COUNT_OF(texts) && info; i++)
         if (texts[i].value && json_object_set_new(info, texts[i].name, json_string(texts[i].value)))
@@ -240,27 +241,18 @@ static void upload_part(struct s3_call *call)
 }
 
 /* Reads the source, or the range of it that x-amz-copy-source-range names. Answers itself. */
-static int copy_source_bytes(struct s3_call *call)
+static int copy_source_bytes(struct s3_call *call, struct store_info *info)
 {
-    struct store *store = call->server->store;
-    const char *range = s3_header(call, "x-amz-copy-source-range"), *bucket, *key;
-    struct store_info info;
+    const char *range = s3_header(call, "x-amz-copy-source-range");
+    struct s3_source source;
     struct file *file = NULL;
-    struct err err = {0};
     int64_t pos = 0, len;
-    int rc = s3_copy_source(call, &bucket, &key);
+    int rc = s3_open_source(call, &source, info, &file);
 
     if (rc)
         return rc;
-    rc = store->ops->open(store, bucket, key, &info, &file, &err);
-    if (rc) {
-        s3_error(call, s3_code_of(call, rc), NULL);
-        return rc;
-    }
-    len = info.size;
-    if (!s3_conditions(call, "x-amz-copy-source-", &info)) {
-        rc = ERR_CONFLICT;
-    } else if (range && s3_range(range, info.size, &pos, &len) != S3_RANGE_OK) {
+    len = info->size;
+    if (range && s3_range(range, info->size, &pos, &len) != S3_RANGE_OK) {
         s3_error(call, S3_INVALID_ARGUMENT, "x-amz-copy-source-range lies outside of the source.");
         rc = ERR_RANGE;
     } else {
@@ -273,6 +265,7 @@ static int copy_source_bytes(struct s3_call *call)
 static void upload_part_copy(struct s3_call *call)
 {
     struct upload upload = {0};
+    struct store_info info;
     struct buf xml = {0};
     char date[32], etag[40];
     int number;
@@ -280,7 +273,7 @@ static void upload_part_copy(struct s3_call *call)
     if (part_number(call, &number) || s3_upload_find(call, &upload))
         return;
     json_decref(upload.info);
-    if (copy_source_bytes(call))
+    if (copy_source_bytes(call, &info))
         return;
     if (s3_body_end(call) || keep_part(call, &upload, number))
         return;
@@ -291,6 +284,8 @@ static void upload_part_copy(struct s3_call *call)
     xml_element(&xml, "ETag", etag);
     buf_append_str(&xml, "</CopyPartResult>");
     s3_reply_xml(call, &xml);
+    if (info.version[0])
+        http_set_header(call->reply, "x-amz-copy-source-version-id", info.version);
 }
 
 static void abort_upload(struct s3_call *call)
@@ -340,14 +335,17 @@ void s3_uploads_sweep(struct s3_server *server)
 
 const struct s3_op s3_upload_ops[] = {
     {"CreateMultipartUpload", "POST", S3_OBJECT, "uploads", .sink = S3_TO_TEXT,
-     .run = create_upload, .sum_elsewhere = true},
+     .run = create_upload, .sum_elsewhere = true, .action = "s3:PutObject"},
     {"UploadPartCopy", "PUT", S3_OBJECT, "uploadId", "x-amz-copy-source", S3_TO_FILE,
-     upload_part_copy},
-    {"UploadPart", "PUT", S3_OBJECT, "uploadId", .sink = S3_TO_FILE, .run = upload_part},
+     upload_part_copy, .action = "s3:PutObject"},
+    {"UploadPart", "PUT", S3_OBJECT, "uploadId", .sink = S3_TO_FILE, .run = upload_part,
+     .action = "s3:PutObject"},
     {"CompleteMultipartUpload", "POST", S3_OBJECT, "uploadId", .sink = S3_TO_TEXT,
-     .run = s3_complete_upload, .sum_elsewhere = true},
+     .run = s3_complete_upload, .sum_elsewhere = true, .action = "s3:PutObject"},
     {"AbortMultipartUpload", "DELETE", S3_OBJECT, "uploadId", .run = abort_upload},
-    {"ListParts", "GET", S3_OBJECT, "uploadId", .run = s3_list_parts},
-    {"ListMultipartUploads", "GET", S3_BUCKET, "uploads", .run = s3_list_uploads},
+    {"ListParts", "GET", S3_OBJECT, "uploadId", .run = s3_list_parts,
+     .action = "s3:ListMultipartUploadParts"},
+    {"ListMultipartUploads", "GET", S3_BUCKET, "uploads", .run = s3_list_uploads,
+     .action = "s3:ListBucketMultipartUploads"},
     {0},
 };

@@ -9,8 +9,8 @@
 #include "base/json.h"
 #include "store/store_local.h"
 
-#define SUFFIX      "%bucket"
-#define VERSIONING  "versioning"
+#define SUFFIX       "%bucket"
+#define VERSIONING   "versioning"
 #define SETTINGS_MAX ((size_t)1 << 20) /* of one bucket */
 
 static const char *path_of(struct local *local, struct arena *arena, const char *bucket)

@@ -333,10 +333,9 @@ int local_version_after_put(struct local *local, const char *bucket, const char 
 static int put_marker(struct local *local, struct arena *arena, struct versions *v,
                       const struct local_version *made, struct err *err)
 {
-    const char *path = arena_printf(arena, "%s/%016" PRIx64 "-%s%s", v->dir,
-                                    (uint64_t)made->seq,
-                                    strcmp(made->id, "null") ? made->id + SEQ_CHARS : "null",
-                                    MARKER);
+    const char *path =
+        arena_printf(arena, "%s/%016" PRIx64 "-%s%s", v->dir, (uint64_t)made->seq,
+                     strcmp(made->id, "null") ? made->id + SEQ_CHARS : "null", MARKER);
     struct file *file = NULL;
     int rc = path ? make_dir(local, v, err) : ERR_NOMEM;
 
@@ -352,9 +351,8 @@ static int put_marker(struct local *local, struct arena *arena, struct versions 
 }
 
 /* DELETE without a version: a marker becomes the latest. */
-static int add_marker(struct local *local, struct arena *arena, const char *bucket,
-                      const char *key, struct versions *v, struct store_removed *out,
-                      struct err *err)
+static int add_marker(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                      struct versions *v, struct store_removed *out, struct err *err)
 {
     bool suspended = local_versioning(local, bucket) == STORE_SUSPENDED;
     struct local_version made;
@@ -420,9 +418,9 @@ static int put_back(struct local *local, struct arena *arena, const char *bucket
 }
 
 /* DELETE of one version. */
-static int remove_one(struct local *local, struct arena *arena, const char *bucket,
-                      const char *key, struct versions *v, const char *version,
-                      struct store_removed *out, struct err *err)
+static int remove_one(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                      struct versions *v, const char *version, struct store_removed *out,
+                      struct err *err)
 {
     const struct local_kept *next = v->count ? &v->list[0] : NULL, *gone = NULL;
     int rc = settle(local, arena, v, err);
@@ -451,14 +449,35 @@ static int remove_one(struct local *local, struct arena *arena, const char *buck
     return rc;
 }
 
+/* `mtime_us` -1: whatever the latest is. */
+static int remove_locked(struct local *local, const char *bucket, const char *key,
+                         const char *version, int64_t mtime_us, struct store_removed *out,
+                         struct err *err)
+{
+    struct arena arena = {0};
+    struct versions v;
+    int rc = load(local, &arena, bucket, key, &v, err);
+
+    if (!rc && mtime_us >= 0 && (!v.exists || v.stat.mtime_us != mtime_us))
+        rc = err_set(err, v.exists ? ERR_CONFLICT : ERR_NOENT, "it is another by now");
+    else if (!rc && !version && local_versioning(local, bucket) == STORE_UNVERSIONED)
+        rc = local_unname(local, bucket, key, err);
+    else if (!rc)
+        rc = version ? remove_one(local, &arena, bucket, key, &v, version, out, err)
+                     : add_marker(local, &arena, bucket, key, &v, out, err);
+    if (!rc)
+        prune(local, &arena, bucket, &v);
+    versions_deinit(&v);
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int version_remove(struct store *store, const char *bucket, const char *key,
                           const char *version, struct store_removed *out, struct err *err)
 {
     struct local *local = (struct local *)store;
     pthread_mutex_t *lock = local_stripe(local, bucket, key);
     struct store_removed unused;
-    struct arena arena = {0};
-    struct versions v;
     int rc = local_check(bucket, key, err);
 
     out = out ? out : &unused;
@@ -470,17 +489,25 @@ static int version_remove(struct store *store, const char *bucket, const char *k
     if (!version && local_versioning(local, bucket) == STORE_UNVERSIONED)
         return local_remove(store, bucket, key, err);
     pthread_mutex_lock(lock);
-    rc = load(local, &arena, bucket, key, &v, err);
-    if (!rc) {
-        rc = version ? remove_one(local, &arena, bucket, key, &v, version, out, err)
-                     : add_marker(local, &arena, bucket, key, &v, out, err);
-        if (!rc)
-            prune(local, &arena, bucket, &v);
-        versions_deinit(&v);
-    }
+    rc = remove_locked(local, bucket, key, version, -1, out, err);
     pthread_mutex_unlock(lock);
-    arena_deinit(&arena);
     return rc ? err_wrap(err, rc, "remove %s/%s", bucket, key) : 0;
+}
+
+static int version_expire(struct store *store, const char *bucket, const char *key,
+                          int64_t mtime_us, struct err *err)
+{
+    struct local *local = (struct local *)store;
+    pthread_mutex_t *lock = local_stripe(local, bucket, key);
+    struct store_removed unused = {.version = ""};
+    int rc = local_check(bucket, key, err);
+
+    if (rc)
+        return rc;
+    pthread_mutex_lock(lock);
+    rc = remove_locked(local, bucket, key, NULL, mtime_us, &unused, err);
+    pthread_mutex_unlock(lock);
+    return rc;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -545,8 +572,8 @@ int local_version_all(struct local *local, struct arena *arena, const char *buck
     *count = 0;
     *out = ARENA_ARRAY(arena, struct local_kept, v.count + 1);
     if (*out && v.exists)
-        (*out)[(*count)++] = (struct local_kept){.id = arena_strdup(arena, v.latest.id),
-                                                 .seq = v.latest.seq};
+        (*out)[(*count)++] =
+            (struct local_kept){.id = arena_strdup(arena, v.latest.id), .seq = v.latest.seq};
     if (*out && v.count) {
         memcpy(*out + *count, v.list, v.count * sizeof(**out));
         *count += v.count;
@@ -739,6 +766,7 @@ const struct store_version_ops local_version_ops = {
     .open = version_open,
     .head = version_head,
     .remove = version_remove,
+    .expire = version_expire,
     .list = local_version_list,
     .tags_get = tags_get,
     .tags_put = tags_put,

@@ -35,7 +35,8 @@ static int peek(struct merge *merge, struct cursor *cursor, const struct store_e
     int rc = 0;
 
     *out = NULL;
-    while (!rc && cursor->at == cursor->page.count && (!cursor->started || cursor->page.truncated)) {
+    while (!rc && cursor->at == cursor->page.count &&
+           (!cursor->started || cursor->page.truncated)) {
         if (cursor->started)
             cursor->after = cursor->page.entries[cursor->page.count - 1].key;
         cursor->started = true;
@@ -73,6 +74,24 @@ static struct store_version *add(struct merge *merge, int *rc)
     return &out->entries[out->count++];
 }
 
+/* How many come before what is behind the version `id`, which may be gone by now: its own time, at
+ * its beginning, tells its place. */
+static size_t behind(const struct local_kept *list, size_t count, const char *id)
+{
+    uint64_t seq = 0;
+    size_t i = 0;
+
+    while (i < count && strcmp(list[i].id, id))
+        i++;
+    if (i < count)
+        return i + 1;
+    if (sscanf(id, "%16" SCNx64, &seq) != 1)
+        return count;
+    for (i = 0; i < count && (uint64_t)list[i].seq >= seq; i++)
+        ;
+    return i;
+}
+
 /* The versions of one key behind `after`; NULL: all. */
 static int add_key(struct merge *merge, const char *key, const char *after, struct err *err)
 {
@@ -80,10 +99,11 @@ static int add_key(struct merge *merge, const char *key, const char *after, stru
     struct arena arena = {0};
     struct store_info info;
     int64_t newer_us = 0;
-    size_t count;
-    bool skip = after != NULL;
+    size_t count = 0, skip = 0;
     int rc = local_version_all(merge->local, &arena, merge->bucket, key, &list, &count, err);
 
+    if (!rc && after)
+        skip = behind(list, count, after);
     for (size_t i = 0; !rc && i < count && !merge->out->truncated; i++) {
         struct store_version *entry;
         int64_t replaced_us = newer_us;
@@ -94,10 +114,8 @@ static int add_key(struct merge *merge, const char *key, const char *after, stru
             continue;
         }
         newer_us = info.mtime_us;
-        if (skip) {
-            skip = strcmp(list[i].id, after) != 0;
+        if (i < skip)
             continue;
-        }
         entry = rc ? NULL : add(merge, &rc);
         if (!entry)
             break;
