@@ -8,14 +8,15 @@
  * along. A result that no longer fits (its inputs are gone) is dropped by lake_stage, and its
  * files removed.
  *
- * Merging has a budget, which it shares with the maintenance service (lake/budget.h). A table that a
- * job commits to is kept by it (lake_keep): the service merges nothing there until the job falls
+ * Merging has a budget, which it shares with the maintenance service (lake/budget.h). A table that
+ * a job commits to is kept by it (lake_keep): the service merges nothing there until the job falls
  * silent.
  */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "connector/lake_sink.h"
+#include "lake/upsert.h"
 
 struct merge_result {
     struct arena arena;
@@ -31,6 +32,7 @@ struct lake_sink {
     bool own_columns;
     struct vec_conn *conn;
     struct lake_writer *writer;
+    struct lake_upsert *upsert; /* NULL: every row is appended */
 
     struct work merge_work; /* queued or running while `merging` */
     pthread_mutex_t mutex;
@@ -38,7 +40,7 @@ struct lake_sink {
     bool merging;
     struct lake_metadata *merge_base; /* the worker's, as is the next */
     struct merge_result *merge_result;
-    struct merge_result *merged;      /* finished, waits for the next stage */
+    struct merge_result *merged; /* finished, waits for the next stage */
 };
 
 struct lake_cut {
@@ -46,12 +48,16 @@ struct lake_cut {
     struct arena arena;
     struct lake_data_file *files;
     size_t count;
+    struct lake_upsert_cut *keys; /* of an upsert sink's epoch */
     struct lake_staged *staged;
     struct merge_result *merged; /* rides along */
     struct lake_metadata *base;
 };
 
-static struct lake_sink *self(struct stream_sink *sink) { return (struct lake_sink *)sink; }
+static struct lake_sink *self(struct stream_sink *sink)
+{
+    return (struct lake_sink *)sink;
+}
 
 static void merge_result_free(struct merge_result *result)
 {
@@ -102,6 +108,32 @@ static int open_writer(struct lake_sink *s, struct err *err)
     return rc;
 }
 
+static int open_upsert(struct lake_sink *s, struct lake_metadata *metadata, struct err *err)
+{
+    struct lake_upsert_options o = {
+        .lake = s->options.lake, .db = s->options.db, .metadata = metadata};
+    int rc = lake_upsert_new(&s->upsert, &o, err);
+
+    lake_writer_free(s->writer); /* an epoch's rows are not known before its end */
+    s->writer = NULL;
+    return rc;
+}
+
+/* How rows will be written is known before the first comes, and what cannot be is said then. */
+static int open_table(struct lake_sink *s, struct err *err)
+{
+    struct lake_metadata *metadata = NULL;
+    struct arena arena = {0};
+    const char *location;
+    int rc = load_newest(s, &arena, &location, &metadata, err);
+
+    if (!rc && (s->options.upsert || lake_upsert_wanted(metadata)))
+        rc = open_upsert(s, metadata, err);
+    lake_metadata_free(metadata);
+    arena_deinit(&arena);
+    return rc || s->upsert ? rc : open_writer(s, err);
+}
+
 static int drain_write(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
                        struct err *err)
 {
@@ -113,6 +145,23 @@ static int drain_write(struct lake_sink *s, const struct vec_feed *feed, struct 
         return rc;
     rc = s->options.write(s->options.write_arg, s->options.lake, metadata, feed, &cut->arena,
                           &cut->files, &cut->count, err);
+    lake_metadata_free(metadata);
+    return rc;
+}
+
+/* Only the last row of each key, on the table as it is now. */
+static int drain_changes(struct lake_sink *s, const struct vec_feed *feed, struct lake_cut *cut,
+                         struct err *err)
+{
+    struct lake_metadata *metadata = NULL;
+    const char *location;
+    int rc = load_newest(s, &cut->arena, &location, &metadata, err);
+
+    if (!rc && !s->upsert)
+        rc = open_upsert(s, metadata, err);
+    rc = rc ? rc
+            : lake_upsert_drain(s->upsert, metadata, feed, &cut->arena, &cut->files, &cut->count,
+                                &cut->keys, err);
     lake_metadata_free(metadata);
     return rc;
 }
@@ -162,6 +211,7 @@ static void cut_free(struct lake_sink *s, struct lake_cut *cut, bool keep_files)
         for (size_t i = 0; i < cut->count; i++)
             lake_remove_files(s->options.lake, &cut->files[i].path, 1);
     lake_metadata_free(cut->base);
+    lake_upsert_cut_free(cut->keys);
     arena_deinit(&cut->arena);
     free(cut);
 }
@@ -171,12 +221,15 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
 {
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = calloc(1, sizeof(*cut));
+    bool changes = s->upsert || lake_upsert_changes(feed->columns);
     int rc = cut ? 0 : err_set(err, ERR_NOMEM, "rows of %s", s->name);
 
     *out = NULL;
-    if (!rc && !s->options.write)
+    if (!rc && !s->options.write && !changes)
         rc = open_writer(s, err);
-    if (!rc && s->options.write)
+    if (!rc && changes)
+        rc = drain_changes(s, feed, cut, err);
+    else if (!rc && s->options.write)
         rc = drain_write(s, feed, cut, err);
     else if (!rc)
         rc = lake_writer_can_pull(s->writer) ? drain_pull(s, feed, cut, err)
@@ -185,7 +238,7 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
         lake_writer_free(s->writer);
         s->writer = NULL;
     }
-    if (rc || cut->count == 0) {
+    if (rc || (cut->count == 0 && !cut->keys)) {
         if (cut)
             cut_free(s, cut, false);
         return rc ? err_wrap(err, rc, "table %s", s->name) : 0;
@@ -194,6 +247,8 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
         cut->cut.rows += cut->files[i].record_count;
         cut->cut.bytes += cut->files[i].file_bytes;
     }
+    if (cut->keys) /* what came, also of rows that another one of the epoch replaced */
+        cut->cut.rows = lake_upsert_cut_rows(cut->keys);
     *out = &cut->cut;
     return 0;
 }
@@ -238,7 +293,17 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
     rc = load_newest(s, &cut->arena, &location, &newest, err);
     if (rc)
         return err_wrap(err, rc, "table %s", s->name);
-    rc = lake_stage(s->options.lake, &ident, newest, location, &change, &cut->staged, err);
+    if (cut->keys) {
+        struct lake_row_delete *deletes;
+
+        rc = lake_upsert_stage(s->upsert, cut->keys, newest, &cut->arena, &deletes,
+                               &change.row_delete_count, err);
+        change.row_deletes = deletes;
+        change.db = s->options.db;
+        change.allow_empty = cut->count == 0; /* deletes of rows that never were */
+    }
+    rc =
+        rc ? rc : lake_stage(s->options.lake, &ident, newest, location, &change, &cut->staged, err);
     lake_metadata_free(cut->base); /* staged held the old one until now */
     cut->base = newest;
     return rc ? err_wrap(err, rc, "table %s", s->name) : 0;
@@ -250,8 +315,8 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct m
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = (struct lake_cut *)base;
 
-    return s->options.catalog->ops->swap_in(s->options.catalog, txn,
-                                            lake_staged_swap(cut->staged), 1, err);
+    return s->options.catalog->ops->swap_in(s->options.catalog, txn, lake_staged_swap(cut->staged),
+                                            1, err);
 }
 
 /* Are there merges, and is there budget for them? */
@@ -375,6 +440,7 @@ static void sink_free(struct stream_sink *sink)
     pthread_mutex_unlock(&s->mutex);
     merge_result_drop(s, s->merged);
     lake_writer_free(s->writer);
+    lake_upsert_free(s->upsert);
     vec_conn_free(s->conn);
     if (s->own_columns)
         vec_columns_free(&s->columns);
@@ -411,7 +477,7 @@ int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *opti
     if (!rc)
         rc = vec_conn_new(&s->conn, options->db, err);
     if (!rc && !options->write)
-        rc = open_writer(s, err);
+        rc = open_table(s, err);
     if (rc) {
         sink_free(&s->sink);
         return rc;
