@@ -1,0 +1,104 @@
+/* state.h - what a job remembers between rows: keyed tables in memory, written down by what changed.
+ *
+ * A table maps (space, key, sub) to a value. Key, sub and value are bytes whose meaning is the
+ * user's. A space is a part of a table that is dropped as a whole: the window that ends at a time;
+ * 0 where there is none. In a grouped table the entries of one (space, key) form a group that can be
+ * walked; elsewhere `sub` is empty.
+ *
+ * Epochs. state_seal ends one: what was put, changed and dropped since the last seal belongs to it,
+ * and takes no time, however much that is. state_flush then writes it down, a slice at a time beside
+ * the work that goes on; an entry that is sealed and about to be changed again is written first. When
+ * flush says done, the files that state_manifest names are durable and hold exactly the state at the
+ * seal: the manifest goes into the transaction that makes the epoch true, and state_committed then
+ * removes files that no manifest needs. A process that dies loses only what no epoch named.
+ *
+ * Files: a run per epoch with its changes, in order; and now and then a base, which is all of it as
+ * it was at one seal, so that runs do not pile up: begun when the runs outweigh the last base, and
+ * written slice by slice over the following epochs. Loading applies a base and the runs after it.
+ * Blocks are compressed and carry a CRC-32C; a file that does not read back whole is ERR_CORRUPT.
+ *
+ * Errors leave a state that can only be freed: the job starts again from what was committed.
+ * Threads: one at a time.
+ */
+#ifndef STATE_STATE_H
+#define STATE_STATE_H
+
+#include "base/base.h"
+
+struct state;
+struct state_table;
+
+struct state_options {
+    struct disk *disk;   /* borrowed for life */
+    struct clock *clock; /* likewise: for slices and for ttl */
+    const char *dir;     /* its own folder, made when absent; NULL: nothing is ever written */
+    int64_t base_min_bytes; /* of runs before a base is worth its writing; 0: 16 MiB */
+};
+int state_new(struct state **out, const struct state_options *options, struct err *err);
+void state_free(struct state *state); /* accepts NULL */
+
+struct state_table_options {
+    const char *name; /* unique in the state and stable over restarts; copied */
+    bool grouped;
+    int64_t ttl_ms;   /* entries not changed for so long are gone; 0: never */
+};
+/* All tables are opened before state_load. */
+int state_table_open(struct state *state, const struct state_table_options *options,
+                     struct state_table **out, struct err *err);
+
+/* What `manifest` names, into the open tables; other files in the folder are removed. NULL: nothing
+ * was ever committed. A table in the files that nobody opened is ERR_INVALID: another plan's. */
+int state_load(struct state *state, const char *manifest, struct err *err);
+
+/* ---- entries ---- */
+
+struct state_key {
+    int64_t space;
+    struct slice key, sub;
+};
+
+/* Borrowed until the next call that changes the table. NULL: there is none. */
+const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len);
+/* The value in place, for whoever keeps a struct of `size` bytes there: zeroed and *fresh when there
+ * was none. Aligned to 8. The caller may write to it until the next call on the table. */
+int state_edit(struct state_table *table, const struct state_key *key, uint32_t size, void **value,
+               bool *fresh, struct err *err);
+int state_put(struct state_table *table, const struct state_key *key, struct slice value,
+              struct err *err);
+int state_drop(struct state_table *table, const struct state_key *key, struct err *err);
+int state_drop_space(struct state_table *table, int64_t space, struct err *err);
+
+/* The smallest space at or after `from` that has entries. */
+bool state_space_from(struct state_table *table, int64_t from, int64_t *space);
+int64_t state_count(struct state_table *table); /* entries */
+
+/* Walks in no order that is promised. Between two steps the entry just given may be dropped and no
+ * other be changed. */
+struct state_walk {
+    struct state_table *table;
+    void *space, *group, *next;
+    uint32_t at;
+};
+void state_walk_space(struct state_walk *walk, struct state_table *table, int64_t space);
+void state_walk_group(struct state_walk *walk, struct state_table *table, int64_t space,
+                      struct slice key);
+/* false: the end. `key` and `sub` may be NULL: not wanted. */
+bool state_walk_next(struct state_walk *walk, struct slice *key, struct slice *sub,
+                     struct slice *value);
+
+/* ---- epochs ---- */
+
+int state_seal(struct state *state, int64_t epoch, struct err *err);
+/* Works for about budget_ns (INT64_MAX: to the end). *done: the sealed epoch is durable. A base may
+ * still be under way then: further calls go on with it. */
+int state_flush(struct state *state, int64_t budget_ns, bool *done, struct err *err);
+/* Of the sealed epoch, once flush was done: JSON, in the arena. */
+int state_manifest(struct state *state, struct arena *arena, const char **json, struct err *err);
+void state_committed(struct state *state);
+
+struct state_info {
+    int64_t entries, memory_bytes, disk_bytes, changed; /* changed: entries since the last seal */
+};
+void state_info(struct state *state, struct state_info *out);
+
+#endif
