@@ -12,7 +12,8 @@
 #include "net/url.h"
 
 #define TOKEN_LIFE_S   3600
-#define TOKEN_PREFIX   "tarn1."
+/* With another dot a token has three parts: Iceberg's Java client takes it for a JWT, and fails. */
+#define TOKEN_PREFIX   "tarn1-"
 #define ACCESS_TOKEN   "urn:ietf:params:oauth:token-type:access_token"
 #define EXCHANGE_GRANT "urn:ietf:params:oauth:grant-type:token-exchange"
 
@@ -29,7 +30,7 @@ static bool same_secret(const char *a, const char *b)
     return auth_equal(slice_str(a), slice_str(b));
 }
 
-/* tarn1.<end, ms>.<mac>; the client is the only one there is. */
+/* tarn1-<end, ms>.<mac>; the client is the only one there is. */
 static void token_make(struct catalog_http *http, int64_t end_ms, char out[128])
 {
     char text[128];
