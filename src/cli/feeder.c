@@ -109,7 +109,7 @@ static void *feeder_main(void *arg)
 
     while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
         err = (struct err){0};
-        f->run.reached_us = f->run.from_us;
+        __atomic_store_n(&f->run.reached_us, f->run.from_us, __ATOMIC_RELAXED);
         if (!run_once(f, &err) || __atomic_load_n(&f->stop, __ATOMIC_RELAXED))
             break;
         set_error(f, err.text);

@@ -241,7 +241,8 @@ int generate_run_wait(const struct generate_set *set, struct generate_run *run, 
     struct runner r = {.set = set, .run = run};
     int rc = runner_open(&r, err), end = 0;
 
-    run->events = run->bytes = 0;
+    __atomic_store_n(&run->events, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&run->bytes, 0, __ATOMIC_RELAXED);
     while (!rc && (run->count < 0 || run->events < run->count)) {
         struct lane *lane = runner_next(&r);
 
@@ -251,7 +252,7 @@ int generate_run_wait(const struct generate_set *set, struct generate_run *run, 
             rc = runner_emit(&r, lane, err);
     }
     if (!rc && r.count)
-        run->reached_us = runner_next(&r)->due_us;
+        __atomic_store_n(&run->reached_us, runner_next(&r)->due_us, __ATOMIC_RELAXED);
     rc = rc > 0 ? 0 : rc;
     if (r.lanes && run->sink.flush)
         end = run->sink.flush(run->sink.arg, rc ? NULL : err);
