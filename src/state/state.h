@@ -1,16 +1,18 @@
-/* state.h - what a job remembers between rows: keyed tables in memory, written down by what changed.
+/* state.h - what a job remembers between rows: keyed tables in memory, written down by what
+ * changed.
  *
  * A table maps (space, key, sub) to a value. Key, sub and value are bytes whose meaning is the
  * user's. A space is a part of a table that is dropped as a whole: the window that ends at a time;
- * 0 where there is none. In a grouped table the entries of one (space, key) form a group that can be
- * walked; elsewhere `sub` is empty.
+ * 0 where there is none. In a grouped table the entries of one (space, key) form a group that can
+ * be walked; elsewhere `sub` is empty.
  *
  * Epochs. state_seal ends one: what was put, changed and dropped since the last seal belongs to it,
- * and takes no time, however much that is. state_flush then writes it down, a slice at a time beside
- * the work that goes on; an entry that is sealed and about to be changed again is written first. When
- * flush says done, the files that state_manifest names are durable and hold exactly the state at the
- * seal: the manifest goes into the transaction that makes the epoch true, and state_committed then
- * removes files that no manifest needs. A process that dies loses only what no epoch named.
+ * and takes no time, however much that is. state_flush then writes it down, a slice at a time
+ * beside the work that goes on; an entry that is sealed and about to be changed again is written
+ * first. When flush says done, the files that state_manifest names are durable and hold exactly the
+ * state at the seal: the manifest goes into the transaction that makes the epoch true, and
+ * state_committed then removes files that no manifest needs. A process that dies loses only what
+ * no epoch named.
  *
  * Files: a run per epoch with its changes, in order; and now and then a base, which is all of it as
  * it was at one seal, so that runs do not pile up: begun when the runs outweigh the last base, and
@@ -59,8 +61,8 @@ struct state_key {
 
 /* Borrowed until the next call that changes the table. NULL: there is none. */
 const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len);
-/* The value in place, for whoever keeps a struct of `size` bytes there: zeroed and *fresh when there
- * was none. Aligned to 8. The caller may write to it until the next call on the table. */
+/* The value in place, for whoever keeps a struct of `size` bytes there: zeroed and *fresh when
+ * there was none. Aligned to 8. The caller may write to it until the next call on the table. */
 int state_edit(struct state_table *table, const struct state_key *key, uint32_t size, void **value,
                bool *fresh, struct err *err);
 int state_put(struct state_table *table, const struct state_key *key, struct slice value,

@@ -1,4 +1,4 @@
-/* state_test.c - tables against a model, through seals, slices, bases, loads and losses of power. */
+/* state_test.c - tables against a model: through seals, slices, bases, loads, losses of power. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
