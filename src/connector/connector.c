@@ -29,6 +29,7 @@ int connector_new(struct connector **out, const struct connector_options *option
 
 void connector_free(struct connector *connector) { free(connector); }
 struct catalog *connector_lake_catalog(struct connector *c) { return c->options.catalog; }
+struct lake *connector_lake(struct connector *c) { return c->options.lake; }
 const int *connector_catalog_ports(struct connector *c) { return c->options.catalog_ports; }
 
 /* ---- planning ---- */

@@ -335,6 +335,7 @@ static const struct {
     {SQL_STMT_CREATE_CATALOG, create_catalog},
     {SQL_STMT_CREATE_DATABASE, create_database},
     {SQL_STMT_DROP, drop},
+    {SQL_STMT_ALTER_TABLE, session_alter_table},
     {SQL_STMT_USE, use},
     {SQL_STMT_SET, set},
     {SQL_STMT_RESET, reset},

@@ -67,6 +67,13 @@ int session_table(void *arg, const char *const *parts, size_t count, const struc
 int session_table_at(void *arg, const char *const *parts, size_t count,
                      const struct sql_table_at *at, const struct sql_table **out, struct err *err);
 
+/* Casts a constant expression to a type, through another one when `inner` names it: its text, or
+ * microseconds of a TIMESTAMP_LTZ. */
+int session_evaluate(struct session *s, const struct sql_expr *expr, const char *inner,
+                     const char *type, const char **text, struct err *err);
+/* alter.c */
+int session_alter_table(struct session *s, const struct sql_statement *st, struct err *err);
+
 /* lake_ddl.c: CREATE TABLE in the Iceberg catalog. */
 int lake_table_create(struct session *s, const struct lake_ident *ident,
                       const struct sql_create_table *create, const struct sql_table *table,
@@ -74,6 +81,7 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
 
 /* connector.c's parts that sessions need. */
 struct catalog *connector_lake_catalog(struct connector *connector);
+struct lake *connector_lake(struct connector *connector);
 const int *connector_catalog_ports(struct connector *connector);
 int connector_columns(struct vec_db *db, const struct sql_output *outputs, size_t count,
                       struct vec_columns *out, struct err *err);

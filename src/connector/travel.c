@@ -177,8 +177,8 @@ int session_table(void *arg, const char *const *parts, size_t count, const struc
 
 /* ---- words behind the name ---- */
 
-static int evaluate(struct session *s, const struct sql_expr *expr, const char *type,
-                    const char **text, struct err *err)
+int session_evaluate(struct session *s, const struct sql_expr *expr, const char *inner,
+                     const char *type, const char **text, struct err *err)
 {
     struct sql_print_options options = {0};
     struct buf query = {0};
@@ -186,18 +186,19 @@ static int evaluate(struct session *s, const struct sql_expr *expr, const char *
     int rc;
 
     if (!s->evaluator.run)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "an older version of a table can be read in a query, not in a job");
-    rc = buf_append_str(&query, "SELECT CAST(");
+        return err_set(err, ERR_UNSUPPORTED, "a constant is computed in a query, not in a job");
+    rc = buf_append_str(&query, inner ? "SELECT CAST(CAST(" : "SELECT CAST(");
     rc = rc ? rc : sql_print_flink_expr(expr, &options, &query, err);
+    if (!rc && inner)
+        rc = buf_printf(&query, " AS %s)", inner);
     rc = rc ? rc : buf_printf(&query, " AS %s)", type);
     if (!rc && !buf_cstr(&query))
         rc = session_no_memory(err);
     rc = rc ? rc : s->evaluator.run(s->evaluator.arg, buf_cstr(&query), s->arena, text, &why);
     buf_deinit(&query);
     if (rc && why.code)
-        return err_set(err, rc, "AS OF takes a constant: %s", why.text);
-    return rc ? rc : *text ? 0 : err_set(err, ERR_INVALID, "AS OF takes a constant, not NULL");
+        return err_set(err, rc, "a constant is wanted: %s", why.text);
+    return rc ? rc : *text ? 0 : err_set(err, ERR_INVALID, "a constant is wanted, not NULL");
 }
 
 /* A whole number is a time since 1970: of seconds (as Spark reads it) or, where that would be far
@@ -207,11 +208,11 @@ static int apply_time(struct session *s, const struct sql_table *table, const st
 {
     const char *text;
     int64_t number;
-    int rc = evaluate(s, expr, "STRING", &text, err);
+    int rc = session_evaluate(s, expr, NULL, "STRING", &text, err);
 
     if (!rc && is_number(text, &number))
         return use_time(s, table, number < 100000000000 ? number * 1000 : number, err);
-    rc = rc ? rc : evaluate(s, expr, "TIMESTAMP_LTZ(6)", &text, err);
+    rc = rc ? rc : session_evaluate(s, expr, NULL, "TIMESTAMP_LTZ(6)", &text, err);
     if (!rc && !is_number(text, &number))
         rc = err_set(err, ERR_INVALID, "AS OF takes a time, not %s", text);
     return rc ? rc : use_time(s, table, number / 1000, err);
@@ -222,7 +223,7 @@ static int apply_version(struct session *s, const struct sql_table *table,
 {
     const char *text;
     int64_t id;
-    int rc = evaluate(s, expr, "STRING", &text, err);
+    int rc = session_evaluate(s, expr, NULL, "STRING", &text, err);
 
     if (rc)
         return rc;

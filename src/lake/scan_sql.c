@@ -163,14 +163,11 @@ static void put_type(struct scan *s, const struct lake_type *type)
 static void put_missing(struct scan *s, const struct lake_field *field)
 {
     const char *json = field->initial_default;
-    size_t len = json ? strlen(json) : 0;
     struct lake_value value;
 
-    if (len > 1 && json[0] == '"')
-        json = arena_cstr(s->arena, slice_of(json + 1, len - 2));
     out_str(&s->out, "CAST(");
     if (json && lake_type_primitive(&field->type) &&
-        !lake_value_parse(&field->type, json, s->arena, &value, NULL))
+        !lake_value_from_json(&field->type, json, s->arena, &value, NULL))
         s->out.rc = s->out.rc ? s->out.rc : lake_value_sql(&field->type, &value, s->out.buf);
     else
         out_str(&s->out, "NULL");

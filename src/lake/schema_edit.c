@@ -120,7 +120,11 @@ static int edit_add(struct editor *e, const struct lake_edit *edit)
         return rc;
     if (has_name(parent, leaf))
         return err_set(e->err, ERR_EXISTS, "column %.200s exists already", edit->column);
-    if (edit->required)
+    if (edit->value && e->format < 3)
+        return err_set(e->err, ERR_INVALID,
+                       "column %.200s: a default needs format version 3, and this table is of %d",
+                       edit->column, e->format);
+    if (edit->required && !edit->value)
         return err_set(e->err, ERR_INVALID,
                        "column %.200s: rows that exist have no value for a "
                        "required column",
@@ -133,7 +137,10 @@ static int edit_add(struct editor *e, const struct lake_edit *edit)
     field = &fields[parent->field_count];
     field->name = arena_strdup(e->arena, leaf);
     field->id = ++*e->last_id;
-    if (!field->name || copy_type(e->arena, &field->type, edit->type))
+    field->required = edit->required;
+    field->initial_default = field->write_default =
+        edit->value ? arena_strdup(e->arena, edit->value) : NULL;
+    if (!field->name || (edit->value && !field->write_default) || copy_type(e->arena, &field->type, edit->type))
         return err_set(e->err, ERR_NOMEM, "schema edit");
     number_type(&field->type, e->last_id);
     parent->fields = fields;
@@ -254,6 +261,25 @@ static int edit_doc(struct editor *e, const struct lake_edit *edit)
     return parent->fields[i].doc ? 0 : err_set(e->err, ERR_NOMEM, "schema edit");
 }
 
+/* What later writers fill in; rows that are there keep their initial default. */
+static int edit_default(struct editor *e, const struct lake_edit *edit)
+{
+    struct lake_type *parent;
+    size_t i;
+    int rc = locate(e, edit->column, &parent, &i);
+
+    if (rc)
+        return rc;
+    if (edit->value && e->format < 3)
+        return err_set(e->err, ERR_INVALID,
+                       "column %.200s: a default needs format version 3, and this table is of %d",
+                       edit->column, e->format);
+    parent->fields[i].write_default = edit->value ? arena_strdup(e->arena, edit->value) : NULL;
+    return !edit->value || parent->fields[i].write_default
+               ? 0
+               : err_set(e->err, ERR_NOMEM, "schema edit");
+}
+
 int lake_schema_edit(const struct lake_schema *base, const struct lake_edit *edits, size_t count,
                      int format, int32_t *last_id, struct arena *arena, struct lake_schema *out,
                      struct err *err)
@@ -268,6 +294,7 @@ int lake_schema_edit(const struct lake_schema *base, const struct lake_edit *edi
         [LAKE_MOVE_AFTER] = edit_move,
         [LAKE_MOVE_BEFORE] = edit_move,
         [LAKE_SET_DOC] = edit_doc,
+        [LAKE_SET_DEFAULT] = edit_default,
     };
     struct editor e = {arena, err, out, format, last_id};
     int rc;

@@ -71,13 +71,15 @@ bool lake_type_promotes(const struct lake_type *from, const struct lake_type *to
 
 /* Schema evolution. Edits are applied in order to a copy; a field keeps its id for life. */
 enum lake_edit_kind { LAKE_ADD, LAKE_DROP, LAKE_RENAME, LAKE_PROMOTE, LAKE_MAKE_OPTIONAL,
-                      LAKE_MOVE_FIRST, LAKE_MOVE_AFTER, LAKE_MOVE_BEFORE, LAKE_SET_DOC };
+                      LAKE_MOVE_FIRST, LAKE_MOVE_AFTER, LAKE_MOVE_BEFORE, LAKE_SET_DOC,
+                      LAKE_SET_DEFAULT };
 struct lake_edit {
     enum lake_edit_kind kind;
     const char *column;           /* dotted; ADD: the new column's full name */
     const char *other;            /* RENAME: new name; MOVE_*: sibling; SET_DOC: text */
     const struct lake_type *type; /* ADD, PROMOTE */
-    bool required;                /* ADD: refused unless the table is new (no default in v2) */
+    bool required;                /* ADD: only with a default, for rows that are there already */
+    const char *value; /* ADD, SET_DEFAULT (v3): a JSON single value as text; NULL: none */
 };
 /* *last_id is the table's last-column-id and counts up. */
 int lake_schema_edit(const struct lake_schema *base, const struct lake_edit *edits, size_t count,
@@ -102,6 +104,10 @@ int lake_value_decode(const struct lake_type *type, struct slice bytes, struct l
 /* From DuckDB's text of a value (Parquet statistics, query results). ERR_INVALID. */
 int lake_value_parse(const struct lake_type *type, const char *text, struct arena *arena,
                      struct lake_value *out, struct err *err);
+/* Appendix D's JSON single values: what defaults are written as. The text holds a whole value. */
+int lake_value_json(const struct lake_type *type, const struct lake_value *value, struct buf *out);
+int lake_value_from_json(const struct lake_type *type, const char *text, struct arena *arena,
+                         struct lake_value *out, struct err *err);
 /* A DuckDB literal with its cast: DATE '2024-01-01'. */
 int lake_value_sql(const struct lake_type *type, const struct lake_value *value, struct buf *out);
 /* As people and partition paths spell it: 2024-01-01, 2024-01, 5, hello; "null". */

@@ -1,0 +1,230 @@
+"""alter_table.py - ALTER TABLE in `tarn sql`, in Flink's words and in those of Spark's extension for
+Iceberg: what pyiceberg then finds, and that rows written before still read."""
+
+import pyarrow as pa
+from pyiceberg.schema import Schema
+from pyiceberg.types import (DecimalType, FloatType, IntegerType, ListType, LongType, MapType,
+                             NestedField, StringType, StructType, TimestampType)
+
+from harness import ClientTest, iceberg
+
+SCHEMA = Schema(
+    NestedField(1, "id", IntegerType(), required=True),
+    NestedField(2, "name", StringType(), required=False),
+    NestedField(3, "price", FloatType(), required=False),
+    NestedField(4, "cost", DecimalType(9, 2), required=False),
+    NestedField(5, "at", TimestampType(), required=False),
+    NestedField(6, "person", StructType(NestedField(7, "age", IntegerType(), required=False)),
+                required=False),
+    NestedField(8, "points", ListType(9, StructType(NestedField(10, "x", IntegerType(),
+                                                                required=False)),
+                                      element_required=False), required=False),
+    NestedField(11, "tags", MapType(12, StringType(), 13, IntegerType(), value_required=False),
+                required=False))
+
+
+class Alter(ClientTest):
+    settings = {"kafka": {"enabled": False}}
+
+    def setUp(self):
+        self.catalog = iceberg(self.tarn)
+        self.space = "a" + self.id().rsplit(".", 1)[1].replace("test_", "")[:30]
+        self.catalog.create_namespace(self.space)
+        self.catalog.create_table(f"{self.space}.t", schema=SCHEMA)
+        self.append(first=0)
+
+    def append(self, first):
+        table = self.catalog.load_table(f"{self.space}.t")
+        schema = table.schema().as_arrow()
+        rows = [{"id": first + i, "name": f"n{i}", "price": i / 2, "person": {"age": i},
+                 "points": [{"x": i}], "tags": [("a", i)]} for i in range(3)]
+        names = set(schema.names)
+        table.append(pa.Table.from_pylist([{k: v for k, v in r.items() if k in names} for r in rows],
+                                          schema=schema))
+
+    def alter(self, clause, check=True):
+        text = f"ALTER TABLE polariscatalog.{self.space}.t {clause}"
+        done = self.tarn.command("sql", "-e", text, check=check)
+        return done if check else done.stderr
+
+    def refused(self, clause):
+        said = self.alter(clause, check=False)
+        self.assertTrue(said, clause)
+        return said
+
+    def table(self):
+        return self.catalog.load_table(f"{self.space}.t")
+
+    def rows(self, select="*", order="id"):
+        return self.tarn.sql(f"SELECT {select} FROM polariscatalog.{self.space}.t ORDER BY {order}")
+
+    def test_columns_are_added_in_flinks_words(self):
+        self.alter("ADD note STRING COMMENT 'a note'")
+        self.alter("ADD (`first` BIGINT FIRST, `second` ROW<a INT, b ARRAY<STRING>> AFTER id)")
+        schema = self.table().schema()
+        self.assertEqual(schema.column_names[:2], ["first", "id"])
+        self.assertEqual(schema.find_field("note").doc, "a note")
+        self.assertEqual([f.name for f in schema.fields],
+                         ["first", "id", "second", "name", "price", "cost", "at", "person", "points",
+                          "tags", "note"])
+        self.assertEqual(self.rows("id, note, `first`"),
+                         [{"id": i, "note": None, "first": None} for i in range(3)])
+        self.assertIn("no value for a required column", self.refused("ADD x INT NOT NULL"))
+        self.assertIn("exists already", self.refused("ADD name STRING"))
+
+    def test_types_are_promoted_and_nothing_else(self):
+        self.alter("MODIFY (id BIGINT NOT NULL, price DOUBLE, cost DECIMAL(18, 2))")
+        schema = self.table().schema()
+        self.assertIsInstance(schema.find_type("id"), LongType)
+        self.assertEqual(str(schema.find_type("cost")), "decimal(18, 2)")
+        self.assertEqual(self.rows("id, price"), [{"id": i, "price": i / 2} for i in range(3)])
+        self.assertIn("cannot go from", self.refused("MODIFY name INT"))
+        self.assertIn("cannot go from", self.refused("MODIFY cost DECIMAL(9, 2)"))
+        self.assertIn("cannot become NOT NULL", self.refused("MODIFY name STRING NOT NULL"))
+        self.alter("MODIFY id BIGINT")
+        self.assertFalse(self.table().schema().find_field("id").required)
+
+    def test_nested_columns_evolve(self):
+        self.alter("ADD person.city STRING")
+        self.alter("ADD points.`element`.y BIGINT")
+        self.alter("RENAME person.age TO years")
+        self.alter("MODIFY person.years BIGINT")
+        self.append(first=10)
+        rows = self.rows("id, person, points")
+        self.assertEqual(rows[1], {"id": 1, "person": {"years": 1, "city": None},
+                                   "points": [{"x": 1, "y": None}]})
+        self.assertIsInstance(self.table().schema().find_type("person.years"), LongType)
+        self.alter("DROP person.city")
+        self.assertEqual(self.rows("id, person")[2],
+                         {"id": 2, "person": {"years": 2}})
+
+    def test_a_name_that_comes_back_is_another_column(self):
+        self.alter("RENAME name TO title")
+        self.alter("ADD name STRING")
+        self.assertEqual(self.rows("id, title, name")[1], {"id": 1, "title": "n1", "name": None})
+        self.alter("DROP title")
+        self.alter("ADD title STRING")
+        self.append(first=10)
+        rows = self.rows("id, title, name")
+        self.assertEqual(rows[0], {"id": 0, "title": None, "name": None})
+        self.assertEqual(rows[3], {"id": 10, "title": None, "name": "n0"})
+
+    def test_columns_move(self):
+        self.alter("ALTER COLUMN `at` FIRST")
+        self.alter("MODIFY price FLOAT AFTER `at`")
+        self.assertEqual([f.name for f in self.table().schema().fields][:3], ["at", "price", "id"])
+        self.assertEqual(list(self.rows()[0])[:3], ["at", "price", "id"])
+
+    def test_spark_words_for_columns(self):
+        for clause in ("ADD COLUMN c INT", "ADD COLUMNS (d STRING, e DOUBLE)",
+                       "RENAME COLUMN c TO cc", "ALTER COLUMN cc TYPE BIGINT",
+                       "ALTER COLUMN cc COMMENT 'big'", "DROP COLUMNS (d, e)",
+                       "ALTER COLUMN id DROP NOT NULL", "ADD COLUMN IF NOT EXISTS cc BIGINT",
+                       "DROP COLUMN IF EXISTS nowhere"):
+            with self.subTest(clause):
+                self.alter(clause)
+        field = self.table().schema().find_field("cc")
+        self.assertEqual((str(field.field_type), field.doc), ("long", "big"))
+        self.assertFalse(self.table().schema().find_field("id").required)
+
+    def test_keys_are_identifier_fields(self):
+        self.alter("ADD PRIMARY KEY (id) NOT ENFORCED")
+        self.assertEqual(self.table().schema().identifier_field_ids, [1])
+        self.assertIn("identifier column", self.refused("DROP id"))
+        self.alter("DROP PRIMARY KEY")
+        self.alter("SET IDENTIFIER FIELDS id")
+        self.alter("DROP IDENTIFIER FIELDS id")
+        self.assertEqual(self.table().schema().identifier_field_ids, [])
+        self.assertIn("cannot be part of a key", self.refused("SET IDENTIFIER FIELDS name"))
+
+    def test_partitions_evolve_and_old_files_still_read(self):
+        self.alter("ADD PARTITION FIELD bucket(4, id)")
+        self.append(first=10)
+        self.alter("ADD PARTITION FIELD days(`at`) AS d")
+        self.alter("REPLACE PARTITION FIELD bucket(4, id) WITH truncate(name, 1)")
+        self.append(first=20)
+        spec = self.table().spec()
+        self.assertEqual([(f.name, str(f.transform)) for f in spec.fields],
+                         [("d", "day"), ("name_trunc_1", "truncate[1]")])
+        self.alter("DROP PARTITION FIELD d")
+        self.alter("DROP PARTITION FIELD truncate(1, name)")
+        self.assertEqual(len(self.table().spec().fields), 0)
+        self.alter("ADD PARTITION FIELD bucket(4, id)")
+        field, = self.table().spec().fields
+        self.assertEqual((field.name, field.field_id), ("id_bucket_4", 1000))  # its own id again
+        self.assertEqual(len(self.rows("id")), 9)
+        self.assertEqual(len(self.rows("id")), len(self.table().scan().to_arrow()))
+        self.assertIn("the same already", self.refused("ADD PARTITION FIELD bucket(4, id) AS other"))
+        self.assertIn("no partition field", self.refused("DROP PARTITION FIELD nine"))
+        self.assertIn("there is no transform", self.refused("ADD PARTITION FIELD cube(id)"))
+
+    def test_write_orders(self):
+        self.alter("WRITE ORDERED BY name DESC, bucket(4, id) NULLS LAST")
+        table = self.table()
+        self.assertEqual([(f.source_id, str(f.transform), f.direction.name, f.null_order.name)
+                          for f in table.sort_order().fields],
+                         [(2, "identity", "DESC", "NULLS_LAST"), (1, "bucket[4]", "ASC", "NULLS_LAST")])
+        self.assertEqual(table.properties["write.distribution-mode"], "range")
+        self.alter("WRITE DISTRIBUTED BY PARTITION LOCALLY ORDERED BY id")
+        self.assertEqual(self.table().properties["write.distribution-mode"], "hash")
+        self.alter("WRITE UNORDERED")
+        self.assertTrue(self.table().sort_order().is_unsorted)
+
+    def test_properties(self):
+        self.alter("SET ('a.b' = 'c', 'commit.retry.num-retries' = '7')")
+        self.alter("SET TBLPROPERTIES ('x' = 'y')")
+        self.assertEqual(self.table().properties["a.b"], "c")
+        self.alter("RESET ('a.b')")
+        self.alter("UNSET TBLPROPERTIES ('x')")
+        self.assertEqual(set(self.table().properties) & {"a.b", "x"}, set())
+        self.alter("SET ('format-version' = '3')")
+        self.assertEqual(self.table().format_version, 3)
+        self.assertIn("downgrade", self.refused("SET ('format-version' = '2')"))
+        self.assertIn("cannot be set", self.refused("SET ('uuid' = 'x')"))
+
+    def test_defaults_are_read_for_rows_that_are_older(self):
+        self.assertIn("format version 3", self.refused("ADD COLUMN n INT DEFAULT 5"))
+        self.alter("SET ('format-version' = '3')")
+        self.alter("ADD COLUMN n INT NOT NULL DEFAULT 5")
+        self.alter("ADD COLUMN w STRING DEFAULT 'it''s \"x\"'")
+        self.alter("ADD COLUMN d DATE DEFAULT DATE '2024-02-29'")
+        self.alter("ADD COLUMN m DECIMAL(9, 2) DEFAULT 12.50")
+        self.alter("ADD person.q BIGINT DEFAULT 7")
+        row = self.rows("n, w, d, CAST(m AS STRING) AS m, person.q AS q", order="n")[0]
+        self.assertEqual(list(row.values()), [5, "it's \"x\"", "2024-02-29", "12.50", 7])
+        field = self.table().schema().find_field("n")
+        self.assertEqual((field.initial_default, field.write_default), (5, 5))
+        self.alter("ALTER COLUMN n SET DEFAULT 6")
+        field = self.table().schema().find_field("n")
+        self.assertEqual((field.initial_default, field.write_default), (5, 6))
+        self.alter("ALTER COLUMN n DROP DEFAULT")
+        self.assertIsNone(self.table().schema().find_field("n").write_default)
+
+    def test_branches_and_tags(self):
+        first = self.table().current_snapshot().snapshot_id
+        self.alter(f"CREATE BRANCH audit AS OF VERSION {first} RETAIN 7 DAYS "
+                   "WITH SNAPSHOT RETENTION 5 SNAPSHOTS 2 HOURS")
+        self.alter("CREATE TAG IF NOT EXISTS eod RETAIN 90 MINUTES")
+        self.alter("CREATE TAG IF NOT EXISTS eod")
+        refs = self.table().refs()
+        self.assertEqual((refs["audit"].max_ref_age_ms, refs["audit"].min_snapshots_to_keep,
+                          refs["audit"].max_snapshot_age_ms), (604800000, 5, 7200000))
+        self.assertEqual(refs["eod"].max_ref_age_ms, 5400000)
+        self.append(first=10)
+        self.alter("REPLACE BRANCH audit")
+        self.assertNotEqual(self.table().refs()["audit"].snapshot_id, first)
+        self.alter(f"SET ('current-snapshot-id' = '{first}')")
+        self.assertEqual(len(self.rows("id")), 3)
+        head = self.table().refs()["audit"].snapshot_id
+        self.alter(f"SET ('cherry-pick-snapshot-id' = '{head}')")
+        self.assertEqual(len(self.rows("id")), 6)
+        self.alter("DROP BRANCH audit")
+        self.alter("DROP TAG eod")
+        self.alter("DROP TAG IF EXISTS eod")
+        self.assertEqual(set(self.table().refs()), {"main"})
+
+    def test_a_table_is_renamed(self):
+        self.alter(f"RENAME TO {self.space}.u")
+        self.assertTrue(self.catalog.table_exists(f"{self.space}.u"))
+        self.assertIn("no table", self.refused("ADD x INT"))
+        self.tarn.command("sql", "-e", f"ALTER TABLE IF EXISTS polariscatalog.{self.space}.t ADD x INT")
