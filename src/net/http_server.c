@@ -28,7 +28,8 @@
 #define HEADER_MAX   ((size_t)32 << 10)
 #define BODY_MAX     ((size_t)16 << 20)
 #define STACK_BYTES  ((size_t)1 << 20)
-#define UPLOAD_BYTES ((size_t)128 << 10) /* read buffer beside the headers */
+#define UPLOAD_BYTES ((size_t)64 << 10)  /* read buffer beside the headers; wiped per request */
+#define SMALL_FILE   ((int64_t)64 << 10) /* goes out with the headers, in one call */
 
 struct http_server {
     const char *name;
@@ -258,12 +259,26 @@ static ssize_t on_pull_nothing(void *arg, uint64_t pos, char *ptr, size_t max)
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+/* Opening, sending and closing cost more than the copy. NULL: it was not to be read like that. */
+static struct MHD_Response *small_response(struct http_reply *reply)
+{
+    uint8_t *bytes = arena_alloc(reply->arena, (size_t)reply->len);
+
+    if (!bytes || file_read_all(reply->file, bytes, (size_t)reply->len, reply->pos, NULL))
+        return NULL;
+    return MHD_create_response_from_buffer((size_t)reply->len, bytes, MHD_RESPMEM_PERSISTENT);
+}
+
 static struct MHD_Response *file_response(struct http_reply *reply)
 {
+    struct MHD_Response *response;
     int fd = file_fd(reply->file);
 
     if (reply->len == 0)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    response = reply->len <= SMALL_FILE ? small_response(reply) : NULL;
+    if (response)
+        return response;
     fd = fd < 0 ? -1 : dup(fd); /* libmicrohttpd closes its own */
     if (fd < 0)
         return MHD_create_response_from_callback((uint64_t)reply->len, PULL_BYTES, on_pull, reply,

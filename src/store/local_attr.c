@@ -6,7 +6,8 @@
  * version a crash leaves behind finds its own record.
  *
  * A small object keeps its record in the attribute of its file (local_small.c), which needs neither
- * size nor time. A record beside it, made by a later change of its tags, comes first.
+ * size nor time, and is looked at first. When the record changes later, with tags, it is written
+ * beside the object and the file's own is emptied.
  */
 #include <stdio.h>
 
@@ -92,6 +93,31 @@ static json_t *record_new(const struct disk_stat *stat, const struct store_put_o
     return record;
 }
 
+/* Empties the record that the file itself carries, durably. */
+static int drop_own(struct local *local, const char *bucket, const char *key, struct err *err)
+{
+    struct arena arena = {0};
+    struct buf own = {.max = 64 << 10};
+    struct disk_stat stat;
+    struct file *file = NULL;
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+
+    if (!rc)
+        rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
+    if (!rc && file_get_attr(file, &own, NULL) == 0 && own.len) {
+        rc = local_settle(local, bucket, key, err); /* or playing back would bring it again */
+        if (!rc)
+            rc = file_set_attr(file, slice_of("", 0), err);
+        if (!rc)
+            rc = file_sync(file, err);
+    }
+    file_close(file);
+    buf_deinit(&own);
+    arena_deinit(&arena);
+    return rc;
+}
+
 int local_attr_put_record(struct local *local, const char *bucket, const char *key,
                           const struct disk_stat *now, const struct disk_stat *next, json_t *record,
                           struct err *err)
@@ -124,6 +150,8 @@ int local_attr_put_record(struct local *local, const char *bucket, const char *k
     json_decref(both);
     buf_deinit(&text);
     arena_deinit(&arena);
+    if (!rc && now && now->size == next->size && now->mtime_us == next->mtime_us)
+        rc = drop_own(local, bucket, key, err);
     return rc;
 }
 
@@ -139,16 +167,13 @@ int local_attr_put(struct local *local, const char *bucket, const char *key,
     return rc;
 }
 
-/* The record that the file itself carries; NULL: none, or the file is not that version any more. */
-static int read_own(struct file *file, const struct disk_stat *stat, json_t **out, struct err *err)
+/* The record that the file itself carries; NULL: none. */
+static int read_own(struct file *file, json_t **out, struct err *err)
 {
     struct buf text = {.max = 64 << 10};
-    struct disk_stat now;
-    int rc = file_stat(file, &now, err);
+    int rc = file_get_attr(file, &text, NULL);
 
     *out = NULL;
-    if (!rc && now.size == stat->size && now.mtime_us == stat->mtime_us)
-        rc = file_get_attr(file, &text, NULL);
     if (!rc && text.len)
         rc = json_parse(buf_slice(&text), out, err);
     buf_deinit(&text);
@@ -168,7 +193,9 @@ static int find_own(struct local *local, const char *bucket, const char *key,
     if (!rc)
         rc = disk_open(local->disk, &file, path, DISK_READ, NULL);
     if (!rc)
-        rc = read_own(file, stat, out, err);
+        rc = file_stat(file, &found, err);
+    if (!rc && found.size == stat->size && found.mtime_us == stat->mtime_us)
+        rc = read_own(file, out, err);
     file_close(file);
     arena_deinit(&arena);
     return rc == ERR_NOENT ? 0 : rc; /* gone meanwhile: it has no record */
@@ -179,15 +206,17 @@ static int find_record(struct local *local, const char *bucket, const char *key,
                        const struct disk_stat *stat, json_t **out, struct err *err)
 {
     struct arena arena = {0};
-    const char *dir, *path = attr_path(local, &arena, bucket, key, &dir);
+    const char *dir, *path;
     json_t *records = NULL;
-    int rc = path ? load(local, path, &records, err) : ERR_NOMEM;
+    int rc = file ? read_own(file, out, err) : find_own(local, bucket, key, stat, out, err);
 
+    if (rc || *out)
+        return rc;
+    path = attr_path(local, &arena, bucket, key, &dir);
+    rc = path ? load(local, path, &records, err) : ERR_NOMEM;
     *out = rc ? NULL : json_incref(find(records, stat));
     json_decref(records);
     arena_deinit(&arena);
-    if (!rc && !*out)
-        rc = file ? read_own(file, stat, out, err) : find_own(local, bucket, key, stat, out, err);
     return rc;
 }
 

@@ -182,6 +182,19 @@ int local_bucket_check(struct local *local, const char *bucket, struct err *err)
     return rc;
 }
 
+int local_guess(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                const char **path, struct err *err)
+{
+    struct local_parts parts;
+    int rc = local_check(bucket, key, err);
+
+    if (rc)
+        return rc;
+    rc = local_parts(arena, slice_str(key), &parts);
+    *path = rc ? NULL : join(local, arena, bucket, &parts, parts.count);
+    return *path ? 0 : err_set(err, ERR_NOMEM, "object %s", key);
+}
+
 int local_find(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct disk_stat *stat, struct err *err)
 {

@@ -308,14 +308,23 @@ int local_open(struct store *store, const char *bucket, const char *key, struct 
         const char *path;
 
         *out = NULL;
-        rc = local_find(local, &arena, bucket, key, &path, &stat, err);
-        if (rc)
-            break;
-        rc = disk_open(local->disk, out, path, DISK_READ, NULL);
-        if (rc == ERR_NOENT)
-            rc = ERR_AGAIN; /* look again: it may have been replaced or removed */
+        rc = local_guess(local, &arena, bucket, key, &path, err);
+        if (!rc)
+            rc = disk_open(local->disk, out, path, DISK_READ, NULL);
         if (!rc)
             rc = file_stat(*out, &stat, NULL);
+        if (rc || stat.is_dir) { /* there is none, or its name is not the plain one */
+            file_close(*out);
+            *out = NULL;
+            rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+            if (rc)
+                break;
+            rc = disk_open(local->disk, out, path, DISK_READ, NULL);
+            if (!rc)
+                rc = file_stat(*out, &stat, NULL);
+            if (rc == ERR_NOENT)
+                rc = ERR_AGAIN; /* look again: it may have been replaced or removed */
+        }
         if (!rc)
             rc = local_attr_get_of(local, bucket, key, *out, &stat, info, err);
         else

@@ -82,6 +82,9 @@ int local_unescape(struct arena *arena, const char *name, size_t len, struct sli
 /* The path of an existing object, in the arena. ERR_NOENT: no such object or bucket. */
 int local_find(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct disk_stat *stat, struct err *err);
+/* The path that an object nearly always has, unseen. */
+int local_guess(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                const char **path, struct err *err);
 /* The path for an object to be put, its folders made and synced. Caller holds `names`. */
 int local_make(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct err *err);

@@ -295,6 +295,42 @@ static void keeps_attributes_with_the_version_they_came_with(void **state)
     assert_string_not_equal(info.etag, with.etag);
 }
 
+/* Goal: a small object carries its own record; when its tags change the record moves beside it, and
+ * nothing brings the old one back, not even the journal. */
+static void changes_the_tags_of_a_small_object(void **state)
+{
+    struct fixture *fix = *state;
+    const struct store_put_options options = {.etag = "0123456789abcdef0123456789abcdef",
+                                              .content_type = "text/x",
+                                              .tags = "{\"a\":\"1\"}"};
+    struct store_info info;
+    struct buf tags = {0};
+
+    assert_int_equal(
+        fix->store->ops->put(fix->store, "lake", "k", SLICE_LIT("bytes"), &options, &info, NULL),
+        0);
+    assert_int_equal(info.tag_count, 1);
+    assert_int_equal(fix->store->ops->versions->tags_put(fix->store, "lake", "k", NULL,
+                                                         "{\"b\":\"2\",\"c\":\"3\"}", &info, NULL),
+                     0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(fix->store->ops->head(fix->store, "lake", "k", &info, NULL), 0);
+        assert_int_equal(info.tag_count, 2);
+        assert_string_equal(info.etag, options.etag);
+        assert_string_equal(info.content_type, "text/x");
+        store_free(fix->store);
+        open_store(fix);
+    }
+    assert_int_equal(
+        fix->store->ops->versions->tags_get(fix->store, "lake", "k", NULL, &info, &tags, NULL), 0);
+    assert_non_null(strstr(buf_cstr(&tags), "\"c\""));
+    buf_deinit(&tags);
+    put(fix, "k", "other");
+    assert_int_equal(fix->store->ops->head(fix->store, "lake", "k", &info, NULL), 0);
+    assert_int_equal(info.tag_count, 0);
+    assert_string_equal(info.content_type, "");
+}
+
 static void moves_a_staged_file_into_place(void **state)
 {
     struct fixture *fix = *state;
@@ -457,6 +493,7 @@ int main(void)
         CLAIM(keeps_conditions),
         CLAIM(tells_versions_apart),
         CLAIM(keeps_attributes_with_the_version_they_came_with),
+        CLAIM(changes_the_tags_of_a_small_object),
         CLAIM(moves_a_staged_file_into_place),
         CLAIM(refuses_bad_names_and_missing_buckets),
         CLAIM(serves_many_threads),
