@@ -6,6 +6,7 @@
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
+#   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make tidy     includes point downwards, formatting, clang-tidy
 #   make torture  500 kill -9, 20,000 simulated losses of power
 #   make acceptance  docs/compatibility.md from the commands of five reference stacks
@@ -42,7 +43,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps vectors unit test test-clients acceptance torture asan tsan fuzz bench bench-peers tidy demo install clean
+.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-peers tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -121,6 +122,13 @@ test:
 test-clients: all
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/clients/run.py $(CLIENTS)
+
+# Real engines write and read the same tables: 2 GB of downloads, then some 20 minutes. ENGINES="spark"
+# and CASES="delete* upsert" take some.
+test-engines: all
+	@scripts/deps --engines
+	@TARN=$(BUILD)/tarn .deps/engines/python/bin/python tests/engines/run.py \
+	    $(if $(ENGINES),--engines "$(ENGINES)") $(if $(CASES),--cases "$(CASES)")
 
 # The reference stacks' commands by their real clients; DOCUMENTS="S2" runs some, and writes nothing.
 acceptance: all
