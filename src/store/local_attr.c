@@ -93,29 +93,38 @@ static json_t *record_new(const struct disk_stat *stat, const struct store_put_o
     return record;
 }
 
-/* Empties the record that the file itself carries, durably. */
-static int drop_own(struct local *local, const char *bucket, const char *key, struct err *err)
+int local_attr_empty(struct local *local, const char *path, struct err *err)
 {
-    struct arena arena = {0};
     struct buf own = {.max = 64 << 10};
-    struct disk_stat stat;
     struct file *file = NULL;
-    const char *path;
-    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+    int rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
 
-    if (!rc)
-        rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
     if (!rc && file_get_attr(file, &own, NULL) == 0 && own.len) {
-        rc = local_settle(local, bucket, key, err); /* or playing back would bring it again */
-        if (!rc)
-            rc = file_set_attr(file, slice_of("", 0), err);
+        rc = file_set_attr(file, slice_of("", 0), err);
         if (!rc)
             rc = file_sync(file, err);
     }
     file_close(file);
     buf_deinit(&own);
-    arena_deinit(&arena);
     return rc;
+}
+
+/* The record now beside the object is of the version that is there already. */
+static int drop_own(struct local *local, const char *bucket, const char *key,
+                    const struct disk_stat *version, struct err *err)
+{
+    struct arena arena = {0};
+    struct disk_stat stat;
+    const char *path;
+    int rc = local_find(local, &arena, bucket, key, &path, &stat, NULL);
+
+    if (!rc && stat.size == version->size && stat.mtime_us == version->mtime_us) {
+        rc = local_settle(local, bucket, key, err); /* or playing back would bring it again */
+        if (!rc)
+            rc = local_attr_empty(local, path, err);
+    }
+    arena_deinit(&arena);
+    return rc == ERR_NOENT ? 0 : rc;
 }
 
 int local_attr_put_record(struct local *local, const char *bucket, const char *key,
@@ -150,8 +159,8 @@ int local_attr_put_record(struct local *local, const char *bucket, const char *k
     json_decref(both);
     buf_deinit(&text);
     arena_deinit(&arena);
-    if (!rc && now && now->size == next->size && now->mtime_us == next->mtime_us)
-        rc = drop_own(local, bucket, key, err);
+    if (!rc)
+        rc = drop_own(local, bucket, key, next, err);
     return rc;
 }
 

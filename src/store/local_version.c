@@ -409,7 +409,9 @@ static int put_back(struct local *local, struct arena *arena, const char *bucket
     if (!rc)
         rc = disk_link(local->disk, path, staged, err);
     if (!rc) {
-        rc = local_name_it(local, arena, bucket, key, staged, false, err);
+        rc = local_attr_empty(local, staged, err);
+        if (!rc)
+            rc = local_name_it(local, arena, bucket, key, staged, false, err);
         if (rc)
             disk_unlink(local->disk, staged, NULL);
     }

@@ -115,6 +115,8 @@ int local_attr_get(struct local *local, const char *bucket, const char *key,
 int local_attr_get_of(struct local *local, const char *bucket, const char *key, struct file *file,
                       const struct disk_stat *stat, struct store_info *out, struct err *err);
 void local_attr_remove(struct local *local, const char *bucket, const char *key);
+/* Empties the record that a file carries itself, durably: another one, beside it, counts. */
+int local_attr_empty(struct local *local, const char *path, struct err *err);
 /* What goes into the attribute of the file itself; nothing when there is nothing to say. */
 int local_attr_text(const struct store_put_options *options, struct buf *out, struct err *err);
 /* What local_attr_get will say of it. */
