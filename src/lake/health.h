@@ -74,13 +74,14 @@ struct lake_upkeep_options {
     struct lake_ident ident;
     struct lake_rewriter rewriter; /* run NULL: no rewrites (a program without DuckDB) */
     struct lake_budget *budget;    /* large rewrites wait for it; NULL: at once */
+    struct lake_budget *own_budget; /* and for this one, of the table; NULL: none */
     bool dry;                      /* says what it would do */
-    bool no_rewrites;              /* a writer of ours merges this table itself */
     int64_t swept_ms;              /* as in lake_actions */
     /* Told of each action that is due, once it was done, failed or was put off. `did`: what came of
      * it. `files` and `bytes` are those taken away. Borrowed for the call. */
     void (*tell)(void *arg, const struct lake_action *action, enum err_code code, const char *did,
                  int64_t files, int64_t bytes);
+    bool (*stop)(void *arg); /* asked between rewrites; NULL: never */
     void *arg;
 };
 struct lake_upkeep {
@@ -89,7 +90,8 @@ struct lake_upkeep {
     size_t done;     /* actions */
 };
 /* Does what is due, in commits of its own; one that meets a newer version of the table is staged
- * again on it. The first failure is returned, after the other actions were tried. */
+ * again on it. Rewrites of a table that a writer of ours keeps (lake_keep) are left to it, and told
+ * with ERR_BUSY; those that wait for their budget with ERR_AGAIN. The first failure is returned, after the other actions were tried. */
 int lake_upkeep(struct lake *lake, const struct lake_upkeep_options *options,
                 struct lake_upkeep *out, struct err *err);
 

@@ -5,6 +5,7 @@
  * which need no commit. A commit that meets a newer version of the table is staged again on it:
  * rewrites whose inputs changed meanwhile are dropped by staging, and their files removed.
  */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "lake/maintain_int.h"
@@ -100,16 +101,29 @@ static const enum lake_action_kind kind_of[LAKE_WHYS] = {
     [LAKE_WHY_SORT] = LAKE_DO_SORT,
 };
 
+/* Milliseconds until both budgets have room. */
+static int64_t budget_wait(const struct run *r, const struct lake_merge *merge)
+{
+    struct lake_budget *const budgets[] = {r->o->budget, r->o->own_budget};
+    int64_t longest = 0;
+
+    for (size_t i = 0; i < COUNT_OF(budgets); i++) {
+        int64_t wait_ms =
+            budgets[i] ? lake_budget_wait_ms(budgets[i], merge->rows, merge->bytes * 2) : 0;
+
+        longest = wait_ms > longest ? wait_ms : longest;
+    }
+    return longest;
+}
+
 /* 0: made; ERR_AGAIN: put off. */
 static int make_rewrite(struct run *r, const struct lake_merge *merge, struct err *err)
 {
-    int64_t began_ns = cpu_thread_ns(), bytes = merge->bytes;
-    int64_t wait_ms =
-        r->o->budget ? lake_budget_wait_ms(r->o->budget, merge->rows, merge->bytes * 2) : 0;
+    int64_t began_ns = cpu_thread_ns(), bytes = merge->bytes, wait_ms = budget_wait(r, merge);
     struct lake_rewrite *rewrite = &r->rewrites[r->rewrite_count];
     int rc;
 
-    if (wait_ms > 0) {
+    if (wait_ms > 0 || (r->o->stop && r->o->stop(r->o->arg))) {
         sooner(r, wait_ms);
         return ERR_AGAIN;
     }
@@ -118,6 +132,8 @@ static int make_rewrite(struct run *r, const struct lake_merge *merge, struct er
         bytes += rewrite->added[i].file_bytes;
     if (r->o->budget)
         lake_budget_spend(r->o->budget, cpu_thread_ns() - began_ns, bytes);
+    if (r->o->own_budget)
+        lake_budget_spend(r->o->own_budget, cpu_thread_ns() - began_ns, bytes);
     r->rewrite_count += rc == 0;
     return rc;
 }
@@ -182,6 +198,13 @@ static void tell_rewrites(struct run *r, const struct tally tallies[LAKE_WHYS], 
     }
 }
 
+static bool is_kept(const struct run *r)
+{
+    int64_t since_ms = clock_mono_ms(lake_clock(r->lake)) - LAKE_KEEP_MS;
+
+    return inflight_kept(lake_inflight(r->lake), r->m->uuid, since_ms);
+}
+
 /* Its commit expires snapshots too: *expired. */
 static void run_rewrites(struct run *r, bool *expired)
 {
@@ -191,8 +214,15 @@ static void run_rewrites(struct run *r, bool *expired)
     size_t kept = 0;
     int rc = 0;
 
-    if (!r->actions.merges.count || r->o->no_rewrites || !r->o->rewriter.run)
+    if (!r->actions.merges.count || !r->o->rewriter.run)
         return;
+    if (is_kept(r)) {
+        for (int kind = 0; kind <= LAKE_DO_SORT; kind++)
+            if (r->actions.list[kind].due)
+                tell(r, (enum lake_action_kind)kind, ERR_BUSY, 0, 0,
+                     "left to the job that writes this table");
+        return;
+    }
     r->rewrites = ARENA_ARRAY(r->arena, struct lake_rewrite, r->actions.merges.count);
     if (!r->rewrites) {
         r->first = err_set(r->err, ERR_NOMEM, "upkeep");

@@ -1,0 +1,519 @@
+/* upkeep_test.c - tables that are looked after keep their rows, and only those. */
+#include "lake/testing_upkeep.h"
+
+static char *rows_of(struct real *r)
+{
+    return answer(r,
+                  "SELECT count(*) || ' ' || coalesce(sum(id), 0) || ' ' || "
+                  "coalesce(md5(string_agg(id || coalesce(v, '-'), ',' ORDER BY id, v)), '') "
+                  "FROM t",
+                  NULL, 0, NULL);
+}
+
+static size_t count_files(struct real *r, size_t *deletes)
+{
+    struct arena arena = {0};
+    struct lake_plan plan;
+    size_t files;
+
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    files = plan.file_count;
+    if (deletes)
+        *deletes = plan.delete_count;
+    arena_deinit(&arena);
+    return files;
+}
+
+static void begin(struct real *r, bool v3)
+{
+    static const struct lake_property list[] = {{"tarn.merge.fan-in", "4"}};
+
+    real_init(r);
+    create(r, TWO_COLUMNS, NULL);
+    if (v3)
+        upgrade_v3(r);
+    set_properties(r, list, 1);
+}
+
+static void insert_range(struct real *r, int from, int count)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof(sql), "SELECT i::BIGINT AS id, 'v' || i AS v FROM range(%d, %d) r(i)",
+             from, from + count);
+    insert(r, sql, 0);
+}
+
+/* Goal: files with many deleted rows are written without them, and the delete files go with them.
+ * Method: three files, four of ten rows of one deleted; the same rows before and after. */
+static void deleted_rows_are_rewritten_away(void **state)
+{
+    static const int64_t few[] = {2}, many[] = {0, 3, 5, 9};
+    struct real real, *r = &real;
+    struct told told;
+    size_t deletes;
+    char *before;
+
+    (void)state;
+    begin(r, false);
+    for (int i = 0; i < 3; i++)
+        insert_range(r, i * 10, 10);
+    delete_rows(r, 0, few, 1);
+    delete_rows(r, 1, many, 4);
+    before = strdup(rows_of(r));
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_DELETES], 1);
+    assert_int_equal(told.files[LAKE_DO_DELETES], 1);
+    assert_string_equal(rows_of(r), before);
+    assert_int_equal(count_files(r, &deletes), 3);
+    assert_int_equal(deletes, 1); /* one row of ten: not worth it */
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_DELETES], 0);
+    free(before);
+    real_deinit(r);
+}
+
+/* A foreign writer's delete by equality, as a commit of its own. */
+static void delete_equal(struct real *r, const char *select_id, const char *name)
+{
+    struct arena arena = {0};
+    struct buf manifest = {0}, list = {0};
+    int32_t ids[] = {1};
+    const struct lake_snapshot *head = lake_metadata_snapshot(r->m);
+    int64_t seq = r->m->last_sequence_number + 1, id = 9000 + seq;
+    struct lake_entry entry = {
+        .status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1, .file_sequence_number = -1};
+    struct lake_manifest_file lines[40] = {0};
+    struct lake_manifest_list *old;
+    struct lake_metadata *next;
+    const char *location, *local = arena_printf(&arena, "%s/eq.parquet", r->dir);
+    json_t *updates;
+
+    entry.file =
+        (struct lake_data_file){.content = LAKE_EQUALITY_DELETES,
+                                .format = "PARQUET",
+                                .record_count = 1,
+                                .path = arena_printf(&arena, "s3://w/t/data/%s.parquet", name),
+                                .sort_order_id = -1,
+                                .first_row_id = -1,
+                                .content_pos = -1,
+                                .content_bytes = -1,
+                                .equality_ids = ids,
+                                .equality_count = 1};
+    OK(vec_exec(r->conn,
+                arena_printf(&arena, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS {id: 1})",
+                             select_id, local),
+                &r->err));
+    OK(store_put_file_at(r->store, entry.file.path, local, &entry.file.file_bytes, &r->err));
+    OK(lake_manifest_print(r->m, 0, 1, &entry, 1, &arena, &manifest, &lines[0], &r->err));
+    lines[0].path = arena_printf(&arena, "s3://w/t/metadata/%s-m0.avro", name);
+    lines[0].length = (int64_t)manifest.len;
+    lines[0].sequence_number = lines[0].min_sequence_number = seq;
+    lines[0].added_snapshot_id = id;
+    OK(store_put_at(r->store, lines[0].path, buf_slice(&manifest), &r->err));
+    OK(lake_manifest_list_load(r->lake, r->m, head, &old, &r->err));
+    memcpy(lines + 1, old->files, old->file_count * sizeof(*lines));
+    OK(lake_manifest_list_print(r->m->format_version, id, head->id, seq, lines, old->file_count + 1,
+                                &list, &r->err));
+    lake_manifest_list_free(old);
+    location = arena_printf(&arena, "s3://w/t/metadata/snap-%s.avro", name);
+    OK(store_put_at(r->store, location, buf_slice(&list), &r->err));
+    updates =
+        json_pack("[{s:s, s:{s:I, s:I, s:I, s:I, s:s, s:{s:s}, s:i}}, {s:s, s:s, s:s, s:I}]",
+                  "action", "add-snapshot", "snapshot", "snapshot-id", (json_int_t)id,
+                  "parent-snapshot-id", (json_int_t)head->id, "sequence-number", (json_int_t)seq,
+                  "timestamp-ms", (json_int_t)r->m->last_updated_ms + 1, "manifest-list", location,
+                  "summary", "operation", "delete", "schema-id", 0, "action", "set-snapshot-ref",
+                  "ref-name", "main", "type", "branch", "snapshot-id", (json_int_t)id);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
+                           &r->err));
+    snprintf(r->location, sizeof(r->location), "%s", location);
+    lake_metadata_free(r->m);
+    r->m = next;
+    buf_deinit(&manifest);
+    buf_deinit(&list);
+    arena_deinit(&arena);
+}
+
+/* A file all of whose rows are deleted becomes no file. */
+static void a_file_of_deleted_rows_goes(void **state)
+{
+    static const struct lake_property eager = {"tarn.merge.delete-files", "1"};
+    struct real real, *r = &real;
+    struct told told;
+    size_t deletes;
+
+    (void)state;
+    begin(r, false);
+    set_properties(r, &eager, 1);
+    insert_range(r, 5, 1);
+    delete_equal(r, "SELECT 5::BIGINT AS id", "eq");
+    insert_range(r, 10, 3);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_DELETES], 1);
+    assert_int_equal(count_files(r, NULL), 1);
+    assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) FROM t", NULL, 0, NULL),
+                        "3 33");
+    upkeep(r, 1, &told);
+    count_files(r, &deletes);
+    assert_int_equal(deletes, 0);
+    real_deinit(r);
+}
+
+/* Makes the rewrites that are due now, to be committed later. */
+static struct lake_rewrite *rewrites_of(struct real *r, struct arena *arena, size_t *count)
+{
+    struct lake_rewriter rewriter = lake_rewriter_duckdb(r->db);
+    struct lake_rewrite *rewrites;
+
+    OK(lake_maintain_run(r->lake, r->m, &rewriter, arena, &rewrites, count, &r->err));
+    return rewrites;
+}
+
+static size_t commit_rewrites(struct real *r, const struct lake_rewrite *rewrites, size_t count)
+{
+    struct lake_staged *staged = NULL;
+    struct lake_ident ident = {"ns", "t"};
+    struct lake_change change = {.rewrites = rewrites, .rewrite_count = count};
+    size_t kept;
+    int rc = lake_stage(r->lake, &ident, r->m, r->location, &change, &staged, &r->err);
+
+    if (rc == ERR_AGAIN)
+        return 0;
+    assert_int_equal(rc, 0);
+    kept = lake_staged_rewrites_kept(staged);
+    snprintf(r->location, sizeof(r->location), "%s", lake_staged_swap(staged)->new_location);
+    lake_metadata_free(r->m);
+    r->m = lake_metadata_ref(lake_staged_metadata(staged));
+    lake_staged_settle(staged);
+    return kept;
+}
+
+/* Goal: no deleted row comes back. Method: four files are merged; before that is committed, a row
+ * of one of them is deleted: the merge is void, and done anew it leaves the row out. */
+static void rows_deleted_during_a_merge_stay_deleted(void **state)
+{
+    static const int64_t one[] = {4};
+
+    (void)state;
+    for (int merged_before = 0; merged_before < 2; merged_before++) {
+        struct real real, *r = &real;
+        struct arena arena = {0};
+        struct lake_rewrite *rewrites;
+        struct told told;
+        size_t count;
+        char *before;
+
+        begin(r, false);
+        for (int i = 0; i < 4; i++)
+            insert_range(r, i * 10, 10);
+        if (merged_before) /* there were deletes already, which the merge applied */
+            delete_rows(r, 1, one, 1);
+        rewrites = rewrites_of(r, &arena, &count);
+        assert_int_equal(count, 1);
+        insert_range(r, 100, 5);   /* an append in between is no trouble ... */
+        delete_rows(r, 3, one, 1); /* ... a delete is */
+        before = strdup(rows_of(r));
+        assert_int_equal(commit_rewrites(r, rewrites, count), 0);
+        assert_string_equal(rows_of(r), before);
+        upkeep(r, 1, &told);
+        assert_int_equal(told.counts[LAKE_DO_MERGE], 1);
+        assert_string_equal(rows_of(r), before);
+        assert_int_equal(count_files(r, NULL), 1);
+        free(before);
+        arena_deinit(&arena);
+        real_deinit(r);
+    }
+}
+
+static void appends_during_a_merge_stay(void **state)
+{
+    struct real real, *r = &real;
+    struct arena arena = {0};
+    struct lake_rewrite *rewrites;
+    size_t count;
+    char *before;
+
+    (void)state;
+    begin(r, false);
+    for (int i = 0; i < 4; i++)
+        insert_range(r, i * 10, 10);
+    rewrites = rewrites_of(r, &arena, &count);
+    insert_range(r, 100, 5);
+    before = strdup(rows_of(r));
+    assert_int_equal(commit_rewrites(r, rewrites, count), 1);
+    assert_string_equal(rows_of(r), before);
+    assert_int_equal(count_files(r, NULL), 2);
+    free(before);
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
+/* Goal: deletes by equality before a merge are applied once, those during it still apply, and those
+ * that apply to nothing any more leave the table. */
+static void deletes_by_equality_outlive_a_merge_just_long_enough(void **state)
+{
+    struct real real, *r = &real;
+    struct told told;
+    size_t deletes;
+
+    (void)state;
+    begin(r, false);
+    for (int i = 0; i < 4; i++)
+        insert_range(r, i * 10, 10);
+    delete_equal(r, "SELECT 7::BIGINT AS id", "eq1");
+    insert(r, "SELECT 7::BIGINT AS id, 'again' AS v", 0);
+    assert_string_equal(
+        answer(r, "SELECT count(*) || ' ' || min(v) FROM t WHERE id = 7", NULL, 0, NULL),
+        "1 again");
+    upkeep(r, 1, &told); /* five small files become one, the delete applied */
+    assert_int_equal(told.counts[LAKE_DO_MERGE], 1);
+    assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) FROM t", NULL, 0, NULL),
+                        "40 780");
+    upkeep(r, 1, &told); /* which then applies to nothing */
+    assert_int_equal(told.counts[LAKE_DO_MANIFESTS], 1);
+    count_files(r, &deletes);
+    assert_int_equal(deletes, 0);
+    delete_equal(r, "SELECT 7::BIGINT AS id", "eq2");
+    assert_string_equal(answer(r, "SELECT count(*) || ' ' || sum(id) FROM t", NULL, 0, NULL),
+                        "39 773");
+    real_deinit(r);
+}
+
+static void a_table_with_a_sort_order_is_written_in_it(void **state)
+{
+    struct real real, *r = &real;
+    struct told told;
+    struct lake_metadata *next;
+    struct arena arena = {0};
+    struct lake_plan plan;
+    json_t *updates = json_loads(
+        "[{\"action\":\"add-sort-order\",\"sort-order\":{\"order-id\":1,\"fields\":[{"
+        "\"transform\":\"truncate[2]\",\"source-id\":2,\"direction\":\"desc\",\"null-order\":"
+        "\"nulls-last\"},{\"transform\":\"identity\",\"source-id\":1,\"direction\":\"asc\","
+        "\"null-order\":\"nulls-first\"}]}},{\"action\":\"set-default-sort-order\","
+        "\"sort-order-id\":1}]",
+        0, NULL);
+
+    (void)state;
+    begin(r, false);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    lake_metadata_free(r->m);
+    r->m = next;
+    for (int i = 0; i < 4; i++)
+        insert(r,
+               "SELECT (10 - i)::BIGINT AS id, CASE WHEN i = 4 THEN NULL WHEN i % 2 = 0 THEN "
+               "'aa' || i ELSE 'bb' || i END AS v FROM range(6) r(i)",
+               0);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_MERGE], 1);
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    assert_int_equal(plan.file_count, 1);
+    assert_int_equal(plan.files[0].entry.file.sort_order_id, r->m->default_order_id);
+    assert_string_equal(answer(r,
+                               "SELECT string_agg(DISTINCT left(coalesce(v, '-'), 2) || id, ',') "
+                               "FROM (SELECT * FROM t LIMIT 13)",
+                               NULL, 0, NULL),
+                        answer(r,
+                               "SELECT string_agg(DISTINCT left(coalesce(v, '-'), 2) || id, ',') "
+                               "FROM (SELECT * FROM t ORDER BY left(v, 2) DESC NULLS LAST, id "
+                               "LIMIT 13)",
+                               NULL, 0, NULL));
+    assert_string_equal(
+        answer(r, "SELECT v[:2] || id FROM (SELECT * FROM t LIMIT 1)", NULL, 0, NULL), "bb5");
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
+/* Manifests of many partitions become few, each of a range of them, so that a reader of one
+ * partition opens one. */
+static void manifests_are_clustered_by_partition(void **state)
+{
+    static const struct lake_property list[] = {{"commit.manifest.min-count-to-merge", "5"},
+                                                {"commit.manifest.target-size-bytes", "9000"},
+                                                {"tarn.merge.enabled", "false"}};
+    struct real real, *r = &real;
+    struct lake_value seven = {.i = 7};
+    struct lake_predicate p = {1, LAKE_OP_EQ, &seven, 1};
+    struct arena arena = {0};
+    struct lake_plan plan;
+    struct told told;
+    char *before;
+
+    (void)state;
+    real_init(r);
+    create(r, TWO_COLUMNS,
+           "{\"spec-id\":0,\"fields\":[{\"source-id\":1,\"field-id\":1000,\"name\":\"id\","
+           "\"transform\":\"identity\"}]}");
+    for (int i = 0; i < 8; i++)
+        insert(r, "SELECT i::BIGINT AS id, 'x' AS v FROM range(12) r(i)", 2);
+    set_properties(r, list, 3);
+    before = strdup(rows_of(r));
+    OK(lake_plan(r->lake, r->m, -1, NULL, &p, 1, &arena, &plan, &r->err));
+    assert_int_equal(plan.manifests_pruned, 0);
+    assert_int_equal(plan.file_count, 8);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_MANIFESTS], 1);
+    assert_string_equal(rows_of(r), before);
+    assert_string_equal(lake_metadata_snapshot(r->m)->operation, "replace");
+    OK(lake_plan(r->lake, r->m, -1, NULL, &p, 1, &arena, &plan, &r->err));
+    assert_int_equal(plan.file_count, 8);
+    assert_true(plan.manifests_pruned >= 2);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_MANIFESTS], 0);
+    free(before);
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
+static bool is_there(struct real *r, const char *location)
+{
+    struct buf bytes = {0};
+    int rc = store_get_at(r->store, location, &bytes, NULL);
+
+    buf_deinit(&bytes);
+    return rc == 0;
+}
+
+/* Goal: the sweep spares what an in-flight write made, what an older metadata file of the log
+ * names, and what is young. Method: one of each, and one that nobody needs. */
+static void the_sweep_takes_only_what_nobody_needs(void **state)
+{
+    static const char lost[] = "s3://w/t/data/lost.parquet", mine[] = "s3://w/t/data/mine.parquet";
+    struct real real, *r = &real;
+    struct arena arena = {0};
+    struct lake_plan plan;
+    struct lake_change forget = {0};
+    struct told told;
+    struct lake_upkeep done;
+    json_t *updates;
+    struct lake_metadata *next;
+    const char *location, *old;
+
+    (void)state;
+    begin(r, false);
+    (void)forget;
+    insert_range(r, 0, 5);
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    old = plan.files[0].entry.file.path;
+    /* The newest metadata file forgets the snapshot; the one before it, in the log, has it. */
+    updates = json_pack("[{s:s, s:s}, {s:s, s:[I]}]", "action", "remove-snapshot-ref", "ref-name",
+                        "main", "action", "remove-snapshots", "snapshot-ids",
+                        (json_int_t)lake_metadata_snapshot(r->m)->id);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
+                           &r->err));
+    snprintf(r->location, sizeof(r->location), "%s", location);
+    lake_metadata_free(next);
+    lake_metadata_free(r->m);
+    OK(lake_metadata_load(r->lake, r->location, &r->m, &r->err));
+    OK(store_put_at(r->store, lost, SLICE_LIT("x"), &r->err));
+    OK(store_put_at(r->store, mine, SLICE_LIT("x"), &r->err));
+    OK(inflight_add(lake_inflight(r->lake), mine, &r->err));
+    done = upkeep(r, 0, &told); /* all is younger than three days */
+    assert_true(done.swept);
+    assert_true(is_there(r, lost));
+    clock_fake_advance(&r->clock, (int64_t)20 * 365 * 86400 * 1000000000);
+    upkeep(r, 0, &told);
+    assert_int_equal(told.counts[LAKE_DO_ORPHANS], 1);
+    assert_false(is_there(r, lost));
+    assert_true(is_there(r, mine));
+    assert_true(is_there(r, old));
+    inflight_done(lake_inflight(r->lake), mine);
+    upkeep(r, 0, &told);
+    assert_false(is_there(r, mine));
+    arena_deinit(&arena);
+    real_deinit(r);
+}
+
+static void a_writers_files_are_in_flight_until_they_are_committed(void **state)
+{
+    struct real real, *r = &real;
+
+    (void)state;
+    begin(r, false);
+    insert_range(r, 0, 5);
+    assert_int_equal(inflight_count(lake_inflight(r->lake)), 0);
+    {
+        struct arena arena = {0};
+        size_t count;
+        struct lake_rewrite *rewrites;
+
+        for (int i = 0; i < 4; i++)
+            insert_range(r, i, 5);
+        rewrites = rewrites_of(r, &arena, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(inflight_count(lake_inflight(r->lake)), 1);
+        assert_int_equal(commit_rewrites(r, rewrites, count), 1);
+        assert_int_equal(inflight_count(lake_inflight(r->lake)), 0);
+        arena_deinit(&arena);
+    }
+    real_deinit(r);
+}
+
+static void a_kept_table_is_left_to_its_writer(void **state)
+{
+    struct real real, *r = &real;
+    struct told told;
+
+    (void)state;
+    begin(r, false);
+    for (int i = 0; i < 4; i++)
+        insert_range(r, i, 5);
+    lake_keep(r->lake, r->m->uuid);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_MERGE], 0);
+    clock_fake_advance(&r->clock, (int64_t)(LAKE_KEEP_MS + 1) * 1000000);
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_MERGE], 1);
+    real_deinit(r);
+}
+
+static void large_work_waits_for_its_budget(void **state)
+{
+    struct clock_fake clock;
+    struct lake_budget *budget;
+    struct lake_budget_limits limits = {10, 1 << 20};
+    struct err err = {0};
+
+    (void)state;
+    clock_fake_init(&clock, 1);
+    assert_int_equal(lake_budget_new(&budget, &clock.clock, &limits, &err), 0);
+    assert_true(lake_budget_may(budget, 1000, 1000)); /* small: never waits */
+    assert_false(lake_budget_may(budget, 2000000, 1000));
+    assert_int_equal(lake_budget_wait_ms(budget, 2000000, 1000), 20001); /* 2 s at a tenth */
+    assert_int_equal(lake_budget_wait_ms(budget, 1, 100 << 20), 100001);
+    clock_fake_advance(&clock, 20000000000);
+    assert_true(lake_budget_may(budget, 2000000, 1000));
+    lake_budget_spend(budget, 2000000000, 0);
+    assert_false(lake_budget_may(budget, 2000000, 1000));
+    clock_fake_advance(&clock, (int64_t)86400 * 1000000000); /* the account holds an hour at most */
+    assert_true(lake_budget_may(budget, 360000000, 1000));
+    assert_true(lake_budget_may(budget, 3600000000, 1000)); /* more than ever fits: when full */
+    lake_budget_spend(budget, 1000000000, 0);
+    assert_false(lake_budget_may(budget, 360000000, 1000));
+    lake_budget_free(budget);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deleted_rows_are_rewritten_away),
+        cmocka_unit_test(a_file_of_deleted_rows_goes),
+        cmocka_unit_test(rows_deleted_during_a_merge_stay_deleted),
+        cmocka_unit_test(appends_during_a_merge_stay),
+        cmocka_unit_test(deletes_by_equality_outlive_a_merge_just_long_enough),
+        cmocka_unit_test(a_table_with_a_sort_order_is_written_in_it),
+        cmocka_unit_test(manifests_are_clustered_by_partition),
+        cmocka_unit_test(the_sweep_takes_only_what_nobody_needs),
+        cmocka_unit_test(a_writers_files_are_in_flight_until_they_are_committed),
+        cmocka_unit_test(a_kept_table_is_left_to_its_writer),
+        cmocka_unit_test(large_work_waits_for_its_budget),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
