@@ -132,16 +132,20 @@ static void stop_kafka(struct instance *in)
 static int start_s3(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
-    const struct s3_credential credential = {c->s3.access_key, c->s3.secret_key};
+    struct s3_credential *credentials;
+    size_t count;
     int rc = in->offline ? 0 : instance_make_buckets(in, err);
 
+    if (!rc)
+        rc = instance_s3_credentials(in, &credentials, &count, err);
     if (rc || !c->s3.enabled)
         return rc;
     return s3_server_new(&in->s3,
                          &(struct s3_options){.store = in->store, .meta = in->meta,
                                               .clock = in->clock, .address = c->listen,
                                               .port = (int)c->s3.port, .region = c->s3.region,
-                                              .credentials = &credential, .credential_count = 1},
+                                              .domain = c->s3.domain, .credentials = credentials,
+                                              .credential_count = count},
                          err);
 }
 

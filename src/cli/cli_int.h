@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 
-extern const struct cli_command command_check, command_dlq, command_doctor, command_down,
+extern const struct cli_command command_bucket, command_check, command_dlq, command_doctor, command_down,
     command_generate, command_group, command_init, command_job, command_logs, command_sql,
     command_status, command_table, command_topic, command_up;
 

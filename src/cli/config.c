@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/schema.h"
+#include "cli/config_s3.h"
 
 #define FIELD(place, key_, kind_, ...)                                                             \
     {.key = key_, .kind = kind_, .at = offsetof(struct config, place), __VA_ARGS__}
@@ -58,7 +59,12 @@ static const struct yaml_field s3_keys[] = {
     TEXT(s3.access_key, "access_key", "admin", "what clients sign with"),
     TEXT(s3.secret_key, "secret_key", "password", "its secret"),
     TEXT(s3.region, "region", "us-east-1", "the region clients are told"),
+    TEXT(s3.domain, "domain", "localhost", "BUCKET.domain as a host names the bucket"),
     FIELD(s3.buckets, "buckets", YK_LIST, .help = "made at start; the warehouse's always is"),
+    FIELD(s3.settings_node, "bucket_settings", YK_NODE, .sub = config_s3_bucket_keys,
+          .help = "by bucket, made at start too: {raw: {versioning: true, public: read}}"),
+    FIELD(s3.users_node, "users", YK_NODE, .sub = config_s3_user_keys,
+          .help = "further keys by their name: {reports: {secret_key: ..., policy: readonly}}"),
     END};
 
 static const struct yaml_field catalog_keys[] = {
@@ -510,6 +516,7 @@ static void check_all(struct checker *c)
     check_ports(c);
     check_catalog(c);
     check_store(c);
+    c->nomem |= config_s3_check(config, c->file, c->problems) != 0;
     check_topics(c);
     check_generators(c);
 }

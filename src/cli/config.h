@@ -24,6 +24,21 @@ struct config_topic {
     size_t count;
 };
 
+struct config_s3_user {
+    const char *access_key, *secret_key;
+    const char *policy; /* a canned one's name, or a file of the project */
+    struct yaml_list buckets; /* the canned one is for these; none: for all */
+    int line;
+};
+
+struct config_s3_bucket {
+    const char *name;
+    bool versioning;
+    int open; /* of enum s3_public: what is allowed to everybody */
+    const char *policy; /* a file of the project, or NULL */
+    int64_t expire_ms;  /* -1: never */
+};
+
 struct config {
     const char *dir;  /* of the project */
     const char *file; /* of tarn.yaml */
@@ -50,8 +65,12 @@ struct config {
     struct {
         bool enabled;
         int64_t port;
-        const char *access_key, *secret_key, *region;
+        const char *access_key, *secret_key, *region, *domain;
         struct yaml_list buckets;
+        const struct yaml_node *users_node, *settings_node;
+        struct config_s3_user *users;
+        struct config_s3_bucket *settings;
+        size_t user_count, setting_count;
     } s3;
     struct {
         bool enabled;

@@ -77,19 +77,6 @@ int instance_make_topics(struct instance *in, struct err *err)
     return rc;
 }
 
-int instance_make_buckets(struct instance *in, struct err *err)
-{
-    const struct yaml_list *buckets = &in->config->s3.buckets;
-    int rc = 0;
-
-    for (size_t i = 0; i < buckets->count && !rc; i++) {
-        rc = in->store->ops->bucket_make(in->store, buckets->items[i], err);
-        if (rc == ERR_EXISTS)
-            rc = 0;
-    }
-    return rc;
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct disk_entry *)a)->name, ((const struct disk_entry *)b)->name);

@@ -59,6 +59,9 @@ int instance_start(struct instance *instance, const struct room *rooms, struct e
 /* What tarn.yaml asks for beyond running: topics and buckets that are not there yet are made. */
 int instance_make_topics(struct instance *instance, struct err *err);
 int instance_make_buckets(struct instance *instance, struct err *err);
+/* The keys of tarn.yaml, the project's own first; in the config's arena. */
+int instance_s3_credentials(struct instance *instance, struct s3_credential **out, size_t *count,
+                            struct err *err);
 /* Runs every *.sql of the project's streams folder in the order of their names; harmless when they
  * ran before. */
 int instance_submit_scripts(struct instance *instance, struct err *err);

@@ -22,6 +22,9 @@ const char *verb_text(const json_t *request, const char *key); /* NULL: not give
 /* verbs_table.c */
 verb_fn verb_table_show, verb_table_files, verb_table_rollback, verb_table_tag, verb_table_branch,
     verb_table_pick, verb_table_register, verb_table_drop;
+/* verbs_bucket.c */
+verb_fn verb_bucket_list, verb_bucket_show, verb_bucket_create, verb_bucket_remove,
+    verb_bucket_policy, verb_bucket_versioning, verb_bucket_lifecycle;
 /* verbs_dlq.c */
 verb_fn verb_dlq_list, verb_dlq_show, verb_dlq_retry;
 /* verbs_sql.c */

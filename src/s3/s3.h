@@ -39,6 +39,15 @@ const char *s3_policy_for_prefix(struct arena *arena, const char *bucket, const 
  * buckets named, or for all; NULL: there is none of that name. */
 const char *s3_policy_canned(struct arena *arena, const char *name, const char *const *buckets,
                              size_t bucket_count);
+/* The policy of a bucket that lets everybody in, as `mc anonymous set` writes it; NULL: no memory. */
+enum s3_public { S3_PUBLIC_READ = 1, S3_PUBLIC_WRITE = 2 };
+const char *s3_policy_public(struct arena *arena, const char *bucket, bool read, bool write);
+/* How a bucket's policy reads in a word: "none", "read", "write", "readwrite", "custom". */
+const char *s3_policy_word(struct slice json, const char *bucket);
+/* A lifecycle of one rule: objects go after so many days. In the arena; NULL: no memory. */
+const char *s3_lifecycle_days(struct arena *arena, int64_t days);
+/* What PutBucketLifecycleConfiguration would say, and the text to be kept, in the arena. */
+int s3_lifecycle_check(struct arena *arena, struct slice xml, const char **kept, struct err *err);
 /* ERR_INVALID: not a policy of a user (`bucket` NULL) or of that bucket; the sentence is AWS's. */
 int s3_policy_check(struct slice json, const char *bucket, struct err *err);
 

@@ -275,12 +275,40 @@ static void change_lifecycle(struct s3_call *call, const char *text, int status)
         http_status(call->reply, status);
 }
 
-static void put_lifecycle(struct s3_call *call)
+int s3_lifecycle_check(struct arena *arena, struct slice text, const char **kept, struct err *err)
 {
     struct s3_rules rules;
     struct buf xml = {0};
+    int rc = s3_rules_parse(arena, text, &rules, err);
+
+    if (rc)
+        return rc;
+    buf_append_str(&xml, "<LifecycleConfiguration" S3_XMLNS ">");
+    for (size_t i = 0; i < rules.count; i++)
+        put_rule(&xml, &rules.list[i], i);
+    rc = buf_append_str(&xml, "</LifecycleConfiguration>");
+    *kept = rc ? NULL : arena_cstr(arena, buf_slice(&xml));
+    buf_deinit(&xml);
+    return *kept ? 0 : err_set(err, ERR_NOMEM, "lifecycle");
+}
+
+const char *s3_lifecycle_days(struct arena *arena, int64_t days)
+{
+    const char *text = arena_printf(arena,
+                                    "<LifecycleConfiguration><Rule><ID>expire</ID><Filter/>"
+                                    "<Status>Enabled</Status><Expiration><Days>%" PRId64
+                                    "</Days></Expiration></Rule></LifecycleConfiguration>",
+                                    days);
+    const char *kept = NULL;
+
+    return text && s3_lifecycle_check(arena, slice_str(text), &kept, NULL) == 0 ? kept : NULL;
+}
+
+static void put_lifecycle(struct s3_call *call)
+{
     struct err err = {0};
-    int rc = s3_rules_parse(call->arena, buf_slice(&call->body.text), &rules, &err);
+    const char *kept;
+    int rc = s3_lifecycle_check(call->arena, buf_slice(&call->body.text), &kept, &err);
 
     if (rc == ERR_INVALID || rc == ERR_RANGE)
         s3_error(call, S3_INVALID_ARGUMENT, "%s", err.text);
@@ -288,14 +316,8 @@ static void put_lifecycle(struct s3_call *call)
         s3_error(call, S3_NOT_IMPLEMENTED, "%s", err.text);
     else if (rc)
         s3_error(call, rc == ERR_NOMEM ? S3_INTERNAL_ERROR : S3_MALFORMED_XML, NULL);
-    if (rc)
-        return;
-    buf_append_str(&xml, "<LifecycleConfiguration" S3_XMLNS ">");
-    for (size_t i = 0; i < rules.count; i++)
-        put_rule(&xml, &rules.list[i], i);
-    buf_append_str(&xml, "</LifecycleConfiguration>");
-    change_lifecycle(call, buf_cstr(&xml), 200);
-    buf_deinit(&xml);
+    else
+        change_lifecycle(call, kept, 200);
 }
 
 static void delete_lifecycle(struct s3_call *call)

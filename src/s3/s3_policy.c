@@ -472,3 +472,52 @@ int s3_policy_check(struct slice json, const char *bucket, struct err *err)
     arena_deinit(&arena);
     return rc;
 }
+
+const char *s3_policy_public(struct arena *arena, const char *bucket, bool read, bool write)
+{
+    struct buf text = {.max = S3_POLICY_MAX};
+    char *out = NULL;
+    int rc = buf_printf(
+        &text,
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+        "\"Principal\":{\"AWS\":[\"*\"]},\"Action\":[\"s3:GetBucketLocation\"%s%s],"
+        "\"Resource\":[\"" ARN "%s\"]},{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
+        "[\"*\"]},\"Action\":[%s%s%s],\"Resource\":[\"" ARN "%s/*\"]}]}",
+        read ? ",\"s3:ListBucket\"" : "", write ? ",\"s3:ListBucketMultipartUploads\"" : "", bucket,
+        write ? "\"s3:AbortMultipartUpload\",\"s3:DeleteObject\","
+                "\"s3:ListMultipartUploadParts\",\"s3:PutObject\""
+              : "",
+        read && write ? "," : "", read ? "\"s3:GetObject\"" : "", bucket);
+
+    if (!rc)
+        out = arena_cstr(arena, buf_slice(&text));
+    buf_deinit(&text);
+    return out;
+}
+
+static const char *no_fact(void *arg, const char *key)
+{
+    (void)arg;
+    (void)key;
+    return NULL;
+}
+
+const char *s3_policy_word(struct slice json, const char *bucket)
+{
+    static const char *const words[] = {"custom", "read", "write", "readwrite"};
+    struct arena arena = {0};
+    struct s3_ask ask = {.value = no_fact, .resource = arena_printf(&arena, ARN "%s/any", bucket)};
+    struct s3_policy *policy;
+    int word = 0;
+
+    if (!json.len)
+        return "none";
+    if (ask.resource && s3_policy_parse(&arena, json, bucket, &policy, NULL) == 0) {
+        ask.action = "s3:GetObject";
+        word |= s3_policy_ask(policy, &ask) == S3_ALLOWS ? S3_PUBLIC_READ : 0;
+        ask.action = "s3:PutObject";
+        word |= s3_policy_ask(policy, &ask) == S3_ALLOWS ? S3_PUBLIC_WRITE : 0;
+    }
+    arena_deinit(&arena);
+    return words[word];
+}
