@@ -56,7 +56,7 @@ int before_change(struct state_table *table, struct space *space, struct entry *
     if (rc || entry->flags & CHANGED)
         return rc;
     entry->flags |= CHANGED;
-    return entries_add(&space->changed, entry) ? err_set(err, ERR_NOMEM, "state %s", table->name)
+    return entry_list_add(&space->changed, entry) ? err_set(err, ERR_NOMEM, "state %s", table->name)
                                                : 0;
 }
 

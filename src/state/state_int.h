@@ -140,7 +140,7 @@ struct space *table_space(struct state_table *table, int64_t number, bool make);
 struct slice entry_key(const struct state_table *table, const struct entry *entry);
 struct slice entry_sub(const struct state_table *table, const struct entry *entry);
 void entry_release(struct state_table *table, struct space *space, struct entry *entry);
-int entries_add(struct entries *entries, struct entry *entry);
+int entry_list_add(struct entries *entries, struct entry *entry);
 void space_free(struct space *space);
 
 int load_put(struct state_table *table, const struct state_key *key, uint32_t touched,

@@ -99,7 +99,7 @@ int64_t state_count(struct state_table *table)
 
 /* ---- entries ---- */
 
-int entries_add(struct entries *entries, struct entry *entry)
+int entry_list_add(struct entries *entries, struct entry *entry)
 {
     if (entries->count == entries->cap) {
         uint32_t cap = entries->cap ? entries->cap * 2 : 16;
@@ -282,7 +282,7 @@ static int add(struct state_table *table, struct space *space, const struct stat
     if (!entry)
         return err_set(err, ERR_NOMEM, "state %s", table->name);
     entry->at = space->all.count;
-    if (entries_add(&space->all, entry) == 0) {
+    if (entry_list_add(&space->all, entry) == 0) {
         if (index_add(&space->entries, entry->hash, entry) == 0)
             return 0;
         space->all.count--;
