@@ -20,7 +20,8 @@ static void stop_workers(struct instance *in)
 static int start_meta(struct instance *in, struct err *err)
 {
     static const struct meta_migration *const migrations[] = {broker_migrations, catalog_migrations,
-                                                             stream_migrations, NULL};
+                                                             stream_migrations, upkeep_migrations,
+                                                             NULL};
 
     return meta_new(&in->meta,
                     &(struct meta_options){.path = path_in(in, "meta.db"), .disk = in->disk,
@@ -59,7 +60,12 @@ static void stop_store(struct instance *in)
 
 static int start_lake(struct instance *in, struct err *err)
 {
-    return lake_new(&in->lake, &(struct lake_options){.store = in->store, .clock = in->clock}, err);
+    return lake_new(&in->lake,
+                    &(struct lake_options){
+                        .store = in->store, .clock = in->clock,
+                        .budget = {in->config->maintenance.cpu_percent,
+                                   in->config->maintenance.bytes_per_second}},
+                    err);
 }
 
 static void stop_lake(struct instance *in)
@@ -240,6 +246,25 @@ static void stop_stream(struct instance *in)
     stream_engine_free(in->engine);
 }
 
+/* Switched off it moves for nobody but `tarn maintain`. */
+static int start_upkeep(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+
+    return upkeep_new(&in->upkeep,
+                      &(struct upkeep_options){
+                          .catalog = in->catalog, .lake = in->lake, .meta = in->meta,
+                          .clock = in->clock, .rewriter = lake_rewriter_duckdb(in->streams_db),
+                          .interval_ms = c->maintenance.interval_ms,
+                          .no_thread = in->offline || !c->maintenance.enabled},
+                      err);
+}
+
+static void stop_upkeep(struct instance *in)
+{
+    upkeep_free(in->upkeep);
+}
+
 static int start_generators(struct instance *in, struct err *err)
 {
     if (in->offline || !in->config->kafka.enabled)
@@ -279,6 +304,7 @@ static const struct room rooms[] = {
     {"s3",         start_s3,         stop_s3},
     {"duckdb",     start_duckdb,     stop_duckdb},
     {"connector",  start_connector,  stop_connector},
+    {"upkeep",     start_upkeep,     stop_upkeep},
     {"stream",     start_stream,     stop_stream},
     {"generators", start_generators, stop_generators},
     {"control",    start_control,    stop_control},

@@ -51,6 +51,7 @@ static const struct action {
     bool takes_name;
     bool takes_file; /* the name is that of a file: its text goes along, its stem is the name */
     const char *word; /* of a second argument, which goes along as "word"; [X]: may be absent */
+    bool may_name;    /* a name, or none: of all */
 } actions[] = {
     {"topic", "list", "topic.list", false},
     {"topic", "describe", "topic.describe", true},
@@ -62,6 +63,7 @@ static const struct action {
     {"table", "describe", "table.describe", true},
     {"table", "show", "table.show", true},
     {"table", "history", "table.history", true},
+    {"table", "health", "table.health", .may_name = true},
     {"table", "files", "table.files", true},
     {"table", "rollback", "table.rollback", true, false, "[SNAPSHOT]"},
     {"table", "tag", "table.tag", true, false, "TAG"},
@@ -186,6 +188,8 @@ static bool arguments_fit(const struct action *action, size_t count)
 
     if (count == 0)
         return true; /* the command alone lists */
+    if (action->may_name)
+        return count <= 2;
     return count == most || (action->word && action->word[0] == '[' && count == most - 1);
 }
 
@@ -212,7 +216,10 @@ static int run_ask(const struct cli_call *call)
     code = cli_data_path(a->project, a->data, &data);
     if (code)
         return code;
-    request = request_of(action, action->takes_name ? call->args->items[1] : NULL,
+    request = request_of(action,
+                         action->takes_name || (action->may_name && call->args->count > 1)
+                             ? call->args->items[1]
+                             : NULL,
                          call->args->count > 2 ? call->args->items[2] : NULL, a);
     code = !request             ? CLI_USAGE
            : action->takes_file ? add_file(request, call->args->items[1])
@@ -238,9 +245,11 @@ ASK(group, "[list | describe NAME]", "consumer groups and their lag", plain_opti
 ASK(table,
     "[list | show NAME | describe NAME | history NAME | files NAME | rollback NAME [SNAPSHOT] |\n"
     "                  tag NAME TAG | branch NAME BRANCH | pick NAME SNAPSHOT |\n"
-    "                  register NAME LOCATION | drop NAME]",
+    "                  register NAME LOCATION | drop NAME |\n"
+    "                  health [NAME]]",
     "Iceberg tables, their snapshots, branches and tags", table_options,
     "  tarn table list\n  tarn table history payments_db.payment_charges\n"
+    "  tarn table health payments_db.payment_charges    what it needs, and why\n"
     "  tarn table tag payments_db.payment_charges before-release --keep 30d\n"
     "  tarn table rollback payments_db.payment_charges 5861903817421637271\n");
 ASK(job, "[list | show NAME | cancel NAME | submit FILE]", "streaming jobs", plain_options,

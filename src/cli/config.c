@@ -103,6 +103,17 @@ static const struct yaml_field memory_keys[] = {
           "limit for streaming SQL"),
     BYTES(memory.queries_bytes, "queries", 16 << 20, INT64_MAX, "1GiB", "limit for queries"), END};
 
+static const struct yaml_field maintenance_keys[] = {
+    FLAG(maintenance.enabled, "enabled", "true",
+         "look after every table of the catalog: merge, sort, expire, remove what nobody names"),
+    TIME(maintenance.interval_ms, "interval", 1000, 86400000, "1m",
+         "a table that is committed to is looked at so often"),
+    FIELD(maintenance.cpu_percent, "cpu_percent", YK_INT, .min = 1, .max = 800, .fallback = "10",
+          .help = "of one processor, for all large rewrites together, those of jobs included"),
+    BYTES(maintenance.bytes_per_second, "bytes_per_second", 1 << 16, INT64_MAX, "64MiB",
+          "read and written by large rewrites, on the average of an hour"),
+    END};
+
 static const struct yaml_field generator_keys[] = {
     TEXT(generators.dir, "folder", "generators", "folder of event templates"),
     FIELD(generators.run, "run", YK_LIST, .help = "names of those that run with `tarn up`; [all]"),
@@ -149,6 +160,7 @@ static const struct yaml_field config_keys[] = {
     SECTION("store", store_keys, "where the tables' files lie"),
     SECTION("jobs", jobs_keys, "streaming jobs"),
     SECTION("memory", memory_keys, "limits"),
+    SECTION("maintenance", maintenance_keys, "of tables, by itself"),
     SECTION("generators", generator_keys, "made-up events"),
     SECTION("log", log_keys, "messages to the operator"),
     TEXT(streams, "streams", "streams", "folder of Flink SQL scripts, each run at start"),

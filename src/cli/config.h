@@ -92,6 +92,10 @@ struct config {
         int64_t streams_bytes, queries_bytes;
     } memory;
     struct {
+        bool enabled;
+        int64_t interval_ms, cpu_percent, bytes_per_second;
+    } maintenance;
+    struct {
         const char *dir;
         struct yaml_list run;
         int64_t seed;

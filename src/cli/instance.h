@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/workers.h"
 #include "catalog/http.h"
+#include "catalog/upkeep.h"
 #include "cli/feeder.h"
 #include "cli/config.h"
 #include "cli/control.h"
@@ -43,6 +44,7 @@ struct instance {
         *queries_db; /* DuckDB twice, so that neither takes the other's memory */
     struct workers *merges;                 /* of small files */
     struct connector *connector;
+    struct upkeep *upkeep; /* of every table, by itself */
     struct stream_engine *engine;
     struct feeder *feeder;
     struct control *control;

@@ -130,6 +130,8 @@ int rows_ask(const char *data_path, const json_t *request, bool json)
                                 ? control_call(data_path, request, keep, &rows, &err)
                                 : err_set(&err, ERR_NOMEM, "out of memory");
 
+    if (rc && !json && json_array_size(rows.list)) /* what was done before it failed */
+        print_aligned(&rows);
     if (rc)
         code = cli_fail(rc == ERR_CLOSED ? CLI_NOT_RUNNING : CLI_FAILED, "%s", err.text);
     else if (json)

@@ -29,5 +29,17 @@ verb_fn verb_bucket_list, verb_bucket_show, verb_bucket_create, verb_bucket_remo
 verb_fn verb_dlq_list, verb_dlq_show, verb_dlq_retry;
 /* verbs_sql.c */
 verb_fn verb_sql;
+/* verbs_upkeep.c */
+verb_fn verb_table_health, verb_maintain, verb_fsck;
+
+/* Checks one table, or all (name ""), in an instance that runs or was only opened. Lines are
+ * {"finding": "damage" or "note", "table", "file", "what"} and, per table, {"checked": its name,
+ * "damages", ...}; borrowed. */
+struct fsck_out {
+    int (*line)(void *arg, json_t *line, struct err *err);
+    bool (*stop)(void *arg); /* NULL: never */
+    void *arg;
+};
+int fsck_answer(struct instance *in, const char *name, const struct fsck_out *out, struct err *err);
 
 #endif
