@@ -1,11 +1,12 @@
 /* travel.c - names and words that mean a table as it was, a branch of it, or a table about it.
  *
- *   t.snapshots, `t$snapshots`            the metadata tables (lake/inspect.h)
- *   t.branch_x, t.tag_x, `t$branch_x`     a branch or a tag, as Spark's and Flink's users write
- * them t.snapshot_id_N, t.at_timestamp_MS    Spark's other selectors FOR SYSTEM_TIME AS OF ts
- * Flink; FOR TIMESTAMP AS OF (Trino), TIMESTAMP AS OF (Spark) FOR SYSTEM_VERSION AS OF v Hive; FOR
- * VERSION AS OF (Trino), VERSION AS OF (Spark) OPTIONS('snapshot-id' = 'N', ...)     hints:
- * snapshot-id, branch, tag, as-of-timestamp
+ *   t.snapshots, `t$snapshots`       the metadata tables (lake/inspect.h)
+ *   t.branch_x, t.tag_x              a branch or a tag; `t$branch_x` likewise
+ *   t.snapshot_id_N, t.at_timestamp_MS    Spark's other selectors
+ *   FOR SYSTEM_TIME AS OF ts         Flink's; FOR TIMESTAMP AS OF (Trino), TIMESTAMP AS OF (Spark)
+ *   FOR SYSTEM_VERSION AS OF v       Hive's; FOR VERSION AS OF (Trino), VERSION AS OF (Spark)
+ *   OPTIONS('snapshot-id' = 'N')     hints: snapshot-id, branch, tag, as-of-timestamp; of a table
+ *                                    that a connector makes, any option of its CREATE TABLE
  *
  * A table that has the whole name wins over a suffix. A snapshot, a tag or a time is read with the
  * schema of its time, a branch with the table's current one, as the Java library does.
@@ -272,6 +273,42 @@ static int apply_hints(struct session *s, const struct sql_table *table,
     return rc;
 }
 
+/* Of a table that a connector makes: the hint's options, then those of its CREATE TABLE that the
+ * hint does not name. The table is the session's for all its statements, so this is a copy. */
+static int override_options(struct session *s, const struct sql_table **table,
+                            const struct sql_options *hint, struct err *err)
+{
+    const struct sql_options *old = (*table)->options;
+    struct sql_options *options = ARENA_NEW(s->arena, struct sql_options);
+    struct sql_table *copy = ARENA_NEW(s->arena, struct sql_table);
+    size_t most = hint->count + (old ? old->count : 0);
+
+    if (options)
+        options->list = ARENA_ARRAY(s->arena, struct sql_option, most + 1);
+    if (!copy || !options || !options->list)
+        return session_no_memory(err);
+    memcpy(options->list, hint->list, hint->count * sizeof(*hint->list));
+    options->count = hint->count;
+    for (size_t i = 0; old && i < old->count; i++)
+        if (!sql_option(hint, old->list[i].key))
+            options->list[options->count++] = old->list[i];
+    *copy = **table;
+    copy->options = options;
+    *table = copy;
+    return sql_options_check(options, hint->list[0].key_pos, err);
+}
+
+static int connector_hints(struct session *s, const struct sql_table **table,
+                           const struct sql_hints *hints, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; hints && i < hints->count && !rc; i++)
+        if (!strcasecmp(hints->list[i].name.text, "OPTIONS") && hints->list[i].options.count)
+            rc = override_options(s, table, &hints->list[i].options, err);
+    return rc;
+}
+
 int session_table_at(void *arg, const char *const *parts, size_t count,
                      const struct sql_table_at *at, const struct sql_table **out, struct err *err)
 {
@@ -280,11 +317,11 @@ int session_table_at(void *arg, const char *const *parts, size_t count,
 
     if (rc)
         return rc;
+    if (!lake_handle(*out) && (at->time || at->version))
+        return err_set(err, ERR_UNSUPPORTED, "`%s` is no Iceberg table: it has no older versions",
+                       (*out)->name);
     if (!lake_handle(*out))
-        return at->time || at->version
-                   ? err_set(err, ERR_UNSUPPORTED,
-                             "`%s` is no Iceberg table: it has no older versions", (*out)->name)
-                   : 0;
+        return connector_hints(s, out, at->hints, err);
     rc = apply_hints(s, *out, at->hints, err);
     if (!rc && at->time)
         rc = apply_time(s, *out, at->time, err);

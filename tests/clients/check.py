@@ -56,6 +56,21 @@ INSERT INTO polariscatalog.db.t SELECT id FROM near;
         self.assertEqual(len(found), 1, "\n".join(lines))
         self.assertIn("a.sql:7:1: table `far`: 'properties.bootstrap.servers' = 'elsewhere:1' is not", found[0])
 
+    def test_a_hint_overrides_the_options_of_the_table_and_an_unknown_one_is_named(self):
+        status, lines = self.project("""CREATE TABLE src (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
+  'properties.bootstrap.servers'='elsewhere:1', 'format'='json');
+CREATE DATABASE polariscatalog.db;
+CREATE TABLE polariscatalog.db.t (id BIGINT);
+INSERT INTO polariscatalog.db.t SELECT id FROM src
+  /*+ OPTIONS('properties.bootstrap.servers'='localhost:@KAFKA@', 'scan.startup.mode'='latest-offset') */;
+INSERT INTO polariscatalog.db.t SELECT id FROM src /*+ OPTIONS('scan.startup.mod'='latest-offset') */;
+""")
+        self.assertEqual(status, 2)
+        found = [line for line in lines if "a.sql:" in line]
+        self.assertEqual(len(found), 1, "\n".join(lines))
+        self.assertIn("a.sql:7:", found[0])
+        self.assertIn("did you mean 'scan.startup.mode'", found[0])
+
     def test_leaves_nothing_behind(self):
         tarn = Tarn({"a.sql": SCRIPT})
         self.addCleanup(tarn.close)
