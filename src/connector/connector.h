@@ -34,6 +34,7 @@ struct connector_options { /* all borrowed for life */
 int connector_new(struct connector **out, const struct connector_options *options,
                   struct err *err);
 void connector_free(struct connector *connector);
+struct catalog *connector_lake_catalog(struct connector *connector); /* borrowed */
 
 /* stream_plan_fn with a connector as its arg: runs the script's DDL and turns its INSERT or
  * STATEMENT SET into pipelines. */

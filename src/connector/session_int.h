@@ -80,7 +80,6 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
                       struct err *err);
 
 /* connector.c's parts that sessions need. */
-struct catalog *connector_lake_catalog(struct connector *connector);
 struct lake *connector_lake(struct connector *connector);
 const int *connector_catalog_ports(struct connector *connector);
 int connector_columns(struct vec_db *db, const struct sql_output *outputs, size_t count,

@@ -47,6 +47,8 @@ struct lake_plan {
     bool addressed;
     const char **made; /* files made for the query: lake_plan_release removes them */
     size_t made_count;
+    struct lake_manifest **held; /* entries point into them: lake_plan_borrowed */
+    size_t held_count;
 };
 
 /* snapshot_id -1: the current one. `schema` NULL: the table's current (time travel readers pass the
@@ -55,12 +57,21 @@ struct lake_plan {
 int lake_plan(struct lake *lake, const struct lake_metadata *metadata, int64_t snapshot_id,
               const struct lake_schema *schema, const struct lake_predicate *predicates,
               size_t predicate_count, struct arena *arena, struct lake_plan *out, struct err *err);
+/* The same without copying: entries point into cached manifests, which the plan holds until
+ * lake_plan_release. For plans of many files. */
+int lake_plan_borrowed(struct lake *lake, const struct lake_metadata *metadata, int64_t snapshot_id,
+                       const struct lake_schema *schema, const struct lake_predicate *predicates,
+                       size_t predicate_count, struct arena *arena, struct lake_plan *out,
+                       struct err *err);
 /* Appends a parenthesised SELECT to `sql`: columns are the schema's, all of them or those in
  * `columns` (names; NULL: all). Fetches the files it names (store_ops.local) and reads their
  * footers through `conn`. Release the plan when the query is over. */
 int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *plan,
                   const char *const *columns, size_t column_count, struct arena *arena,
                   struct buf *sql, struct err *err);
+/* True when what is known of the file proves that no row of it meets the condition. */
+bool lake_file_excludes(const struct lake_metadata *metadata, const struct lake_schema *schema,
+                        const struct lake_data_file *file, const struct lake_predicate *predicate);
 void lake_plan_release(struct lake *lake, struct lake_plan *plan);
 
 #endif

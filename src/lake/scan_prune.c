@@ -218,3 +218,9 @@ bool prune_file(const struct lake_metadata *m, const struct lake_schema *schema,
     }
     return false;
 }
+
+bool lake_file_excludes(const struct lake_metadata *metadata, const struct lake_schema *schema,
+                        const struct lake_data_file *file, const struct lake_predicate *predicate)
+{
+    return prune_file(metadata, schema, file, predicate, 1);
+}

@@ -1,7 +1,7 @@
 /* query.c - a user's session: statements one after another, each to the part that runs it. */
 #include <stdio.h>
 
-#include "query/query_int.h"
+#include "query/dml.h"
 
 int query_session_new(struct query_session **out, const struct query_options *options,
                       struct err *err)
@@ -42,13 +42,18 @@ void query_cancel(struct query_session *q)
     vec_interrupt(q->conn);
 }
 
-const char *query_catalog(struct query_session *q) { return session_catalog(q->session); }
-const char *query_database(struct query_session *q) { return session_database(q->session); }
+const char *query_catalog(struct query_session *q)
+{
+    return session_catalog(q->session);
+}
+const char *query_database(struct query_session *q)
+{
+    return session_database(q->session);
+}
 
 /* A job is planned by its own thread; what can be said at once is said to the one who asks. Lines
  * count from the statement, not from the definitions before it. */
-static int plan_once(struct query_session *q, const char *name, const char *script,
-                     struct err *err)
+static int plan_once(struct query_session *q, const char *name, const char *script, struct err *err)
 {
     struct arena arena = {0};
     struct stream_plan plan = {0};
@@ -80,8 +85,8 @@ static int submit(struct query_session *q, const struct sql_statement *st,
         return err_set(err, ERR_UNSUPPORTED,
                        "INSERT starts a job, and nothing runs here: start `tarn up` first");
     if (!name) {
-        snprintf(made_up, sizeof(made_up), "sql_%" PRId64 "_%d",
-                 clock_wall_ms(q->options.clock), ++q->jobs);
+        snprintf(made_up, sizeof(made_up), "sql_%" PRId64 "_%d", clock_wall_ms(q->options.clock),
+                 ++q->jobs);
         name = made_up;
     }
     rc = buf_append_slice(&script, buf_slice(&q->ddl));
@@ -114,6 +119,30 @@ static int define(struct query_session *q, const struct sql_statement *st,
     return rc ? rc : results_ok(out, "Execute statement succeeded.", err);
 }
 
+/* INSERTs of bounded rows are done one after the other; others become one job. */
+static int run_set(struct query_session *q, const struct sql_statement *st,
+                   const struct query_out *out, struct err *err)
+{
+    const struct sql_statement *inner = st->kind == SQL_STMT_EXECUTE ? st->execute : st;
+    struct sql_statement *const one[] = {(struct sql_statement *)inner};
+    struct sql_statement *const *list = one;
+    size_t count = inner->kind == SQL_STMT_INSERT;
+    bool bounded = true;
+    int rc = 0;
+
+    if (inner->kind == SQL_STMT_STATEMENT_SET) {
+        list = inner->set_of->list;
+        count = inner->set_of->count;
+    }
+    for (size_t i = 0; i < count; i++)
+        bounded &= dml_is_bounded(q, list[i]->insert);
+    if (!count || !bounded)
+        return submit(q, st, out, err);
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = dml_run(q, list[i], out, err);
+    return rc;
+}
+
 static int run_one(struct query_session *q, const struct sql_statement *st,
                    const struct query_out *out, struct err *err)
 {
@@ -127,9 +156,17 @@ static int run_one(struct query_session *q, const struct sql_statement *st,
     case SQL_STMT_SET:
         return st->set->key ? define(q, st, out, err) : show_run(q, st, out, err);
     case SQL_STMT_INSERT:
+        return dml_is_bounded(q, st->insert) ? dml_run(q, st, out, err) : submit(q, st, out, err);
     case SQL_STMT_STATEMENT_SET:
     case SQL_STMT_EXECUTE:
-        return submit(q, st, out, err);
+        return run_set(q, st, out, err);
+    case SQL_STMT_UPDATE:
+    case SQL_STMT_DELETE:
+    case SQL_STMT_MERGE:
+    case SQL_STMT_TRUNCATE:
+        return dml_run(q, st, out, err);
+    case SQL_STMT_CREATE_TABLE:
+        return st->create_table->as ? dml_create_as(q, st, out, err) : define(q, st, out, err);
     case SQL_STMT_STOP_JOB:
         if (!q->options.engine)
             return err_set(err, ERR_UNSUPPORTED, "no job runs here");

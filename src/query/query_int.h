@@ -38,7 +38,34 @@ void results_free(struct results *results);
 /* "OK": a statement that has nothing to show (table format only). */
 int results_ok(const struct query_out *to, const char *text, struct err *err);
 
-/* select.c */
+/* select.c: a bound query, its tables' files planned, spelled for DuckDB. */
+struct query_scan { /* one table of the statement */
+    const struct sql_table *table;
+    struct lake_plan plan;
+    bool planned;
+    const struct lake_predicate *predicates; /* what it was pruned by */
+    size_t predicate_count;
+    char *sql; /* in the arena */
+};
+struct query_plan {
+    struct query_session *q;
+    struct arena arena;
+    struct sql_bound *bound;
+    const struct sql_output *outputs;
+    size_t output_count;
+    struct sql_condition *conditions;
+    size_t condition_count;
+    struct query_scan *scans;
+    size_t scan_count;
+    struct buf sql;
+    /* The table whose rows come with their addresses, and who looks at its files before they are
+     * spelled out (and may take some away); NULL: none. */
+    const struct sql_table *addressed;
+    int (*planned)(void *arg, struct query_scan *scan, struct err *err);
+    void *planned_arg;
+};
+int query_plan_bound(struct query_plan *plan, struct err *err); /* q, bound (in the arena) set */
+void query_plan_deinit(struct query_plan *plan);
 int select_run(struct query_session *q, const struct sql_query *query, const struct query_out *out,
                struct err *err);
 int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,

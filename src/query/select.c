@@ -12,29 +12,10 @@
 #include "lake/inspect.h"
 #include "query/query_int.h"
 
-struct scan { /* one table of the statement */
-    const struct sql_table *table;
-    struct lake_plan plan;
-    bool planned;
-    char *sql; /* in the arena */
-};
-
-struct select {
-    struct query_session *q;
-    struct arena arena;
-    struct sql_bound *bound;
-    const struct sql_output *outputs;
-    size_t output_count;
-    struct sql_condition *conditions;
-    size_t condition_count;
-    struct scan *scans;
-    size_t scan_count;
-    struct buf sql;
-};
-
 /* The statement's conditions on this table, as the lake prunes by them. Values that do not read as
  * the column's type prune nothing: DuckDB will say what it thinks of them. */
-static size_t predicates_of(struct select *s, const struct scan *scan, struct lake_predicate *out)
+static size_t predicates_of(struct query_plan *s, const struct query_scan *scan,
+                            struct lake_predicate *out)
 {
     static const enum lake_op ops[] = {
         [SQL_COND_EQ] = LAKE_OP_EQ, [SQL_COND_NE] = LAKE_OP_NE, [SQL_COND_LT] = LAKE_OP_LT,
@@ -46,11 +27,12 @@ static size_t predicates_of(struct select *s, const struct scan *scan, struct la
 
     for (size_t i = 0; i < s->condition_count; i++) {
         const struct sql_condition *c = &s->conditions[i];
-        const struct lake_field *field = &schema->root.fields[c->column];
+        const struct lake_field *field =
+            c->column < schema->root.field_count ? &schema->root.fields[c->column] : NULL;
         struct lake_value *values = ARENA_ARRAY(&s->arena, struct lake_value, c->value_count);
-        bool readable = values && lake_type_primitive(&field->type);
+        bool readable = values && field && lake_type_primitive(&field->type);
 
-        if (c->table != scan->table)
+        if (c->table != scan->table || !field)
             continue;
         for (size_t v = 0; v < c->value_count && readable; v++)
             readable =
@@ -61,7 +43,7 @@ static size_t predicates_of(struct select *s, const struct scan *scan, struct la
     return count;
 }
 
-static int plan_scan(struct select *s, struct scan *scan, struct err *err)
+static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *err)
 {
     struct lake_predicate *predicates =
         ARENA_ARRAY(&s->arena, struct lake_predicate, s->condition_count + 1);
@@ -87,9 +69,15 @@ static int plan_scan(struct select *s, struct scan *scan, struct err *err)
         rc = lake_inspect_sql(lake, &of, &s->arena, &scan->plan, &sql, err);
         scan->planned = rc == 0;
     } else {
-        rc = lake_plan(lake, handle->metadata, handle->snapshot_id, handle->schema, predicates,
-                       predicates_of(s, scan, predicates), &s->arena, &scan->plan, err);
+        scan->predicates = predicates;
+        scan->predicate_count = predicates_of(s, scan, predicates);
+        rc = lake_plan_borrowed(lake, handle->metadata, handle->snapshot_id, handle->schema, predicates,
+                       scan->predicate_count, &s->arena, &scan->plan, err);
         scan->planned = rc == 0;
+        if (!rc && scan->table == s->addressed) {
+            scan->plan.addressed = true;
+            rc = s->planned ? s->planned(s->planned_arg, scan, err) : 0;
+        }
         if (!rc)
             rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
                                &s->arena, &sql, err);
@@ -102,7 +90,7 @@ static int plan_scan(struct select *s, struct scan *scan, struct err *err)
 
 static const char *scan_text(void *arg, const struct sql_table *table)
 {
-    struct select *s = arg;
+    struct query_plan *s = arg;
 
     for (size_t i = 0; i < s->scan_count; i++)
         if (s->scans[i].table == table)
@@ -110,20 +98,18 @@ static const char *scan_text(void *arg, const struct sql_table *table)
     return NULL;
 }
 
-static int prepare(struct select *s, const struct sql_query *query, struct err *err)
+int query_plan_bound(struct query_plan *s, struct err *err)
 {
     struct sql_duckdb_options options = {.table = scan_text, .arg = s};
     const struct sql_table *const *tables;
     size_t count;
-    int rc = sql_bind_query(query, session_resolver(s->q->session), &s->arena, &s->bound, err);
+    int rc = sql_bound_conditions(s->bound, &s->arena, &s->conditions, &s->condition_count, err);
 
-    if (!rc)
-        rc = sql_bound_conditions(s->bound, &s->arena, &s->conditions, &s->condition_count, err);
     if (rc)
         return rc;
     s->outputs = sql_bound_outputs(s->bound, &s->output_count);
     tables = sql_bound_tables(s->bound, &count);
-    s->scans = ARENA_ARRAY(&s->arena, struct scan, count ? count : 1);
+    s->scans = ARENA_ARRAY(&s->arena, struct query_scan, count ? count : 1);
     if (!s->scans)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < count && !rc; i++) {
@@ -133,7 +119,14 @@ static int prepare(struct select *s, const struct sql_query *query, struct err *
     return rc ? rc : sql_print_duckdb(s->bound, &options, &s->sql, err);
 }
 
-static void deinit(struct select *s)
+static int prepare(struct query_plan *s, const struct sql_query *query, struct err *err)
+{
+    int rc = sql_bind_query(query, session_resolver(s->q->session), &s->arena, &s->bound, err);
+
+    return rc ? rc : query_plan_bound(s, err);
+}
+
+void query_plan_deinit(struct query_plan *s)
 {
     for (size_t i = 0; i < s->scan_count; i++)
         if (s->scans[i].planned)
@@ -197,7 +190,7 @@ static int cancelled(struct query_session *q, int rc, struct err *err)
     return atomic_load(&q->cancelled) ? err_set(err, ERR_CANCELLED, "cancelled") : rc;
 }
 
-static int run(struct select *s, const struct query_out *out, struct err *err)
+static int run(struct query_plan *s, const struct query_out *out, struct err *err)
 {
     struct cell_column *columns = ARENA_ARRAY(&s->arena, struct cell_column, s->output_count + 1);
     struct vec_result *result = NULL;
@@ -232,12 +225,12 @@ static int run(struct select *s, const struct query_out *out, struct err *err)
 int select_run(struct query_session *q, const struct sql_query *query, const struct query_out *out,
                struct err *err)
 {
-    struct select s = {.q = q};
+    struct query_plan s = {.q = q};
     int rc = prepare(&s, query, err);
 
     if (!rc)
         rc = run(&s, out, err);
-    deinit(&s);
+    query_plan_deinit(&s);
     return rc;
 }
 
@@ -257,8 +250,8 @@ static int constant_cell(duckdb_data_chunk chunk, struct arena *arena, const cha
     if (id == DUCKDB_TYPE_VARCHAR) {
         duckdb_string_t cell = *(const duckdb_string_t *)data;
 
-        *text = arena_cstr(arena, slice_of(duckdb_string_t_data(&cell),
-                                           duckdb_string_t_length(cell)));
+        *text =
+            arena_cstr(arena, slice_of(duckdb_string_t_data(&cell), duckdb_string_t_length(cell)));
     } else if (id == DUCKDB_TYPE_TIMESTAMP || id == DUCKDB_TYPE_TIMESTAMP_TZ) {
         *text = arena_printf(arena, "%" PRId64, ((const duckdb_timestamp *)data)->micros);
     } else {
@@ -271,7 +264,7 @@ int select_constant(void *arg, const char *query, struct arena *arena, const cha
                     struct err *err)
 {
     struct query_session *q = arg;
-    struct select s = {.q = q};
+    struct query_plan s = {.q = q};
     struct vec_result *result = NULL;
     struct sql_query *parsed;
     duckdb_data_chunk chunk;
@@ -286,12 +279,12 @@ int select_constant(void *arg, const char *query, struct arena *arena, const cha
         rc = chunk && duckdb_data_chunk_get_size(chunk) ? constant_cell(chunk, arena, text, err)
                                                         : err_set(err, ERR_INVALID, "no row");
     vec_result_free(result);
-    deinit(&s);
+    query_plan_deinit(&s);
     return rc;
 }
 
 /* What will be read, and DuckDB's own plan. */
-static int explain_scans(struct select *s, struct buf *out)
+static int explain_scans(struct query_plan *s, struct buf *out)
 {
     int rc = 0;
 
@@ -311,7 +304,7 @@ static int explain_scans(struct select *s, struct buf *out)
 int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
                    struct err *err)
 {
-    struct select s = {.q = q};
+    struct query_plan s = {.q = q};
     struct vec_result *result = NULL;
     struct buf sql = {0};
     duckdb_data_chunk chunk;
@@ -337,6 +330,6 @@ int select_explain(struct query_session *q, const struct sql_query *query, struc
     }
     vec_result_free(result);
     buf_deinit(&sql);
-    deinit(&s);
+    query_plan_deinit(&s);
     return rc;
 }

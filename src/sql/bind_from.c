@@ -251,12 +251,11 @@ static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
 
 /* ---- joins ----------------------------------------------------------------------------------- */
 
-/* All leaves below become nullable: the other side may have no match. */
-static void make_nullable(struct binder *b, struct bound_source *source)
+void bind_make_nullable(struct binder *b, struct bound_source *source)
 {
     if (source->kind == SOURCE_JOIN) {
-        make_nullable(b, source->left);
-        make_nullable(b, source->right);
+        bind_make_nullable(b, source->left);
+        bind_make_nullable(b, source->right);
         return;
     }
     for (size_t i = 0; i < source->column_count; i++)
@@ -339,9 +338,9 @@ static struct bound_source *bind_join(struct binder *b, struct scope *scope,
                       from->join == SQL_JOIN_FULL))
         bind_fail(b, ERR_INVALID, from->pos, "an outer join needs ON or USING");
     if (from->join == SQL_JOIN_LEFT || from->join == SQL_JOIN_FULL)
-        make_nullable(b, join->right);
+        bind_make_nullable(b, join->right);
     if (from->join == SQL_JOIN_RIGHT || from->join == SQL_JOIN_FULL)
-        make_nullable(b, join->left);
+        bind_make_nullable(b, join->left);
     return join;
 }
 

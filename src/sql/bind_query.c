@@ -456,7 +456,7 @@ static struct sql_bound *bind_values(struct binder *b, struct scope *outer,
 static struct sql_bound *bind_body(struct binder *b, struct scope *outer,
                                    const struct sql_body *body, const struct sql_orders *orders);
 
-static struct bound_source *around(struct binder *b, struct sql_bound *query)
+struct bound_source *bind_around(struct binder *b, struct sql_bound *query)
 {
     struct bound_source *source = BIND_NEW(b, struct bound_source);
 
@@ -477,7 +477,7 @@ struct sql_bound *bind_outputs(struct binder *b, struct sql_bound *query, const 
 {
     struct sql_bound *outer = bound_query_new(b, QUERY_SELECT, query->pos);
 
-    outer->from = around(b, query);
+    outer->from = bind_around(b, query);
     outer->output_count = count;
     outer->outputs = BIND_ARRAY(b, struct sql_output, count + 1);
     outer->items = BIND_ARRAY(b, struct bound_expr *, count + 1);

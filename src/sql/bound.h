@@ -251,6 +251,8 @@ const struct sql_function *function_match(struct binder *b, struct sql_pos pos, 
 struct bound_source *bind_from(struct binder *b, struct scope *scope, const struct sql_from *from);
 struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
                                 const struct sql_from *from, const struct sql_table **table);
+/* All leaves below become nullable: the other side of an outer join may have no match. */
+void bind_make_nullable(struct binder *b, struct bound_source *source);
 void scope_add(struct binder *b, struct scope *scope, struct bound_source *source);
 
 /* Enters the text of a view, where positions of the statement mean nothing; true: the outermost. */
@@ -261,9 +263,18 @@ void bind_view_leave(struct binder *b, bool outermost);
 /* SELECT over `query` that gives its columns the types and names of `outputs`. */
 struct sql_bound *bind_outputs(struct binder *b, struct sql_bound *query, const size_t *from,
                                const struct sql_output *outputs, size_t count);
+struct bound_source *bind_around(struct binder *b, struct sql_bound *query); /* (query) in FROM */
 struct sql_bound *bind_query(struct binder *b, struct scope *outer, const struct sql_query *query);
 struct bound_order *bind_orders(struct binder *b, struct scope *scope,
                                 const struct sql_orders *orders);
+
+/* plan.c */
+/* The query of an INSERT with the target's columns as its outputs. */
+struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
+                              const struct sql_table **target);
+/* A value that may be null, for a column that may not: NULL is an error then. */
+struct bound_expr *bind_not_null(struct binder *b, struct bound_expr *value, const char *column,
+                                 const char *table);
 
 /* passes.c */
 bool bound_passes(const struct sql_bound *query, const struct sql_table *source);

@@ -7,6 +7,8 @@
 
 #include "sql/bound.h"
 
+#define CONSTANT (SIZE_MAX - 1) /* in place of an output: PARTITION (column = value) gives it */
+
 struct plan {
     const struct sql_insert *insert;
     struct sql_insert_plan *out;
@@ -140,9 +142,9 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
 
     for (size_t i = 0; i < table->column_count; i++)
         from[i] = SIZE_MAX;
-    if (insert->partition.count)
-        bind_fail(b, ERR_UNSUPPORTED, insert->partition.columns[0].pos,
-                  "INSERT ... PARTITION (...) is not built yet");
+    for (size_t i = 0; i < insert->partition.count; i++)
+        if (insert->partition.values[i])
+            from[written_find(b, table, &insert->partition.columns[i])] = CONSTANT;
     for (size_t i = 0; i < insert->column_count; i++) {
         size_t column;
 
@@ -157,7 +159,7 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
     }
     if (!insert->column_count)
         for (size_t i = 0; i < table->column_count; i++)
-            if (is_written(&table->columns[i]))
+            if (is_written(&table->columns[i]) && from[i] != CONSTANT)
                 from[i] = next++;
     if (next != plan->bound->output_count)
         bind_fail(b, ERR_INVALID, insert->query->pos, "the query has %zu columns, `%s` takes %zu",
@@ -165,9 +167,8 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
     return from;
 }
 
-/* A value that may be null, for a column that may not. */
-static struct bound_expr *not_null(struct binder *b, struct bound_expr *value, const char *column,
-                                   const char *table)
+struct bound_expr *bind_not_null(struct binder *b, struct bound_expr *value, const char *column,
+                                 const char *table)
 {
     const char *text = arena_printf(b->arena, "column `%s` of `%s` is NOT NULL", column, table);
 
@@ -176,11 +177,24 @@ static struct bound_expr *not_null(struct binder *b, struct bound_expr *value, c
     return bind_function2(b, value->pos, "$NOT_NULL", value, bound_text(b, value->pos, text));
 }
 
+/* What PARTITION says of a column: a constant. */
+static struct bound_expr *partition_value(struct binder *b, const struct sql_insert *insert,
+                                          const struct sql_column *column)
+{
+    size_t i = 0;
+
+    while (strcmp(insert->partition.columns[i].text, column->name) != 0 ||
+           !insert->partition.values[i])
+        i++;
+    return bind_expr(b, NULL, insert->partition.values[i]);
+}
+
 /* The query's columns in the target's order, converted to its types. */
 static void fit_target(struct binder *b, struct plan *plan, const struct sql_table *table)
 {
     size_t *from = map_columns(b, plan, table), count = 0;
     struct sql_output *outputs = BIND_ARRAY(b, struct sql_output, table->column_count + 1);
+    struct bound_expr **constants = BIND_ARRAY(b, struct bound_expr *, table->column_count + 1);
 
     for (size_t i = 0; i < table->column_count; i++) {
         const struct sql_column *column = &table->columns[i];
@@ -188,10 +202,15 @@ static void fit_target(struct binder *b, struct plan *plan, const struct sql_tab
 
         if (!is_written(column))
             continue;
-        if (from[i] == SIZE_MAX && !column->type->nullable)
+        if (from[i] == CONSTANT) {
+            constants[count] = partition_value(b, plan->insert, column);
+            from[i] = SIZE_MAX;
+        } else if (from[i] == SIZE_MAX && !column->type->nullable)
             bind_fail(b, ERR_INVALID, plan->insert->query->pos,
                       "column `%s` is NOT NULL and gets no value", column->name);
-        given = from[i] == SIZE_MAX ? &sql_type_null : plan->bound->outputs[from[i]].type;
+        given = constants[count]      ? constants[count]->type
+                : from[i] == SIZE_MAX ? &sql_type_null
+                                      : plan->bound->outputs[from[i]].type;
         if (!sql_type_assignable(given, column->type))
             bind_fail(b, ERR_INVALID, plan->insert->query->pos,
                       "column `%s` of `%s` is %s, the query gives %s: CAST it", column->name,
@@ -204,9 +223,28 @@ static void fit_target(struct binder *b, struct plan *plan, const struct sql_tab
     plan->out->output_count = count;
     plan->bound = bind_outputs(b, plan->bound, from, outputs, count);
     for (size_t i = 0; i < count; i++)
+        if (constants[i])
+            plan->bound->items[i] = bind_convert(b, constants[i], outputs[i].type);
+    for (size_t i = 0; i < count; i++)
         if (!outputs[i].type->nullable && plan->bound->items[i]->type->nullable)
             plan->bound->items[i] =
-                not_null(b, plan->bound->items[i], outputs[i].name, table->name);
+                bind_not_null(b, plan->bound->items[i], outputs[i].name, table->name);
+}
+
+struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
+                              const struct sql_table **target)
+{
+    struct sql_insert_plan out = {0};
+    struct plan plan = {.insert = insert, .out = &out};
+
+    bind_table(b, &insert->table, NULL, target);
+    if ((*target)->view)
+        bind_fail(b, ERR_INVALID, insert->table.parts[0].pos,
+                  "`%s` is a view: nothing can be inserted", (*target)->name);
+    b->table_count--; /* it is not read */
+    plan.bound = bind_query(b, NULL, insert->query);
+    fit_target(b, &plan, *target);
+    return plan.bound;
 }
 
 static const char *feed(void *arg, const struct sql_table *table)
@@ -223,6 +261,9 @@ static void plan_step(struct binder *b, void *arg)
     const char *zone = b->resolver->time_zone;
 
     bind_table(b, &plan->insert->table, NULL, &table);
+    if (plan->insert->partition.count)
+        bind_fail(b, ERR_UNSUPPORTED, plan->insert->partition.columns[0].pos,
+                  "INSERT ... PARTITION (...) from a stream is not built yet");
     if (table->view)
         bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", table->name);

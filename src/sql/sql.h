@@ -164,6 +164,32 @@ struct sql_condition {
 int sql_bound_conditions(const struct sql_bound *bound, struct arena *arena,
                          struct sql_condition **out, size_t *count, struct err *err);
 
+/* ---- statements that change a table ---------------------------------------------------------- */
+
+/* INSERT, UPDATE, DELETE or MERGE as a query whose rows say what is to be done: see bind_dml.c for
+ * its outputs. `scanned` is the target as the query reads it, with the columns "$file", "$pos" and,
+ * where asked for, _row_id behind its own; NULL for INSERT, which reads no target. */
+enum sql_change_action {
+    SQL_CHANGE_NONE, /* a matched pair that no clause takes */
+    SQL_CHANGE_UPDATE,
+    SQL_CHANGE_DELETE,
+    SQL_CHANGE_INSERT
+};
+struct sql_change_options {
+    /* Do rows of this table have ids that must stay with them? NULL: none do. */
+    bool (*lineage)(void *arg, const struct sql_table *table);
+    void *arg;
+};
+struct sql_change {
+    const struct sql_table *target, *scanned;
+    struct sql_bound *bound;
+    size_t first_value; /* the first output that is a value of the target's columns */
+    size_t where_parts; /* UPDATE, DELETE: conditions that AND holds together; 0: no WHERE */
+};
+int sql_bind_change(const struct sql_statement *statement, const struct sql_resolver *resolver,
+                    const struct sql_change_options *options, struct arena *arena,
+                    struct sql_change *out, struct err *err);
+
 /* Every function that is built, sorted; in the arena. NULL: out of memory. */
 const char *const *sql_function_names(struct arena *arena, size_t *count);
 
