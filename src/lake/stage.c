@@ -117,7 +117,7 @@ static int write_added(struct lake_staged *s, const struct lake_metadata *base,
 
         for (size_t i = 0; i < change->added_count; i++) {
             struct lake_entry entry = {.status = LAKE_ADDED,
-                                       .snapshot_id = -1,
+                                       .snapshot_id = s->append_id,
                                        .sequence_number = -1,
                                        .file_sequence_number = -1,
                                        .file = change->added[i]};

@@ -259,7 +259,7 @@ static int add_outputs(struct list_job *job, const struct lake_rewrite *rewrite,
 {
     for (size_t i = 0; i < rewrite->added_count; i++) {
         struct lake_entry entry = {.status = LAKE_ADDED,
-                                   .snapshot_id = -1,
+                                   .snapshot_id = job->snapshot_id,
                                    .sequence_number = rewrite->base_sequence_number,
                                    .file_sequence_number = -1,
                                    .file = rewrite->added[i]};

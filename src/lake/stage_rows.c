@@ -208,8 +208,12 @@ static int write_delete(struct rows *r, const struct target *t, const struct pos
 {
     struct lake *lake = r->a->staged->lake;
     struct arena *arena = r->job->arena;
-    struct lake_entry entry = {
-        .status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1, .file_sequence_number = -1};
+    /* The id is written out although it could be inherited: pyiceberg 0.10 loses an entry's status,
+     * and with it the sequence number, when it fills an id in. Then no delete applies. */
+    struct lake_entry entry = {.status = LAKE_ADDED,
+                               .snapshot_id = r->job->snapshot_id,
+                               .sequence_number = -1,
+                               .file_sequence_number = -1};
     struct lake_data_file *f = &entry.file;
     int rc;
 
