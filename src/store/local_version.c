@@ -600,6 +600,8 @@ static int look(struct local *local, struct arena *arena, const char *bucket, co
     } else if (!kept->file) {
         rc = file ? local_open(&local->store, bucket, key, info, file, err)
                   : local_head(&local->store, bucket, key, info, err);
+        if (!rc && version && !info->version[0]) /* a bucket that never had versions has one */
+            snprintf(info->version, sizeof(info->version), "%s", version);
         if (!rc && version && strcmp(info->version, version)) { /* replaced meanwhile */
             if (file)
                 file_close(*file);
