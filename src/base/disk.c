@@ -76,6 +76,12 @@ int file_get_attr(struct file *file, struct buf *out, struct err *err)
     return file->ops->get_attr(file, out, err);
 }
 
+void file_write_early(struct file *file, int64_t pos, int64_t len)
+{
+    if (file->ops->write_early)
+        file->ops->write_early(file, pos, len);
+}
+
 int file_fd(struct file *file) { return file->ops->fd(file); }
 
 int disk_rename(struct disk *disk, const char *from, const char *to, struct err *err)

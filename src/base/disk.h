@@ -55,6 +55,7 @@ struct disk_ops {
     int (*set_mtime)(struct file *, int64_t mtime_us, struct err *);
     int (*set_attr)(struct file *, struct slice value, struct err *);
     int (*get_attr)(struct file *, struct buf *out, struct err *); /* appends */
+    void (*write_early)(struct file *, int64_t pos, int64_t len); /* NULL: nothing to tell */
     int (*fd)(struct file *); /* for sendfile and mmap; -1 when there is none */
     int (*rename)(struct disk *, const char *from, const char *to, struct err *); /* replaces */
     int (*link)(struct disk *, const char *from, const char *to, struct err *); /* ERR_EXISTS */
@@ -96,6 +97,8 @@ int file_set_mtime(struct file *, int64_t mtime_us, struct err *);
  * system keeps none; ERR_LIMIT: none this long. file_get_attr: ERR_NOENT: it was never set. */
 int file_set_attr(struct file *, struct slice value, struct err *);
 int file_get_attr(struct file *, struct buf *out, struct err *);
+/* These bytes may go to the disk already: a later sync finds less to do. Promises nothing. */
+void file_write_early(struct file *, int64_t pos, int64_t len);
 int file_fd(struct file *);
 int disk_rename(struct disk *, const char *from, const char *to, struct err *);
 int disk_link(struct disk *, const char *from, const char *to, struct err *);

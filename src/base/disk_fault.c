@@ -125,6 +125,11 @@ static int fault_get_attr(struct file *file, struct buf *out, struct err *err)
     return rc ? rc : file_get_attr(of(file)->under, out, err);
 }
 
+static void fault_write_early(struct file *file, int64_t pos, int64_t len)
+{
+    file_write_early(of(file)->under, pos, len);
+}
+
 static int fault_fd(struct file *file) { return file_fd(of(file)->under); }
 
 static int fault_rename(struct disk *disk, const char *from, const char *to, struct err *err)
@@ -210,6 +215,7 @@ static const struct disk_ops ops = {
     .set_mtime = fault_set_mtime,
     .set_attr = fault_set_attr,
     .get_attr = fault_get_attr,
+    .write_early = fault_write_early,
     .fd = fault_fd,
     .rename = fault_rename,
     .link = fault_link,

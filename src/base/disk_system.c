@@ -180,6 +180,11 @@ static int system_get_attr(struct file *file, struct buf *out, struct err *err)
     }
 }
 
+static void system_write_early(struct file *file, int64_t pos, int64_t len)
+{
+    sync_file_range(of(file)->fd, pos, len, SYNC_FILE_RANGE_WRITE);
+}
+
 static int system_fd(struct file *file) { return of(file)->fd; }
 
 static int system_rename(struct disk *disk, const char *from, const char *to, struct err *err)
@@ -337,6 +342,7 @@ struct disk *disk_system(void)
         .set_mtime = system_set_mtime,
         .set_attr = system_set_attr,
         .get_attr = system_get_attr,
+        .write_early = system_write_early,
         .fd = system_fd,
         .rename = system_rename,
         .link = system_link,

@@ -4,7 +4,7 @@
  * their length in hexadecimal in front, each signed or not, then perhaps headers ("Signature
  * Calculations for the Authorization Header: Transferring Payload in Multiple Chunks", and
  * "... with trailing headers"). Nothing that was not checked is ever named in the store: bytes go
- * to a staged file and the file moves on after s3_body_end.
+ * to a staged file and the file moves on after s3_body_end. What is small stays in memory.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -114,14 +114,14 @@ static int read_sums(struct s3_call *call)
 int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max)
 {
     struct s3_body *body = &call->body;
-    struct err err = {0};
     int rc;
 
     body->used = true;
+    body->to_file = to_file;
     body->size_max = size_max;
     body->line.max = LINE_MAX_BYTES;
     body->trailers.max = LINE_MAX_BYTES;
-    body->text.max = (size_t)size_max;
+    body->text.max = to_file ? S3_SMALL_BODY : (size_t)size_max;
     rc = read_framing(call);
     if (!rc)
         rc = read_sizes(call);
@@ -129,16 +129,60 @@ int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max)
         rc = read_sums(call);
     if (rc)
         return rc;
-    if (digest_new(&body->md5, DIGEST_MD5) ||
-        ((body->sha256_expected || body->framing == S3_CHUNKS_SIGNED) &&
-         digest_new(&body->sha256, DIGEST_SHA256)))
+    if ((body->sha256_expected || body->framing == S3_CHUNKS_SIGNED) &&
+        digest_new(&body->sha256, DIGEST_SHA256))
         return refuse(call, S3_INTERNAL_ERROR, NULL);
-    if (!to_file)
-        return 0;
+    return 0;
+}
+
+/* --- where they go ---------------------------------------------------------------------------- */
+
+static int open_file(struct s3_call *call, struct err *err)
+{
+    struct s3_body *body = &call->body;
+
     body->path = s3_staged_path(call->server, call->arena);
-    rc = body->path ? disk_open(call->server->store->disk, &body->file, body->path,
-                                DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &err)
-                    : ERR_NOMEM;
+    return body->path ? disk_open(call->server->store->disk, &body->file, body->path,
+                                  DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, err)
+                      : ERR_NOMEM;
+}
+
+/* It does not stay small: what is in memory goes ahead through the pipe. */
+static int begin_pipe(struct s3_call *call, struct err *err)
+{
+    struct s3_body *body = &call->body;
+    int rc = open_file(call, err);
+
+    if (!rc)
+        rc = s3_pipe_new(&body->pipe, body->file, err);
+    if (!rc)
+        rc = s3_pipe_add(body->pipe, buf_slice(&body->text), err);
+    buf_deinit(&body->text);
+    return rc;
+}
+
+static int put_bytes(struct s3_call *call, struct slice bytes, struct err *err)
+{
+    struct s3_body *body = &call->body;
+    int rc = 0;
+
+    if (body->to_file && !body->pipe &&
+        ((int64_t)body->text.len + (int64_t)bytes.len > (int64_t)S3_SMALL_BODY ||
+         body->size_expected > (int64_t)S3_SMALL_BODY))
+        rc = begin_pipe(call, err);
+    if (rc)
+        return rc;
+    return body->pipe ? s3_pipe_add(body->pipe, bytes, err) : buf_append_slice(&body->text, bytes);
+}
+
+int s3_body_to_file(struct s3_call *call)
+{
+    struct s3_body *body = &call->body;
+    struct err err = {0};
+    int rc = body->file ? 0 : open_file(call, &err);
+
+    if (!rc && body->text.len)
+        rc = file_pwrite(body->file, body->text.ptr, body->text.len, 0, &err);
     if (rc)
         s3_fail(call, rc, &err);
     return rc;
@@ -154,15 +198,11 @@ static int take(struct s3_call *call, struct slice bytes)
 
     if ((int64_t)bytes.len > body->size_max - body->size)
         return refuse(call, S3_ENTITY_TOO_LARGE, NULL);
-    digest_update(body->md5, bytes.ptr, bytes.len);
     if (body->sha256)
         digest_update(body->sha256, bytes.ptr, bytes.len);
     if (body->has_sum)
         s3_checksum_update(&body->sum, bytes);
-    if (body->file)
-        rc = file_pwrite(body->file, bytes.ptr, bytes.len, body->size, &err);
-    else
-        rc = buf_append_slice(&body->text, bytes);
+    rc = put_bytes(call, bytes, &err);
     body->size += (int64_t)bytes.len;
     if (rc)
         s3_fail(call, rc, &err);
@@ -346,12 +386,19 @@ static int check_md5(struct s3_call *call)
 {
     struct s3_body *body = &call->body;
     struct buf text = {.max = 64};
-    uint8_t padded[32];
+    struct err err = {0};
     int rc = 0;
 
-    digest_final(body->md5, padded);
-    body->md5 = NULL;
-    memcpy(body->md5_raw, padded, 16);
+    if (body->pipe)
+        rc = s3_pipe_end(body->pipe, body->md5_raw, &err);
+    else
+        md5(body->text.ptr, body->text.len, body->md5_raw);
+    s3_pipe_free(body->pipe);
+    body->pipe = NULL;
+    if (rc) {
+        s3_fail(call, rc, &err);
+        return rc;
+    }
     hex_encode(body->md5_raw, 16, body->md5_hex);
     if (!body->md5_expected)
         return 0;
@@ -405,8 +452,6 @@ int s3_body_restart(struct s3_call *call)
     body->size_expected = -1;
     body->sha256_expected = body->md5_expected = NULL;
     body->has_sum = false;
-    if (digest_new(&body->md5, DIGEST_MD5))
-        return refuse(call, S3_INTERNAL_ERROR, NULL);
     return 0;
 }
 
@@ -414,10 +459,10 @@ void s3_body_deinit(struct s3_body *body, struct disk *disk)
 {
     if (!body->used)
         return;
+    s3_pipe_free(body->pipe);
     file_close(body->file);
     if (body->path)
         disk_unlink(disk, body->path, NULL); /* gone already when it moved on */
-    digest_free(body->md5);
     digest_free(body->sha256);
     s3_checksum_deinit(&body->sum);
     buf_deinit(&body->text);

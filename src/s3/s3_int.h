@@ -8,6 +8,7 @@
 #include "net/http.h"
 #include "net/sigv4.h"
 #include "net/xml.h"
+#include "s3/s3_pipe.h"
 #include "s3/s3.h"
 #include "s3/s3_policy.h"
 
@@ -17,6 +18,7 @@
 #define S3_PARTS_MAX  10000
 #define S3_KEYS_MAX   1000
 #define S3_KEY_MAX    1024
+#define S3_SMALL_BODY ((size_t)64 << 10)  /* stays in memory */
 
 struct s3_server {
     struct store *store;
@@ -131,7 +133,7 @@ struct s3_body {
     struct sigv4_chain chain;      /* CHUNKS_SIGNED */
     int64_t size, size_expected;   /* decoded bytes; -1: not told */
     int64_t size_max;
-    struct digest *md5, *sha256;   /* owned; sha256 when its value was told, or of a chunk */
+    struct digest *sha256;         /* owned; when its value was told, or of a chunk */
     const char *md5_expected;      /* base64, NULL: not told */
     const char *sha256_expected;   /* hex, NULL: not told */
     bool has_sum;
@@ -139,7 +141,9 @@ struct s3_body {
     const char *sum_expected;      /* base64; NULL: comes in the trailer */
     char sum_found[64], md5_hex[33];
     uint8_t md5_raw[16];
-    struct file *file;             /* owned; NULL: into `text` */
+    bool to_file;                  /* what does not stay small goes to a file */
+    struct file *file;             /* owned; NULL: all of it is in `text` */
+    struct s3_pipe *pipe;          /* owned; on the way to the file */
     const char *path;              /* of the staged file; removed at the end unless it moved on */
     struct buf text;
     /* The chunk reader's place. */
@@ -156,6 +160,8 @@ int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max);
 int s3_body_piece(struct s3_call *call, struct slice piece); /* the same */
 /* All checks, then body->md5_hex and ->size hold. */
 int s3_body_end(struct s3_call *call);
+/* After that: what stayed small goes to a staged file too. Answers itself. */
+int s3_body_to_file(struct s3_call *call);
 /* After the request's own body, an empty one, has ended: the staged file is filled by ourselves,
  * and s3_body_end is called again. Answers itself. */
 int s3_body_restart(struct s3_call *call);

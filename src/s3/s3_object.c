@@ -385,9 +385,15 @@ int s3_put_staged(struct s3_call *call, const struct store_put_options *options,
     struct err err = {0};
     int rc;
 
-    file_close(call->body.file);
-    call->body.file = NULL;
-    rc = store->ops->put_file(store, call->bucket, call->key, call->body.path, options, info, &err);
+    if (call->body.file) {
+        file_close(call->body.file);
+        call->body.file = NULL;
+        rc = store->ops->put_file(store, call->bucket, call->key, call->body.path, options, info,
+                                  &err);
+    } else {
+        rc = store->ops->put(store, call->bucket, call->key, buf_slice(&call->body.text), options,
+                             info, &err);
+    }
     if (rc)
         s3_fail(call, rc, &err);
     return rc;

@@ -287,7 +287,7 @@ static void tries_again_what_may_pass(void **state)
     fix->fail_before = 3;
     expect(fix, "k", 0, -1, "v");
     assert_int_equal(fix->fail_before, 0);
-    fix->watched = STORE_PUT_FILE;
+    fix->watched = STORE_PUT;
     fix->fail_before = 2;
     put(fix, "k", "v2");
     expect(fix, "k", 0, -1, "v2");
@@ -307,7 +307,7 @@ static void recognises_its_own_echo(void **state)
     struct store_put_options once = {.if_none_match = true};
     struct store_info info = {0};
 
-    fix->watched = STORE_PUT_FILE;
+    fix->watched = STORE_PUT;
     fix->fail_after = 1;
     assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("mine"), &once, &info, NULL), 0);
     assert_int_equal(info.size, 4);
@@ -325,7 +325,7 @@ static void says_unknown_when_no_answer_comes(void **state)
     struct store *store = fix->remote;
     struct err err = {0};
 
-    fix->watched = STORE_PUT_FILE;
+    fix->watched = STORE_PUT;
     fix->fail_after = 100;
     assert_int_equal(store->ops->put(store, "lake", "k", SLICE_LIT("v"), NULL, NULL, &err),
                      ERR_UNKNOWN);

@@ -201,8 +201,11 @@ static int keep_part(struct s3_call *call, const struct upload *upload, int numb
     const char *path = arena_printf(call->arena, "%s/%s", upload->dir, name ? name : "");
     struct parts parts;
     struct err err = {0};
-    int rc = name && path ? file_sync(call->body.file, &err) : ERR_NOMEM;
+    int rc;
 
+    if (s3_body_to_file(call))
+        return ERR_IO;
+    rc = name && path ? file_sync(call->body.file, &err) : ERR_NOMEM;
     file_close(call->body.file);
     call->body.file = NULL;
     if (!rc)
