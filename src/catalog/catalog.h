@@ -15,6 +15,7 @@
 #define CATALOG_CATALOG_H
 
 #include "lake/lake.h"
+#include "lake/view.h"
 #include "meta/meta.h"
 
 struct catalog;
@@ -112,6 +113,9 @@ int catalog_table_create(struct catalog *catalog, const struct lake_ident *ident
 /* `purge`: its files are removed in the background, also after a crash. */
 int catalog_table_drop(struct catalog *catalog, const struct lake_ident *ident, bool purge,
                        struct err *err);
+/* Drops it and tells how it stood: no commit can come after what `out` holds. */
+int catalog_table_unregister(struct catalog *catalog, const struct lake_ident *ident,
+                             struct arena *arena, struct catalog_table *out, struct err *err);
 int catalog_table_rename(struct catalog *catalog, const struct lake_ident *from,
                          const struct lake_ident *to, struct err *err);
 /* An existing metadata file becomes a table. `overwrite`: replaces what has the name. */
@@ -130,6 +134,35 @@ struct catalog_change {
 int catalog_commit(struct catalog *catalog, const struct catalog_change *changes, size_t count,
                    const char *who, struct arena *arena, struct catalog_table *out,
                    struct err *err);
+
+/* ---- views ---- */
+
+/* Tables and views of a namespace share their names. */
+struct catalog_view {
+    const char *location;   /* of the metadata file, in the arena of the call */
+    struct lake_view *view; /* a reference of the caller's: catalog_view_deinit */
+};
+void catalog_view_deinit(struct catalog_view *view);
+
+int catalog_view_load(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
+                      struct catalog_view *out, struct err *err);
+int catalog_view_exists(struct catalog *catalog, const struct lake_ident *ident, struct err *err);
+int catalog_view_list(struct catalog *catalog, const char *ns, const char *after, size_t max,
+                      struct arena *arena, struct catalog_names *out, struct err *err);
+/* Both take the REST catalog's updates. A new view without "set-location" gets a place of its
+ * own below its namespace's. */
+int catalog_view_create(struct catalog *catalog, const struct lake_ident *ident,
+                        const json_t *updates, const char *who, struct arena *arena,
+                        struct catalog_view *out, struct err *err);
+int catalog_view_commit(struct catalog *catalog, const struct lake_ident *ident,
+                        const json_t *requirements, const json_t *updates, const char *who,
+                        struct arena *arena, struct catalog_view *out, struct err *err);
+int catalog_view_drop(struct catalog *catalog, const struct lake_ident *ident, struct err *err);
+int catalog_view_rename(struct catalog *catalog, const struct lake_ident *from,
+                        const struct lake_ident *to, struct err *err);
+int catalog_view_register(struct catalog *catalog, const struct lake_ident *ident,
+                          const char *metadata_location, struct arena *arena,
+                          struct catalog_view *out, struct err *err);
 
 /* The metadata file as compact JSON text, through a cache; appended to `out`. refs_only: only the
  * snapshots that a branch or tag names. */

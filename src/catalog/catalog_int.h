@@ -58,6 +58,8 @@ int check_ident(const struct lake_ident *ident, struct err *err);
 int no_namespace(struct err *err, const char *ns);
 int no_table(struct err *err, const struct lake_ident *ident);
 int have_table(struct err *err, const struct lake_ident *ident);
+int cannot_rename(struct err *err, const struct lake_ident *from, const struct lake_ident *to,
+                  const char *kind);
 int no_view(struct err *err, const struct lake_ident *ident);
 int have_view(struct err *err, const struct lake_ident *ident);
 /* <base>/<level>/.../<table> in the arena; *odd: a name had bytes that do not belong in a path. */
@@ -166,6 +168,8 @@ void text_cache_put(struct text_cache *cache, const char *key, struct slice text
 
 /* ---- table.c ---- */
 
+/* The namespace is there, and the name is free. */
+int table_vacant(struct catalog *catalog, const struct lake_ident *ident, struct err *err);
 /* A place for a new table's files. In the arena; NULL: err tells. */
 const char *table_default_location(struct catalog *catalog, const struct lake_ident *ident,
                                    struct arena *arena, struct err *err);

@@ -54,7 +54,7 @@ static int apply_new(struct catalog *catalog, const struct catalog_change *chang
 
     if (!asks_for(change->requirements, "type", "assert-create"))
         return no_table(err, &change->ident);
-    rc = catalog_namespace_load(catalog, change->ident.ns, NULL, err);
+    rc = table_vacant(catalog, &change->ident, err);
     if (rc)
         return rc;
     if (!asks_for(change->updates, "action", "set-location")) {

@@ -10,7 +10,8 @@
 #define BODY_MAX ((size_t)64 << 20) /* a commit of many snapshots is large */
 
 const struct rest_group *const rest_groups[] = {
-    &rest_general, &rest_namespaces, &rest_tables, &rest_commits, &rest_views, NULL,
+    &rest_general, &rest_namespaces, &rest_tables,  &rest_commits,
+    &rest_views,   &rest_planning,   &rest_signing, NULL,
 };
 
 /* ---- errors ---- */
@@ -33,25 +34,39 @@ static const struct {
     {ERR_READONLY, 503, "ServiceUnavailableException"},
 };
 
-static void reply_error(struct http_reply *reply, int status, const char *type, const char *text)
+static json_t *error_json(int status, const char *type, const char *text)
 {
-    json_t *message = json_string(text), *json;
+    json_t *message = json_string(text);
 
     if (!message) /* not UTF-8 */
         message = json_string(type);
-    json = json_pack("{s:{s:o, s:s, s:i}}", "error", "message", message, "type", type, "code",
+    return json_pack("{s:{s:o, s:s, s:i}}", "error", "message", message, "type", type, "code",
                      status);
+}
+
+static void send_error(struct http_reply *reply, int status, const char *type, const json_t *json)
+{
     http_reply_clear(reply);
     if (json)
         http_reply_json(reply, status, json);
     else
         http_reply_text(reply, status, "%s", type);
+}
+
+static void reply_error(struct http_reply *reply, int status, const char *type, const char *text)
+{
+    json_t *json = error_json(status, type, text);
+
+    send_error(reply, status, type, json);
     json_decref(json);
 }
 
 int rest_fail(struct rest_call *call, int status, const char *type, const char *text)
 {
-    reply_error(call->reply, status, type, text);
+    json_decref(call->error);
+    call->error = error_json(status, type, text);
+    call->error_status = status;
+    send_error(call->reply, status, type, call->error);
     return 0;
 }
 
@@ -62,10 +77,14 @@ static const char *missing_type(const char *text)
         return "NoSuchNamespaceException";
     if (strncmp(text, "View ", 5) == 0)
         return "NoSuchViewException";
+    if (strncmp(text, "Plan task ", 10) == 0)
+        return "NoSuchPlanTaskException";
+    if (strncmp(text, "Plan ", 5) == 0)
+        return "NoSuchPlanIdException";
     return "NoSuchTableException";
 }
 
-static void fail_with(struct rest_call *call, int code, const struct err *err)
+void rest_fail_with(struct rest_call *call, int code, const struct err *err)
 {
     const char *type = "ServiceFailureException";
     int status = 500;
@@ -82,13 +101,15 @@ static void fail_with(struct rest_call *call, int code, const struct err *err)
     } else if (code == ERR_CORRUPT && strncmp(err->text, "Location does not", 17) == 0) {
         status = 404; /* the metadata file is gone, and the client should say so */
         type = "NotFoundException";
+    } else if (code == ERR_INVALID && strncmp(err->text, "Invalid view version", 20) == 0) {
+        type = "IllegalArgumentException"; /* what Java's clients make of it by name */
     } else if (code == ERR_CONFLICT) {
         status = 409;
         type = call->op->conflict ? call->op->conflict : "CommitFailedException";
     }
     if (status >= 500)
         diag_warn("catalog", "%s %s: %s", http_method(call->req), http_path(call->req), err->text);
-    reply_error(call->reply, status, type, err->text);
+    rest_fail(call, status, type, err->text);
 }
 
 /* Errors that the server makes itself. */
@@ -128,7 +149,7 @@ static int run(struct rest_call *call, struct err *err)
         if (rc)
             return rc;
     }
-    return call->op->run(call, err);
+    return rest_run_once(call, call->op->run, err);
 }
 
 static void handle(struct http_request *req, struct http_reply *reply, void *arg)
@@ -155,8 +176,9 @@ static void handle(struct http_request *req, struct http_reply *reply, void *arg
     rc = run(&call, &err);
     if (rc) {
         err.code = rc;
-        fail_with(&call, rc, &err);
+        rest_fail_with(&call, rc, &err);
     }
+    json_decref(call.error);
     json_decref(call.body);
 }
 
@@ -181,7 +203,8 @@ const char *rest_ns_parse(struct rest_call *call, const json_t *levels, struct e
         err_set(err, ERR_INVALID, "namespace: not an array of names");
         return NULL;
     }
-    json_array_foreach(levels, at, level) {
+    json_array_foreach(levels, at, level)
+    {
         const char *text = json_string_value(level);
 
         if (!text || strchr(text, LEVEL_SEPARATOR)) {
@@ -266,7 +289,10 @@ int rest_reply_page(struct rest_call *call, const char *key, json_t *list, bool 
 /* ---- life ---- */
 
 static const char *const prefixes[] = {
-    "/v1", "/api/catalog/v1", "/v1/{prefix}", "/api/catalog/v1/{prefix}",
+    "/v1",
+    "/api/catalog/v1",
+    "/v1/{prefix}",
+    "/api/catalog/v1/{prefix}",
 };
 
 static int bind_routes(struct catalog_http *http, struct err *err)
@@ -286,7 +312,9 @@ static int bind_routes(struct catalog_http *http, struct err *err)
             http->bound[at] = (struct rest_bound){
                 .http = http,
                 .op = op,
-                .route = {.method = op->method, .pattern = op->pattern, .handle = handle,
+                .route = {.method = op->method,
+                          .pattern = op->pattern,
+                          .handle = handle,
                           .body_max = BODY_MAX},
             };
         }
@@ -311,9 +339,9 @@ static int copy_options(struct catalog_http *http, const struct catalog_http_opt
     http->clock = options->clock;
     http->login = options->login;
     http->loopback_open = options->loopback_open;
-    return copy_text(&http->client_id, options->client_id) ||
-                   copy_text(&http->client_secret, options->client_secret) ||
-                   copy_text(&http->s3_endpoint, options->s3_endpoint) ||
+    http->lend = options->lend;
+    http->lend_arg = options->lend_arg;
+    return rest_auth_init(http, options) || copy_text(&http->s3_endpoint, options->s3_endpoint) ||
                    copy_text(&http->s3_region, options->s3_region) ||
                    copy_text(&http->s3_access_key, options->s3_access_key) ||
                    copy_text(&http->s3_secret_key, options->s3_secret_key)
@@ -332,11 +360,10 @@ int catalog_http_new(struct catalog_http **out, const struct catalog_http_option
     struct catalog_http *http = calloc(1, sizeof(*http));
     int rc;
 
-    if (!http || copy_options(http, options)) {
+    if (!http || copy_options(http, options) || rest_plans_new(&http->plans, options->clock)) {
         catalog_http_free(http);
         return err_set(err, ERR_NOMEM, "catalog server");
     }
-    rest_auth_init(http);
     rc = http_server_new(&http->server, &server, err);
     if (!rc)
         rc = bind_routes(http, err);
@@ -361,8 +388,8 @@ void catalog_http_free(struct catalog_http *http)
         return;
     http_server_free(http->server);
     free(http->bound);
-    free(http->client_id);
-    free(http->client_secret);
+    rest_auth_deinit(http);
+    rest_plans_free(http->plans);
     free(http->s3_endpoint);
     free(http->s3_region);
     free(http->s3_access_key);

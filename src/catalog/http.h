@@ -11,6 +11,19 @@
 
 struct catalog_http;
 
+struct catalog_principal {
+    const char *client_id, *client_secret;
+};
+
+/* Short-lived keys for what lies at and below `places` ("s3://bucket/path"), for `who` (may be "").
+ * Texts in the arena. session_token NULL: they are no short-lived ones after all. */
+struct catalog_lent {
+    const char *access_key, *secret_key, *session_token;
+    int64_t expires_ms;
+};
+typedef int catalog_lend_fn(void *arg, const char *const *places, size_t count, const char *who,
+                            struct arena *arena, struct catalog_lent *out, struct err *err);
+
 struct catalog_http_options {   /* copied */
     struct catalog *catalog;    /* borrowed for life */
     struct clock *clock;        /* likewise */
@@ -18,6 +31,8 @@ struct catalog_http_options {   /* copied */
     int port;                   /* 0 picks one */
     const char *client_id;      /* "root" */
     const char *client_secret;  /* "secret" */
+    const struct catalog_principal *principals; /* further ones */
+    size_t principal_count;
     bool login;                 /* a token is needed, save for config and tokens */
     bool loopback_open;         /* ... and not by clients on this machine */
     /* What clients are told about the object store. "{host}" in the endpoint becomes the name by
@@ -25,6 +40,8 @@ struct catalog_http_options {   /* copied */
     const char *s3_endpoint;    /* "http://{host}:9000"; NULL: clients are told nothing */
     const char *s3_region;      /* "us-east-1" */
     const char *s3_access_key, *s3_secret_key;
+    catalog_lend_fn *lend;      /* NULL: clients are told the keys above */
+    void *lend_arg;
 };
 int catalog_http_new(struct catalog_http **out, const struct catalog_http_options *options,
                      struct err *err);

@@ -11,18 +11,47 @@
 #include "net/auth.h"
 #include "net/url.h"
 
-#define TOKEN_LIFE_S   3600
+#define TOKEN_LIFE_S 3600
 /* With another dot a token has three parts: Iceberg's Java client takes it for a JWT, and fails. */
 #define TOKEN_PREFIX   "tarn1-"
 #define ACCESS_TOKEN   "urn:ietf:params:oauth:token-type:access_token"
 #define EXCHANGE_GRANT "urn:ietf:params:oauth:grant-type:token-exchange"
 
-void rest_auth_init(struct catalog_http *http)
+static int add_principal(struct catalog_http *http, const char *id, const char *secret)
 {
     static const char purpose[] = "tarn catalog token";
-    const char *secret = http->client_secret ? http->client_secret : "";
+    struct rest_principal *p = &http->principals[http->principal_count];
 
-    hmac_sha256(secret, strlen(secret), purpose, sizeof(purpose) - 1, http->token_key);
+    if (!id || !secret)
+        return 0;
+    http->principal_count++;
+    p->client_id = strdup(id);
+    p->client_secret = strdup(secret);
+    hmac_sha256(secret, strlen(secret), purpose, sizeof(purpose) - 1, p->token_key);
+    return p->client_id && p->client_secret ? 0 : ERR_NOMEM;
+}
+
+int rest_auth_init(struct catalog_http *http, const struct catalog_http_options *options)
+{
+    int rc;
+
+    http->principals = calloc(options->principal_count + 1, sizeof(*http->principals));
+    if (!http->principals)
+        return ERR_NOMEM;
+    rc = add_principal(http, options->client_id, options->client_secret);
+    for (size_t i = 0; !rc && i < options->principal_count; i++)
+        rc = add_principal(http, options->principals[i].client_id,
+                           options->principals[i].client_secret);
+    return rc;
+}
+
+void rest_auth_deinit(struct catalog_http *http)
+{
+    for (size_t i = 0; i < http->principal_count; i++) {
+        free(http->principals[i].client_id);
+        free(http->principals[i].client_secret);
+    }
+    free(http->principals);
 }
 
 static bool same_secret(const char *a, const char *b)
@@ -30,35 +59,54 @@ static bool same_secret(const char *a, const char *b)
     return auth_equal(slice_str(a), slice_str(b));
 }
 
-/* tarn1-<end, ms>.<mac>; the client is the only one there is. */
-static void token_make(struct catalog_http *http, int64_t end_ms, char out[128])
+/* tarn1-<end, ms>.<mac>. Whose it is shows in whose key made the mac. */
+static void token_make(const struct rest_principal *p, int64_t end_ms, char out[128])
 {
     char text[128];
     uint8_t mac[32];
     char hex[65];
 
-    snprintf(text, sizeof(text), "%" PRId64 ".%.60s", end_ms, http->client_id);
-    hmac_sha256(http->token_key, sizeof(http->token_key), text, strlen(text), mac);
+    snprintf(text, sizeof(text), "%" PRId64 ".%.60s", end_ms, p->client_id);
+    hmac_sha256(p->token_key, sizeof(p->token_key), text, strlen(text), mac);
     hex_encode(mac, sizeof(mac), hex);
     snprintf(out, 128, TOKEN_PREFIX "%" PRId64 ".%s", end_ms, hex);
 }
 
-static bool token_holds(struct catalog_http *http, struct slice token)
+/* NULL: nobody's, or it has ended. */
+static const struct rest_principal *token_owner(struct catalog_http *http, struct slice token)
 {
     size_t skip = strlen(TOKEN_PREFIX);
-    char wanted[128];
+    const struct rest_principal *owner = NULL;
     int64_t end_ms = 0;
     const uint8_t *dot;
 
     if (!slice_starts(token, SLICE_LIT(TOKEN_PREFIX)))
-        return false;
+        return NULL;
     dot = memchr(token.ptr + skip, '.', token.len - skip);
     if (!dot || slice_to_i64(slice_of(token.ptr + skip, (size_t)(dot - token.ptr) - skip), &end_ms))
-        return false;
+        return NULL;
     if (end_ms < clock_wall_ms(http->clock))
-        return false;
-    token_make(http, end_ms, wanted);
-    return auth_equal(token, slice_str(wanted));
+        return NULL;
+    for (size_t i = 0; i < http->principal_count; i++) {
+        char wanted[128];
+
+        token_make(&http->principals[i], end_ms, wanted);
+        if (auth_equal(token, slice_str(wanted)))
+            owner = &http->principals[i];
+    }
+    return owner;
+}
+
+static const struct rest_principal *login(struct catalog_http *http, const char *id,
+                                          const char *secret)
+{
+    const struct rest_principal *found = NULL;
+
+    for (size_t i = 0; id && secret && i < http->principal_count; i++)
+        if (same_secret(id, http->principals[i].client_id) &&
+            same_secret(secret, http->principals[i].client_secret))
+            found = &http->principals[i];
+    return found;
 }
 
 static bool is_loopback(const char *peer)
@@ -73,9 +121,10 @@ bool rest_allows(struct rest_call *call)
 {
     struct catalog_http *http = call->http;
     struct slice token = auth_bearer(http_header(call->req, "Authorization"));
+    const struct rest_principal *owner = token_owner(http, token);
 
-    if (http->client_id && token_holds(http, token)) {
-        call->who = http->client_id;
+    if (owner) {
+        call->who = owner->client_id;
         return true;
     }
     if (!http->login)
@@ -123,7 +172,7 @@ int rest_token(struct rest_call *call, struct err *err)
 {
     struct catalog_http *http = call->http;
     struct form form = {0};
-    bool good = false;
+    const struct rest_principal *who;
     char token[128];
     int rc = read_form(call, &form, err);
 
@@ -132,17 +181,15 @@ int rest_token(struct rest_call *call, struct err *err)
     if (!form.id) /* the other way to send them; absent or wrong: refused below */
         auth_basic(call->arena, http_header(call->req, "Authorization"), &form.id, &form.secret);
     if (form.grant && strcmp(form.grant, "client_credentials") == 0)
-        good = http->client_id && http->client_secret && form.id && form.secret &&
-               same_secret(form.id, http->client_id) &&
-               same_secret(form.secret, http->client_secret);
+        who = login(http, form.id, form.secret);
     else if (form.grant && strcmp(form.grant, EXCHANGE_GRANT) == 0)
-        good = http->client_id && form.subject && token_holds(http, slice_str(form.subject));
+        who = form.subject ? token_owner(http, slice_str(form.subject)) : NULL;
     else
         return oauth_error(call, 400, "unsupported_grant_type",
                            "grant_type is client_credentials or token exchange", err);
-    if (!good)
+    if (!who)
         return oauth_error(call, 401, "invalid_client", "The credentials are not valid", err);
-    token_make(http, clock_wall_ms(http->clock) + TOKEN_LIFE_S * 1000, token);
+    token_make(who, clock_wall_ms(http->clock) + TOKEN_LIFE_S * 1000, token);
     http_set_header(call->reply, "Cache-Control", "no-store");
     return rest_reply(call, 200,
                       json_pack("{s:s, s:s, s:s, s:i}", "access_token", token, "token_type",

@@ -1,4 +1,4 @@
-/* http_commit.c - commits of one table and of several; and views, which are not there. */
+/* http_commit.c - commits of one table and of several. */
 #include "catalog/http_int.h"
 
 static int read_change(struct rest_call *call, const json_t *json, struct catalog_change *out,
@@ -30,7 +30,7 @@ static int commit_table(struct rest_call *call, struct err *err)
     if (!rc)
         rc = catalog_commit(call->catalog, &change, 1, call->who, call->arena, &table, err);
     if (!rc)
-        rc = rest_table_reply(call, &table, false, false, err);
+        rc = rest_table_reply(call, &change.ident, &table, REST_AS_COMMIT, err);
     catalog_table_deinit(&table);
     return rc;
 }
@@ -63,35 +63,23 @@ static int commit_transaction(struct rest_call *call, struct err *err)
     return rc;
 }
 
-static const struct rest_op ops[] = {
-    {"POST", "/namespaces/{ns}/tables/{table}", commit_table, REST_PREFIX | REST_BODY,
-     "CommitFailedException"},
-    {"POST", "/transactions/commit", commit_transaction, REST_PREFIX | REST_BODY,
-     "CommitFailedException"},
-};
-const struct rest_group rest_commits = {ops, COUNT_OF(ops)};
-
-/* ---- views ---- */
-
-/* Clients that do not read the list of endpoints look for a view when a table is missing. */
-static int view_absent(struct rest_call *call, struct err *err)
+/* One that only asks changes nothing, and is simply asked again. */
+static int committed_again(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
+    struct catalog_table table;
+    int rc = catalog_table_load(call->catalog, &ident, call->arena, &table, err);
 
-    return err_set(err, ERR_NOENT, "View does not exist: %.300s", show_table(&ident).text);
+    if (!rc)
+        rc = rest_table_reply(call, &ident, &table, REST_AS_COMMIT, err);
+    catalog_table_deinit(&table);
+    return rc;
 }
 
-static int no_views(struct rest_call *call, struct err *err)
-{
-    (void)call;
-    return err_set(err, ERR_UNSUPPORTED, "This catalog does not keep views");
-}
-
-static const struct rest_op view_ops[] = {
-    {"GET", "/namespaces/{ns}/views/{table}", view_absent, REST_PREFIX | REST_HIDDEN, NULL},
-    {"HEAD", "/namespaces/{ns}/views/{table}", view_absent, REST_PREFIX | REST_HIDDEN, NULL},
-    {"*", "/namespaces/{ns}/views/{table}", no_views, REST_PREFIX | REST_HIDDEN, NULL},
-    {"*", "/namespaces/{ns}/views", no_views, REST_PREFIX | REST_HIDDEN, NULL},
-    {"*", "/views/rename", no_views, REST_PREFIX | REST_HIDDEN, NULL},
+static const struct rest_op ops[] = {
+    {"POST", "/namespaces/{ns}/tables/{table}", commit_table, REST_PREFIX | REST_BODY | REST_ONCE,
+     "CommitFailedException", committed_again},
+    {"POST", "/transactions/commit", commit_transaction, REST_PREFIX | REST_BODY | REST_ONCE,
+     "CommitFailedException", NULL},
 };
-const struct rest_group rest_views = {view_ops, COUNT_OF(view_ops)};
+const struct rest_group rest_commits = {ops, COUNT_OF(ops)};

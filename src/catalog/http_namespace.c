@@ -26,10 +26,9 @@ static int reply_namespace(struct rest_call *call, const char *ns, struct err *e
 
     if (rc)
         return rc;
-    return rest_reply(call, 200,
-                      json_pack("{s:o, s:o}", "namespace", rest_ns_json(ns), "properties",
-                                properties),
-                      err);
+    return rest_reply(
+        call, 200, json_pack("{s:o, s:o}", "namespace", rest_ns_json(ns), "properties", properties),
+        err);
 }
 
 static int create(struct rest_call *call, struct err *err)
@@ -74,7 +73,8 @@ static bool contradicts(const json_t *removals, const json_t *updates)
     size_t at;
     json_t *key;
 
-    json_array_foreach(removals, at, key) {
+    json_array_foreach(removals, at, key)
+    {
         if (json_is_string(key) && json_object_get(updates, json_string_value(key)))
             return true;
     }
@@ -96,12 +96,21 @@ static int update(struct rest_call *call, struct err *err)
     return rc ? rc : rest_reply(call, 200, result, err);
 }
 
+static int created_again(struct rest_call *call, struct err *err)
+{
+    const char *ns = rest_ns_parse(call, json_object_get(call->body, "namespace"), err);
+
+    return ns ? reply_namespace(call, ns, err) : ERR_INVALID;
+}
+
+#define WRITE (REST_PREFIX | REST_ONCE)
+
 static const struct rest_op ops[] = {
-    {"GET", "/namespaces", list, REST_PREFIX, NULL},
-    {"POST", "/namespaces", create, REST_PREFIX | REST_BODY, NULL},
-    {"GET", "/namespaces/{ns}", load, REST_PREFIX, NULL},
-    {"HEAD", "/namespaces/{ns}", exists, REST_PREFIX, NULL},
-    {"DELETE", "/namespaces/{ns}", drop, REST_PREFIX, "NamespaceNotEmptyException"},
-    {"POST", "/namespaces/{ns}/properties", update, REST_PREFIX | REST_BODY, NULL},
+    {"GET", "/namespaces", list, REST_PREFIX, NULL, NULL},
+    {"POST", "/namespaces", create, WRITE | REST_BODY, NULL, created_again},
+    {"GET", "/namespaces/{ns}", load, REST_PREFIX, NULL, NULL},
+    {"HEAD", "/namespaces/{ns}", exists, REST_PREFIX, NULL, NULL},
+    {"DELETE", "/namespaces/{ns}", drop, WRITE, "NamespaceNotEmptyException", NULL},
+    {"POST", "/namespaces/{ns}/properties", update, WRITE | REST_BODY, NULL, NULL},
 };
 const struct rest_group rest_namespaces = {ops, COUNT_OF(ops)};

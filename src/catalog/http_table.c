@@ -14,16 +14,32 @@ static int append_json(struct buf *out, const char *key, json_t *value /* take *
     return rc;
 }
 
-static json_t *storage_credentials(struct rest_call *call)
+/* Changes with the metadata file and with what was asked of it. */
+static const char *etag_of(struct rest_call *call, const char *location, bool refs_only)
 {
-    if (!call->http->s3_endpoint || !call->http->s3_access_key)
-        return json_array();
-    return json_pack("[{s:s, s:o}]", "prefix", "s3", "config", rest_s3_config(call, true));
+    return arena_printf(call->arena, "W/\"%016" PRIx64 "\"",
+                        hash64(location, strlen(location), refs_only));
+}
+
+static int append_access(struct rest_call *call, const struct lake_ident *ident,
+                         const struct catalog_table *table, struct buf *out, struct err *err)
+{
+    json_t *config, *credentials;
+    int rc = rest_access(call, ident, table->metadata, &config, &credentials, err);
+
+    if (rc)
+        return rc;
+    rc = append_json(out, ",\"config\":", config, err);
+    if (rc)
+        json_decref(credentials);
+    else
+        rc = append_json(out, ",\"storage-credentials\":", credentials, err);
+    return rc;
 }
 
 /* The metadata is text already and is copied, not parsed and printed again. */
-int rest_table_reply(struct rest_call *call, const struct catalog_table *table, bool with_config,
-                     bool refs_only, struct err *err)
+int rest_table_reply(struct rest_call *call, const struct lake_ident *ident,
+                     const struct catalog_table *table, enum rest_table_as as, struct err *err)
 {
     struct buf out = {0};
     int rc = buf_append_str(&out, "{");
@@ -38,15 +54,15 @@ int rest_table_reply(struct rest_call *call, const struct catalog_table *table, 
     if (!rc)
         rc = buf_append_str(&out, "\"metadata\":");
     if (!rc)
-        rc = catalog_metadata_text(call->catalog, table, refs_only, &out, err);
-    if (!rc && with_config)
-        rc = append_json(&out, ",\"config\":", rest_s3_config(call, true), err);
-    if (!rc && with_config)
-        rc = append_json(&out, ",\"storage-credentials\":", storage_credentials(call), err);
+        rc = catalog_metadata_text(call->catalog, table, as == REST_AS_REFS, &out, err);
+    if (!rc && as != REST_AS_COMMIT)
+        rc = append_access(call, ident, table, &out, err);
     if (!rc)
         rc = buf_append_str(&out, "}");
     if (!rc)
         http_reply_buf(call->reply, "application/json", &out);
+    if (!rc && table->location)
+        http_set_header(call->reply, "ETag", etag_of(call, table->location, as == REST_AS_REFS));
     buf_deinit(&out);
     return rc == ERR_NOMEM ? err_set(err, rc, "reply") : rc;
 }
@@ -71,18 +87,18 @@ static int list(struct rest_call *call, struct err *err)
     return rest_reply_page(call, "identifiers", array, rc != 0, &names, err);
 }
 
-/* Changes with the metadata file and with what was asked of it. */
-static const char *etag_of(struct rest_call *call, const char *location, bool refs_only)
+/* RFC 9110, section 13.1.2: a list of tags, compared weakly, or "*". */
+static bool is_known(const char *header, const char *etag)
 {
-    return arena_printf(call->arena, "W/\"%016" PRIx64 "\"",
-                        hash64(location, strlen(location), refs_only));
+    const char *tag = etag + strlen("W/");
+
+    return header && (strcmp(header, "*") == 0 || strstr(header, tag) != NULL);
 }
 
 static int load(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
-    const char *snapshots = http_query(call->req, "snapshots");
-    const char *known = http_header(call->req, "If-None-Match"), *etag;
+    const char *snapshots = http_query(call->req, "snapshots"), *etag;
     bool refs_only = snapshots && strcmp(snapshots, "refs") == 0;
     struct catalog_table table;
     int rc;
@@ -93,14 +109,34 @@ static int load(struct rest_call *call, struct err *err)
     if (rc)
         return rc;
     etag = etag_of(call, table.location, refs_only);
-    if (etag && known && strcmp(known, etag) == 0)
+    if (etag && is_known(http_header(call->req, "If-None-Match"), etag)) {
         http_status(call->reply, 304);
-    else
-        rc = rest_table_reply(call, &table, true, refs_only, err);
-    if (!rc && etag)
         http_set_header(call->reply, "ETag", etag);
+    } else {
+        rc = rest_table_reply(call, &ident, &table, refs_only ? REST_AS_REFS : REST_AS_LOAD, err);
+    }
     catalog_table_deinit(&table);
     return rc;
+}
+
+static int load_again(struct rest_call *call, const struct lake_ident *ident, struct err *err)
+{
+    struct catalog_table table;
+    int rc = catalog_table_load(call->catalog, ident, call->arena, &table, err);
+
+    if (!rc)
+        rc = rest_table_reply(call, ident, &table, REST_AS_LOAD, err);
+    catalog_table_deinit(&table);
+    return rc;
+}
+
+/* A table that was created or registered under a key that comes again. */
+static int named_again(struct rest_call *call, struct err *err)
+{
+    struct lake_ident ident = {.ns = http_param(call->req, "ns")};
+    int rc = json_get_str(call->body, "name", "request", &ident.name, err);
+
+    return rc ? rc : load_again(call, &ident, err);
 }
 
 static int exists(struct rest_call *call, struct err *err)
@@ -111,17 +147,6 @@ static int exists(struct rest_call *call, struct err *err)
     if (!rc)
         http_status(call->reply, 204);
     return rc;
-}
-
-static int credentials(struct rest_call *call, struct err *err)
-{
-    struct lake_ident ident = rest_path_ident(call);
-    int rc = catalog_table_exists(call->catalog, &ident, err);
-
-    return rc ? rc
-              : rest_reply(call, 200,
-                           json_pack("{s:o}", "storage-credentials", storage_credentials(call)),
-                           err);
 }
 
 /* ---- create ---- */
@@ -143,7 +168,8 @@ static int read_properties(struct rest_call *call, struct lake_table_options *op
     if (!list)
         return err_set(err, ERR_NOMEM, "properties");
     options->properties = list;
-    json_object_foreach(properties, key, value) {
+    json_object_foreach(properties, key, value)
+    {
         if (!json_is_string(value))
             return err_set(err, ERR_INVALID, "properties: '%.200s' is not a string", key);
         if (strcmp(key, "format-version") == 0) {
@@ -187,16 +213,25 @@ static int read_shape(struct rest_call *call, struct lake_table_options *options
     return rc && rc != ERR_NOMEM ? err_wrap(err, ERR_INVALID, "Cannot create the table") : rc;
 }
 
+int rest_check_location(struct rest_call *call, struct err *err)
+{
+    const char *location = json_string_value(json_object_get(call->body, "location"));
+    const char *bucket, *key;
+
+    if (!location || !*location || store_split(location, call->arena, &bucket, &key, err) == 0)
+        return 0;
+    return ERR_INVALID;
+}
+
 static int read_location(struct rest_call *call, struct lake_table_options *options,
                          struct err *err)
 {
     const char *location = json_string_value(json_object_get(call->body, "location"));
-    const char *bucket, *key;
     struct slice plain;
 
     if (!location || !*location)
         return 0;
-    if (store_split(location, call->arena, &bucket, &key, err))
+    if (rest_check_location(call, err))
         return ERR_INVALID;
     for (plain = slice_str(location); plain.len && plain.ptr[plain.len - 1] == '/';)
         plain.len--;
@@ -223,9 +258,7 @@ static int create(struct rest_call *call, struct err *err)
         rc = catalog_table_create(call->catalog, &ident, &options, stage, call->arena, &table, err);
     if (rc)
         return rc;
-    rc = rest_table_reply(call, &table, true, false, err);
-    if (!rc && table.location)
-        http_set_header(call->reply, "ETag", etag_of(call, table.location, false));
+    rc = rest_table_reply(call, &ident, &table, REST_AS_LOAD, err);
     catalog_table_deinit(&table);
     return rc;
 }
@@ -274,7 +307,7 @@ static int register_table(struct rest_call *call, struct err *err)
                                 err);
     if (rc) /* what the client named is no metadata file */
         return rc == ERR_CORRUPT ? ERR_INVALID : rc;
-    rc = rest_table_reply(call, &table, true, false, err);
+    rc = rest_table_reply(call, &ident, &table, REST_AS_LOAD, err);
     catalog_table_deinit(&table);
     return rc;
 }
@@ -293,15 +326,32 @@ static int metrics(struct rest_call *call, struct err *err)
     return 0;
 }
 
+/* Its files stay, to be registered elsewhere: the table as it was last. */
+static int unregister_table(struct rest_call *call, struct err *err)
+{
+    struct lake_ident ident = rest_path_ident(call);
+    struct catalog_table table = {0};
+    int rc = catalog_table_unregister(call->catalog, &ident, call->arena, &table, err);
+
+    if (!rc)
+        rc = rest_table_reply(call, &ident, &table, REST_AS_COMMIT, err);
+    catalog_table_deinit(&table);
+    return rc;
+}
+
+#define WRITE (REST_PREFIX | REST_ONCE)
+
 static const struct rest_op ops[] = {
-    {"GET", "/namespaces/{ns}/tables", list, REST_PREFIX, NULL},
-    {"POST", "/namespaces/{ns}/tables", create, REST_PREFIX | REST_BODY, NULL},
-    {"GET", "/namespaces/{ns}/tables/{table}", load, REST_PREFIX, NULL},
-    {"HEAD", "/namespaces/{ns}/tables/{table}", exists, REST_PREFIX, NULL},
-    {"DELETE", "/namespaces/{ns}/tables/{table}", drop, REST_PREFIX, NULL},
-    {"GET", "/namespaces/{ns}/tables/{table}/credentials", credentials, REST_PREFIX, NULL},
-    {"POST", "/namespaces/{ns}/tables/{table}/metrics", metrics, REST_PREFIX | REST_BODY, NULL},
-    {"POST", "/namespaces/{ns}/register", register_table, REST_PREFIX | REST_BODY, NULL},
-    {"POST", "/tables/rename", rename_table, REST_PREFIX | REST_BODY, NULL},
+    {"GET", "/namespaces/{ns}/tables", list, REST_PREFIX, NULL, NULL},
+    {"POST", "/namespaces/{ns}/tables", create, WRITE | REST_BODY, NULL, named_again},
+    {"GET", "/namespaces/{ns}/tables/{table}", load, REST_PREFIX, NULL, NULL},
+    {"HEAD", "/namespaces/{ns}/tables/{table}", exists, REST_PREFIX, NULL, NULL},
+    {"DELETE", "/namespaces/{ns}/tables/{table}", drop, WRITE, NULL, NULL},
+    {"POST", "/namespaces/{ns}/tables/{table}/metrics", metrics, REST_PREFIX | REST_BODY, NULL,
+     NULL},
+    {"POST", "/namespaces/{ns}/tables/{table}/unregister", unregister_table, REST_PREFIX, NULL,
+     NULL},
+    {"POST", "/namespaces/{ns}/register", register_table, WRITE | REST_BODY, NULL, named_again},
+    {"POST", "/tables/rename", rename_table, WRITE | REST_BODY, NULL, NULL},
 };
 const struct rest_group rest_tables = {ops, COUNT_OF(ops)};

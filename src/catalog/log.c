@@ -161,13 +161,16 @@ static int swap_new(struct catalog *catalog, struct meta_txn *txn, const struct 
 
     if (!rc)
         rc = name_vacant(txn, &swap->ident, NAME_OF_VIEW, err);
-    if (!rc)
-        rc = meta_exec(txn, err,
-                       "INSERT INTO catalog_table (ns, name, uuid, metadata_location, updated_ms)"
-                       " VALUES (?, ?, ?, ?, ?)",
-                       "ssssi", swap->ident.ns, swap->ident.name, swap->uuid, swap->new_location,
-                       clock_wall_ms(catalog->clock));
-    return rc == ERR_EXISTS ? have_table(err, &swap->ident) : rc;
+    if (rc)
+        return rc;
+    rc = meta_exec(txn, err,
+                   "INSERT INTO catalog_table (ns, name, uuid, metadata_location, updated_ms)"
+                   " VALUES (?, ?, ?, ?, ?)",
+                   "ssssi", swap->ident.ns, swap->ident.name, swap->uuid, swap->new_location,
+                   clock_wall_ms(catalog->clock));
+    if (rc == ERR_EXISTS)
+        rc = have_table(err, &swap->ident);
+    return rc;
 }
 
 static int swap_base(struct catalog *catalog, struct meta_txn *txn, const struct lake_swap *swap,

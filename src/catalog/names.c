@@ -90,6 +90,13 @@ int have_table(struct err *err, const struct lake_ident *ident)
     return err_set(err, ERR_EXISTS, "Table already exists: %s", show_table(ident).text);
 }
 
+int cannot_rename(struct err *err, const struct lake_ident *from, const struct lake_ident *to,
+                  const char *kind)
+{
+    return err_set(err, ERR_EXISTS, "Cannot rename %.200s to %.200s. %s already exists",
+                   show_table(from).text, show_table(to).text, kind);
+}
+
 int no_view(struct err *err, const struct lake_ident *ident)
 {
     return err_set(err, ERR_NOENT, "View does not exist: %s", show_table(ident).text);

@@ -200,6 +200,22 @@ int catalog_table_list(struct catalog *catalog, const char *ns, const char *afte
     return meta_read(catalog->meta, list_fn, &call, err);
 }
 
+int catalog_view_list(struct catalog *catalog, const char *ns, const char *after, size_t max,
+                      struct arena *arena, struct catalog_names *out, struct err *err)
+{
+    struct list_call call = {
+        .sql = "SELECT name FROM catalog_view WHERE ns = ? AND name > ? ORDER BY name LIMIT ?",
+        .key = ns,
+        .after = after,
+        .max = max,
+        .arena = arena,
+        .out = out,
+        .check_parent = true,
+    };
+
+    return meta_read(catalog->meta, list_fn, &call, err);
+}
+
 /* ---- update ---- */
 
 static int apply_removals(const json_t *removals, json_t *properties, json_t *result)

@@ -188,7 +188,7 @@ static void every_refusal_has_its_status_and_its_exception(void **state)
         {"GET", "/v1/namespaces/db/tables/no", NULL, 404, "NoSuchTableException"},
         {"DELETE", "/v1/namespaces/db/tables/no", NULL, 404, "NoSuchTableException"},
         {"GET", "/v1/namespaces/db/views/no", NULL, 404, "NoSuchViewException"},
-        {"GET", "/v1/namespaces/db/views", NULL, 406, "UnsupportedOperationException"},
+        {"GET", "/v1/namespaces/no/views", NULL, 404, "NoSuchNamespaceException"},
         {"GET", "/v1/nothing", NULL, 404, "NotFoundException"},
         {"GET", "/v1/elsewhere/namespaces", NULL, 404, "NotFoundException"},
         {"POST", "/v1/namespaces", "{\"namespace\":[\"db\"]}", 409, "AlreadyExistsException"},

@@ -153,6 +153,13 @@ static int vacant_fn(struct meta_txn *txn, void *arg, struct err *err)
     return rc;
 }
 
+int table_vacant(struct catalog *catalog, const struct lake_ident *ident, struct err *err)
+{
+    struct vacant_call call = {ident};
+
+    return meta_read(catalog->meta, vacant_fn, &call, err);
+}
+
 /* Writes the first metadata file and makes it true. */
 static int create_true(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
                        struct catalog_table *out, struct err *err)
@@ -186,13 +193,12 @@ int catalog_table_create(struct catalog *catalog, const struct lake_ident *ident
                          const struct lake_table_options *options, bool stage, struct arena *arena,
                          struct catalog_table *out, struct err *err)
 {
-    struct vacant_call vacant = {ident};
     struct err local = {0}; /* codes are read from it */
     int rc = check_ident(ident, &local);
 
     *out = (struct catalog_table){0};
     if (!rc)
-        rc = meta_read(catalog->meta, vacant_fn, &vacant, &local);
+        rc = table_vacant(catalog, ident, &local);
     if (!rc)
         rc = create_metadata(catalog, ident, options, arena, &out->metadata, &local);
     if (!rc && !stage)
@@ -258,6 +264,41 @@ int catalog_table_drop(struct catalog *catalog, const struct lake_ident *ident, 
     return rc;
 }
 
+struct unregister_call {
+    struct table_call drop;
+    struct arena *arena;
+    const char *location;
+};
+
+static int unregister_fn(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct unregister_call *call = arg;
+    struct row row;
+    int rc = row_find(txn, call->drop.ident, call->arena, &row, err);
+
+    if (!rc)
+        rc = drop_fn(txn, &call->drop, err);
+    call->location = rc ? NULL : row.location;
+    return rc;
+}
+
+int catalog_table_unregister(struct catalog *catalog, const struct lake_ident *ident,
+                             struct arena *arena, struct catalog_table *out, struct err *err)
+{
+    struct unregister_call call = {.drop = {.catalog = catalog, .ident = ident}, .arena = arena};
+    int rc =
+        catalog_table_load(catalog, ident, arena, out, err); /* one that cannot be read stays */
+
+    catalog_table_deinit(out);
+    if (!rc)
+        rc = write_once(catalog, unregister_fn, &call, NULL, err);
+    if (!rc) {
+        out->location = call.location;
+        rc = lake_metadata_load(catalog->lake, call.location, &out->metadata, err);
+    }
+    return rc;
+}
+
 static int rename_fn(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct table_call *call = arg;
@@ -269,12 +310,14 @@ static int rename_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = ns_require(txn, call->to->ns, err);
     if (!rc)
         rc = name_vacant(txn, call->to, NAME_OF_VIEW, err);
+    if (rc == ERR_EXISTS)
+        rc = cannot_rename(err, call->ident, call->to, "View");
     if (!rc)
         rc = meta_exec(txn, err,
                        "UPDATE catalog_table SET ns = ?, name = ? WHERE ns = ? AND name = ?",
                        "ssss", call->to->ns, call->to->name, call->ident->ns, call->ident->name);
-    if (rc == ERR_EXISTS)
-        rc = have_table(err, call->to);
+    if (rc == ERR_EXISTS && err && strncmp(err->text, "Cannot", 6) != 0)
+        rc = cannot_rename(err, call->ident, call->to, "Table");
     if (!rc)
         rc = log_one(call, txn, "rename", row.uuid, row.location, NULL, err);
     arena_deinit(&arena);
