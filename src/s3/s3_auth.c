@@ -38,19 +38,39 @@ static int gather(struct s3_call *call, struct sigv4_request *request)
     return 0;
 }
 
+static const char *lower(struct s3_call *call, const char *text)
+{
+    char *copy = arena_strdup(call->arena, text);
+
+    for (char *c = copy; c && *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    return copy;
+}
+
 static int refuse_parse(struct s3_call *call, int rc, const struct err *err)
 {
-    const char *header = s3_header(call, "authorization");
+    const char *header = s3_header(call, "authorization"), *unsigned_name;
 
     switch (rc) {
     case ERR_NOMEM:
         return deny(call, S3_INTERNAL_ERROR, NULL);
     case ERR_DENIED:
-        return deny(call, S3_ACCESS_DENIED, err);
+        unsigned_name = strstr(err->text, "not signed: ");
+        if (!unsigned_name)
+            return deny(call, S3_ACCESS_DENIED, err);
+        s3_error_detail(call, "HeadersNotSigned",
+                        lower(call, unsigned_name + strlen("not signed: ")));
+        s3_error(call, S3_ACCESS_DENIED,
+                 "There were headers present in the request which were not signed");
+        return ERR_DENIED;
     case ERR_UNSUPPORTED: /* signature version 2 by its name; anything else is no scheme at all */
-        return deny(call,
-                    header && strncmp(header, "AWS ", 4) ? S3_INVALID_ARGUMENT : S3_INVALID_REQUEST,
-                    err);
+        if (!header || strncmp(header, "AWS ", 4) == 0)
+            return deny(call, S3_INVALID_REQUEST, err);
+        s3_argument(call, "Authorization", header,
+                    strchr(header, ' ') ? err->text
+                                        : "Authorization header is invalid -- one and only one ' ' "
+                                          "(space) required.");
+        return ERR_DENIED;
     default:
         return deny(call, header ? S3_AUTH_HEADER_MALFORMED : S3_AUTH_QUERY_MALFORMED, err);
     }
@@ -81,8 +101,10 @@ static int find_secret(struct s3_call *call)
     for (size_t i = 0; i < server->credential_count; i++)
         if (strcmp(server->credentials[i].access_key, call->auth.access_key) == 0)
             call->credential = &server->credentials[i];
-    if (!call->credential)
+    if (!call->credential) {
+        s3_error_detail(call, "AWSAccessKeyId", call->auth.access_key);
         return deny(call, S3_INVALID_ACCESS_KEY, NULL);
+    }
     call->secret = call->credential->secret_key;
     return 0;
 }
@@ -97,13 +119,28 @@ static int verify(struct s3_call *call, const struct sigv4_request *request)
     return rc ? deny(call, S3_SIGNATURE_MISMATCH, NULL) : 0;
 }
 
+/* When a presigned request was good, and what time it is here. */
+static void put_expiry(struct s3_call *call)
+{
+    char until[32], now[32];
+
+    s3_iso_date(call->auth.time_us + call->auth.expires_s * 1000000, until);
+    s3_iso_date(clock_wall_us(call->server->clock), now);
+    s3_error_detail(call, "Expires", arena_strdup(call->arena, until));
+    s3_error_detail(call, "ServerTime", arena_strdup(call->arena, now));
+    s3_error_detail(call, "X-Amz-Expires",
+                    arena_printf(call->arena, "%" PRId64, call->auth.expires_s));
+}
+
 static int check_time(struct s3_call *call)
 {
     struct err err = {0};
     int rc = sigv4_check_time(&call->auth, clock_wall_us(call->server->clock), &err);
 
-    if (rc == ERR_TIMEOUT)
+    if (rc == ERR_TIMEOUT) {
+        put_expiry(call);
         return deny(call, S3_REQUEST_EXPIRED, NULL);
+    }
     if (rc && call->auth.expires_s >= 0) {
         s3_error(call, S3_ACCESS_DENIED, "Request is not valid yet.");
         return ERR_DENIED;

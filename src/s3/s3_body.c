@@ -13,6 +13,7 @@
 #include "s3/s3_int.h"
 
 #define LINE_MAX_BYTES 8192
+#define TERMINATED     "The request body terminated unexpectedly"
 
 enum { AT_SIZE, IN_DATA, AFTER_DATA, AT_TRAILER, AT_END };
 
@@ -56,7 +57,8 @@ static int read_framing(struct s3_call *call)
         return 0;
     }
     if (strlen(payload) != 64 || strspn(payload, "0123456789abcdefABCDEF") != 64)
-        return refuse(call, S3_NOT_IMPLEMENTED, "x-amz-content-sha256 has an unknown value.");
+        return refuse(call, S3_INVALID_REQUEST,
+                      "The value of x-amz-content-sha256 header is invalid.");
     body->sha256_expected = payload; /* without the header: that of nothing */
     return 0;
 }
@@ -70,7 +72,7 @@ static int read_sizes(struct s3_call *call)
     if (body->framing != S3_PLAIN) {
         body->size_expected = -1;
         if (!text || slice_to_i64(slice_str(text), &body->size_expected) || body->size_expected < 0)
-            return refuse(call, S3_MISSING_LENGTH, "x-amz-decoded-content-length is missing.");
+            return refuse(call, S3_MISSING_LENGTH, NULL);
     }
     if (body->size_expected < 0 && (call->op->sink == S3_TO_FILE || http_chunked(call->req)))
         return refuse(call, S3_MISSING_LENGTH, NULL);
@@ -79,10 +81,64 @@ static int read_sizes(struct s3_call *call)
     return 0;
 }
 
+#define MANY_SUMS                                                                                  \
+    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+
+static int invalid_value(struct s3_call *call, const char *header, const char *kind)
+{
+    s3_error(call, S3_INVALID_REQUEST, "Value for %s %sheader is invalid.", header, kind);
+    return ERR_INVALID;
+}
+
+/* x-amz-checksum-KIND, at most one. */
+static int read_sum_headers(struct s3_call *call, enum s3_sum *kind)
+{
+    struct s3_body *body = &call->body;
+
+    for (int i = 0; i < S3_SUM_COUNT; i++) {
+        const char *value = s3_header(call, s3_sum_header((enum s3_sum)i));
+
+        if (!value)
+            continue;
+        if (body->has_sum)
+            return refuse(call, S3_INVALID_REQUEST, MANY_SUMS);
+        body->has_sum = true;
+        body->sum_expected = value;
+        *kind = (enum s3_sum)i;
+    }
+    return body->has_sum && !s3_sum_valid(*kind, body->sum_expected)
+               ? invalid_value(call, s3_sum_header(*kind), "")
+               : 0;
+}
+
+/* What the SDK says it has added must be there. */
+static bool check_algorithm(struct s3_call *call, const char *algorithm, enum s3_sum found)
+{
+    enum s3_sum kind;
+
+    if (!s3_sum_named(algorithm, &kind)) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "Checksum algorithm provided is unsupported. Please try again with any of the "
+                 "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        return false;
+    }
+    if (call->body.has_sum && kind != found)
+        return invalid_value(call, "x-amz-sdk-checksum-algorithm", "") == 0;
+    if (!call->body.has_sum && call->op->sink == S3_TO_FILE &&
+        !s3_header(call, "x-amz-copy-source") && !call->body.trailer) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+                 "x-amz-trailer headers were found.");
+        return false;
+    }
+    return true;
+}
+
 static int read_sums(struct s3_call *call)
 {
     struct s3_body *body = &call->body;
     const char *trailer = s3_header(call, "x-amz-trailer");
+    const char *algorithm = s3_header(call, "x-amz-sdk-checksum-algorithm");
     enum s3_sum kind = S3_SUM_CRC32;
     struct buf raw = {.max = 64};
     int rc = 0;
@@ -91,21 +147,24 @@ static int read_sums(struct s3_call *call)
     if (body->md5_expected) {
         rc = base64_decode(slice_str(body->md5_expected), &raw);
         if (rc || raw.len != 16)
-            rc = refuse(call, S3_INVALID_DIGEST, "Content-MD5 is not an MD5 in base64.");
+            rc = refuse(call, S3_INVALID_DIGEST, NULL);
         buf_deinit(&raw);
         if (rc)
             return rc;
     }
-    for (int i = 0; i < S3_SUM_COUNT && !body->has_sum && !call->op->sum_elsewhere; i++) {
-        body->sum_expected = s3_header(call, s3_sum_header((enum s3_sum)i));
-        body->has_sum = body->sum_expected != NULL;
-        kind = (enum s3_sum)i;
-    }
-    if (!body->has_sum && trailer && body->trailer) {
+    rc = call->op->sum_elsewhere ? 0 : read_sum_headers(call, &kind);
+    if (rc)
+        return rc;
+    if (trailer && body->trailer) {
         if (!s3_sum_find(trailer, &kind))
-            return refuse(call, S3_INVALID_REQUEST, "x-amz-trailer names no known checksum.");
+            return refuse(call, S3_INVALID_REQUEST,
+                          "The value specified in the x-amz-trailer header is not supported");
+        if (body->has_sum)
+            return refuse(call, S3_INVALID_REQUEST, MANY_SUMS);
         body->has_sum = true;
     }
+    if (algorithm && !call->op->sum_elsewhere && !check_algorithm(call, algorithm, kind))
+        return ERR_INVALID;
     if (body->has_sum && s3_checksum_new(&body->sum, kind))
         return refuse(call, S3_INTERNAL_ERROR, NULL);
     return 0;
@@ -222,11 +281,11 @@ static int take_size_line(struct s3_call *call, struct slice line)
         int digit = c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 
         if (digit < 0 || size > S3_OBJECT_MAX)
-            return refuse(call, S3_INVALID_REQUEST, "A chunk's size is not hexadecimal.");
+            return refuse(call, S3_INCOMPLETE_BODY, TERMINATED);
         size = size * 16 + digit;
     }
     if (i == 0)
-        return refuse(call, S3_INVALID_REQUEST, "A chunk's size is missing.");
+        return refuse(call, S3_INCOMPLETE_BODY, TERMINATED);
     if (body->framing == S3_CHUNKS_SIGNED) {
         struct slice rest = slice_of(line.ptr + i, line.len - i);
 
@@ -267,7 +326,7 @@ static int take_trailer_line(struct s3_call *call, struct slice line)
     char wanted[65];
 
     if (!colon)
-        return refuse(call, S3_INVALID_REQUEST, "A trailing header is malformed.");
+        return refuse(call, S3_MALFORMED_TRAILER, NULL);
     name = slice_of(line.ptr, (size_t)(colon - line.ptr));
     value = slice_of(colon + 1, line.len - name.len - 1);
     while (value.len && value.ptr[0] == ' ')
@@ -283,7 +342,7 @@ static int take_trailer_line(struct s3_call *call, struct slice line)
     if (text && body->has_sum && s3_sum_find(text, &kind) && kind == body->sum.kind)
         body->sum_expected = arena_cstr(call->arena, value);
     if (!text || buf_printf(&body->trailers, "%s:%.*s\n", text, SLICE_ARG(value)))
-        return refuse(call, S3_INVALID_REQUEST, "The trailing headers are too long.");
+        return refuse(call, S3_MALFORMED_TRAILER, NULL);
     return 0;
 }
 
@@ -322,7 +381,7 @@ static int take_line(struct s3_call *call, struct slice line)
         return rc;
     case AFTER_DATA:
         body->state = AT_SIZE;
-        return line.len ? refuse(call, S3_INVALID_REQUEST, "A chunk is longer than its size.") : 0;
+        return line.len ? refuse(call, S3_INCOMPLETE_BODY, TERMINATED) : 0;
     case AT_TRAILER:
         if (line.len)
             return take_trailer_line(call, line);
@@ -378,8 +437,11 @@ static int check_sha256(struct s3_call *call)
     digest_final(body->sha256, hash);
     body->sha256 = NULL;
     hex_encode(hash, 32, hex);
-    return strcasecmp(hex, body->sha256_expected) ? refuse(call, S3_CONTENT_SHA256_MISMATCH, NULL)
-                                                  : 0;
+    if (strcasecmp(hex, body->sha256_expected) == 0)
+        return 0;
+    s3_error_detail(call, "ClientComputedContentSHA256", body->sha256_expected);
+    s3_error_detail(call, "S3ComputedContentSHA256", hex);
+    return refuse(call, S3_CONTENT_SHA256_MISMATCH, NULL);
 }
 
 static int check_md5(struct s3_call *call)
@@ -404,7 +466,7 @@ static int check_md5(struct s3_call *call)
         return 0;
     if (base64_encode(slice_of(body->md5_raw, 16), &text) ||
         !slice_eq(buf_slice(&text), slice_str(body->md5_expected)))
-        rc = refuse(call, S3_BAD_DIGEST, "Content-MD5 is not the MD5 of the bytes received.");
+        rc = refuse(call, S3_BAD_DIGEST, NULL);
     buf_deinit(&text);
     return rc;
 }
@@ -417,10 +479,14 @@ static int check_sum(struct s3_call *call)
         return 0;
     s3_checksum_final(&body->sum, body->sum_found);
     if (!body->sum_expected)
-        return refuse(call, S3_INVALID_REQUEST, "The trailing checksum is missing.");
-    if (strcmp(body->sum_expected, body->sum_found))
-        return refuse(call, S3_BAD_DIGEST, "The checksum is not that of the bytes received.");
-    return 0;
+        return refuse(call, S3_MALFORMED_TRAILER, NULL);
+    if (body->trailer && !s3_sum_valid(body->sum.kind, body->sum_expected))
+        return invalid_value(call, s3_sum_header(body->sum.kind), "trailing ");
+    if (strcmp(body->sum_expected, body->sum_found) == 0)
+        return 0;
+    s3_error(call, S3_BAD_DIGEST, "The %s you specified did not match the calculated checksum.",
+             s3_sum_name(body->sum.kind));
+    return ERR_INVALID;
 }
 
 int s3_body_end(struct s3_call *call)
@@ -430,7 +496,7 @@ int s3_body_end(struct s3_call *call)
 
     if (body->framing != S3_PLAIN && body->state != AT_END &&
         !(body->state == AT_TRAILER && !body->trailer))
-        return refuse(call, S3_INCOMPLETE_BODY, "The last chunk is missing.");
+        return refuse(call, S3_INCOMPLETE_BODY, TERMINATED);
     if (body->framing == S3_CHUNKS_SIGNED && body->trailer && body->trailers.len &&
         !body->trailer_signed)
         return refuse(call, S3_SIGNATURE_MISMATCH, "The trailing headers are not signed.");

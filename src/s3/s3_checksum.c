@@ -8,9 +8,41 @@ static const char *const headers[S3_SUM_COUNT] = {
     "x-amz-checksum-sha1",  "x-amz-checksum-sha256",
 };
 
+static const char *const names[S3_SUM_COUNT] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
+
 const char *s3_sum_header(enum s3_sum kind)
 {
     return headers[kind];
+}
+
+const char *s3_sum_name(enum s3_sum kind)
+{
+    return names[kind];
+}
+
+bool s3_sum_named(const char *name, enum s3_sum *out)
+{
+    for (int i = 0; i < S3_SUM_COUNT; i++)
+        if (strcasecmp(name, names[i]) == 0) {
+            *out = (enum s3_sum)i;
+            return true;
+        }
+    return false;
+}
+
+bool s3_sum_is_crc(enum s3_sum kind)
+{
+    return kind == S3_SUM_CRC32 || kind == S3_SUM_CRC32C || kind == S3_SUM_CRC64NVME;
+}
+
+bool s3_sum_valid(enum s3_sum kind, const char *text)
+{
+    static const size_t bytes[S3_SUM_COUNT] = {4, 4, 8, 20, 32};
+    struct buf raw = {.max = 64};
+    bool valid = base64_decode(slice_str(text), &raw) == 0 && raw.len == bytes[kind];
+
+    buf_deinit(&raw);
+    return valid;
 }
 
 bool s3_sum_find(const char *header, enum s3_sum *out)

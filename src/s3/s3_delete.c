@@ -30,9 +30,9 @@ void s3_delete_object(struct s3_call *call)
     int rc;
 
     if (version && !s3_version_plausible(version)) {
-        s3_error(call, S3_INVALID_ARGUMENT,
-                 version[0] ? "Invalid version id specified"
-                            : "Version id cannot be the empty string");
+        s3_argument(call, "versionId", version,
+                    version[0] ? "Invalid version id specified"
+                               : "Version id cannot be the empty string");
         return;
     }
     rc = remove_one(call, call->key, version, &removed, &err);

@@ -110,6 +110,19 @@ const char *s3_code_name(enum s3_code code)
     return codes[row_of(code)].name;
 }
 
+void s3_error_detail(struct s3_call *call, const char *name, const char *value)
+{
+    if (value && call->detail_count < COUNT_OF(call->details))
+        call->details[call->detail_count++] = (struct http_field){name, value};
+}
+
+void s3_argument(struct s3_call *call, const char *name, const char *value, const char *text)
+{
+    s3_error_detail(call, "ArgumentName", name);
+    s3_error_detail(call, "ArgumentValue", value ? value : "null");
+    s3_error(call, S3_INVALID_ARGUMENT, "%s", text);
+}
+
 void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
 {
     size_t row = row_of(code);
@@ -130,6 +143,9 @@ void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
     buf_append_str(&xml, "<Error>");
     xml_element(&xml, "Code", name);
     xml_element(&xml, "Message", text);
+    for (size_t i = 0; i < call->detail_count; i++)
+        xml_element(&xml, call->details[i].name, call->details[i].value);
+    call->detail_count = 0;
     if (call->bucket)
         xml_element(&xml, "BucketName", call->bucket);
     if (call->key)

@@ -99,6 +99,10 @@ struct s3_call;
 /* Answers with the error as XML. `fmt` NULL: the code's own sentence. */
 void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* An element more of the error that follows; the texts are borrowed until then. */
+void s3_error_detail(struct s3_call *call, const char *name, const char *value);
+/* InvalidArgument, with the argument's name and what it was. */
+void s3_argument(struct s3_call *call, const char *name, const char *value, const char *text);
 /* The same from one of our codes, in the light of the call's bucket and key. */
 void s3_fail(struct s3_call *call, int rc, const struct err *err);
 /* XML for the Error element's code, for lists of errors (DeleteObjects). */
@@ -117,6 +121,11 @@ struct s3_checksum {
 };
 const char *s3_sum_header(enum s3_sum kind); /* "x-amz-checksum-crc32" */
 bool s3_sum_find(const char *header, enum s3_sum *out); /* by that name, case folded */
+const char *s3_sum_name(enum s3_sum kind);              /* "CRC32" */
+bool s3_sum_named(const char *name, enum s3_sum *out);  /* by that, case folded */
+bool s3_sum_is_crc(enum s3_sum kind); /* can be of a whole object, whatever its parts */
+/* Base64 of as many bytes as the kind has? */
+bool s3_sum_valid(enum s3_sum kind, const char *text);
 int s3_checksum_new(struct s3_checksum *sum, enum s3_sum kind);
 void s3_checksum_update(struct s3_checksum *sum, struct slice bytes);
 void s3_checksum_final(struct s3_checksum *sum, char out[64]); /* base64 */
@@ -206,6 +215,8 @@ struct s3_call {
     struct sigv4_request *unverified; /* until the body is there */
     struct s3_body body;
     char request_id[17];
+    struct http_field details[4]; /* of the error to come */
+    size_t detail_count;
 };
 
 /* Who asks (s3_auth.c). Both answer themselves. */

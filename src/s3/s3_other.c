@@ -22,8 +22,10 @@ static void absent(struct s3_call *call)
 
 static void not_implemented(struct s3_call *call)
 {
-    s3_error(call, S3_NOT_IMPLEMENTED, "%s ?%s is not implemented.", http_method(call->req),
-             call->op->query);
+    s3_error_detail(call, "AdditionalMessage",
+                    arena_printf(call->arena, "%s ?%s is not implemented.", http_method(call->req),
+                                 call->op->query));
+    s3_error(call, S3_NOT_IMPLEMENTED, NULL);
 }
 
 #define ABSENT(name, level, query, code)                                                           \

@@ -184,7 +184,7 @@ static bool version_asked(struct s3_call *call, const char **out)
     *out = s3_query(call, "versionId");
     if (!*out || s3_version_plausible(*out))
         return true;
-    s3_error(call, S3_INVALID_ARGUMENT, "Invalid version id specified");
+    s3_argument(call, "versionId", *out, "Invalid version id specified");
     return false;
 }
 

@@ -1,4 +1,5 @@
 /* s3_version.c - versions: finding one, the bucket's switch, and their listing. */
+#include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -22,10 +23,15 @@ void s3_put_version(struct s3_call *call, const char *version)
         http_set_header(call->reply, "x-amz-version-id", version);
 }
 
-/* "null", or what the store makes: other texts were never given out. */
+/* "null", or what could be an id: letters and digits. */
 bool s3_version_plausible(const char *id)
 {
-    return strcmp(id, "null") == 0 || (strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32);
+    size_t len = strlen(id);
+
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)id[i]))
+            return false;
+    return strcmp(id, "null") == 0 || (len >= 20 && len <= 64);
 }
 
 /* A delete marker has no bytes: as the latest it is an absence, named itself it cannot be read. */
@@ -75,9 +81,9 @@ int s3_find_object(struct s3_call *call, struct store_info *info, struct file **
     if (!versions)
         return ERR_UNSUPPORTED;
     if (!s3_version_plausible(version)) {
-        s3_error(call, S3_INVALID_ARGUMENT,
-                 version[0] ? "Invalid version id specified"
-                            : "Version id cannot be the empty string");
+        s3_argument(call, "versionId", version,
+                    version[0] ? "Invalid version id specified"
+                               : "Version id cannot be the empty string");
         return ERR_INVALID;
     }
     rc = file ? versions->open(store, call->bucket, call->key, version, info, file, &err)
@@ -205,7 +211,9 @@ static int read_asked(struct s3_call *call, struct asked *out)
         return ERR_INVALID;
     }
     if (max[0] && (slice_to_i64(slice_str(max), &out->max) || out->max < 0)) {
-        s3_error(call, S3_INVALID_ARGUMENT, "max-keys must be a number from 0.");
+        s3_argument(call, "max-keys", max,
+                    max[0] == '-' ? "max-keys cannot be negative"
+                                  : "Provided max-keys not an integer or within integer range");
         return ERR_INVALID;
     }
     if (out->version_marker[0] && !out->key_marker[0]) {

@@ -43,7 +43,8 @@ def clean(s3):
 
 
 def run_one(args, env, name):
-    command = [args.program, "test", "-a", args.access, "-s", args.secret, "-e", args.endpoint, name]
+    command = [args.program, "test", "-a", args.access, "-s", args.secret, "-e", args.endpoint,
+               name, "--versioning-enabled"]
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
     except subprocess.TimeoutExpired:
