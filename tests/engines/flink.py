@@ -116,7 +116,7 @@ class FlinkSql(SqlEngine):
         word = kind[0]
         if value is None:
             return None
-        if word in ("binary", "fixed", "uuid") and isinstance(value, str):
+        if word in ("binary", "fixed") or word == "uuid" and len(value) < 36:
             return base64.b64decode(value)
         if word == "list":
             return [self.from_json(kind[1], item) for item in value]

@@ -47,21 +47,27 @@ class Spark(SqlEngine):
         self.session.sparkContext.setLogLevel("ERROR")
 
     def catalogs(self, tarn):
-        """`lake` asks for vended credentials and S3FileIO; `s3a` is Hadoop's S3A with keys of its own."""
+        """`lake` asks for vended credentials and S3FileIO, `parts` too, in small parts with checksums;
+        `s3a` is Hadoop's S3A with keys of its own."""
         kind = "org.apache.iceberg.spark.SparkCatalog"
         common = {"type": "rest", "uri": tarn.rest + "/api/catalog", "warehouse": CATALOG,
                   "credential": CREDENTIAL, "scope": "PRINCIPAL_ROLE:ALL", "cache-enabled": "false"}
-        found = {"lake": kind, "s3a": kind}
-        for name in ("lake", "s3a"):
+        found = {"lake": kind, "s3a": kind, "parts": kind}
+        for name in ("lake", "s3a", "parts"):
             found.update({f"{name}.{key}": value for key, value in common.items()})
-        found["lake.io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"
-        found["lake.header.X-Iceberg-Access-Delegation"] = "vended-credentials"
+        for name in ("lake", "parts"):
+            found[f"{name}.io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"
+            found[f"{name}.header.X-Iceberg-Access-Delegation"] = "vended-credentials"
+        found["parts.s3.multipart.part-size-bytes"] = str(5 << 20)
+        found["parts.s3.multipart.threshold"] = "1.0"
+        found["parts.s3.checksum-enabled"] = "true"
         found["s3a.io-impl"] = "org.apache.iceberg.hadoop.HadoopFileIO"
         return found
 
     def hadoop(self, tarn):
         return {"fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem", "fs.s3a.endpoint": tarn.s3_url,
                 "fs.s3a.access.key": ACCESS_KEY, "fs.s3a.secret.key": SECRET_KEY,
+                "fs.s3a.multipart.size": str(5 << 20), "fs.s3a.multipart.threshold": str(5 << 20),
                 "fs.s3a.path.style.access": "true", "fs.s3a.connection.ssl.enabled": "false",
                 "fs.s3a.endpoint.region": "us-east-1"}
 
