@@ -348,13 +348,43 @@ bool s3_is_read(const struct s3_call *call)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
+const char *s3_owner(const struct s3_call *call)
+{
+    return call->server->credential_count ? call->server->credentials[0].access_key : "tarn";
+}
+
+void s3_put_owner(struct s3_call *call, struct buf *xml)
+{
+    buf_append_str(xml, "<Owner>");
+    xml_element(xml, "ID", s3_owner(call));
+    xml_element(xml, "DisplayName", s3_owner(call));
+    buf_append_str(xml, "</Owner>");
+}
+
+/* Whoever expects somebody else's bucket must not touch this one. Answers itself. */
+static int check_owner(struct s3_call *call)
+{
+    static const char *const headers[] = {"x-amz-expected-bucket-owner",
+                                          "x-amz-source-expected-bucket-owner"};
+
+    for (size_t i = 0; i < COUNT_OF(headers); i++) {
+        const char *expected = s3_header(call, headers[i]);
+
+        if (expected && strcmp(expected, s3_owner(call)))
+            return deny(call, S3_ACCESS_DENIED, NULL);
+    }
+    return 0;
+}
+
 int s3_authorize(struct s3_call *call)
 {
     const struct s3_op *op = call->op;
     const char *action = op->action;
 
+    if (check_owner(call))
+        return ERR_DENIED;
     if (op->asks_itself)
-        return 0; /* the operation asks itself, for each thing it touches */
+        return 0; /* for each thing it touches */
     if (op->version_action && s3_query(call, "versionId"))
         action = op->version_action;
     if (!action)

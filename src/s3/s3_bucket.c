@@ -5,17 +5,43 @@
 #include "net/url.h"
 #include "s3/s3_int.h"
 
-static void put_owner(struct buf *xml)
+/* Buckets from `after` on that begin with the prefix and that the caller may see; `last` is the
+ * last one given when there are more. */
+static const char *put_buckets(struct s3_call *call, const struct store_entry *list, size_t count,
+                               int64_t max, struct buf *xml)
 {
-    buf_append_str(xml, "<Owner><ID>tarn</ID><DisplayName>tarn</DisplayName></Owner>");
+    const char *prefix = s3_query(call, "prefix"), *after = s3_query(call, "continuation-token");
+    const char *last = NULL;
+    int64_t given = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        char date[32];
+
+        if ((prefix && strncmp(list[i].key, prefix, strlen(prefix))) ||
+            (after && strcmp(list[i].key, after) <= 0))
+            continue;
+        if (given == max)
+            return last;
+        s3_iso_date(list[i].mtime_us, date);
+        buf_append_str(xml, "<Bucket>");
+        xml_element(xml, "Name", list[i].key);
+        xml_element(xml, "CreationDate", date);
+        xml_element(xml, "BucketRegion", call->server->region);
+        buf_append_str(xml, "</Bucket>");
+        last = list[i].key;
+        given++;
+    }
+    return NULL;
 }
 
 static void list_buckets(struct s3_call *call)
 {
+    const char *text = s3_query(call, "max-buckets"), *prefix = s3_query(call, "prefix"), *last;
     struct store *store = call->server->store;
     struct store_entry *entries;
     struct buf xml = {0};
     struct err err = {0};
+    int64_t max = 10000;
     size_t count;
     int rc = store->ops->bucket_list(store, call->arena, &entries, &count, &err);
 
@@ -23,19 +49,21 @@ static void list_buckets(struct s3_call *call)
         s3_fail(call, rc, &err);
         return;
     }
-    buf_append_str(&xml, "<ListAllMyBucketsResult" S3_XMLNS ">");
-    put_owner(&xml);
-    buf_append_str(&xml, "<Buckets>");
-    for (size_t i = 0; i < count; i++) {
-        char date[32];
-
-        s3_iso_date(entries[i].mtime_us, date);
-        buf_append_str(&xml, "<Bucket>");
-        xml_element(&xml, "Name", entries[i].key);
-        xml_element(&xml, "CreationDate", date);
-        buf_append_str(&xml, "</Bucket>");
+    if (text && (slice_to_i64(slice_str(text), &max) || max < 1 || max > 10000)) {
+        s3_argument(call, "max-buckets", text,
+                    "Argument max-buckets must be an integer between 1 and 10000");
+        return;
     }
-    buf_append_str(&xml, "</Buckets></ListAllMyBucketsResult>");
+    buf_append_str(&xml, "<ListAllMyBucketsResult" S3_XMLNS ">");
+    s3_put_owner(call, &xml);
+    buf_append_str(&xml, "<Buckets>");
+    last = put_buckets(call, entries, count, max, &xml);
+    buf_append_str(&xml, "</Buckets>");
+    if (last)
+        xml_element(&xml, "ContinuationToken", last);
+    if (prefix)
+        xml_element(&xml, "Prefix", prefix);
+    buf_append_str(&xml, "</ListAllMyBucketsResult>");
     s3_reply_xml(call, &xml);
 }
 
@@ -164,11 +192,15 @@ static int read_listing(struct s3_call *call, struct listing *out)
     out->fetch_owner = strcasecmp(query_or(call, "fetch-owner", "false"), "true") == 0;
     out->url_encoded = encoding != NULL;
     if (encoding && strcasecmp(encoding, "url")) {
-        s3_error(call, S3_INVALID_ARGUMENT, "encoding-type must be url.");
+        s3_argument(call, "encoding-type", encoding,
+                    "Invalid Encoding Method specified in Request");
         return ERR_INVALID;
     }
     if (slice_to_i64(slice_str(max_keys), &out->max_keys) || out->max_keys < 0) {
-        s3_error(call, S3_INVALID_ARGUMENT, "max-keys must be a number from 0.");
+        s3_error_detail(call, "ArgumentName", "maxKeys");
+        s3_error_detail(call, "ArgumentValue", max_keys);
+        s3_error(call, S3_INVALID_ARGUMENT,
+                 "Argument %s must be an integer between 0 and 2147483647", max_keys);
         return ERR_INVALID;
     }
     if (out->max_keys > S3_KEYS_MAX)
@@ -189,7 +221,7 @@ static void put_text(const struct listing *listing, struct buf *xml, const char 
     buf_deinit(&encoded);
 }
 
-static void put_entry(const struct listing *listing, struct buf *xml,
+static void put_entry(struct s3_call *call, const struct listing *listing, struct buf *xml,
                       const struct store_entry *entry)
 {
     char date[32], etag[64];
@@ -202,7 +234,7 @@ static void put_entry(const struct listing *listing, struct buf *xml,
     xml_element(xml, "ETag", etag);
     buf_printf(xml, "<Size>%" PRId64 "</Size><StorageClass>STANDARD</StorageClass>", entry->size);
     if (!listing->v2 || listing->fetch_owner)
-        put_owner(xml);
+        s3_put_owner(call, xml);
     buf_append_str(xml, "</Contents>");
 }
 
@@ -247,7 +279,7 @@ static void put_listing(struct s3_call *call, const struct listing *listing, str
     }
     for (size_t i = 0; i < found->count; i++)
         if (!found->entries[i].is_prefix)
-            put_entry(listing, xml, &found->entries[i]);
+            put_entry(call, listing, xml, &found->entries[i]);
     for (size_t i = 0; i < found->count; i++) {
         if (!found->entries[i].is_prefix)
             continue;

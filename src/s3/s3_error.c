@@ -97,6 +97,24 @@ static const struct {
      "The difference between the request time and the current time is too large."},
 };
 
+/* What there is not of a bucket. */
+static const struct {
+    const char *name, *text;
+} absences[] = {
+    {"NoSuchBucketPolicy", "The bucket policy does not exist."},
+    {"NoSuchTagSet", "The TagSet does not exist."},
+    {"NoSuchCORSConfiguration", "The CORS configuration does not exist"},
+    {"NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"},
+    {"NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration"},
+    {"OwnershipControlsNotFoundError", "The bucket ownership controls were not found."},
+    {"ObjectLockConfigurationNotFoundError",
+     "Object Lock configuration does not exist for this bucket."},
+    {"ServerSideEncryptionConfigurationNotFoundError",
+     "The server side encryption configuration was not found"},
+    {"ReplicationConfigurationNotFoundError", "The replication configuration was not found"},
+    {"NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"},
+};
+
 static size_t row_of(enum s3_code code)
 {
     for (size_t i = 0; i < COUNT_OF(codes); i++)
@@ -137,8 +155,12 @@ void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
         vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
     }
-    if (code == S3_NO_SUCH_CONFIGURATION && call->op && call->op->absent)
+    if (code == S3_NO_SUCH_CONFIGURATION && call->op && call->op->absent) {
         name = call->op->absent;
+        for (size_t i = 0; i < COUNT_OF(absences) && !fmt; i++)
+            if (strcmp(absences[i].name, name) == 0)
+                snprintf(text, sizeof(text), "%s", absences[i].text);
+    }
     http_reply_clear(call->reply);
     buf_append_str(&xml, "<Error>");
     xml_element(&xml, "Code", name);

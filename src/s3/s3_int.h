@@ -226,6 +226,8 @@ int s3_identify_late(struct s3_call *call); /* once the body is there */
 int s3_authorize(struct s3_call *call);
 bool s3_may(struct s3_call *call, const char *action, const char *bucket, const char *key);
 bool s3_is_read(const struct s3_call *call);
+const char *s3_owner(const struct s3_call *call); /* of everything: the first key */
+void s3_put_owner(struct s3_call *call, struct buf *xml);
 
 struct s3_session_found {
     const struct s3_credential *parent;

@@ -253,7 +253,7 @@ static void get_lifecycle(struct s3_call *call)
     if (rc) {
         s3_fail(call, rc, &err);
     } else if (!text) {
-        s3_error(call, S3_NO_SUCH_CONFIGURATION, "The lifecycle configuration does not exist");
+        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
     } else {
         buf_append_str(&xml, text);
         s3_reply_xml(call, &xml);

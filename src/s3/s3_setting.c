@@ -164,13 +164,15 @@ static void get_acl(struct s3_call *call)
         s3_fail(call, rc, &err);
         return;
     }
-    buf_append_str(&xml,
-                   "<AccessControlPolicy" S3_XMLNS
-                   "><Owner><ID>tarn</ID><DisplayName>tarn</DisplayName></Owner><AccessControlList>"
-                   "<Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
-                   "xsi:type=\"CanonicalUser\"><ID>tarn</ID><DisplayName>tarn</DisplayName>"
-                   "</Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList>"
-                   "</AccessControlPolicy>");
+    buf_append_str(&xml, "<AccessControlPolicy" S3_XMLNS ">");
+    s3_put_owner(call, &xml);
+    buf_append_str(&xml, "<AccessControlList><Grant><Grantee "
+                         "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+                         "xsi:type=\"CanonicalUser\">");
+    xml_element(&xml, "ID", s3_owner(call));
+    xml_element(&xml, "DisplayName", s3_owner(call));
+    buf_append_str(&xml, "</Grantee><Permission>FULL_CONTROL</Permission></Grant>"
+                         "</AccessControlList></AccessControlPolicy>");
     s3_reply_xml(call, &xml);
 }
 

@@ -256,7 +256,7 @@ static void get_bucket_tags(struct s3_call *call)
     if (rc)
         s3_fail(call, rc, &err);
     else if (!text)
-        s3_error(call, S3_NO_SUCH_CONFIGURATION, "The TagSet does not exist.");
+        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
     else
         reply_tags(call, text);
 }

@@ -176,7 +176,8 @@ static void put_text(const struct asked *asked, struct buf *xml, const char *nam
     buf_deinit(&encoded);
 }
 
-static void put_one(const struct asked *asked, struct buf *xml, const struct store_version *version)
+static void put_one(struct s3_call *call, const struct asked *asked, struct buf *xml,
+                    const struct store_version *version)
 {
     const char *name = version->is_marker ? "DeleteMarker" : "Version";
     char date[32], etag[64];
@@ -193,7 +194,8 @@ static void put_one(const struct asked *asked, struct buf *xml, const struct sto
         buf_printf(xml, "<Size>%" PRId64 "</Size><StorageClass>STANDARD</StorageClass>",
                    version->size);
     }
-    buf_printf(xml, "<Owner><ID>tarn</ID><DisplayName>tarn</DisplayName></Owner></%s>", name);
+    s3_put_owner(call, xml);
+    buf_printf(xml, "</%s>", name);
 }
 
 static int read_asked(struct s3_call *call, struct asked *out)
@@ -250,7 +252,7 @@ static void put_listing(struct s3_call *call, const struct asked *asked,
     }
     for (size_t i = 0; i < found->count; i++)
         if (!found->entries[i].is_prefix)
-            put_one(asked, xml, &found->entries[i]);
+            put_one(call, asked, xml, &found->entries[i]);
     for (size_t i = 0; i < found->count; i++) {
         if (!found->entries[i].is_prefix)
             continue;
