@@ -109,7 +109,7 @@ static int list_fn(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct upkeep *u = arg;
     struct meta_stmt *stmt = NULL;
-    int rc = meta_query(txn, &stmt, err, "SELECT ns, name, uuid FROM catalog_table", "n");
+    int rc = meta_query(txn, &stmt, err, "SELECT ns, name, uuid FROM catalog_table", "");
 
     for (struct watched *w = u->tables; w; w = w->next)
         w->listed = false;
@@ -168,7 +168,7 @@ static int log_fn(struct meta_txn *txn, void *arg, struct err *err)
     int rc;
 
     if (u->seq < 0) { /* a start: every table is looked at soon anyhow */
-        rc = meta_query(txn, &stmt, err, "SELECT coalesce(max(seq), 0) FROM catalog_commit", "n");
+        rc = meta_query(txn, &stmt, err, "SELECT coalesce(max(seq), 0) FROM catalog_commit", "");
         if (!rc && meta_next(stmt, err, &rc))
             u->seq = meta_i64(stmt, 0);
         u->stale = true;

@@ -22,6 +22,7 @@ int rows_add(struct control_reply *reply, json_t *row, struct err *err)
 struct rows {
     json_t *columns, *list;
     int said;
+    bool json;
 };
 
 static int keep(void *arg, const json_t *answer, struct err *err)
@@ -29,9 +30,12 @@ static int keep(void *arg, const json_t *answer, struct err *err)
     struct rows *rows = arg;
     json_t *columns = json_object_get(answer, "columns"), *row = json_object_get(answer, "row");
     const char *text = json_string_value(json_object_get(answer, "text"));
+    const char *note = json_string_value(json_object_get(answer, "note")); /* for people alone */
 
     if (columns && !rows->columns)
         rows->columns = json_incref(columns);
+    if (note && !rows->json)
+        printf("%s\n", note);
     if (text) {
         printf("%s\n", text);
         rows->said++;
@@ -124,7 +128,7 @@ static int print_json(const struct rows *rows)
 
 int rows_ask(const char *data_path, const json_t *request, bool json)
 {
-    struct rows rows = {.list = json_array()};
+    struct rows rows = {.list = json_array(), .json = json};
     struct err err = {0};
     int code = CLI_OK, rc = request && rows.list
                                 ? control_call(data_path, request, keep, &rows, &err)

@@ -62,7 +62,7 @@ static int say(struct control_reply *reply, struct err *err, const char *fmt, ..
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    return control_send(reply, json_pack("{s:s}", "text", text), err);
+    return control_send(reply, json_pack("{s:s}", "note", text), err);
 }
 
 /* "a.b.t" as the catalog has it: levels joined by U+001F. */
