@@ -76,8 +76,29 @@ static struct lake_sink_options sink_options(struct connector *c)
                                       .write_arg = c->options.write_arg};
 }
 
+/* As Flink's Iceberg sink spells it, in the table's options or in an OPTIONS hint of the INSERT.
+ * The Iceberg table's own properties say it too: lake_upsert_wanted. */
+static bool asks_for_upsert(const struct sql_table *target, const struct sql_hints *hints)
+{
+    static const char *const keys[] = {"upsert-enabled", "write.upsert.enabled"};
+    const char *value = NULL;
+
+    for (size_t k = 0; k < COUNT_OF(keys); k++) {
+        const char *option = sql_option(target->options, keys[k]);
+
+        value = option ? option : value;
+        for (size_t i = 0; i < hints->count; i++) {
+            option = strcasecmp(hints->list[i].name.text, "OPTIONS")
+                         ? NULL
+                         : sql_option(&hints->list[i].options, keys[k]);
+            value = option ? option : value;
+        }
+    }
+    return value && !strcasecmp(value, "true");
+}
+
 static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
-                     struct stream_sink **out, struct err *err)
+                     const struct sql_insert *insert, struct stream_sink **out, struct err *err)
 {
     const struct session_table *handle = plan->target->handle;
     struct lake_sink_options o = sink_options(c);
@@ -93,6 +114,7 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
         return err_set(err, ERR_UNSUPPORTED, "INSERT OVERWRITE in a stream makes no sense");
     rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
     o.ident = handle->ident;
+    o.upsert = insert->upsert || asks_for_upsert(plan->target, &insert->table_hints);
     o.columns = &columns;
     if (!rc)
         rc = lake_sink_new(out, &o, err);
@@ -110,7 +132,7 @@ static int plan_insert(struct connector *c, struct session *session,
     if (!rc)
         rc = open_source(c, &plan, session, &out->source, err);
     if (!rc)
-        rc = open_sink(c, &plan, &out->sink, err);
+        rc = open_sink(c, &plan, insert, &out->sink, err);
     if (rc)
         return rc;
     out->select = plan.passes ? NULL : plan.duckdb;
