@@ -48,15 +48,8 @@ static int read_wants(struct s3_call *call, int *out)
     return *out ? 0 : ERR_INVALID;
 }
 
-/* "x-amz-checksum-crc32" as "ChecksumCRC32". */
-static void put_checksum(struct buf *xml, const json_t *metadata)
+static void put_checksum(struct s3_call *call, struct buf *xml, const json_t *metadata)
 {
-    static const char *const names[S3_SUM_COUNT] = {
-        [S3_SUM_CRC32] = "ChecksumCRC32",         [S3_SUM_CRC32C] = "ChecksumCRC32C",
-        [S3_SUM_CRC64NVME] = "ChecksumCRC64NVME", [S3_SUM_SHA1] = "ChecksumSHA1",
-        [S3_SUM_SHA256] = "ChecksumSHA256",
-    };
-
     for (int i = 0; i < S3_SUM_COUNT; i++) {
         const char *value =
             json_string_value(json_object_get(metadata, s3_sum_header((enum s3_sum)i)));
@@ -64,8 +57,8 @@ static void put_checksum(struct buf *xml, const json_t *metadata)
         if (!value)
             continue;
         buf_append_str(xml, "<Checksum>");
-        xml_element(xml, names[i], value);
-        xml_element(xml, "ChecksumType", strchr(value, '-') ? "COMPOSITE" : "FULL_OBJECT");
+        s3_put_sum(call, xml, s3_sum_name((enum s3_sum)i), value);
+        xml_element(xml, "ChecksumType", s3_sum_type(value));
         buf_append_str(xml, "</Checksum>");
     }
 }
@@ -96,7 +89,7 @@ static void get_attributes(struct s3_call *call)
     if (asked & WANT_ETAG)
         xml_element(&xml, "ETag", info.etag);
     if (asked & WANT_CHECKSUM)
-        put_checksum(&xml, metadata);
+        put_checksum(call, &xml, metadata);
     if (asked & WANT_PARTS)
         put_parts(&xml, metadata);
     if (asked & WANT_CLASS)

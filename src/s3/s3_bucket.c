@@ -122,11 +122,18 @@ static void delete_bucket(struct s3_call *call)
     int rc = store->ops->bucket_remove(store, call->bucket, &err);
 
     if (rc == ERR_CONFLICT)
-        s3_error(call, S3_BUCKET_NOT_EMPTY, NULL);
+        s3_error(call, S3_BUCKET_NOT_EMPTY,
+                 store->ops->versions &&
+                         store->ops->versions->versioning(store, call->bucket) != STORE_UNVERSIONED
+                     ? "The bucket you tried to delete is not empty. You must delete all versions "
+                       "in the bucket."
+                     : NULL);
     else if (rc)
         s3_fail(call, rc, &err);
-    else
+    else {
+        s3_uploads_drop(call->server, call->bucket);
         http_status(call->reply, 204);
+    }
 }
 
 /* us-east-1 is told as the empty constraint. */

@@ -30,6 +30,20 @@ bool s3_sum_named(const char *name, enum s3_sum *out)
     return false;
 }
 
+/* <ChecksumCRC32>value</ChecksumCRC32> */
+void s3_put_sum(struct s3_call *call, struct buf *xml, const char *name, const char *value)
+{
+    const char *element = arena_printf(call->arena, "Checksum%s", name);
+
+    if (element)
+        xml_element(xml, element, value);
+}
+
+const char *s3_sum_type(const char *value)
+{
+    return strchr(value, '-') ? "COMPOSITE" : "FULL_OBJECT";
+}
+
 bool s3_sum_is_crc(enum s3_sum kind)
 {
     return kind == S3_SUM_CRC32 || kind == S3_SUM_CRC32C || kind == S3_SUM_CRC64NVME;

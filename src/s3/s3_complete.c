@@ -20,6 +20,8 @@ static const struct part *find_part(const struct parts *parts, int number)
 struct wanted {
     int number;
     char md5[33];
+    const char *sum; /* NULL: not told */
+    enum s3_sum sum_kind;
 };
 
 static bool parse_etag(const char *text, char md5[33])
@@ -54,6 +56,9 @@ static int read_wanted(struct s3_call *call, struct wanted *list, size_t *count)
                    !parse_etag(text, next.md5)) {
             code = S3_INVALID_PART;
             rc = ERR_INVALID;
+        } else if (strncmp(path, "CompleteMultipartUpload/Part/Checksum", 37) == 0 &&
+                   s3_sum_named(path + 37, &next.sum_kind)) {
+            next.sum = text;
         } else if (strcmp(path, "CompleteMultipartUpload/Part") == 0) {
             if (!next.number || !next.md5[0] || *count == S3_PARTS_MAX) {
                 rc = ERR_INVALID;
@@ -113,17 +118,24 @@ static int check_wanted(struct s3_call *call, const struct parts *parts, const s
             s3_error(call, S3_ENTITY_TOO_SMALL, NULL);
             return ERR_INVALID;
         }
+        if (list[i].sum && (!part->has_sum || part->sum_kind != list[i].sum_kind ||
+                            strcmp(part->sum, list[i].sum))) {
+            s3_error(call, S3_INVALID_PART, NULL);
+            return ERR_INVALID;
+        }
         chosen[i] = part;
     }
     return 0;
 }
 
-/* The checksum of the whole that a client may tell at the end: of all bytes (FULL_OBJECT), or of
- * the parts' checksums (COMPOSITE, with or without "-PARTS" behind). Clients leave out which of the
- * two they mean, so both are computed. */
+/* The checksum of the whole: of all bytes (FULL_OBJECT), or of the parts' checksums (COMPOSITE,
+ * with or without "-PARTS" behind). Which of the two the upload was begun with says; a client that
+ * tells a sum without having said before may mean either, so both are computed. */
 struct joined_sum {
+    bool wanted;
     const char *expected; /* NULL: none was told */
     enum s3_sum kind;
+    bool typed, full_object;
     struct s3_checksum full, composite;
     char found[80]; /* the one that was meant */
 };
@@ -134,14 +146,32 @@ static void joined_sum_deinit(struct joined_sum *sum)
     s3_checksum_deinit(&sum->composite);
 }
 
-static int joined_sum_begin(struct s3_call *call, struct joined_sum *sum)
+/* ERR_INVALID is answered. */
+static int joined_sum_begin(struct s3_call *call, const struct upload *upload,
+                            struct joined_sum *sum)
 {
+    const char *type = s3_header(call, "x-amz-checksum-type"), *begun;
+    enum s3_sum told = S3_SUM_CRC32;
+
     *sum = (struct joined_sum){0};
     for (int kind = 0; kind < S3_SUM_COUNT && !sum->expected; kind++) {
         sum->expected = s3_header(call, s3_sum_header((enum s3_sum)kind));
-        sum->kind = (enum s3_sum)kind;
+        told = (enum s3_sum)kind;
     }
-    if (!sum->expected)
+    sum->kind = told;
+    sum->typed = s3_upload_sum(upload->info, &sum->kind, &sum->full_object);
+    if (sum->expected && sum->kind != told) /* of another kind: not of this upload */
+        sum->expected = NULL;
+    begun = sum->full_object ? S3_FULL_OBJECT : S3_COMPOSITE;
+    if (type && sum->typed && strcmp(type, begun)) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "The upload was created using the %s checksum mode. The complete request must use "
+                 "the same checksum mode.",
+                 begun);
+        return ERR_INVALID;
+    }
+    sum->wanted = sum->expected || sum->typed;
+    if (!sum->wanted)
         return 0;
     return s3_checksum_new(&sum->full, sum->kind) || s3_checksum_new(&sum->composite, sum->kind)
                ? ERR_NOMEM
@@ -152,16 +182,18 @@ static int joined_sum_begin(struct s3_call *call, struct joined_sum *sum)
 static bool joined_sum_end(struct joined_sum *sum, size_t count)
 {
     char full[64], composite[64];
-    size_t len = strcspn(sum->expected, "-");
+    size_t len = sum->expected ? strcspn(sum->expected, "-") : 0;
+    bool is_full;
 
     s3_checksum_final(&sum->full, full);
     s3_checksum_final(&sum->composite, composite);
-    if (strcmp(sum->expected, full) == 0)
+    is_full = sum->typed ? sum->full_object : strcmp(sum->expected, full) == 0;
+    if (is_full)
         snprintf(sum->found, sizeof(sum->found), "%s", full);
     else
         snprintf(sum->found, sizeof(sum->found), "%s-%zu", composite, count);
-    return strcmp(sum->expected, full) == 0 ||
-           (len == strlen(composite) && memcmp(sum->expected, composite, len) == 0);
+    return !sum->expected || strcmp(sum->expected, sum->found) == 0 ||
+           (!is_full && len == strlen(composite) && memcmp(sum->expected, composite, len) == 0);
 }
 
 /* In a composite sum a part counts by the bytes of its own. */
@@ -195,13 +227,13 @@ static int append_part(struct joining *joining, const char *path, int64_t size, 
     int64_t done = 0;
     int rc = disk_open(joining->disk, &from, path, DISK_READ, err);
 
-    if (!rc && sum->expected)
+    if (!rc && sum->wanted)
         rc = s3_checksum_new(&own, sum->kind);
     while (!rc && done < size) {
         size_t want = size - done < (int64_t)S3_COPY_BYTES ? (size_t)(size - done) : S3_COPY_BYTES;
 
         rc = file_read_all(from, joining->piece, want, done, err);
-        if (!rc && sum->expected) {
+        if (!rc && sum->wanted) {
             s3_checksum_update(&sum->full, slice_of(joining->piece, want));
             s3_checksum_update(&own, slice_of(joining->piece, want));
         }
@@ -210,7 +242,7 @@ static int append_part(struct joining *joining, const char *path, int64_t size, 
         done += (int64_t)want;
         joining->pos += (int64_t)want;
     }
-    if (!rc && sum->expected)
+    if (!rc && sum->wanted)
         rc = joined_sum_part(sum, &own);
     s3_checksum_deinit(&own);
     file_close(from);
@@ -236,7 +268,13 @@ static int join(struct s3_call *call, const struct upload *upload, const struct 
     return rc;
 }
 
-static void reply_completed(struct s3_call *call, const char *etag)
+/* What is told of the checksum; name NULL: nothing. */
+struct told_sum {
+    const char *name, *type;
+    char value[80];
+};
+
+static void reply_completed(struct s3_call *call, const char *etag, const struct told_sum *told)
 {
     struct buf xml = {0}, where = {0};
     char quoted[64];
@@ -249,6 +287,10 @@ static void reply_completed(struct s3_call *call, const char *etag)
     xml_element(&xml, "Bucket", call->bucket);
     xml_element(&xml, "Key", call->key);
     xml_element(&xml, "ETag", quoted);
+    if (told->name) {
+        s3_put_sum(call, &xml, told->name, told->value);
+        xml_element(&xml, "ChecksumType", told->type);
+    }
     buf_append_str(&xml, "</CompleteMultipartUploadResult>");
     buf_deinit(&where);
     s3_reply_xml(call, &xml);
@@ -283,7 +325,7 @@ static const char *joined_metadata(struct s3_call *call, const struct upload *up
         json_parse(slice_str(kept), &metadata, NULL);
     if (!metadata)
         metadata = json_object();
-    if (sum->expected)
+    if (sum->wanted)
         json_object_set_new(metadata, s3_sum_header(sum->kind), json_string(sum->found));
     if (parts)
         json_object_set_new(metadata, S3_PART_SIZES, json_string(parts));
@@ -307,7 +349,8 @@ static void read_conditions(struct s3_call *call, struct store_put_options *out)
 
 /* Joins the parts and puts them. Answers itself when it fails. */
 static int put_joined(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                      size_t count, const char *etag, struct store_info *made)
+                      size_t count, const char *etag, struct store_info *made,
+                      struct told_sum *told)
 {
     struct store *store = call->server->store;
     struct store_put_options options = {
@@ -317,14 +360,19 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
     const char *path = s3_staged_path(call->server, call->arena);
     struct joined_sum sum;
     struct err err = {0};
-    int rc = joined_sum_begin(call, &sum);
+    int rc = joined_sum_begin(call, upload, &sum);
+
+    if (rc == ERR_INVALID)
+        return rc;
 
     read_conditions(call, &options);
     if (!rc)
         rc = path ? join(call, upload, chosen, count, path, &sum, &err) : ERR_NOMEM;
-    if (!rc && sum.expected && !joined_sum_end(&sum, count)) {
-        s3_error(call, S3_BAD_DIGEST, "The checksum is not that of the parts.");
+    if (!rc && sum.wanted && !joined_sum_end(&sum, count)) {
+        s3_error(call, S3_BAD_DIGEST, "The %s you specified did not match the calculated checksum.",
+                 s3_sum_name(sum.kind));
         disk_unlink(s3_disk(call->server), path, NULL);
+        joined_sum_deinit(&sum);
         return ERR_INVALID;
     }
     options.user_metadata = joined_metadata(call, upload, &sum, chosen, count);
@@ -333,6 +381,11 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
     if (rc) {
         s3_fail(call, rc, &err);
         disk_unlink(s3_disk(call->server), path, NULL);
+    }
+    if (!rc && sum.wanted) {
+        told->name = s3_sum_name(sum.kind);
+        told->type = strchr(sum.found, '-') ? S3_COMPOSITE : S3_FULL_OBJECT;
+        snprintf(told->value, sizeof(told->value), "%s", sum.found);
     }
     joined_sum_deinit(&sum);
     return rc;
@@ -343,6 +396,7 @@ void s3_complete_upload(struct s3_call *call)
     struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
     const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
     struct upload upload = {0};
+    struct told_sum told = {0};
     struct store_info made;
     struct parts parts;
     struct err err = {0};
@@ -363,7 +417,7 @@ void s3_complete_upload(struct s3_call *call)
     if (s3_upload_find(call, &upload)) {
         if (completed_before(call, etag)) {
             http_reply_clear(call->reply);
-            reply_completed(call, etag);
+            reply_completed(call, etag, &told);
         }
         return;
     }
@@ -371,9 +425,9 @@ void s3_complete_upload(struct s3_call *call)
     if (rc)
         s3_fail(call, rc, &err);
     else if (check_wanted(call, &parts, list, count, chosen) == 0 &&
-             put_joined(call, &upload, chosen, count, etag, &made) == 0) {
+             put_joined(call, &upload, chosen, count, etag, &made, &told) == 0) {
         disk_remove_tree(s3_disk(call->server), upload.dir, NULL);
-        reply_completed(call, etag);
+        reply_completed(call, etag, &told);
         s3_put_version(call, made.version);
     }
     json_decref(upload.info);

@@ -123,6 +123,8 @@ const char *s3_sum_header(enum s3_sum kind); /* "x-amz-checksum-crc32" */
 bool s3_sum_find(const char *header, enum s3_sum *out); /* by that name, case folded */
 const char *s3_sum_name(enum s3_sum kind);              /* "CRC32" */
 bool s3_sum_named(const char *name, enum s3_sum *out);  /* by that, case folded */
+void s3_put_sum(struct s3_call *call, struct buf *xml, const char *name, const char *value);
+const char *s3_sum_type(const char *value); /* by the "-PARTS" at its end */
 bool s3_sum_is_crc(enum s3_sum kind); /* can be of a whole object, whatever its parts */
 /* Base64 of as many bytes as the kind has? */
 bool s3_sum_valid(enum s3_sum kind, const char *text);
@@ -312,6 +314,7 @@ void s3_delete_objects(struct s3_call *call);
 extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[],
     s3_version_ops[], s3_tag_ops[], s3_setting_ops[], s3_cors_ops[], s3_lifecycle_ops[],
     s3_sts_ops[], s3_attribute_ops[];
+void s3_uploads_drop(struct s3_server *server, const char *bucket);
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */
 
 #endif

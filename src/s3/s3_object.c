@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "s3/s3_int.h"
 
+#define USER_METADATA_MAX 2048 /* bytes of names and values, as AWS counts them */
+
 /* Headers that are kept with an object and given back as they came. */
 static const char *const kept_headers[] = {
     "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
@@ -139,6 +141,9 @@ static void put_metadata(struct s3_call *call, const struct store_info *info, bo
             (strncmp(name, "x-amz-checksum-", 15) == 0 && !sums))
             continue;
         http_set_header(call->reply, name, json_string_value(value));
+        if (strncmp(name, "x-amz-checksum-", 15) == 0)
+            http_set_header(call->reply, "x-amz-checksum-type",
+                            s3_sum_type(json_string_value(value)));
     }
     json_decref(metadata);
 }
@@ -288,6 +293,7 @@ static const char *without_aws_chunked(struct arena *arena, const char *value)
 static int keep_header(struct s3_call *call, json_t *metadata, const char *name, const char *value)
 {
     char *lower = arena_strdup(call->arena, name);
+    const char *before;
 
     if (!lower)
         return ERR_NOMEM;
@@ -295,6 +301,9 @@ static int keep_header(struct s3_call *call, json_t *metadata, const char *name,
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
     if (strcmp(lower, "content-encoding") == 0)
         value = without_aws_chunked(call->arena, value);
+    before = json_string_value(json_object_get(metadata, lower));
+    if (before && value) /* RFC 9110, section 5.2: lines of one name are one list */
+        value = arena_printf(call->arena, "%s,%s", before, value);
     return value && json_object_set_new(metadata, lower, json_string(value)) ? ERR_INVALID : 0;
 }
 
@@ -311,11 +320,16 @@ static bool is_kept(const char *name)
 static int gather_metadata(struct s3_call *call, json_t *metadata)
 {
     const char *name, *value;
+    size_t user_bytes = 0;
     int rc = 0;
 
-    for (size_t i = 0; !rc && http_header_at(call->req, i, &name, &value); i++)
-        if (is_kept(name))
-            rc = keep_header(call, metadata, name, value);
+    for (size_t i = 0; !rc && http_header_at(call->req, i, &name, &value); i++) {
+        if (!is_kept(name))
+            continue;
+        if (strncasecmp(name, "x-amz-meta-", 11) == 0)
+            user_bytes += strlen(name) - 11 + strlen(value);
+        rc = user_bytes > USER_METADATA_MAX ? ERR_LIMIT : keep_header(call, metadata, name, value);
+    }
     if (!rc && call->body.has_sum && !call->op->sum_elsewhere)
         rc = keep_header(call, metadata, s3_sum_header(call->body.sum.kind), call->body.sum_found);
     return rc;
@@ -326,7 +340,8 @@ int s3_write_conditions(struct s3_call *call, struct store_put_options *out)
     const char *match = s3_header(call, "if-match"), *none = s3_header(call, "if-none-match");
 
     if (none && strcmp(none, "*")) {
-        s3_error(call, S3_NOT_IMPLEMENTED, "If-None-Match of a write takes only \"*\".");
+        s3_error_detail(call, "AdditionalMessage", "If-None-Match of a write takes only \"*\".");
+        s3_error(call, S3_NOT_IMPLEMENTED, NULL);
         return ERR_UNSUPPORTED;
     }
     out->if_none_match = none != NULL;
@@ -355,7 +370,7 @@ int s3_put_options(struct s3_call *call, struct store_put_options *out)
     json_decref(metadata);
     if (rc == ERR_INVALID)
         s3_error(call, S3_INVALID_ARGUMENT, "Metadata must be UTF-8.");
-    else if (rc)
+    else if (rc && rc != ERR_LIMIT)
         s3_error(call, S3_INTERNAL_ERROR, NULL);
     else if (text.len >= sizeof(limits.metadata))
         rc = ERR_LIMIT;
@@ -412,8 +427,10 @@ static void put_object(struct s3_call *call)
     http_status(call->reply, 200);
     put_etag(call, info.etag);
     s3_put_version(call, info.version);
-    if (call->body.has_sum)
+    if (call->body.has_sum) {
         http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
+        http_set_header(call->reply, "x-amz-checksum-type", s3_sum_type(call->body.sum_found));
+    }
 }
 
 const struct s3_op s3_object_ops[] = {

@@ -41,7 +41,14 @@ const char *s3_info_text(const json_t *info, const char *name)
 int s3_upload_find(struct s3_call *call, struct upload *out)
 {
     const char *id = s3_query(call, "uploadId"), *dir = s3_uploads_dir(call->server, call->arena);
-    int rc = ERR_NOENT;
+    struct store *store = call->server->store;
+    int rc = store->ops->bucket_check(store, call->bucket, NULL);
+
+    if (rc) {
+        s3_fail(call, rc, NULL);
+        return rc;
+    }
+    rc = ERR_NOENT;
 
     *out = (struct upload){.id = id};
     if (strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32 && dir) {
@@ -60,19 +67,59 @@ int s3_upload_find(struct s3_call *call, struct upload *out)
     return rc;
 }
 
-/* "00042-d41d8cd98f00b204e9800998ecf8427e". */
+/* "00042-d41d8cd98f00b204e9800998ecf8427e", and with a checksum "-0352441c2": the kind as a digit
+ * and the sum in hex. */
 static bool parse_part(const struct disk_entry *entry, struct part *out)
 {
+    size_t len = strlen(entry->name);
+    uint8_t raw[32];
+    struct buf text = {.max = 64};
     int64_t number;
 
-    if (entry->is_dir || strlen(entry->name) != 38 || entry->name[5] != '-' ||
+    *out = (struct part){.name = entry->name, .size = entry->size};
+    if (entry->is_dir || len < 38 || entry->name[5] != '-' ||
         slice_to_i64(slice_of(entry->name, 5), &number))
         return false;
     out->number = (int)number;
-    out->name = entry->name;
-    out->size = entry->size;
-    memcpy(out->md5, entry->name + 6, 33);
+    memcpy(out->md5, entry->name + 6, 32);
+    if (len == 38)
+        return true;
+    if (len < 41 || len > 40 + 2 * sizeof(raw) || entry->name[38] != '-' || entry->name[39] < '0' ||
+        entry->name[39] >= '0' + S3_SUM_COUNT ||
+        hex_decode(slice_of(entry->name + 40, len - 40), raw) ||
+        base64_encode(slice_of(raw, (len - 40) / 2), &text)) {
+        buf_deinit(&text);
+        return false;
+    }
+    out->has_sum = true;
+    out->sum_kind = (enum s3_sum)(entry->name[39] - '0');
+    snprintf(out->sum, sizeof(out->sum), "%.*s", SLICE_ARG(buf_slice(&text)));
+    buf_deinit(&text);
     return true;
+}
+
+/* The name of a part's file, in the arena. */
+static const char *part_name(struct s3_call *call, int number)
+{
+    const struct s3_body *body = &call->body;
+    struct buf raw = {.max = 64};
+    char hex[65] = "";
+    const char *name;
+
+    if (!body->has_sum)
+        return arena_printf(call->arena, "%05d-%s", number, body->md5_hex);
+    if (base64_decode(slice_str(body->sum_found), &raw) == 0 && raw.len <= 32)
+        hex_encode(raw.ptr, raw.len, hex);
+    buf_deinit(&raw);
+    name =
+        arena_printf(call->arena, "%05d-%s-%d%s", number, body->md5_hex, (int)body->sum.kind, hex);
+    return hex[0] ? name : NULL;
+}
+
+bool s3_upload_sum(const json_t *info, enum s3_sum *kind, bool *full_object)
+{
+    *full_object = strcmp(s3_info_text(info, "sum_type"), S3_FULL_OBJECT) == 0;
+    return s3_sum_named(s3_info_text(info, "sum"), kind);
 }
 
 static int by_number(const void *left, const void *right)
@@ -102,7 +149,50 @@ int s3_upload_parts(struct s3_call *call, const struct upload *upload, struct pa
 
 /* --- create ----------------------------------------------------------------------------------- */
 
-static json_t *info_new(struct s3_call *call, const struct store_put_options *options)
+/* x-amz-checksum-algorithm and -type. Answers itself. */
+static int read_sum(struct s3_call *call, const char **algorithm, const char **type)
+{
+    enum s3_sum kind = S3_SUM_CRC32;
+    const char *algorithm_asked = s3_header(call, "x-amz-checksum-algorithm");
+    bool full;
+
+    *type = s3_header(call, "x-amz-checksum-type");
+    *algorithm = NULL;
+    if (*type && !algorithm_asked) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "The x-amz-checksum-type header can only be used with the "
+                 "x-amz-checksum-algorithm header.");
+        return ERR_INVALID;
+    }
+    if (!algorithm_asked)
+        return 0;
+    if (!s3_sum_named(algorithm_asked, &kind)) {
+        s3_error(call, S3_INVALID_REQUEST,
+                 "Checksum algorithm provided is unsupported. Please try again with any of the "
+                 "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        return ERR_UNSUPPORTED;
+    }
+    *algorithm = s3_sum_name(kind);
+    if (!*type)
+        *type = kind == S3_SUM_CRC64NVME ? S3_FULL_OBJECT : S3_COMPOSITE;
+    full = strcmp(*type, S3_FULL_OBJECT) == 0;
+    if (!full && strcmp(*type, S3_COMPOSITE)) {
+        s3_error(call, S3_INVALID_REQUEST, "Value for x-amz-checksum-type header is invalid.");
+        return ERR_INVALID;
+    }
+    if (full ? !s3_sum_is_crc(kind) : kind == S3_SUM_CRC64NVME) {
+        const char *lower[] = {"crc32", "crc32c", "crc64nvme", "sha1", "sha256"};
+
+        s3_error(call, S3_INVALID_REQUEST,
+                 "The %s checksum type cannot be used with the %s checksum algorithm.", *type,
+                 lower[kind]);
+        return ERR_INVALID;
+    }
+    return 0;
+}
+
+static json_t *info_new(struct s3_call *call, const struct store_put_options *options,
+                        const char *sum, const char *sum_type)
 {
     json_t *info = json_object();
     const struct {
@@ -111,7 +201,9 @@ static json_t *info_new(struct s3_call *call, const struct store_put_options *op
                  {"key", call->key},
                  {"content_type", options->content_type},
                  {"metadata", options->user_metadata},
-                 {"tags", options->tags}};
+                 {"tags", options->tags},
+                 {"sum", sum},
+                 {"sum_type", sum ? sum_type : NULL}};
 
     for (size_t i = 0; i < COUNT_OF(texts) && info; i++)
         if (texts[i].value && json_object_set_new(info, texts[i].name, json_string(texts[i].value)))
@@ -149,6 +241,7 @@ static void create_upload(struct s3_call *call)
     struct store_put_options options;
     struct buf xml = {0};
     struct err err = {0};
+    const char *sum, *sum_type;
     json_t *info = NULL;
     uint8_t random[16];
     char id[33];
@@ -158,11 +251,11 @@ static void create_upload(struct s3_call *call)
         s3_fail(call, rc, &err);
         return;
     }
-    if (s3_put_options(call, &options))
+    if (s3_put_options(call, &options) || read_sum(call, &sum, &sum_type))
         return;
     rand_secret(random, sizeof(random));
     hex_encode(random, sizeof(random), id);
-    info = info_new(call, &options);
+    info = info_new(call, &options, sum, sum_type);
     rc = info ? make_upload(call, id, info, &err)
               : err_set(&err, ERR_INVALID, "The key must be UTF-8.");
     json_decref(info);
@@ -176,6 +269,10 @@ static void create_upload(struct s3_call *call)
     xml_element(&xml, "UploadId", id);
     buf_append_str(&xml, "</InitiateMultipartUploadResult>");
     s3_reply_xml(call, &xml);
+    if (sum) {
+        http_set_header(call->reply, "x-amz-checksum-algorithm", sum);
+        http_set_header(call->reply, "x-amz-checksum-type", sum_type);
+    }
 }
 
 /* --- parts ------------------------------------------------------------------------------------ */
@@ -186,7 +283,8 @@ static int part_number(struct s3_call *call, int *out)
     int64_t number;
 
     if (!text || slice_to_i64(slice_str(text), &number) || number < 1 || number > S3_PARTS_MAX) {
-        s3_error(call, S3_INVALID_ARGUMENT, "partNumber must be from 1 to %d.", S3_PARTS_MAX);
+        s3_argument(call, "partNumber", text,
+                    "Part number must be an integer between 1 and 10000, inclusive");
         return ERR_INVALID;
     }
     *out = (int)number;
@@ -197,7 +295,7 @@ static int part_number(struct s3_call *call, int *out)
 static int keep_part(struct s3_call *call, const struct upload *upload, int number)
 {
     struct disk *disk = s3_disk(call->server);
-    const char *name = arena_printf(call->arena, "%05d-%s", number, call->body.md5_hex);
+    const char *name = part_name(call, number);
     const char *path = arena_printf(call->arena, "%s/%s", upload->dir, name ? name : "");
     struct parts parts;
     struct err err = {0};
@@ -225,16 +323,35 @@ static int keep_part(struct s3_call *call, const struct upload *upload, int numb
     return rc;
 }
 
+/* A part's checksum must be of the kind that the upload was begun with. Answers itself. */
+static int check_part_sum(struct s3_call *call, const struct upload *upload)
+{
+    enum s3_sum kind;
+    bool full;
+
+    if (!s3_upload_sum(upload->info, &kind, &full) ||
+        (call->body.has_sum && call->body.sum.kind == kind) || (!call->body.has_sum && full))
+        return 0;
+    s3_error(call, S3_INVALID_REQUEST,
+             "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: "
+             "%s",
+             s3_sum_header(kind) + strlen("x-amz-checksum-"),
+             call->body.has_sum ? s3_sum_header(call->body.sum.kind) + strlen("x-amz-checksum-")
+                                : "null");
+    return ERR_INVALID;
+}
+
 static void upload_part(struct s3_call *call)
 {
     struct upload upload = {0};
     char etag[40];
-    int number;
+    int number, rc;
 
     if (part_number(call, &number) || s3_upload_find(call, &upload))
         return;
+    rc = check_part_sum(call, &upload);
     json_decref(upload.info);
-    if (keep_part(call, &upload, number))
+    if (rc || keep_part(call, &upload, number))
         return;
     snprintf(etag, sizeof(etag), "\"%s\"", call->body.md5_hex);
     http_set_header(call->reply, "ETag", etag);
@@ -305,6 +422,28 @@ static void abort_upload(struct s3_call *call)
         s3_fail(call, rc, &err);
     else
         http_status(call->reply, 204);
+}
+
+/* Those of a bucket that was removed: one made anew under its name has none. */
+void s3_uploads_drop(struct s3_server *server, const char *bucket)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries = NULL;
+    const char *root = s3_uploads_dir(server, &arena);
+    size_t count = 0;
+
+    if (!root || disk_list(s3_disk(server), root, &arena, &entries, &count, NULL))
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *dir = arena_printf(&arena, "%s/%s", root, entries[i].name);
+        json_t *info = NULL;
+
+        if (dir && s3_upload_info(s3_disk(server), &arena, dir, &info) == 0 &&
+            strcmp(s3_info_text(info, "bucket"), bucket) == 0)
+            disk_remove_tree(s3_disk(server), dir, NULL);
+        json_decref(info);
+    }
+    arena_deinit(&arena);
 }
 
 /* --- those nobody finished -------------------------------------------------------------------- */

@@ -12,6 +12,9 @@ struct part {
     const char *name; /* of its file */
     char md5[33];
     int64_t size;
+    bool has_sum;
+    enum s3_sum sum_kind;
+    char sum[64]; /* base64 */
 };
 
 struct parts {
@@ -35,6 +38,11 @@ const char *s3_info_text(const json_t *info, const char *name); /* "" when absen
 int s3_upload_find(struct s3_call *call, struct upload *out);
 int s3_upload_parts(struct s3_call *call, const struct upload *upload, struct parts *out,
                     struct err *err);
+
+/* The checksum that the upload was begun with. False: none. */
+bool s3_upload_sum(const json_t *info, enum s3_sum *kind, bool *full_object);
+#define S3_FULL_OBJECT "FULL_OBJECT"
+#define S3_COMPOSITE   "COMPOSITE"
 
 /* Operations, in s3_complete.c and s3_upload_list.c. */
 void s3_complete_upload(struct s3_call *call);
