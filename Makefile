@@ -5,6 +5,7 @@
 #   make asan     unit tests under the address and undefined-behaviour sanitizers
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
+#   make bench-s3     the S3 face beside nginx, and MinIO where it was built
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make tidy     includes point downwards, formatting, clang-tidy
@@ -43,7 +44,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-peers tidy demo install clean
+.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-s3 bench-peers tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -185,6 +186,12 @@ demo: all
 bench: all
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/bench.py
+
+# Needs nginx; tests/bench/peers/fetch-minio builds MinIO. BENCH_S3="64MiB:1 4KiB:8" is the default.
+bench-s3: all $(BUILD)/tests/bench/s3_bench
+	@scripts/deps --test
+	@command -v nginx >/dev/null || { echo "nginx is not installed: apt-get install nginx-light" >&2; exit 1; }
+	@TARN=$(BUILD)/tarn S3_BENCH=$(BUILD)/tests/bench/s3_bench .deps/python/bin/python tests/bench/s3.py
 
 bench-peers: all
 	@scripts/deps --test
