@@ -62,7 +62,8 @@ struct state_key {
 /* Borrowed until the next call that changes the table. NULL: there is none. */
 const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len);
 /* The value in place, for whoever keeps a struct of `size` bytes there: zeroed and *fresh when
- * there was none. Aligned to 8. The caller may write to it until the next call on the table. */
+ * there was none. Aligned to 8. It stays where it is until the entry is dropped or put; the caller
+ * may write to it until the next seal. */
 int state_edit(struct state_table *table, const struct state_key *key, uint32_t size, void **value,
                bool *fresh, struct err *err);
 int state_put(struct state_table *table, const struct state_key *key, struct slice value,

@@ -1,0 +1,266 @@
+/* graph.c - operators wired into a tree, and what goes up through it: rows, watermarks. */
+#include <stdio.h>
+
+#include "operator/operator_int.h"
+
+int op_graph_new(struct op_graph **out, const struct op_graph_options *options, struct err *err)
+{
+    struct op_graph *graph = *out = calloc(1, sizeof(*graph));
+
+    if (!graph)
+        return err_set(err, ERR_NOMEM, "a graph of operators");
+    graph->options = *options;
+    return 0;
+}
+
+static void free_op(struct op *op)
+{
+    vec_columns_free(&op->columns);
+    vec_batch_deinit(&op->out);
+    op->ops->free(op);
+}
+
+void op_graph_free(struct op_graph *graph)
+{
+    if (!graph)
+        return;
+    while (graph->last) {
+        struct op *op = graph->last;
+
+        graph->last = op->next;
+        free_op(op);
+    }
+    free(graph);
+}
+
+int op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops)
+{
+    op->ops = ops;
+    op->graph = graph;
+    op->number = graph->count++;
+    op->next = graph->last;
+    op->inputs = 1;
+    op->mark = op->in[0].mark = op->in[1].mark = OP_TIME_MIN;
+    graph->last = op;
+    if (below)
+        below->above = op;
+    return 0;
+}
+
+int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
+             struct err *err)
+{
+    char full[64];
+
+    snprintf(full, sizeof(full), "%d.%s", op->number, name);
+    return state_table_open(op->graph->options.state,
+                            &(struct state_table_options){.name = full, .grouped = grouped}, out,
+                            err);
+}
+
+int op_kind_column(const struct vec_columns *columns)
+{
+    return columns->count && !strcmp(columns->list[columns->count - 1].name, OP_KIND)
+               ? (int)columns->count - 1
+               : -1;
+}
+
+duckdb_data_chunk op_out_row(struct op *op, idx_t *row)
+{
+    duckdb_data_chunk chunk = op->out.count ? op->out.chunks[op->out.count - 1] : NULL;
+
+    *row = chunk ? duckdb_data_chunk_get_size(chunk) : 0;
+    if (!chunk || *row == vec_chunk_rows()) {
+        chunk = vec_chunk_new(&op->columns);
+        if (!chunk)
+            return NULL;
+        if (vec_batch_add(&op->out, chunk)) {
+            duckdb_destroy_data_chunk(&chunk);
+            return NULL;
+        }
+        *row = 0;
+    }
+    duckdb_data_chunk_set_size(chunk, *row + 1);
+    op->out.rows++;
+    return chunk;
+}
+
+int op_graph_load(struct op_graph *graph, struct err *err)
+{
+    int rc = 0;
+
+    for (struct op *op = graph->last; op && !rc; op = op->next)
+        if (op->ops->load)
+            rc = op->ops->load(op, err);
+    return rc;
+}
+
+/* ---- what goes up ---- */
+
+static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err);
+
+/* Hands what an operator has put out to the one above. */
+static int hand_up(struct op *op, struct err *err)
+{
+    int rc = 0;
+
+    op->rows_out += op->out.rows;
+    if (!op->above)
+        return 0;
+    if (op->out.rows)
+        rc = give(op->above, op->above_input, &op->out, err);
+    vec_batch_clear(&op->out);
+    return rc;
+}
+
+static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err)
+{
+    int rc;
+
+    op->rows_in += rows->rows;
+    rc = op->ops->rows(op, input, rows, err);
+    return rc ? rc : hand_up(op, err);
+}
+
+/* The lowest of the inputs that are not idle; all idle: what it was. */
+static int64_t lowest(const struct op *op)
+{
+    int64_t low = OP_TIME_MAX;
+    bool any = false;
+
+    for (int i = 0; i < op->inputs; i++) {
+        if (op->in[i].idle)
+            continue;
+        any = true;
+        if (op->in[i].mark < low)
+            low = op->in[i].mark;
+    }
+    return any ? low : op->mark;
+}
+
+static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct err *err)
+{
+    bool all_idle = true;
+    int64_t low;
+    int rc = 0;
+
+    if (mark > op->in[input].mark)
+        op->in[input].mark = mark;
+    op->in[input].idle = idle;
+    low = lowest(op);
+    for (int i = 0; i < op->inputs; i++)
+        all_idle &= op->in[i].idle;
+    if (low > op->mark) {
+        op->mark = low;
+        if (op->ops->mark)
+            rc = op->ops->mark(op, low, err);
+        if (!rc)
+            rc = hand_up(op, err);
+    }
+    return rc || !op->above ? rc : mark_input(op->above, op->above_input, op->mark, all_idle, err);
+}
+
+int op_graph_rows(struct op *leaf, const struct vec_batch *rows, struct err *err)
+{
+    return give(leaf, 0, rows, err);
+}
+
+int op_graph_mark(struct op *leaf, int64_t watermark_ms, struct err *err)
+{
+    return mark_input(leaf, 0, watermark_ms, false, err);
+}
+
+int op_graph_idle(struct op *leaf, bool idle, struct err *err)
+{
+    return mark_input(leaf, 0, OP_TIME_MIN, idle, err);
+}
+
+struct vec_batch *op_graph_out(struct op_graph *graph) { return &graph->last->out; }
+
+const struct vec_columns *op_graph_columns(const struct op_graph *graph)
+{
+    return &graph->last->columns;
+}
+
+size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t max)
+{
+    size_t count = 0;
+
+    for (const struct op *op = graph->last; op && count < max; op = op->next)
+        out[count++] = (struct op_info){op->ops->name, op->rows_in, op->rows_out, op->late,
+                                        op->mark};
+    return count;
+}
+
+/* ---- the two simplest operators ---- */
+
+static int leaf_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
+{
+    (void)input;
+    for (size_t i = 0; i < rows->count; i++) {
+        duckdb_data_chunk chunk = vec_chunk_new(&op->columns);
+
+        if (!chunk || vec_batch_add(&op->out, chunk))
+            return err_set(err, ERR_NOMEM, "rows of a source");
+        vec_chunk_refer(chunk, rows->chunks[i]);
+    }
+    op->out.rows = rows->rows;
+    return 0;
+}
+
+static void leaf_free(struct op *op) { free(op); }
+
+static const struct op_ops leaf_ops = {.name = "source", .rows = leaf_rows, .free = leaf_free};
+
+int op_leaf_new(struct op **out, struct op_graph *graph, const struct vec_columns *columns,
+                struct err *err)
+{
+    struct op *op = *out = calloc(1, sizeof(*op));
+
+    if (!op || vec_columns_copy(&op->columns, columns)) {
+        free(op);
+        return err_set(err, ERR_NOMEM, "a source of a graph");
+    }
+    return op_add(op, graph, NULL, &leaf_ops);
+}
+
+struct fragment_op {
+    struct op op;
+    struct vec_fragment *fragment;
+};
+
+static int fragment_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
+{
+    struct fragment_op *f = (struct fragment_op *)op;
+
+    (void)input;
+    return vec_fragment_run(f->fragment, rows, &op->out, err);
+}
+
+static void fragment_free(struct op *op)
+{
+    vec_fragment_free(((struct fragment_op *)op)->fragment);
+    free(op);
+}
+
+static const struct op_ops fragment_ops = {.name = "fragment", .rows = fragment_rows,
+                                           .free = fragment_free};
+
+int op_fragment_new(struct op **out, struct op *below, const char *select, struct err *err)
+{
+    struct fragment_op *f = calloc(1, sizeof(*f));
+    int rc = f ? vec_fragment_new(&f->fragment, below->graph->options.conn, select,
+                                  &below->columns, err)
+               : err_set(err, ERR_NOMEM, "a fragment");
+
+    if (!rc && vec_columns_copy(&f->op.columns, vec_fragment_columns(f->fragment))) {
+        vec_fragment_free(f->fragment);
+        rc = err_set(err, ERR_NOMEM, "a fragment");
+    }
+    if (rc) {
+        free(f);
+        return rc;
+    }
+    *out = &f->op;
+    return op_add(&f->op, below->graph, below, &fragment_ops);
+}

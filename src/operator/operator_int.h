@@ -1,0 +1,91 @@
+/* operator_int.h - what the files of this room share: operators, their wiring, accumulators. */
+#ifndef OPERATOR_OPERATOR_INT_H
+#define OPERATOR_OPERATOR_INT_H
+
+#include "operator/operator.h"
+#include "vec/rows.h"
+
+/* What an operator is told; all but `rows` and `free` may be NULL. Output goes to op->out. */
+struct op_ops {
+    const char *name;
+    int (*rows)(struct op *op, int input, const struct vec_batch *rows, struct err *err);
+    /* The lowest watermark of the inputs that are not idle has risen. It goes up behind what this
+     * puts out. */
+    int (*mark)(struct op *op, int64_t watermark_ms, struct err *err);
+    int (*load)(struct op *op, struct err *err);
+    void (*free)(struct op *op); /* what it owns beside struct op, and itself */
+};
+
+struct op_input {
+    int64_t mark;
+    bool idle;
+};
+
+/* Embedded first in an operator's own struct. */
+struct op {
+    const struct op_ops *ops;
+    struct op_graph *graph;
+    struct op *next, *above; /* next: made before this one; above NULL: the root */
+    int number, above_input, inputs;
+    struct op_input in[2];
+    int64_t mark; /* told last */
+    struct vec_columns columns;
+    struct vec_batch out;
+    int64_t rows_in, rows_out, late;
+};
+
+struct op_graph {
+    struct op_graph_options options;
+    struct op *last; /* all, newest first; the newest is the root */
+    int count;
+};
+
+/* Puts `op` in the graph above `below` (NULL: a leaf). The caller has set ops and columns; on an
+ * error the operator is freed. */
+int op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops);
+/* Opens a table of the operator's state: its name is the operator's number and `name`. */
+int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
+             struct err *err);
+/* Column of kinds in the rows of `columns`; -1: all +I. */
+int op_kind_column(const struct vec_columns *columns);
+
+/* ---- rows going out ---- */
+
+/* The chunk that has room for a row, and that row's number in it. NULL: out of memory. */
+duckdb_data_chunk op_out_row(struct op *op, idx_t *row);
+
+/* ---- accumulators (accumulate.c) ---- */
+
+/* What a call keeps under a key. 24 bytes, moved as bytes. */
+struct slot {
+    int64_t n; /* values that are not NULL */
+    union {
+        int64_t i64;
+        double f64;
+        uint64_t i128[2];
+    } v;
+};
+
+enum rep { REP_NONE, REP_I64, REP_I128, REP_F64 }; /* how values of a type are computed with */
+struct accumulator {
+    enum op_aggregate what;
+    enum rep rep;
+    duckdb_type type;   /* of the argument */
+    duckdb_type stored; /* of a DECIMAL: what holds it; else `type` */
+};
+/* The accumulator of a call, and the type of its result (owned by the caller). ERR_UNSUPPORTED
+ * names the column. */
+int accumulator_init(struct accumulator *acc, const struct op_call *call,
+                     const struct vec_columns *columns, duckdb_logical_type *result,
+                     struct err *err);
+/* Values of a vector as int64, __int128 or double, into `out` of 16 bytes a row. */
+void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t rows, void *out);
+/* signs[i]: 1 adds row i to *slots[i] + offset, -1 takes it back (COUNT and SUM only), 0 skips. */
+void accumulator_add(const struct accumulator *acc, uint8_t *const *groups, size_t offset,
+                     const int8_t *signs, const void *values, idx_t rows);
+void accumulator_merge(const struct accumulator *acc, struct slot *into, const struct slot *from);
+bool accumulator_same(const struct accumulator *acc, const struct slot *a, const struct slot *b);
+void accumulator_result(const struct accumulator *acc, const struct slot *slot,
+                        duckdb_vector vector, idx_t row);
+
+#endif
