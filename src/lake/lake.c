@@ -1,7 +1,9 @@
 /* lake.c - the shared part of the room: its store and clock, and the cache of parsed files.
  *
  * The cache maps a path to what was parsed from it. Files never change under a path, so entries
- * never go stale; they leave when the bytes allowed are used up, least recently used first.
+ * never go stale; they leave when the bytes allowed are used up, least recently used first. What was
+ * used within the last minute may take PEAK times as many bytes: a table of a hundred thousand files
+ * is planned from memory while it is queried, and gives the memory back when it is not.
  */
 #include "lake/lake.h"
 
@@ -12,6 +14,8 @@
 
 #define CACHE_BUCKETS       1024
 #define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
+#define CACHE_PEAK          8
+#define CACHE_RECENT_NS     ((int64_t)60 * 1000000000)
 #define METADATA_FILE_MAX   ((size_t)512 << 20)
 
 struct node {
@@ -20,6 +24,7 @@ struct node {
     enum cached kind;
     void *object; /* one reference */
     size_t bytes;
+    int64_t used_ns;
     char path[];
 };
 
@@ -132,6 +137,15 @@ static struct node *find(struct lake *lake, enum cached kind, const char *path)
     return NULL;
 }
 
+/* The newest stays whatever it costs: it was just asked for. */
+static void trim(struct lake *lake, int64_t now_ns)
+{
+    while (lake->cache_used > lake->cache_max && lake->oldest != lake->newest &&
+           (lake->cache_used > lake->cache_max * CACHE_PEAK ||
+            now_ns - lake->oldest->used_ns > CACHE_RECENT_NS))
+        evict(lake, lake->oldest);
+}
+
 void *cache_get(struct lake *lake, enum cached kind, const char *path)
 {
     struct node *node;
@@ -142,8 +156,10 @@ void *cache_get(struct lake *lake, enum cached kind, const char *path)
     if (node) {
         unlink_use(lake, node);
         link_newest(lake, node);
+        node->used_ns = clock_mono_ns(lake->clock);
         object = node->object;
         object_ref(kind, object);
+        trim(lake, node->used_ns);
     }
     pthread_mutex_unlock(&lake->lock);
     return object;
@@ -154,7 +170,7 @@ void cache_put(struct lake *lake, enum cached kind, const char *path, void *obje
     struct node *node;
 
     bytes += sizeof(*node) + strlen(path);
-    if ((int64_t)bytes > lake->cache_max / 4)
+    if ((int64_t)bytes > lake->cache_max * CACHE_PEAK / 4)
         return; /* one giant would push out all that is useful */
     node = calloc(1, sizeof(*node) + strlen(path) + 1);
     if (!node)
@@ -172,8 +188,8 @@ void cache_put(struct lake *lake, enum cached kind, const char *path, void *obje
         *bucket_of(lake, path) = node;
         link_newest(lake, node);
         lake->cache_used += (int64_t)bytes;
-        while (lake->cache_used > lake->cache_max)
-            evict(lake, lake->oldest);
+        node->used_ns = clock_mono_ns(lake->clock);
+        trim(lake, node->used_ns);
     }
     pthread_mutex_unlock(&lake->lock);
 }

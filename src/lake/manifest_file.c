@@ -24,13 +24,20 @@ struct wire_entry { /* followed by one struct avro_datum per partition field */
     int64_t snapshot_id, sequence_number, file_sequence_number;
     struct wire_file file;
 };
-#define PARTITION_AT (sizeof(struct wire_entry) - offsetof(struct wire_entry, file))
+#define METRICS_INSERTED_MAX 4096
+#define PARTITION_AT         (sizeof(struct wire_entry) - offsetof(struct wire_entry, file))
 
 #define PAIR(shape, type, key_id, value_id, value_kind)                                            \
     static const struct avro_field shape##_fields[] = {                                            \
-        {.name = "key", .id = key_id, .kind = AK_INT, .needed = true,                              \
+        {.name = "key",                                                                            \
+         .id = key_id,                                                                             \
+         .kind = AK_INT,                                                                           \
+         .needed = true,                                                                           \
          .at = offsetof(struct type, key)},                                                        \
-        {.name = "value", .id = value_id, .kind = value_kind, .needed = true,                      \
+        {.name = "value",                                                                          \
+         .id = value_id,                                                                           \
+         .kind = value_kind,                                                                       \
+         .needed = true,                                                                           \
          .at = offsetof(struct type, value)},                                                      \
     };                                                                                             \
     static const struct avro_shape shape = {#shape, sizeof(struct type), shape##_fields, 2}
@@ -84,15 +91,33 @@ static const struct data_field {
 };
 
 static const struct avro_field entry_fields[] = {
-    {.name = "status", .id = 0, .kind = AK_INT, .needed = true,
+    {.name = "status",
+     .id = 0,
+     .kind = AK_INT,
+     .needed = true,
      .at = offsetof(struct wire_entry, status)},
-    {.name = "snapshot_id", .id = 1, .kind = AK_LONG, .optional = true, .absent = -1,
+    {.name = "snapshot_id",
+     .id = 1,
+     .kind = AK_LONG,
+     .optional = true,
+     .absent = -1,
      .at = offsetof(struct wire_entry, snapshot_id)},
-    {.name = "sequence_number", .id = 3, .kind = AK_LONG, .optional = true, .absent = -1,
+    {.name = "sequence_number",
+     .id = 3,
+     .kind = AK_LONG,
+     .optional = true,
+     .absent = -1,
      .at = offsetof(struct wire_entry, sequence_number)},
-    {.name = "file_sequence_number", .id = 4, .kind = AK_LONG, .optional = true, .absent = -1,
+    {.name = "file_sequence_number",
+     .id = 4,
+     .kind = AK_LONG,
+     .optional = true,
+     .absent = -1,
      .at = offsetof(struct wire_entry, file_sequence_number)},
-    {.name = "data_file", .id = 2, .kind = AK_RECORD, .needed = true,
+    {.name = "data_file",
+     .id = 2,
+     .kind = AK_RECORD,
+     .needed = true,
      .at = offsetof(struct wire_entry, file)},
 };
 
@@ -106,8 +131,8 @@ int partition_types(const struct lake_metadata *metadata, const struct lake_part
             const struct lake_field *source =
                 lake_schema_by_id(&metadata->schemas[k], spec->fields[i].source_id);
 
-            if (source && lake_transform_type(&spec->fields[i].transform, &source->type,
-                                              &(*out)[i], NULL))
+            if (source &&
+                lake_transform_type(&spec->fields[i].transform, &source->type, &(*out)[i], NULL))
                 (*out)[i].kind = LAKE_UNKNOWN;
         }
     return rc;
@@ -148,20 +173,24 @@ static struct avro_datum_type datum_type(const struct lake_type *type)
         return (struct avro_datum_type){.type = AVRO_LONG, .logical = "time-micros"};
     case LAKE_TIMESTAMP:
     case LAKE_TIMESTAMPTZ:
-        return (struct avro_datum_type){.type = AVRO_LONG, .logical = "timestamp-micros",
+        return (struct avro_datum_type){.type = AVRO_LONG,
+                                        .logical = "timestamp-micros",
                                         .adjust_to_utc = type->kind == LAKE_TIMESTAMPTZ};
     case LAKE_TIMESTAMP_NS:
     case LAKE_TIMESTAMPTZ_NS:
-        return (struct avro_datum_type){.type = AVRO_LONG, .logical = "timestamp-nanos",
+        return (struct avro_datum_type){.type = AVRO_LONG,
+                                        .logical = "timestamp-nanos",
                                         .adjust_to_utc = type->kind == LAKE_TIMESTAMPTZ_NS};
     case LAKE_FLOAT:
         return (struct avro_datum_type){.type = AVRO_FLOAT};
     case LAKE_DOUBLE:
         return (struct avro_datum_type){.type = AVRO_DOUBLE};
     case LAKE_DECIMAL:
-        return (struct avro_datum_type){.type = AVRO_FIXED, .logical = "decimal",
+        return (struct avro_datum_type){.type = AVRO_FIXED,
+                                        .logical = "decimal",
                                         .size = decimal_width(type->precision),
-                                        .precision = type->precision, .scale = type->scale};
+                                        .precision = type->precision,
+                                        .scale = type->scale};
     case LAKE_UUID:
         return (struct avro_datum_type){.type = AVRO_FIXED, .size = 16, .logical = "uuid"};
     case LAKE_FIXED:
@@ -212,8 +241,10 @@ static int partition_shape(struct shapes *s, const struct lake_partition_spec *s
     for (size_t i = 0; i < spec->field_count; i++) {
         s->datum_types[i] = datum_type(&s->types[i]);
         fields[i] = (struct avro_field){.name = avro_name(arena, spec->fields[i].name),
-                                        .id = spec->fields[i].field_id, .kind = AK_DATUM,
-                                        .optional = true, .datum = &s->datum_types[i],
+                                        .id = spec->fields[i].field_id,
+                                        .kind = AK_DATUM,
+                                        .optional = true,
+                                        .datum = &s->datum_types[i],
                                         .at = i * sizeof(struct avro_datum)};
         if (!fields[i].name)
             return err_set(err, ERR_NOMEM, "manifest");
@@ -254,8 +285,8 @@ static int make_shapes(struct shapes *s, const struct lake_metadata *metadata, i
 static int datum_to_value(const struct lake_type *type, const struct avro_datum *datum,
                           struct lake_value *out, struct err *err)
 {
-    *out = (struct lake_value){.null = datum->null, .i = datum->i, .d = datum->d,
-                               .bytes = datum->bytes};
+    *out = (struct lake_value){
+        .null = datum->null, .i = datum->i, .d = datum->d, .bytes = datum->bytes};
     if (datum->null)
         return 0;
     if (type->kind == LAKE_DECIMAL)
@@ -268,8 +299,8 @@ static int datum_to_value(const struct lake_type *type, const struct avro_datum 
 static int value_to_datum(const struct lake_type *type, const struct lake_value *value,
                           struct arena *arena, struct avro_datum *out)
 {
-    *out = (struct avro_datum){.null = value->null, .i = value->i, .d = value->d,
-                               .bytes = value->bytes};
+    *out = (struct avro_datum){
+        .null = value->null, .i = value->i, .d = value->d, .bytes = value->bytes};
     if (!value->null && type->kind == LAKE_DECIMAL) {
         size_t width = (size_t)decimal_width(type->precision);
         uint8_t *bytes = arena_alloc(arena, width);
@@ -297,9 +328,9 @@ static struct lake_metric *metric_at(struct lake_data_file *file, int32_t id)
 {
     struct lake_metric key = {.field_id = id};
 
-    return file->metric_count ? bsearch(&key, file->metrics, file->metric_count, sizeof(key),
-                                        cmp_metric)
-                              : NULL;
+    return file->metric_count
+               ? bsearch(&key, file->metrics, file->metric_count, sizeof(key), cmp_metric)
+               : NULL;
 }
 
 const struct lake_metric *lake_data_file_metric(const struct lake_data_file *file, int32_t id)
@@ -315,18 +346,40 @@ static int64_t *metric_long(struct lake_metric *m, int which)
     return at[which];
 }
 
-/* Six maps become one sorted list. */
-static int join_metrics(struct wire_file *w, struct arena *arena)
+/* The metric of a column, made in its place when it is new. All maps of a file mostly name the same
+ * columns in the same order: then the place is known beforehand. */
+static struct lake_metric *metric_slot(struct lake_data_file *f, size_t hint, int32_t id)
+{
+    size_t low = 0, high = f->metric_count;
+
+    if (hint < high && f->metrics[hint].field_id == id)
+        return &f->metrics[hint];
+    if (high && f->metrics[high - 1].field_id < id)
+        low = high;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (f->metrics[mid].field_id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == f->metric_count || f->metrics[low].field_id != id) {
+        memmove(&f->metrics[low + 1], &f->metrics[low],
+                (f->metric_count - low) * sizeof(*f->metrics));
+        f->metrics[low] = (struct lake_metric){id, -1, -1, -1, -1, {0}, {0}};
+        f->metric_count++;
+    }
+    return &f->metrics[low];
+}
+
+/* The same by sorting once, for files of very many columns: whatever order they come in, the work
+ * stays in bounds. */
+static void sort_slots(struct wire_file *w)
 {
     struct lake_data_file *f = &w->f;
-    size_t total = w->lower_count + w->upper_count, kept = 0;
+    size_t total = 0, kept = 0;
 
-    for (int i = 0; i < LONG_MAPS; i++)
-        total += w->long_counts[i];
-    f->metrics = ARENA_ARRAY(arena, struct lake_metric, total + 1);
-    if (!f->metrics)
-        return ERR_NOMEM;
-    total = 0;
     for (int i = 0; i < LONG_MAPS; i++)
         for (size_t k = 0; k < w->long_counts[i]; k++)
             f->metrics[total++].field_id = w->longs[i][k].key;
@@ -337,16 +390,32 @@ static int join_metrics(struct wire_file *w, struct arena *arena)
     qsort(f->metrics, total, sizeof(*f->metrics), cmp_metric);
     for (size_t i = 0; i < total; i++)
         if (kept == 0 || f->metrics[kept - 1].field_id != f->metrics[i].field_id)
-            f->metrics[kept++] = (struct lake_metric){f->metrics[i].field_id, -1, -1, -1, -1,
-                                                      {0}, {0}};
+            f->metrics[kept++] =
+                (struct lake_metric){f->metrics[i].field_id, -1, -1, -1, -1, {0}, {0}};
     f->metric_count = kept;
+}
+
+/* Six maps become one sorted list. */
+static int join_metrics(struct wire_file *w, struct arena *arena)
+{
+    struct lake_data_file *f = &w->f;
+    size_t total = w->lower_count + w->upper_count;
+
+    for (int i = 0; i < LONG_MAPS; i++)
+        total += w->long_counts[i];
+    f->metric_count = 0;
+    f->metrics = ARENA_ARRAY(arena, struct lake_metric, total + 1);
+    if (!f->metrics)
+        return ERR_NOMEM;
+    if (total > METRICS_INSERTED_MAX)
+        sort_slots(w);
     for (int i = 0; i < LONG_MAPS; i++)
         for (size_t k = 0; k < w->long_counts[i]; k++)
-            *metric_long(metric_at(f, w->longs[i][k].key), i) = w->longs[i][k].value;
+            *metric_long(metric_slot(f, k, w->longs[i][k].key), i) = w->longs[i][k].value;
     for (size_t k = 0; k < w->lower_count; k++)
-        metric_at(f, w->lowers[k].key)->lower = w->lowers[k].value;
+        metric_slot(f, k, w->lowers[k].key)->lower = w->lowers[k].value;
     for (size_t k = 0; k < w->upper_count; k++)
-        metric_at(f, w->uppers[k].key)->upper = w->uppers[k].value;
+        metric_slot(f, k, w->uppers[k].key)->upper = w->uppers[k].value;
     return 0;
 }
 
@@ -413,6 +482,89 @@ static int from_wire(const struct shapes *s, struct wire_entry *w, int32_t spec_
     return rc;
 }
 
+/* ---- one allocation per data file: a cache holds hundreds of thousands of them ---- */
+
+struct block {
+    uint8_t *at; /* NULL: only counts */
+    size_t used;
+};
+
+static void *take(struct block *b, const void *from, size_t len, size_t align)
+{
+    void *to;
+
+    b->used = (b->used + align - 1) / align * align;
+    to = b->at ? b->at + b->used : NULL;
+    if (to && len)
+        memcpy(to, from, len);
+    b->used += len;
+    return to;
+}
+
+static void take_slice(struct block *b, struct slice *s)
+{
+    const void *copy;
+
+    if (!s->ptr)
+        return;
+    copy = s->len ? take(b, s->ptr, s->len, 1) : "";
+    if (b->at)
+        s->ptr = copy;
+}
+
+static void take_text(struct block *b, const char **text)
+{
+    const char *copy = *text ? take(b, *text, strlen(*text) + 1, 1) : NULL;
+
+    if (b->at)
+        *text = copy;
+}
+
+/* Lays out what `f` points to; with b->at also makes it point there. */
+static void take_file(struct block *b, struct lake_data_file *f)
+{
+    struct lake_value *partition =
+        take(b, f->partition, f->partition_count * sizeof(*partition), _Alignof(struct lake_value));
+    struct lake_metric *metrics = take(b, f->metrics, f->metric_count * sizeof(*metrics), 8);
+    int64_t *splits = take(b, f->split_offsets, f->split_count * sizeof(int64_t), 8);
+    int32_t *ids = take(b, f->equality_ids, f->equality_count * sizeof(int32_t), 4);
+
+    if (b->at) {
+        f->partition = partition;
+        f->metrics = metrics;
+        f->split_offsets = splits;
+        f->equality_ids = ids;
+    }
+    for (size_t i = 0; i < f->partition_count; i++)
+        take_slice(b, &f->partition[i].bytes);
+    for (size_t i = 0; i < f->metric_count; i++) {
+        take_slice(b, &f->metrics[i].lower);
+        take_slice(b, &f->metrics[i].upper);
+    }
+    take_slice(b, &f->key_metadata);
+    take_text(b, &f->path);
+    take_text(b, &f->referenced_data_file);
+    if (strcmp(f->format, "PARQUET") != 0)
+        take_text(b, &f->format);
+    else
+        f->format = "PARQUET";
+}
+
+int lake_data_file_copy(struct arena *arena, struct lake_data_file *out,
+                        const struct lake_data_file *from)
+{
+    struct block count = {0}, block = {0};
+    struct lake_data_file copy = *from;
+
+    take_file(&count, &copy);
+    block.at = arena_alloc(arena, count.used + 1);
+    if (!block.at)
+        return ERR_NOMEM;
+    *out = *from;
+    take_file(&block, out);
+    return 0;
+}
+
 static int32_t meta_i32(const struct avro_file *file, const char *key, int32_t fallback)
 {
     struct slice text = avro_file_meta(file, key);
@@ -453,14 +605,20 @@ static int parse_into(struct lake_manifest *m, struct slice bytes,
     m->spec_id = from ? from->spec_id : meta_i32(&file, "partition-spec-id", 0);
     m->schema_id = meta_i32(&file, "schema-id", 0);
     rc = make_shapes(&shapes, metadata, m->spec_id, 3, scratch, err);
-    rc = rc ? rc : avro_file_read(&file, &shapes.entry, AVRO_BLOCK_MAX, &m->arena, &records,
-                                  &count, err);
+    rc = rc ? rc
+            : avro_file_read(&file, &shapes.entry, AVRO_BLOCK_MAX, scratch, &records, &count, err);
     m->entries = rc ? NULL : ARENA_ARRAY(&m->arena, struct lake_entry, count + 1);
     if (!rc && !m->entries)
         rc = err_set(err, ERR_NOMEM, "manifest");
-    for (size_t i = 0; i < count && !rc; i++, m->entry_count += !rc)
+    for (size_t i = 0; i < count && !rc; i++, m->entry_count += !rc) {
+        struct lake_entry entry;
+
         rc = from_wire(&shapes, (void *)((char *)records + i * shapes.entry.size), m->spec_id,
-                       &m->arena, &m->entries[i], err);
+                       scratch, &entry, err);
+        m->entries[i] = entry;
+        if (!rc && lake_data_file_copy(&m->arena, &m->entries[i].file, &entry.file))
+            rc = err_set(err, ERR_NOMEM, "manifest");
+    }
     if (!rc)
         inherit_row_ids(m, from);
     return rc;
@@ -504,8 +662,7 @@ static bool value_is_nan(const struct lake_type *type, const struct lake_value *
 }
 
 static int summarise_partitions(const struct shapes *s, const struct lake_entry *entries,
-                                size_t count, struct arena *arena,
-                                struct lake_manifest_file *line)
+                                size_t count, struct arena *arena, struct lake_manifest_file *line)
 {
     line->partition_count = s->partition.field_count;
     line->partitions = ARENA_ARRAY(arena, struct lake_field_summary, line->partition_count + 1);
@@ -636,45 +793,4 @@ void lake_entry_inherit(struct lake_entry *entry, const struct lake_manifest_fil
         entry->sequence_number = line->sequence_number;
     if (entry->file_sequence_number < 0)
         entry->file_sequence_number = line->sequence_number;
-}
-
-int lake_data_file_copy(struct arena *arena, struct lake_data_file *out,
-                        const struct lake_data_file *from)
-{
-    bool ok = true;
-
-    *out = *from;
-    ok &= !!(out->path = arena_strdup(arena, from->path));
-    ok &= !!(out->format = arena_strdup(arena, from->format));
-    if (from->referenced_data_file)
-        ok &= !!(out->referenced_data_file = arena_strdup(arena, from->referenced_data_file));
-    if (from->key_metadata.ptr)
-        ok &= !!(out->key_metadata = arena_slice(arena, from->key_metadata)).ptr;
-    ok &= !!(out->partition = ARENA_ARRAY(arena, struct lake_value, from->partition_count + 1));
-    ok &= !!(out->metrics = ARENA_ARRAY(arena, struct lake_metric, from->metric_count + 1));
-    ok &= !!(out->split_offsets = ARENA_ARRAY(arena, int64_t, from->split_count + 1));
-    ok &= !!(out->equality_ids = ARENA_ARRAY(arena, int32_t, from->equality_count + 1));
-    if (!ok)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < from->partition_count; i++) {
-        out->partition[i] = from->partition[i];
-        if (from->partition[i].bytes.len)
-            ok &= !!(out->partition[i].bytes = arena_slice(arena, from->partition[i].bytes)).ptr;
-    }
-    for (size_t i = 0; i < from->metric_count; i++) {
-        out->metrics[i] = from->metrics[i];
-        if (from->metrics[i].lower.len)
-            ok &= !!(out->metrics[i].lower = arena_slice(arena, from->metrics[i].lower)).ptr;
-        if (from->metrics[i].upper.len)
-            ok &= !!(out->metrics[i].upper = arena_slice(arena, from->metrics[i].upper)).ptr;
-        if (from->metrics[i].lower.ptr && !from->metrics[i].lower.len)
-            out->metrics[i].lower = SLICE_LIT("");
-        if (from->metrics[i].upper.ptr && !from->metrics[i].upper.len)
-            out->metrics[i].upper = SLICE_LIT("");
-    }
-    if (from->split_count)
-        memcpy(out->split_offsets, from->split_offsets, from->split_count * sizeof(int64_t));
-    if (from->equality_count)
-        memcpy(out->equality_ids, from->equality_ids, from->equality_count * sizeof(int32_t));
-    return ok ? 0 : ERR_NOMEM;
 }

@@ -71,8 +71,10 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
     } else {
         scan->predicates = predicates;
         scan->predicate_count = predicates_of(s, scan, predicates);
-        rc = lake_plan_borrowed(lake, handle->metadata, handle->snapshot_id, handle->schema, predicates,
-                       scan->predicate_count, &s->arena, &scan->plan, err);
+        /* What is to be changed is kept beyond the query: copied. */
+        rc = (scan->table == s->addressed ? lake_plan : lake_plan_borrowed)(
+            lake, handle->metadata, handle->snapshot_id, handle->schema, predicates,
+            scan->predicate_count, &s->arena, &scan->plan, err);
         scan->planned = rc == 0;
         if (!rc && scan->table == s->addressed) {
             scan->plan.addressed = true;
