@@ -20,7 +20,8 @@
  * A rowtime is a TIMESTAMP or TIMESTAMPTZ in microseconds, compared by number.
  *
  * State. What an operator keeps across calls is in its tables of state/state.h, or can be made
- * again from them by `load`. A cut falls between two calls of the graph: no batch is under way then.
+ * again from them by `load`. A cut falls between two calls of the graph: no batch is under way
+ * then.
  *
  * Threads: a graph belongs to one thread at a time. Errors leave a graph that can only be freed.
  */

@@ -70,7 +70,8 @@ static void text_of(const char *sql, const struct vec_columns *columns, const st
     char full[2000];
 
     buf_clear(out);
-    snprintf(full, sizeof(full), "SELECT CAST(row(*COLUMNS(r.*)) AS VARCHAR) AS t FROM (%s) r ORDER BY t", sql);
+    snprintf(full, sizeof(full),
+             "SELECT CAST(row(*COLUMNS(r.*)) AS VARCHAR) AS t FROM (%s) r ORDER BY t", sql);
     run(full, columns, in, NULL, &rows);
     for (size_t c = 0; c < rows.count; c++) {
         duckdb_string_t *text =
@@ -319,8 +320,8 @@ static void rows_that_are_taken_back_do_not_count(void **state)
                                      NULL, 0};
 
     (void)state;
-    compare("SELECT * EXCLUDE (i, n, \"$row_kind\"), row_number() OVER (ORDER BY n, \"$row_kind\") - 1 AS i, "
-            "\"$row_kind\" FROM (SELECT *, i AS n, 0::UTINYINT AS \"$row_kind\" FROM (" EVENTS ") "
+    compare("SELECT * EXCLUDE (i, n, \"$row_kind\"), "
+            "row_number() OVER (ORDER BY n, \"$row_kind\") - 1 AS i, \"$row_kind\" FROM (SELECT *, i AS n, 0::UTINYINT AS \"$row_kind\" FROM (" EVENTS ") "
             "UNION ALL SELECT *, i + 300 AS n, 3::UTINYINT FROM (" EVENTS ") WHERE i % 4 = 0 OR k "
             "= 'key 3') ORDER BY i",
             (struct plan){.spec = &spec, .delay_ms = -1}, NET,

@@ -1,9 +1,9 @@
 /* window.c - aggregates by key and window of time: TUMBLE, HOP and CUMULATE.
  *
  * Two ways. By window: a space of the state is a window, a row is added to each window it lies in,
- * and a window that fires is put out and dropped whole. By pane: where windows overlap and the calls
- * can be merged, a space is the pane that no window boundary cuts; a row is added once, and a
- * window that fires is merged of its panes. Spaces are numbered by the end of what they hold.
+ * and a window that fires is put out and dropped whole. By pane: where windows overlap and the
+ * calls can be merged, a space is the pane that no window boundary cuts; a row is added once, and
+ * a window that fires is merged of its panes. Spaces are numbered by the end of what they hold.
  *
  * What has fired is kept in the state: after a restart, when watermarks begin anew, a row for a
  * window that was put out before is late and does not open it a second time.
