@@ -321,7 +321,8 @@ static void rows_that_are_taken_back_do_not_count(void **state)
 
     (void)state;
     compare("SELECT * EXCLUDE (i, n, \"$row_kind\"), "
-            "row_number() OVER (ORDER BY n, \"$row_kind\") - 1 AS i, \"$row_kind\" FROM (SELECT *, i AS n, 0::UTINYINT AS \"$row_kind\" FROM (" EVENTS ") "
+            "row_number() OVER (ORDER BY n, \"$row_kind\") - 1 AS i, \"$row_kind\" FROM "
+            "(SELECT *, i AS n, 0::UTINYINT AS \"$row_kind\" FROM (" EVENTS ") "
             "UNION ALL SELECT *, i + 300 AS n, 3::UTINYINT FROM (" EVENTS ") WHERE i % 4 = 0 OR k "
             "= 'key 3') ORDER BY i",
             (struct plan){.spec = &spec, .delay_ms = -1}, NET,
