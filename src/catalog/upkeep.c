@@ -47,7 +47,7 @@ struct watched {
     char *ns, *name;
     char uuid[64];
     bool dirty, listed;
-    int64_t looked_ms, next_ms;
+    int64_t looked_ms, next_ms, pruned_ms;
     struct lake_budget *budget; /* of its own, or NULL */
 };
 struct upkeep {
@@ -64,6 +64,11 @@ struct upkeep {
 };
 
 /* ---- which tables there are ---- */
+
+static int64_t interval_ms(const struct upkeep *u)
+{
+    return u->o.interval_ms > 0 ? u->o.interval_ms : INTERVAL_MS;
+}
 
 static void watched_free(struct watched *w)
 {
@@ -293,7 +298,7 @@ static void told(void *arg, const struct lake_action *action, enum err_code code
         t->call->tell(t->call->arg, action, code, did, files, bytes);
     /* What was put off comes again with the next turn; a sweep that found nothing is no news. */
     if (dry || code == (enum err_code)ERR_AGAIN || code == (enum err_code)ERR_BUSY ||
-        (action->kind == LAKE_DO_ORPHANS && !code && !files))
+        (action->kind >= LAKE_DO_METADATA && !code && !files))
         return;
     keep(&call);
     if (code)
@@ -353,8 +358,11 @@ static int look_after(struct upkeep *u, const struct lake_ident *ident, struct w
             o.budget = NULL;
         else if (w)
             o.own_budget = own_budget(u, w, table.metadata);
-        rc = swept_of(u, telling.uuid, &o.swept_ms, err);
+        rc = swept_of(u, telling.uuid, &o.past.swept_ms, err);
+        o.past.pruned_ms = w ? w->pruned_ms : 0;
         rc = rc ? rc : lake_upkeep(u->o.lake, &o, &done, err);
+        if (done.pruned && w)
+            w->pruned_ms = clock_wall_ms(u->o.clock);
         if (done.swept)
             keep(&(struct keep_call){
                 .u = u, .uuid = telling.uuid, .swept_ms = clock_wall_ms(u->o.clock)});
@@ -377,11 +385,6 @@ int upkeep_table(struct upkeep *u, const struct upkeep_call *call, struct err *e
 }
 
 /* ---- turns ---- */
-
-static int64_t interval_ms(const struct upkeep *u)
-{
-    return u->o.interval_ms > 0 ? u->o.interval_ms : INTERVAL_MS;
-}
 
 static void take_turn(struct upkeep *u, struct watched *w)
 {
@@ -440,7 +443,10 @@ int upkeep_state(struct upkeep *u, const char *uuid, struct upkeep_state *out, s
     w = find(u, uuid);
     if (w) {
         out->looked_ms = w->looked_ms;
-        out->next_ms = w->next_ms;
+        out->pruned_ms = w->pruned_ms;
+        out->next_ms = w->dirty && w->looked_ms + interval_ms(u) < w->next_ms
+                           ? w->looked_ms + interval_ms(u)
+                           : w->next_ms;
     }
     pthread_mutex_unlock(&u->turn);
     return rc;

@@ -53,6 +53,7 @@ int upkeep_table(struct upkeep *upkeep, const struct upkeep_call *call, struct e
 struct upkeep_state {
     int64_t swept_ms;   /* last orphan sweep; 0: none */
     int64_t looked_ms;  /* last turn; 0: none */
+    int64_t pruned_ms;  /* last look for old metadata files in this life; 0: none */
     int64_t next_ms;    /* next turn by time; 0: not known */
 };
 int upkeep_state(struct upkeep *upkeep, const char *uuid, struct upkeep_state *out,

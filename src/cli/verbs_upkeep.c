@@ -148,7 +148,9 @@ static int row_of_table(void *arg, const struct lake_ident *ident, struct err *e
     rc = rc ? rc : upkeep_state(l->in->upkeep, table.metadata->uuid, &state, &why);
     rc = rc ? rc : lake_health(l->in->lake, table.metadata, table.location, false, &health, &why);
     rc = rc ? rc
-            : lake_actions(l->in->lake, table.metadata, state.swept_ms, l->arena, &actions, &why);
+            : lake_actions(l->in->lake, table.metadata,
+                           &(struct lake_past){state.swept_ms, state.pruned_ms}, l->arena, &actions,
+                           &why);
     if (rc == ERR_NOENT && !table.metadata) {
         rc = 0; /* dropped between the list and here */
     } else if (rc) {
@@ -227,10 +229,12 @@ static const char *when_text(struct looking *l, const struct lake_action *action
     if (!lake_metadata_property_bool(m, "tarn.maintain.enabled", true) ||
         !l->in->config->maintenance.enabled)
         return action->due ? "by hand" : "";
-    if (action->due && state->next_ms > now_ms)
-        return span_text(out, state->next_ms - now_ms);
-    if (action->due)
-        return "next turn";
+    if (action->due) {
+        int64_t next_ms = state->looked_ms + l->in->config->maintenance.interval_ms;
+
+        next_ms = state->next_ms && state->next_ms < next_ms ? state->next_ms : next_ms;
+        return next_ms > now_ms ? span_text(out, next_ms - now_ms) : "now";
+    }
     return action->wait_ms >= 0 ? span_text(out, action->wait_ms) : "";
 }
 
@@ -250,7 +254,9 @@ static int show_table(struct looking *l, const char *name, struct err *err)
     rc = rc ? rc : upkeep_state(l->in->upkeep, table.metadata->uuid, &state, err);
     rc = rc ? rc : lake_health(l->in->lake, table.metadata, table.location, true, &health, err);
     rc = rc ? rc
-            : lake_actions(l->in->lake, table.metadata, state.swept_ms, l->arena, &actions, err);
+            : lake_actions(l->in->lake, table.metadata,
+                           &(struct lake_past){state.swept_ms, state.pruned_ms}, l->arena, &actions,
+                           err);
     rc = rc ? rc : say_counts(l, &health, name, err);
     rc = rc ? rc : say_log(l, table.metadata->uuid, err);
     rc = rc ? rc

@@ -5,11 +5,13 @@
 
 #include "lake/maintain_int.h"
 
-#define HOUR_MS 3600000
+#define HOUR_MS  3600000
+#define PRUNE_MS 600000 /* between two looks for old metadata files */
 
 static const char *const names[LAKE_DO_KINDS] = {
     [LAKE_DO_DELETES] = "deletes",     [LAKE_DO_MERGE] = "merge",   [LAKE_DO_SORT] = "sort",
-    [LAKE_DO_MANIFESTS] = "manifests", [LAKE_DO_EXPIRE] = "expire", [LAKE_DO_ORPHANS] = "orphans",
+    [LAKE_DO_MANIFESTS] = "manifests", [LAKE_DO_EXPIRE] = "expire", [LAKE_DO_METADATA] = "metadata",
+    [LAKE_DO_ORPHANS] = "orphans",
 };
 
 const char *lake_action_name(enum lake_action_kind kind)
@@ -43,7 +45,7 @@ static const char *span(struct arena *arena, int64_t ms)
 
 static const char *size(struct arena *arena, int64_t bytes)
 {
-    const char *text = bytes >= 10 << 20   ? arena_printf(arena, "%" PRId64 " MiB", bytes >> 20)
+    const char *text = bytes >= 1 << 20    ? arena_printf(arena, "%" PRId64 " MiB", bytes >> 20)
                        : bytes >= 10 << 10 ? arena_printf(arena, "%" PRId64 " KiB", bytes >> 10)
                                            : arena_printf(arena, "%" PRId64 " bytes", bytes);
 
@@ -233,6 +235,29 @@ static int ask_expire(struct asking *a, int64_t now_ms)
     return act->reason ? 0 : nomem(a);
 }
 
+static int ask_metadata(struct asking *a, int64_t pruned_ms, int64_t now_ms)
+{
+    struct lake_action *act = action(a, LAKE_DO_METADATA);
+    int64_t most = lake_metadata_property_i64(a->m, "write.metadata.previous-versions-max", 100);
+    int64_t since = now_ms - pruned_ms;
+    const char *after = lake_metadata_property(a->m, "write.metadata.delete-after-commit.enabled");
+
+    if (!lake_metadata_property_bool(a->m, "gc.enabled", true)) {
+        act->reason = "gc.enabled is false";
+    } else if (after && !strcasecmp(after, "false")) {
+        act->reason = "write.metadata.delete-after-commit.enabled is false";
+    } else if (after || (int64_t)a->m->metadata_log_count < most) {
+        act->reason = after ? "each commit removes its own" : "none fell off the log yet";
+    } else {
+        act->due = pruned_ms <= 0 || since >= PRUNE_MS;
+        act->wait_ms = act->due ? -1 : PRUNE_MS - since;
+        act->reason =
+            arena_printf(a->arena, "the log holds %zu metadata files, older ones go after an hour",
+                         a->m->metadata_log_count);
+    }
+    return act->reason ? 0 : nomem(a);
+}
+
 static int ask_orphans(struct asking *a, int64_t swept_ms, int64_t now_ms)
 {
     struct lake_action *act = action(a, LAKE_DO_ORPHANS);
@@ -259,7 +284,7 @@ static int ask_orphans(struct asking *a, int64_t swept_ms, int64_t now_ms)
     return act->reason ? 0 : nomem(a);
 }
 
-int lake_actions(struct lake *lake, const struct lake_metadata *m, int64_t swept_ms,
+int lake_actions(struct lake *lake, const struct lake_metadata *m, const struct lake_past *past,
                  struct arena *arena, struct lake_actions *out, struct err *err)
 {
     struct asking a = {lake, m, arena, out, err};
@@ -273,7 +298,8 @@ int lake_actions(struct lake *lake, const struct lake_metadata *m, int64_t swept
     rc = rc ? rc : ask_rewrite(&a, LAKE_DO_SORT, LAKE_WHY_SORT);
     rc = rc ? rc : ask_manifests(&a);
     rc = rc ? rc : ask_expire(&a, now_ms);
-    return rc ? rc : ask_orphans(&a, swept_ms, now_ms);
+    rc = rc ? rc : ask_metadata(&a, past->pruned_ms, now_ms);
+    return rc ? rc : ask_orphans(&a, past->swept_ms, now_ms);
 }
 
 /* ---- counts ---- */

@@ -13,6 +13,9 @@
  *   manifests  commit.manifest.min-count-to-merge small ones,    a new manifest list: manifests
  *              or delete files that apply to nothing             clustered by partition
  *   expire     snapshots or refs are past their age              new metadata; files removed after
+ *   metadata   metadata files fell off the log, an hour ago or   the listing of the metadata folder
+ *              more; write.metadata.delete-after-commit.enabled
+ *              false, if it is written, keeps them
  *   orphans    tarn.orphans.interval-ms since the last sweep     the listing of the table's folder
  *
  *   property                     default
@@ -30,7 +33,7 @@
 
 enum lake_action_kind {
     LAKE_DO_DELETES, LAKE_DO_MERGE, LAKE_DO_SORT, LAKE_DO_MANIFESTS, LAKE_DO_EXPIRE,
-    LAKE_DO_ORPHANS, LAKE_DO_KINDS
+    LAKE_DO_METADATA, LAKE_DO_ORPHANS, LAKE_DO_KINDS
 };
 const char *lake_action_name(enum lake_action_kind kind); /* "deletes", "merge", ... */
 
@@ -41,13 +44,17 @@ struct lake_action {
     int64_t wait_ms;      /* not due: until it will be; -1: no matter of time */
     const char *reason;   /* in the arena */
 };
-/* What is due now. `swept_ms`: wall time of the last orphan sweep, 0: never. `merges` gets the
- * rewrites behind the first three. Costs what lake_maintain_pick does. */
+/* Wall times of the last orphan sweep and of the last look for old metadata files; 0: never. */
+struct lake_past {
+    int64_t swept_ms, pruned_ms;
+};
+/* What is due now. `merges` gets the rewrites behind the first three. Costs what lake_maintain_pick
+ * does. */
 struct lake_actions {
     struct lake_action list[LAKE_DO_KINDS]; /* by kind */
     struct lake_merges merges;
 };
-int lake_actions(struct lake *lake, const struct lake_metadata *m, int64_t swept_ms,
+int lake_actions(struct lake *lake, const struct lake_metadata *m, const struct lake_past *past,
                  struct arena *arena, struct lake_actions *out, struct err *err);
 
 /* Counts over the whole table; looks into every manifest of the current snapshot. */
@@ -76,7 +83,7 @@ struct lake_upkeep_options {
     struct lake_budget *budget;    /* large rewrites wait for it; NULL: at once */
     struct lake_budget *own_budget; /* and for this one, of the table; NULL: none */
     bool dry;                      /* says what it would do */
-    int64_t swept_ms;              /* as in lake_actions */
+    struct lake_past past;
     /* Told of each action that is due, once it was done, failed or was put off. `did`: what came of
      * it. `files` and `bytes` are those taken away. Borrowed for the call. */
     void (*tell)(void *arg, const struct lake_action *action, enum err_code code, const char *did,
@@ -87,6 +94,7 @@ struct lake_upkeep_options {
 struct lake_upkeep {
     int64_t wait_ms; /* until something may be due again, by time or budget; -1: not foreseen */
     bool swept;      /* the orphan sweep ran to its end */
+    bool pruned;     /* and that of old metadata files */
     size_t done;     /* actions */
 };
 /* Does what is due, in commits of its own; one that meets a newer version of the table is staged

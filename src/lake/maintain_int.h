@@ -20,5 +20,8 @@ int lake_stored(struct lake *lake, const char *metadata_location, struct lake_he
 /* `removed` and `bytes` count what was, or would be, removed. */
 int orphans_sweep(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
                   int64_t *removed, int64_t *bytes, struct err *err);
+/* Metadata files of versions before those that the log still has. */
+int metadata_prune(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
+                   int64_t *removed, int64_t *bytes, struct err *err);
 
 #endif

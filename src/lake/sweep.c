@@ -211,6 +211,90 @@ int orphans_sweep(struct lake *lake, const char *metadata_location, int64_t age_
     return rc;
 }
 
+/* ---- metadata files ---- */
+
+/* The version in "00012-<uuid>.metadata.json", also with .gz before or after; -1: no such name. */
+static int64_t version_of(const char *location)
+{
+    const char *slash = strrchr(location, '/'), *name = slash ? slash + 1 : location, *at = name;
+    int64_t version = 0;
+
+    for (; *at >= '0' && *at <= '9' && at - name < 18; at++)
+        version = version * 10 + (*at - '0');
+    return at > name && *at == '-' && strstr(at, ".metadata.json") ? version : -1;
+}
+
+/* The least version that is still named. */
+static int64_t oldest_version(const struct lake_metadata *m, const char *metadata_location)
+{
+    int64_t oldest = version_of(metadata_location);
+
+    for (size_t i = 0; i < m->metadata_log_count; i++) {
+        int64_t version = version_of(m->metadata_log[i].metadata_file);
+
+        oldest = version < oldest ? version : oldest; /* -1: of a name we cannot order: none goes */
+    }
+    return oldest;
+}
+
+static int prune_page(struct named *n, const char *bucket, const char *prefix, const char **after,
+                      int64_t oldest, struct sweeping *sw)
+{
+    struct store *store = lake_store(n->lake);
+    struct arena arena = {0};
+    struct store_list list;
+    int rc =
+        store->ops->list(store, bucket, prefix, NULL, *after, LIST_PAGE, &arena, &list, n->err);
+
+    *after = NULL;
+    for (size_t i = 0; !rc && i < list.count; i++) {
+        const char *location = arena_printf(&arena, "s3://%s/%s", bucket, list.entries[i].key);
+        int64_t version = location ? version_of(location) : -1;
+
+        if (!location)
+            rc = err_set(n->err, ERR_NOMEM, "metadata files");
+        if (rc || version < 0 || version >= oldest || list.entries[i].mtime_us >= sw->before_us)
+            continue;
+        sw->orphans++;
+        sw->orphan_bytes += list.entries[i].size;
+        if (!sw->dry)
+            lake_remove_files(n->lake, &location, 1);
+    }
+    if (!rc && list.truncated && list.count) {
+        *after = arena_strdup(&n->arena, list.entries[list.count - 1].key);
+        rc = *after ? 0 : err_set(n->err, ERR_NOMEM, "metadata files");
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+int metadata_prune(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
+                   int64_t *removed, int64_t *bytes, struct err *err)
+{
+    struct named n = {.lake = lake, .err = err};
+    struct sweeping sw = {.before_us = clock_wall_us(lake_clock(lake)) - age_ms * 1000, .dry = dry};
+    const char *bucket, *key, *after = NULL;
+    char *prefix = NULL;
+    int64_t oldest;
+    int rc = lake_metadata_load(lake, metadata_location, &n.m, err);
+
+    rc = rc ? rc : check_gc(n.m, err);
+    oldest = rc ? -1 : oldest_version(n.m, metadata_location);
+    rc = rc ? rc : store_split(metadata_location, &n.arena, &bucket, &key, err);
+    if (!rc && oldest > 0) /* beside the newest, where write.metadata.path has them too */
+        prefix = arena_strdup(&n.arena, key);
+    if (prefix && strrchr(prefix, '/')) {
+        strrchr(prefix, '/')[1] = '\0';
+        do
+            rc = rc ? rc : prune_page(&n, bucket, prefix, &after, oldest, &sw);
+        while (!rc && after);
+    }
+    *removed = sw.orphans;
+    *bytes = sw.orphan_bytes;
+    named_deinit(&n);
+    return rc;
+}
+
 int lake_orphans_remove(struct lake *lake, const char *metadata_location, int64_t age_ms, bool dry,
                         int64_t *removed, struct err *err)
 {

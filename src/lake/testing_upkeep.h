@@ -70,7 +70,7 @@ static inline struct lake_upkeep upkeep(struct real *r, int64_t swept_ms, struct
     struct lake_upkeep_options o = {.catalog = &one.catalog,
                                     .ident = {"ns", "t"},
                                     .rewriter = lake_rewriter_duckdb(r->db),
-                                    .swept_ms = swept_ms,
+                                    .past = {.swept_ms = swept_ms},
                                     .tell = note_action,
                                     .arg = told};
 

@@ -11,6 +11,7 @@
 #include "lake/maintain_int.h"
 
 #define ORPHAN_AGE_MIN_MS 3600000
+#define METADATA_AGE_MS   3600000
 #define RETRIES           20
 
 struct run {
@@ -274,7 +275,8 @@ static int64_t orphan_age_ms(const struct run *r)
     return age < ORPHAN_AGE_MIN_MS ? ORPHAN_AGE_MIN_MS : age;
 }
 
-static void run_orphans(struct run *r)
+/* Older metadata files and orphans need no commit: nobody can name them any more. */
+static void run_sweep(struct run *r, enum lake_action_kind kind)
 {
     int64_t removed = 0, bytes = 0;
     struct arena arena = {0};
@@ -283,16 +285,18 @@ static void run_orphans(struct run *r)
     struct err why = {0};
     int rc;
 
-    if (!r->actions.list[LAKE_DO_ORPHANS].due)
+    if (!r->actions.list[kind].due)
         return;
     rc = load(r, &arena, &location, &m, &why); /* as it is now, with what was just committed */
-    rc = rc ? rc
-            : orphans_sweep(r->lake, location, orphan_age_ms(r), r->o->dry, &removed, &bytes, &why);
-    r->out->swept = rc == 0 && !r->o->dry;
+    if (!rc && kind == LAKE_DO_METADATA)
+        rc = metadata_prune(r->lake, location, METADATA_AGE_MS, r->o->dry, &removed, &bytes, &why);
+    else if (!rc)
+        rc = orphans_sweep(r->lake, location, orphan_age_ms(r), r->o->dry, &removed, &bytes, &why);
+    *(kind == LAKE_DO_METADATA ? &r->out->pruned : &r->out->swept) = rc == 0 && !r->o->dry;
     if (rc)
-        failed(r, LAKE_DO_ORPHANS, rc, &why);
+        failed(r, kind, rc, &why);
     else
-        tell(r, LAKE_DO_ORPHANS, 0, removed, bytes,
+        tell(r, kind, 0, removed, bytes,
              "%" PRId64 " files of %" PRId64 " bytes that nobody names %s", removed, bytes,
              r->o->dry ? "would be removed" : "removed");
     lake_metadata_free(m);
@@ -301,13 +305,14 @@ static void run_orphans(struct run *r)
 
 static void run_dry(struct run *r)
 {
-    for (int kind = 0; kind < LAKE_DO_ORPHANS; kind++) {
+    for (int kind = 0; kind < LAKE_DO_METADATA; kind++) {
         const struct lake_action *act = &r->actions.list[kind];
 
         if (act->due)
             tell(r, (enum lake_action_kind)kind, 0, act->count, act->bytes, "would be done");
     }
-    run_orphans(r);
+    run_sweep(r, LAKE_DO_METADATA);
+    run_sweep(r, LAKE_DO_ORPHANS);
 }
 
 int lake_upkeep(struct lake *lake, const struct lake_upkeep_options *options,
@@ -320,7 +325,7 @@ int lake_upkeep(struct lake *lake, const struct lake_upkeep_options *options,
 
     *out = (struct lake_upkeep){.wait_ms = -1};
     rc = load(&r, &arena, &r.location, &r.m, err);
-    rc = rc ? rc : lake_actions(lake, r.m, options->swept_ms, &arena, &r.actions, err);
+    rc = rc ? rc : lake_actions(lake, r.m, &options->past, &arena, &r.actions, err);
     for (int kind = 0; kind < LAKE_DO_KINDS && !rc; kind++)
         sooner(&r, r.actions.list[kind].wait_ms);
     if (!rc && options->dry) {
@@ -328,7 +333,8 @@ int lake_upkeep(struct lake *lake, const struct lake_upkeep_options *options,
     } else if (!rc) {
         run_rewrites(&r, &expired);
         run_commit(&r, expired);
-        run_orphans(&r);
+        run_sweep(&r, LAKE_DO_METADATA);
+        run_sweep(&r, LAKE_DO_ORPHANS);
     }
     lake_metadata_free(r.m);
     arena_deinit(&arena);
