@@ -1,10 +1,11 @@
 /* store_s3.c - objects at an S3 endpoint, by its API: AWS, MinIO, another tarn.
  *
- * Every call is tried again after a failure that may pass (5xx, 429, timeouts, a broken
- * connection), with growing waits. A put whose answer got lost may have happened: when trying again
- * does not settle it, the caller is told ERR_UNKNOWN and must delete nothing. Puts of the same
- * bytes under the same key can be repeated safely; a conditional put cannot be told from its own
- * echo, so after a lost answer the object found is compared with what was sent.
+ * Every call is tried again after a failure that may pass (store_s3_try.c). A read that broke off
+ * goes on where it stopped, if the object is still the same. A put whose answer got lost may have
+ * happened: when trying again does not settle it, the caller is told ERR_UNKNOWN and must delete
+ * nothing. Puts of the same bytes under the same key can be repeated safely; a conditional put
+ * cannot be told from its own echo, so after a lost answer the object found is compared with what
+ * was sent.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,145 +14,6 @@
 #include "base/codec.h"
 #include "base/json.h"
 #include "store/store_s3.h"
-
-#define TRIES   6
-#define WAIT_MS 100                       /* before the second try; doubles */
-#define CALL_MS ((int64_t)10 * 60 * 1000) /* one attempt, at most */
-
-static const char *url_of(struct remote *remote, struct arena *arena, const struct request *request)
-{
-    struct buf path = {0};
-    const char *url = NULL;
-    int rc = url_encode(&path, slice_str(request->key), true);
-    const char *query = request->query ? request->query : "";
-
-    if (!rc && (remote->path_style || !request->bucket[0]))
-        url = arena_printf(arena, "%s://%s/%s%s%.*s%s%s", remote->url.scheme, remote->url.authority,
-                           request->bucket, request->key[0] ? "/" : "", SLICE_ARG(buf_slice(&path)),
-                           query[0] ? "?" : "", query);
-    else if (!rc)
-        url = arena_printf(arena, "%s://%s.%s/%.*s%s%s", remote->url.scheme, request->bucket,
-                           remote->url.authority, SLICE_ARG(buf_slice(&path)), query[0] ? "?" : "",
-                           query);
-    buf_deinit(&path);
-    return url;
-}
-
-static bool may_pass(int rc, int status)
-{
-    if (rc)
-        return rc == ERR_IO || rc == ERR_TIMEOUT;
-    return status == 429 || status >= 500;
-}
-
-static void wait_before(struct remote *remote, int try)
-{
-    uint64_t ms = (uint64_t)WAIT_MS << (try - 1);
-
-    pthread_mutex_lock(&remote->lock);
-    ms = ms / 2 + rng_below(&remote->rng, ms); /* so that many do not come back at once */
-    pthread_mutex_unlock(&remote->lock);
-    remote->clock->sleep_ns(remote->clock, (int64_t)ms * 1000000);
-}
-
-/* The Code and Message of an error's XML, for the sentence. */
-static void describe(const struct request *request, struct arena *arena, char *out, size_t size)
-{
-    const char *path, *text, *code = "", *message = "";
-    struct xml xml;
-    int rc;
-
-    xml_init(&xml, arena, request->into ? buf_slice(request->into) : slice_of(NULL, 0));
-    while (xml_next(&xml, &path, &text, &rc, NULL)) {
-        if (strcmp(path, "Error/Code") == 0)
-            code = text;
-        if (strcmp(path, "Error/Message") == 0)
-            message = text;
-    }
-    xml_deinit(&xml);
-    snprintf(out, size, "HTTP %d %.60s%s%.200s", request->answer.status, code,
-             message[0] ? ": " : "", message);
-}
-
-static int code_of_status(int status)
-{
-    static const struct {
-        int status, code;
-    } map[] = {
-        {301, ERR_INVALID},  {307, ERR_INVALID}, {400, ERR_INVALID},  {401, ERR_DENIED},
-        {403, ERR_DENIED},   {404, ERR_NOENT},   {409, ERR_CONFLICT}, {411, ERR_INVALID},
-        {412, ERR_CONFLICT}, {416, ERR_RANGE},   {429, ERR_BUSY},     {501, ERR_UNSUPPORTED},
-        {507, ERR_NOSPC},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(map); i++)
-        if (map[i].status == status)
-            return map[i].code;
-    return ERR_IO;
-}
-
-static int attempt(struct remote *remote, struct request *request, struct arena *arena,
-                   struct err *err)
-{
-    struct http_call call = {.method = request->method,
-                             .url = url_of(remote, arena, request),
-                             .headers = request->headers,
-                             .body = request->body,
-                             .body_file = request->file,
-                             .body_pos = request->pos,
-                             .body_len = request->len,
-                             .keys = &remote->keys,
-                             .payload = request->payload,
-                             .clock = remote->clock,
-                             .into = request->into,
-                             .take = request->take,
-                             .take_arg = request->take_arg,
-                             .total_timeout_ms = CALL_MS,
-                             .idle_timeout_ms = request->idle_timeout_ms};
-
-    while (call.header_count < COUNT_OF(request->headers) &&
-           request->headers[call.header_count].name)
-        call.header_count++;
-    if (!call.url)
-        return err_set(err, ERR_NOMEM, "url");
-    return http_client_call(remote->client, &call, arena, &request->answer, err);
-}
-
-int remote_run(struct remote *remote, struct request *request, struct arena *arena, struct err *err)
-{
-    size_t begin = request->into ? request->into->len : 0;
-    char words[300];
-    int rc = 0;
-
-    for (int try = 0; try < TRIES; try++) {
-        if (try)
-            wait_before(remote, try);
-        if (request->into)
-            request->into->len = begin;
-        if (request->restart)
-            request->restart(request->take_arg);
-        rc = attempt(remote, request, arena, err);
-        if (!may_pass(rc, request->answer.status))
-            break;
-        /* A 5xx may come after the deed as well: from a proxy, or from a server that lies. */
-        request->maybe_done |= rc ? request->answer.maybe_done : request->answer.status >= 500;
-    }
-    if (rc || (request->answer.status >= 200 && request->answer.status < 300))
-        return rc;
-    describe(request, arena, words, sizeof(words));
-    if (request->into)
-        request->into->len = begin;
-    return err_set(err, code_of_status(request->answer.status), "%s %s/%s: %s", request->method,
-                   request->bucket, request->key, words);
-}
-
-int remote_settle(const struct request *request, int rc, struct err *err)
-{
-    if (rc && request->maybe_done && (may_pass(rc, 0) || rc == ERR_BUSY))
-        return err_set(err, ERR_UNKNOWN, "%s %s/%s: no answer; it may have been done",
-                       request->method, request->bucket, request->key);
-    return rc;
-}
 
 /* --- what answers say ------------------------------------------------------------------------- */
 
@@ -206,6 +68,7 @@ static void read_metadata(const struct http_answer *answer, char *out, size_t si
 
         for (size_t k = 0; k < COUNT_OF(kept); k++)
             keep |= strcasecmp(name, kept[k]) == 0;
+        keep &= strcasecmp(name, REMOTE_PUT_ID) != 0;
         if (!keep || strlen(name) >= sizeof(lower))
             continue;
         for (size_t c = 0; c <= strlen(name); c++)
@@ -218,7 +81,7 @@ static void read_metadata(const struct http_answer *answer, char *out, size_t si
     buf_deinit(&text);
 }
 
-static void read_info(const struct http_answer *answer, struct store_info *out)
+void remote_read_info(const struct http_answer *answer, struct store_info *out)
 {
     const char *size = http_answer_header(answer, "content-length");
     const char *type = http_answer_header(answer, "content-type");
@@ -241,104 +104,157 @@ int remote_head(struct store *store, const char *bucket, const char *key, struct
     int rc = remote_run(remote_of(store), &request, &arena, err);
 
     if (!rc)
-        read_info(&request.answer, out);
+        remote_read_info(&request.answer, out);
     arena_deinit(&arena);
     return rc;
 }
 
 /* --- get -------------------------------------------------------------------------------------- */
 
+/* Bytes [from, from+len) of an object on their way to a file or into a buffer. After a broken
+ * connection what is missing is asked for, of the same version: by its etag, or else from the
+ * beginning. */
+struct fetch {
+    const char *etag;  /* without quotes; "" or NULL: not known yet */
+    int64_t from, len; /* len -1: to the end */
+    int64_t got;
+    struct file *file; /* NULL: into `out` */
+    struct buf *out;
+    size_t begin; /* of `out` */
+    struct arena *arena;
+    struct err *err;
+    int64_t skip; /* bytes ahead of the range, when the answer is not the range but the whole */
+    const struct request *request;
+    char etag_seen[48];
+};
+
+/* Before every try: the range that is still missing. */
+static void fetch_restart(void *arg, struct request *request)
+{
+    struct fetch *fetch = arg;
+    const char *etag = fetch->etag && fetch->etag[0] ? fetch->etag : fetch->etag_seen;
+    int64_t from, end = fetch->len < 0 ? -1 : fetch->from + fetch->len - 1;
+    size_t count = 0;
+
+    if (!etag[0]) { /* it could be another object by now */
+        fetch->got = 0;
+        if (fetch->out)
+            fetch->out->len = fetch->begin;
+    }
+    from = fetch->from + fetch->got;
+    memset(request->headers, 0, sizeof(request->headers));
+    if (etag[0])
+        request->headers[count++] =
+            (struct http_field){"If-Match", arena_printf(fetch->arena, "\"%s\"", etag)};
+    if (from > 0 || end >= 0)
+        request->headers[count++] = (struct http_field){
+            "Range", end < 0 ? arena_printf(fetch->arena, "bytes=%" PRId64 "-", from)
+                             : arena_printf(fetch->arena, "bytes=%" PRId64 "-%" PRId64, from, end)};
+    fetch->request = request;
+    fetch->skip = from;
+}
+
+/* A server may answer a range with the whole (status 200). */
+static int fetch_take(void *arg, struct slice bytes)
+{
+    struct fetch *fetch = arg;
+    const struct http_answer *answer = &fetch->request->answer;
+    int64_t room;
+    int rc;
+
+    if (!fetch->etag_seen[0])
+        remote_copy_etag(fetch->etag_seen, http_answer_header(answer, "etag"));
+    if (answer->status == 200 && fetch->skip > 0) {
+        size_t drop = (int64_t)bytes.len < fetch->skip ? bytes.len : (size_t)fetch->skip;
+
+        bytes = slice_of(bytes.ptr + drop, bytes.len - drop);
+        fetch->skip -= (int64_t)drop;
+    }
+    room = fetch->len < 0 ? INT64_MAX : fetch->len - fetch->got;
+    if ((int64_t)bytes.len > room)
+        bytes.len = (size_t)room;
+    rc = !bytes.len    ? 0
+         : fetch->file ? file_pwrite(fetch->file, bytes.ptr, bytes.len, fetch->got, fetch->err)
+                       : buf_append_slice(fetch->out, bytes);
+    fetch->got += rc ? 0 : (int64_t)bytes.len;
+    return rc;
+}
+
+/* ERR_CONFLICT: the object is another one by now. */
+static int fetch_run(struct remote *remote, const char *bucket, const char *key,
+                     struct fetch *fetch, struct err *err)
+{
+    struct buf text = {.max = REMOTE_XML_MAX};
+    struct arena arena = {0};
+    struct request request = {.method = "GET",
+                              .bucket = bucket,
+                              .key = key,
+                              .into = &text,
+                              .take = fetch_take,
+                              .restart = fetch_restart,
+                              .take_arg = fetch};
+    int rc;
+
+    fetch->arena = &arena;
+    fetch->err = err;
+    rc = remote_run(remote, &request, &arena, err);
+    /* Broken off right at the end: there is nothing behind it to ask for. */
+    if (rc == ERR_RANGE && fetch->got > 0)
+        rc = 0;
+    buf_deinit(&text);
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int remote_get(struct store *store, const char *bucket, const char *key, int64_t pos,
                       int64_t len, struct buf *out, struct err *err)
 {
-    struct request request = {.method = "GET", .bucket = bucket, .key = key, .into = out};
-    struct arena arena = {0};
+    struct remote *remote = remote_of(store);
     size_t begin = out->len;
     struct store_info info;
-    char range[64];
-    int rc;
+    int rc = ERR_CONFLICT;
 
     if (pos < 0)
         return err_set(err, ERR_RANGE, "position %" PRId64, pos);
     if (len == 0)
         return remote_head(store, bucket, key, &info, err);
-    if (pos > 0 || len > 0) {
-        if (len > 0)
-            snprintf(range, sizeof(range), "bytes=%" PRId64 "-%" PRId64, pos, pos + len - 1);
-        else
-            snprintf(range, sizeof(range), "bytes=%" PRId64 "-", pos);
-        request.headers[0] = (struct http_field){"Range", range};
+    for (int try = 0; try < 3 && rc == ERR_CONFLICT; try++) {
+        struct fetch fetch = {.from = pos, .len = len, .out = out, .begin = begin};
+
+        out->len = begin;
+        rc = fetch_run(remote, bucket, key, &fetch, err);
     }
-    rc = remote_run(remote_of(store), &request, &arena, err);
+    if (rc)
+        out->len = begin;
     /* A position right behind the last byte is the empty end, not outside. */
     if (rc == ERR_RANGE && remote_head(store, bucket, key, &info, NULL) == 0 && pos == info.size)
         rc = 0;
-    /* Nobody answers a range with the whole, but HTTP allows it. */
-    if (!rc && request.headers[0].name && request.answer.status == 200) {
-        size_t got = out->len - begin, skip = (size_t)pos < got ? (size_t)pos : got;
-
-        memmove(out->ptr + begin, out->ptr + begin + skip, got - skip);
-        out->len -= skip;
-        if (len > 0 && out->len - begin > (size_t)len)
-            out->len = begin + (size_t)len;
-    }
-    arena_deinit(&arena);
     return rc;
 }
 
-struct fetch {
+/* A copy of one version for the cache. */
+struct copying {
     struct remote *remote;
     const char *bucket, *key, *etag;
-    struct file *file;
-    int64_t pos;
-    struct err *err;
+    int64_t size;
 };
 
-static int fetch_take(void *arg, struct slice bytes)
+static int copy_fill(void *arg, const char *path, int64_t *size, struct err *err)
 {
-    struct fetch *fetch = arg;
-    int rc = file_pwrite(fetch->file, bytes.ptr, bytes.len, fetch->pos, fetch->err);
-
-    fetch->pos += (int64_t)bytes.len;
-    return rc;
-}
-
-static void fetch_restart(void *arg)
-{
-    ((struct fetch *)arg)->pos = 0;
-}
-
-static int fetch_fill(void *arg, const char *path, int64_t *size, struct err *err)
-{
-    struct fetch *fetch = arg;
-    struct buf text = {.max = REMOTE_XML_MAX};
-    struct arena arena = {0};
-    struct request request = {.method = "GET",
-                              .bucket = fetch->bucket,
-                              .key = fetch->key,
-                              .into = &text,
-                              .take = fetch_take,
-                              .restart = fetch_restart,
-                              .take_arg = fetch};
-    int rc = disk_open(fetch->remote->disk, &fetch->file, path,
+    struct copying *copying = arg;
+    struct fetch fetch = {.etag = copying->etag, .len = -1};
+    int rc = disk_open(copying->remote->disk, &fetch.file, path,
                        DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
 
-    fetch->err = err;
-    /* The version that was looked at, not one that came since. */
-    request.headers[0] =
-        (struct http_field){"If-Match", arena_printf(&arena, "\"%s\"", fetch->etag)};
-    if (!rc && fetch->etag[0] && !request.headers[0].value)
-        rc = ERR_NOMEM;
-    if (!fetch->etag[0])
-        request.headers[0] = (struct http_field){0};
     if (!rc)
-        rc = remote_run(fetch->remote, &request, &arena, err);
+        rc = fetch_run(copying->remote, copying->bucket, copying->key, &fetch, err);
+    if (!rc && fetch.got != copying->size)
+        rc = err_set(err, ERR_CORRUPT, "get %s/%s: %" PRId64 " bytes came of %" PRId64,
+                     copying->bucket, copying->key, fetch.got, copying->size);
     if (!rc)
-        rc = file_truncate(fetch->file, fetch->pos, err);
-    *size = fetch->pos;
-    file_close(fetch->file);
-    buf_deinit(&text);
-    arena_deinit(&arena);
+        rc = file_truncate(fetch.file, fetch.got, err);
+    *size = fetch.got;
+    file_close(fetch.file);
     return rc;
 }
 
@@ -350,12 +266,14 @@ static int take_copy(struct remote *remote, const char *bucket, const char *key,
     int rc = ERR_CONFLICT;
 
     for (int try = 0; try < 3 && rc == ERR_CONFLICT; try++) {
-        struct fetch fetch = {.remote = remote, .bucket = bucket, .key = key, .etag = info->etag};
+        struct copying copying = {
+            .remote = remote, .bucket = bucket, .key = key, .etag = info->etag};
 
         rc = remote_head(&remote->store, bucket, key, info, err);
+        copying.size = info->size;
         if (!rc)
-            rc = store_cache_take(remote->cache, bucket, key, info->etag, fetch_fill, &fetch, arena,
-                                  path, err);
+            rc = store_cache_take(remote->cache, bucket, key, info->etag, copy_fill, &copying,
+                                  arena, path, err);
     }
     return rc;
 }
@@ -475,6 +393,7 @@ int store_s3_new(struct store **out, const struct store_s3_options *options, str
     pthread_mutex_init(&remote->lock, NULL);
     rand_secret(&seed, sizeof(seed));
     rng_init(&remote->rng, seed);
+    remote->tokens = REMOTE_TOKENS;
     rc = copy_texts(remote, options, err);
     cache = rc ? NULL : arena_printf(&remote->texts, "%s/cache", options->dir);
     if (!rc && !cache)

@@ -16,17 +16,29 @@
 
 /* --- put -------------------------------------------------------------------------------------- */
 
-/* Content type, metadata and conditions as headers. Gives how many. */
-static size_t put_headers(struct arena *arena, const struct store_put_options *options,
-                          struct http_field *out, size_t max, json_t **owned)
+/* Content type, metadata and conditions as headers. A conditional put gets a number of its own. */
+static int put_headers(struct arena *arena, const struct store_put_options *options,
+                       struct request *request, json_t **owned, struct err *err)
 {
-    size_t count = 0;
+    struct http_field *out = request->headers;
+    size_t count = 0, max = COUNT_OF(request->headers);
     const char *name;
     json_t *value;
 
     *owned = NULL;
     if (!options)
         return 0;
+    if (options->if_none_match || options->if_match) {
+        uint8_t random[16];
+        char hex[33];
+
+        rand_secret(random, sizeof(random));
+        hex_encode(random, sizeof(random), hex);
+        request->put_id = arena_strdup(arena, hex);
+        if (!request->put_id)
+            return err_set(err, ERR_NOMEM, "put");
+        out[count++] = (struct http_field){REMOTE_PUT_ID, request->put_id};
+    }
     if (options->content_type)
         out[count++] = (struct http_field){"Content-Type", options->content_type};
     if (options->if_none_match)
@@ -35,11 +47,37 @@ static size_t put_headers(struct arena *arena, const struct store_put_options *o
         out[count++] =
             (struct http_field){"If-Match", arena_printf(arena, "\"%s\"", options->if_match)};
     if (options->user_metadata && json_parse(slice_str(options->user_metadata), owned, NULL) == 0) {
-        json_object_foreach(*owned, name, value) if (count < max && json_is_string(value) &&
-                                                     strncmp(name, "x-amz-checksum-", 15))
+        json_object_foreach(*owned, name, value)
+        {
+            if (!json_is_string(value) || strncmp(name, "x-amz-checksum-", 15) == 0)
+                continue;
+            if (count == max)
+                return err_set(err, ERR_LIMIT, "put %s/%s: more than %zu headers", request->bucket,
+                               request->key, max);
             out[count++] = (struct http_field){name, json_string_value(value)};
+        }
     }
-    return count;
+    return 0;
+}
+
+/* Is the object there the one that this request put? By its number; by its MD5 from a server that
+ * keeps no metadata. */
+static bool is_own_echo(struct remote *remote, const struct request *request, const char *md5_hex,
+                        struct store_info *found)
+{
+    struct request head = {.method = "HEAD", .bucket = request->bucket, .key = request->key};
+    struct arena arena = {0};
+    const char *id;
+    bool own = false;
+
+    if (remote_run(remote, &head, &arena, NULL) == 0) {
+        remote_read_info(&head.answer, found);
+        id = http_answer_header(&head.answer, REMOTE_PUT_ID);
+        own = id && request->put_id ? strcmp(id, request->put_id) == 0
+                                    : !id && md5_hex && strcmp(found->etag, md5_hex) == 0;
+    }
+    arena_deinit(&arena);
+    return own;
 }
 
 /* A conditional put that fails after a lost answer may have met its own object. */
@@ -52,9 +90,7 @@ static int after_condition(struct remote *remote, const struct request *request,
     if (rc != ERR_CONFLICT || !options || !(options->if_none_match || options->if_match))
         return rc;
     if (request->maybe_done) {
-        if (md5_hex &&
-            remote_head(&remote->store, request->bucket, request->key, &found, NULL) == 0 &&
-            strcmp(found.etag, md5_hex) == 0) {
+        if (is_own_echo(remote, request, md5_hex, &found)) {
             if (out)
                 *out = found;
             return 0;
@@ -87,13 +123,14 @@ int remote_put(struct store *store, const char *bucket, const char *key, struct 
         .method = "PUT", .bucket = bucket, .key = key, .body = bytes, .into = &text};
     struct arena arena = {0};
     struct store_info found = {0};
-    json_t *metadata;
+    json_t *metadata = NULL;
     uint8_t hash[16];
     char hex[33];
     int rc;
 
-    put_headers(&arena, options, request.headers, COUNT_OF(request.headers), &metadata);
-    rc = remote_run(remote, &request, &arena, err);
+    rc = put_headers(&arena, options, &request, &metadata, err);
+    if (!rc)
+        rc = remote_run(remote, &request, &arena, err);
     if (!rc) {
         put_answer(remote, &request, (int64_t)bytes.len, out);
     } else {
@@ -144,15 +181,16 @@ static int put_whole(struct remote *remote, const char *bucket, const char *key,
     struct buf text = {.max = REMOTE_XML_MAX};
     struct request request = {
         .method = "PUT", .bucket = bucket, .key = key, .file = file, .len = size, .into = &text};
-    json_t *metadata;
+    json_t *metadata = NULL;
     char hex[65];
     int rc = hash_part(file, 0, size, hex, err);
 
     if (rc)
         return rc;
     request.payload = hex;
-    put_headers(arena, options, request.headers, COUNT_OF(request.headers), &metadata);
-    rc = remote_run(remote, &request, arena, err);
+    rc = put_headers(arena, options, &request, &metadata, err);
+    if (!rc)
+        rc = remote_run(remote, &request, arena, err);
     if (!rc)
         put_answer(remote, &request, size, out);
     else
@@ -200,13 +238,14 @@ static int upload_begin(struct upload *upload, const struct store_put_options *o
                               .key = upload->key,
                               .query = "uploads=",
                               .into = &text};
-    json_t *metadata;
+    json_t *metadata = NULL;
     int rc;
 
     kept.if_none_match = false; /* conditions are for the end */
     kept.if_match = NULL;
-    put_headers(upload->arena, &kept, request.headers, COUNT_OF(request.headers), &metadata);
-    rc = remote_run(upload->remote, &request, upload->arena, err);
+    rc = put_headers(upload->arena, &kept, &request, &metadata, err);
+    if (!rc)
+        rc = remote_run(upload->remote, &request, upload->arena, err);
     if (!rc) {
         upload->id = element(upload->arena, &text, "InitiateMultipartUploadResult/UploadId");
         if (!upload->id)
@@ -311,7 +350,7 @@ static int upload_end(struct upload *upload, const struct store_put_options *opt
                               .idle_timeout_ms = JOIN_MS,
                               .into = &text};
     struct store_info info = {0};
-    json_t *metadata;
+    json_t *metadata = NULL;
     const char *etag = NULL;
     int rc = request.query ? 0 : ERR_NOMEM;
 
@@ -319,7 +358,8 @@ static int upload_end(struct upload *upload, const struct store_put_options *opt
         conditions.if_none_match = options->if_none_match;
         conditions.if_match = options->if_match;
     }
-    put_headers(upload->arena, &conditions, request.headers, COUNT_OF(request.headers), &metadata);
+    if (!rc)
+        rc = put_headers(upload->arena, &conditions, &request, &metadata, err);
     if (!rc)
         rc = remote_run(upload->remote, &request, upload->arena, err);
     if (!rc) { /* AWS sends 200 first and may still fail: the document tells */
