@@ -39,7 +39,8 @@ const char *s3_policy_for_prefix(struct arena *arena, const char *bucket, const 
  * buckets named, or for all; NULL: there is none of that name. */
 const char *s3_policy_canned(struct arena *arena, const char *name, const char *const *buckets,
                              size_t bucket_count);
-/* The policy of a bucket that lets everybody in, as `mc anonymous set` writes it; NULL: no memory. */
+/* The policy of a bucket that lets everybody in, as `mc anonymous set` writes it; NULL: no
+ * memory. */
 enum s3_public { S3_PUBLIC_READ = 1, S3_PUBLIC_WRITE = 2 };
 const char *s3_policy_public(struct arena *arena, const char *bucket, bool read, bool write);
 /* How a bucket's policy reads in a word: "none", "read", "write", "readwrite", "custom". */

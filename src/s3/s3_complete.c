@@ -391,29 +391,17 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
     return rc;
 }
 
-void s3_complete_upload(struct s3_call *call)
+/* Caller holds the upload's lock: of two that ask at once, the second finds it done. */
+static void complete(struct s3_call *call, const struct wanted *list, size_t count,
+                     const struct part **chosen, const char *etag)
 {
-    struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
-    const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
-    struct upload upload = {0};
     struct told_sum told = {0};
+    struct upload upload = {0};
     struct store_info made;
     struct parts parts;
     struct err err = {0};
-    size_t count = 0;
-    char etag[48];
     int rc;
 
-    if (!list || !chosen) {
-        s3_error(call, S3_INTERNAL_ERROR, NULL);
-        return;
-    }
-    if (read_wanted(call, list, &count))
-        return;
-    if (joined_etag(list, count, etag)) {
-        s3_error(call, S3_INVALID_PART, NULL);
-        return;
-    }
     if (s3_upload_find(call, &upload)) {
         if (completed_before(call, etag)) {
             http_reply_clear(call->reply);
@@ -428,7 +416,32 @@ void s3_complete_upload(struct s3_call *call)
              put_joined(call, &upload, chosen, count, etag, &made, &told) == 0) {
         disk_remove_tree(s3_disk(call->server), upload.dir, NULL);
         reply_completed(call, etag, &told);
-        s3_put_version(call, made.version);
+        if (strcmp(made.version, "null"))
+            s3_put_version(call, made.version);
     }
     json_decref(upload.info);
+}
+
+void s3_complete_upload(struct s3_call *call)
+{
+    struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
+    const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
+    const char *id = s3_query(call, "uploadId");
+    pthread_mutex_t *lock = &call->server->completing[hash64(id, strlen(id), 0) % S3_COMPLETING];
+    size_t count = 0;
+    char etag[48];
+
+    if (!list || !chosen) {
+        s3_error(call, S3_INTERNAL_ERROR, NULL);
+        return;
+    }
+    if (read_wanted(call, list, &count))
+        return;
+    if (joined_etag(list, count, etag)) {
+        s3_error(call, S3_INVALID_PART, NULL);
+        return;
+    }
+    pthread_mutex_lock(lock);
+    complete(call, list, count, chosen, etag);
+    pthread_mutex_unlock(lock);
 }

@@ -177,7 +177,8 @@ static const struct operator* find_operator(const char *name, bool *if_exists)
     *if_exists = len > sizeof(tail) - 1 && strcmp(name + len - (sizeof(tail) - 1), tail) == 0;
     len -= *if_exists ? sizeof(tail) - 1 : 0;
     for (size_t i = 0; i < COUNT_OF(operators); i++)
-        if (strlen(operators[i].name) == len && strncmp(operators[i].name, name, len) == 0)
+        if (strlen(operators[i].name) == len && strncmp(operators[i].name, name, len) == 0 &&
+            !(*if_exists && operators[i].is_null))
             return &operators[i];
     return NULL;
 }

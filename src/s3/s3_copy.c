@@ -215,6 +215,25 @@ static int open_source(struct s3_call *call, struct s3_source *source, struct st
     return rc;
 }
 
+/* The checksums that the copy has. */
+static void put_sums(struct s3_call *call, const struct store_info *info, struct buf *xml)
+{
+    json_t *metadata = NULL;
+
+    if (info->metadata[0])
+        json_parse(slice_str(info->metadata), &metadata, NULL);
+    for (int i = 0; i < S3_SUM_COUNT; i++) {
+        const char *value =
+            json_string_value(json_object_get(metadata, s3_sum_header((enum s3_sum)i)));
+
+        if (!value)
+            continue;
+        s3_put_sum(call, xml, s3_sum_name((enum s3_sum)i), value);
+        xml_element(xml, "ChecksumType", s3_sum_type(value));
+    }
+    json_decref(metadata);
+}
+
 void s3_copy_object(struct s3_call *call)
 {
     struct store_put_options options;
@@ -239,9 +258,11 @@ void s3_copy_object(struct s3_call *call)
     buf_append_str(&xml, "<CopyObjectResult" S3_XMLNS ">");
     xml_element(&xml, "LastModified", date);
     xml_element(&xml, "ETag", etag);
+    put_sums(call, &made, &xml);
     buf_append_str(&xml, "</CopyObjectResult>");
     s3_reply_xml(call, &xml);
-    s3_put_version(call, made.version);
+    if (strcmp(made.version, "null"))
+        s3_put_version(call, made.version);
     if (info.version[0])
         http_set_header(call->reply, "x-amz-copy-source-version-id", info.version);
 }

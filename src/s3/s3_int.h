@@ -18,6 +18,7 @@
 #define S3_PARTS_MAX  10000
 #define S3_KEYS_MAX   1000
 #define S3_KEY_MAX    1024
+#define S3_COMPLETING 16
 #define S3_SMALL_BODY ((size_t)64 << 10)  /* stays in memory */
 
 struct s3_server {
@@ -35,6 +36,7 @@ struct s3_server {
     pthread_mutex_t keeper_lock;
     pthread_cond_t keeper_wake;
     bool keeper_runs, stopping;
+    pthread_mutex_t completing[S3_COMPLETING]; /* an upload is completed once, by its id */
 };
 
 /* --- errors (s3_error.c) ---------------------------------------------------------------------- */

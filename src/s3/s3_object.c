@@ -426,7 +426,8 @@ static void put_object(struct s3_call *call)
         return;
     http_status(call->reply, 200);
     put_etag(call, info.etag);
-    s3_put_version(call, info.version);
+    if (strcmp(info.version, "null"))
+        s3_put_version(call, info.version);
     if (call->body.has_sum) {
         http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
         http_set_header(call->reply, "x-amz-checksum-type", s3_sum_type(call->body.sum_found));

@@ -297,6 +297,8 @@ static void stop_keeper(struct s3_server *server)
         pthread_join(server->keeper, NULL);
     pthread_cond_destroy(&server->keeper_wake);
     pthread_mutex_destroy(&server->keeper_lock);
+    for (size_t i = 0; i < S3_COMPLETING; i++)
+        pthread_mutex_destroy(&server->completing[i]);
 }
 
 static void init_keeper(struct s3_server *server)
@@ -304,6 +306,8 @@ static void init_keeper(struct s3_server *server)
     pthread_condattr_t monotonic;
 
     pthread_mutex_init(&server->keeper_lock, NULL);
+    for (size_t i = 0; i < S3_COMPLETING; i++)
+        pthread_mutex_init(&server->completing[i], NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&server->keeper_wake, &monotonic);

@@ -104,13 +104,25 @@ static void get_policy_status(struct s3_call *call)
 
 /* --- ownership -------------------------------------------------------------------------------- */
 
+#define NO_OWNERSHIP "none" /* deleted */
+
 static void get_ownership(struct s3_call *call)
 {
-    const char *text = stored(call, S3_SETTING_OWNERSHIP);
+    struct store *store = call->server->store;
+    const char *text = s3_setting(call, call->bucket, S3_SETTING_OWNERSHIP);
     struct buf xml = {0};
+    struct err err = {0};
+    int rc = store->ops->bucket_check(store, call->bucket, &err);
 
-    if (!text)
+    if (rc) {
+        s3_fail(call, rc, &err);
         return;
+    }
+    if (text && strcmp(text, NO_OWNERSHIP) == 0) {
+        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
+        return;
+    }
+    text = text ? text : "BucketOwnerEnforced"; /* of every bucket until it is said otherwise */
     buf_append_str(&xml, "<OwnershipControls" S3_XMLNS "><Rule>");
     xml_element(&xml, "ObjectOwnership", text);
     buf_append_str(&xml, "</Rule></OwnershipControls>");
@@ -144,7 +156,7 @@ static void put_ownership(struct s3_call *call)
 
 static void delete_ownership(struct s3_call *call)
 {
-    store_setting(call, S3_SETTING_OWNERSHIP, NULL, 204);
+    store_setting(call, S3_SETTING_OWNERSHIP, NO_OWNERSHIP, 204);
 }
 
 /* --- access control lists --------------------------------------------------------------------- */

@@ -360,6 +360,33 @@ static void upload_part(struct s3_call *call)
     http_status(call->reply, 200);
 }
 
+/* "bytes=0-99", whole and within the source. Answers itself. */
+static bool read_copy_range(struct s3_call *call, const char *text, int64_t size, int64_t *pos,
+                            int64_t *len)
+{
+    int64_t first, last;
+    int end = 0;
+
+    if (sscanf(text, "bytes=%" SCNd64 "-%" SCNd64 "%n", &first, &last, &end) != 2 || text[end] ||
+        first < 0 || last < first) {
+        s3_argument(
+            call, "x-amz-copy-source-range", text,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where "
+            "first and last are the zero-based offsets of the first and last bytes to copy");
+        return false;
+    }
+    if (last >= size) {
+        s3_error_detail(call, "ArgumentName", "x-amz-copy-source-range");
+        s3_error_detail(call, "ArgumentValue", text);
+        s3_error(call, S3_INVALID_ARGUMENT,
+                 "Range specified is not valid for source object of size: %" PRId64, size);
+        return false;
+    }
+    *pos = first;
+    *len = last - first + 1;
+    return true;
+}
+
 /* Reads the source, or the range of it that x-amz-copy-source-range names. Answers itself. */
 static int copy_source_bytes(struct s3_call *call, struct store_info *info)
 {
@@ -372,9 +399,8 @@ static int copy_source_bytes(struct s3_call *call, struct store_info *info)
     if (rc)
         return rc;
     len = info->size;
-    if (range && s3_range(range, info->size, &pos, &len) != S3_RANGE_OK) {
-        s3_error(call, S3_INVALID_ARGUMENT, "x-amz-copy-source-range lies outside of the source.");
-        rc = ERR_RANGE;
+    if (range && !read_copy_range(call, range, info->size, &pos, &len)) {
+        rc = ERR_RANGE; /* answered */
     } else {
         rc = s3_copy_bytes(call, file, pos, len);
     }

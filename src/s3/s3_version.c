@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/json.h"
 #include "net/url.h"
 #include "s3/s3_int.h"
 
@@ -176,6 +177,24 @@ static void put_text(const struct asked *asked, struct buf *xml, const char *nam
     buf_deinit(&encoded);
 }
 
+static void put_sum_kind(const char *text, struct buf *xml)
+{
+    json_t *metadata = NULL;
+
+    if (!strstr(text, "x-amz-checksum-") || json_parse(slice_str(text), &metadata, NULL))
+        return;
+    for (int i = 0; i < S3_SUM_COUNT; i++) {
+        const char *value =
+            json_string_value(json_object_get(metadata, s3_sum_header((enum s3_sum)i)));
+
+        if (!value)
+            continue;
+        xml_element(xml, "ChecksumAlgorithm", s3_sum_name((enum s3_sum)i));
+        xml_element(xml, "ChecksumType", s3_sum_type(value));
+    }
+    json_decref(metadata);
+}
+
 static void put_one(struct s3_call *call, const struct asked *asked, struct buf *xml,
                     const struct store_version *version)
 {
@@ -191,6 +210,7 @@ static void put_one(struct s3_call *call, const struct asked *asked, struct buf 
     if (!version->is_marker) {
         snprintf(etag, sizeof(etag), "\"%s\"", version->etag);
         xml_element(xml, "ETag", etag);
+        put_sum_kind(version->metadata, xml);
         buf_printf(xml, "<Size>%" PRId64 "</Size><StorageClass>STANDARD</StorageClass>",
                    version->size);
     }

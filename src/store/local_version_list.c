@@ -125,9 +125,10 @@ static int add_key(struct merge *merge, const char *key, const char *after, stru
                                         .mtime_us = info.mtime_us,
                                         .replaced_us = replaced_us,
                                         .etag = arena_strdup(merge->arena, info.etag),
+                                        .metadata = arena_strdup(merge->arena, info.metadata),
                                         .is_latest = i == 0,
                                         .is_marker = list[i].is_marker};
-        if (!entry->key || !entry->id || !entry->etag)
+        if (!entry->key || !entry->id || !entry->etag || !entry->metadata)
             rc = ERR_NOMEM;
     }
     arena_deinit(&arena);

@@ -58,6 +58,7 @@ struct store_version {
     int64_t mtime_us;
     int64_t replaced_us; /* when a newer one took its place; 0: it is the latest */
     const char *etag;
+    const char *metadata; /* as of store_info */
     bool is_latest, is_marker, is_prefix;
 };
 
