@@ -140,7 +140,7 @@ acceptance: all
 # An hour: kill -9 under load, and the simulator over 20,000 seeds and half as many with faults.
 torture: all $(SIM_PROGRAMS)
 	@scripts/deps --test
-	@SIM_SEEDS=20000 CRASH_ROUNDS=500 scripts/test $(BUILD) sims crash
+	@SIM_SEEDS=20000 CRASH_ROUNDS=500 CATALOG_ROUNDS=200 scripts/test $(BUILD) sims crash catalog
 
 asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
@@ -192,6 +192,10 @@ bench-s3: all $(BUILD)/tests/bench/s3_bench
 	@scripts/deps --test
 	@command -v nginx >/dev/null || { echo "nginx is not installed: apt-get install nginx-light" >&2; exit 1; }
 	@TARN=$(BUILD)/tarn S3_BENCH=$(BUILD)/tests/bench/s3_bench .deps/python/bin/python tests/bench/s3.py
+
+# Commits and loads per second of the REST catalog.
+bench-catalog: $(BUILD)/tests/bench/catalog_bench $(BUILD)/tests/tools/catalogd
+	@tests/bench/catalog $(BUILD)
 
 bench-peers: all
 	@scripts/deps --test

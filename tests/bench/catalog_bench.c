@@ -1,8 +1,8 @@
 /* catalog_bench.c - table commits and loads per second of an Iceberg REST catalog.
  *
- *     catalog_bench PORT [SECONDS] [CASE]
- *
- * One line per case. The client is bare sockets with kept connections, so that the server is what
+ *     catalog_bench PORT [SECONDS] [CASE]      one line per case
+ *     catalog_bench sync FOLDER                what a sync costs there: the ground of all figures
+ * The client is bare sockets with kept connections, so that the server is what
  * is measured; requests are what Iceberg's own clients send: an append is add-snapshot and
  * set-snapshot-ref under assert-ref-snapshot-id, and forgets the snapshot of ten commits before, as
  * a stream's table does. The server is another process: its processor time can be read beside.
@@ -306,13 +306,46 @@ static int run_case(int port, const struct bench_case *bench, double seconds)
     return 0;
 }
 
+/* The median time of an fdatasync of 32 KiB that overwrite what is there, as a log's do. */
+static int time_syncs(const char *dir)
+{
+    static struct hist hist;
+    static uint8_t bytes[32 << 10];
+    struct disk *disk = disk_system();
+    struct file *file = NULL;
+    struct err err = {0};
+    char path[4096];
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/sync", dir);
+    rc = disk_open(disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, &err);
+    for (int i = 0; !rc && i < 600; i++) {
+        int64_t start = clock_mono_ns(clock_system());
+
+        rc = file_pwrite(file, bytes, sizeof(bytes), (i % 100) * (int64_t)sizeof(bytes), &err);
+        rc = rc ? rc : file_sync(file, &err);
+        if (i >= 100)
+            hist_record(&hist, clock_mono_ns(clock_system()) - start);
+    }
+    file_close(file);
+    disk_unlink(disk, path, NULL);
+    if (rc)
+        fprintf(stderr, "catalog_bench: %s\n", err.text);
+    else
+        printf("%-42s %8s     p50 %7.2f ms   p99 %7.2f ms\n", "a sync of 32 KiB", "",
+               (double)hist_percentile(&hist, 50) / 1e6, (double)hist_percentile(&hist, 99) / 1e6);
+    return rc != 0;
+}
+
 int main(int argc, char **argv)
 {
     double seconds = argc > 2 ? atof(argv[2]) : 5;
     int rc = 0;
 
+    if (argc == 3 && strcmp(argv[1], "sync") == 0)
+        return time_syncs(argv[2]);
     if (argc < 2 || seconds <= 0) {
-        fprintf(stderr, "usage: catalog_bench PORT [SECONDS] [CASE]\n");
+        fprintf(stderr, "usage: catalog_bench PORT [SECONDS] [CASE] | sync FOLDER\n");
         return 2;
     }
     for (size_t i = 0; !rc && i < COUNT_OF(cases); i++)
