@@ -2,6 +2,7 @@
 #include "s3/s3_condition.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -365,13 +366,29 @@ static const char *const bucket_actions[] = {
     "s3:PutReplicationConfiguration",
 };
 
+/* Names of actions are the same in either case. */
+bool s3_action_fits(const char *pattern, const char *action)
+{
+    char folded[2][128];
+    const char *texts[2] = {pattern, action};
+
+    for (int i = 0; i < 2; i++) {
+        size_t len = 0;
+
+        for (; texts[i][len] && len + 1 < sizeof(folded[i]); len++)
+            folded[i][len] = (char)tolower((unsigned char)texts[i][len]);
+        folded[i][len] = '\0';
+    }
+    return s3_glob(folded[0], folded[1]);
+}
+
 bool s3_action_known(const char *pattern)
 {
     for (size_t i = 0; i < COUNT_OF(object_actions); i++)
-        if (s3_glob(pattern, object_actions[i]))
+        if (s3_action_fits(pattern, object_actions[i]))
             return true;
     for (size_t i = 0; i < COUNT_OF(bucket_actions); i++)
-        if (s3_glob(pattern, bucket_actions[i]))
+        if (s3_action_fits(pattern, bucket_actions[i]))
             return true;
     return false;
 }

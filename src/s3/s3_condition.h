@@ -17,6 +17,7 @@ int s3_conditions_read(struct arena *arena, const json_t *json, struct s3_condit
 bool s3_conditions_hold(const struct s3_conditions_set *set, const struct s3_ask *ask);
 
 /* Does the pattern ("s3:GetObject", "s3:Get*") name an action of the S3 API? */
+bool s3_action_fits(const char *pattern, const char *action); /* in either case */
 bool s3_action_known(const char *pattern);
 bool s3_action_on_object(const char *action);
 

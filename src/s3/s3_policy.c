@@ -296,26 +296,10 @@ int s3_policy_parse(struct arena *arena, struct slice text, const char *bucket,
 
 /* --- judging ---------------------------------------------------------------------------------- */
 
-/* Names of actions are the same in either case. */
-static bool names_action(const char *pattern, const char *action)
-{
-    char folded[2][128];
-    const char *texts[2] = {pattern, action};
-
-    for (int i = 0; i < 2; i++) {
-        size_t len = 0;
-
-        for (; texts[i][len] && len + 1 < sizeof(folded[i]); len++)
-            folded[i][len] = (char)tolower((unsigned char)texts[i][len]);
-        folded[i][len] = '\0';
-    }
-    return s3_glob(folded[0], folded[1]);
-}
-
 static bool any_action(const struct texts *texts, const char *action)
 {
     for (size_t i = 0; i < texts->count; i++)
-        if (names_action(texts->list[i], action))
+        if (s3_action_fits(texts->list[i], action))
             return true;
     return false;
 }
