@@ -137,6 +137,8 @@ static int add_column(struct alter *a, struct edits *edits, const struct sql_col
     if (!rc && a->alter->if_not_exists && alter_field(a, &def->path))
         return 0;
     rc = rc ? rc : type_to_lake(a->arena, def->type, type, a->err);
+    if (!rc)
+        type_for_format(type, a->m->format_version);
     if (!rc && def->default_value)
         rc = default_json(a, def->default_value, def->type, type, &value);
     rc = rc ? rc
@@ -162,6 +164,7 @@ static int change_type(struct alter *a, struct edits *edits, const struct lake_f
 
     if (rc)
         return rc;
+    type_for_format(type, a->m->format_version);
     if (!lake_type_primitive(&field->type))
         return err_set(a->err, ERR_UNSUPPORTED,
                        "`%s` is nested: its parts are changed one by one, as `%s`.`part`", path,

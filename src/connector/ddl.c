@@ -65,6 +65,12 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     const char *connector;
     int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
 
+    for (size_t i = 0; i < create->schema.column_count && !rc; i++)
+        if (create->schema.columns[i].default_value)
+            rc = err_set(err, ERR_UNSUPPORTED,
+                         "column `%s`: DEFAULT comes by ALTER TABLE ... ALTER COLUMN ... SET "
+                         "DEFAULT",
+                         create->schema.columns[i].name.text);
     if (!rc && create->as)
         rc = err_set(err, ERR_UNSUPPORTED, "CREATE TABLE ... AS SELECT is not built yet");
     if (!rc && create->has_like) {

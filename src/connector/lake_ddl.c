@@ -22,10 +22,13 @@ static int add_partition_field(struct session *s, const struct lake_schema *sche
         return err_set(err, ERR_INVALID, "partitioning: unknown transform '%s'", transform);
     field->source_id = source->id;
     field->field_id = 1000 + (int32_t)spec->field_count;
-    field->name = field->transform.kind == LAKE_IDENTITY
-                      ? column
-                      : arena_printf(s->arena, "%s_%.*s", column,
-                                     (int)strcspn(transform, "["), transform);
+    field->name =
+        field->transform.kind == LAKE_IDENTITY
+            ? column
+            : arena_printf(s->arena, "%s_%.*s", column,
+                           field->transform.kind == LAKE_TRUNCATE ? 5 /* Java's name: c_trunc */
+                                                                  : (int)strcspn(transform, "["),
+                           transform);
     spec->field_count++;
     return field->name ? 0 : session_no_memory(err);
 }
@@ -160,6 +163,7 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
             properties[options.property_count++] = (struct lake_property){o->key, o->value};
     }
     options.properties = properties;
+    type_for_format(&schema.root, options.format_version ? options.format_version : 2);
     rc = partition_spec(s, create, &schema, partitioning, &spec, err);
     if (!rc)
         rc = catalog_table_create(s->lake_catalog, ident, &options, false, s->arena, &made, err);
@@ -168,4 +172,3 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
     catalog_table_deinit(&made);
     return rc == ERR_EXISTS && create->if_not_exists ? 0 : rc;
 }
-

@@ -71,6 +71,7 @@ const struct session_setting_row *session_settings(struct session *session, size
 const struct sql_type *type_from_lake(struct arena *arena, const struct lake_type *type,
                                       bool required);
 int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_type *out,
-                 struct err *err);
+                 struct err *err); /* of the newest format: type_for_format narrows it */
+void type_for_format(struct lake_type *type, int format);
 
 #endif

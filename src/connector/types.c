@@ -116,6 +116,17 @@ static int row_to_lake(struct arena *arena, const struct sql_type *type, struct 
     return fields_to_lake(arena, out, type->field_count, names, types, err);
 }
 
+/* TIMESTAMP(7..9) is of nanoseconds where the table's format has them, else of microseconds. */
+void type_for_format(struct lake_type *type, int format)
+{
+    for (size_t i = 0; i < type->field_count; i++)
+        type_for_format(&type->fields[i].type, format);
+    if (format < 3 && type->kind == LAKE_TIMESTAMP_NS)
+        type->kind = LAKE_TIMESTAMP;
+    if (format < 3 && type->kind == LAKE_TIMESTAMPTZ_NS)
+        type->kind = LAKE_TIMESTAMPTZ;
+}
+
 int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_type *out,
                  struct err *err)
 {
@@ -156,6 +167,10 @@ int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_t
     for (size_t i = 0; i < COUNT_OF(simple); i++)
         if (simple[i].sql == type->kind && simple[i].lake != LAKE_UUID) {
             out->kind = simple[i].lake;
+            if (type->precision > 6 && out->kind == LAKE_TIMESTAMP)
+                out->kind = LAKE_TIMESTAMP_NS;
+            if (type->precision > 6 && out->kind == LAKE_TIMESTAMPTZ)
+                out->kind = LAKE_TIMESTAMPTZ_NS;
             return 0;
         }
     sql_type_print(type, &text);

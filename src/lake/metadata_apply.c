@@ -790,6 +790,20 @@ static int apply_one(struct change *c, const json_t *update)
     return err_set(c->err, ERR_UNSUPPORTED, "unknown update %.100s", action);
 }
 
+/* A schema that came with these updates, against the format that the table has after them. */
+static int check_added(struct change *c)
+{
+    json_t *json = c->added_schema < 0
+                       ? NULL
+                       : find(list(c, "schemas"), "schema-id", c->added_schema, NULL);
+    struct lake_schema schema;
+    int rc = json ? lake_schema_parse(json, &c->arena, &schema, c->err) : 0;
+
+    if (rc || !json)
+        return rc;
+    return lake_schema_check_format(&schema, (int)number(c->doc, "format-version", 2), c->err);
+}
+
 /* A table born without spec or order gets the empty ones. */
 static int complete(struct change *c)
 {
@@ -826,6 +840,7 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
     if (!c.doc)
         return nomem(&c);
     json_array_foreach((json_t *)updates, i, item) if (!rc) rc = apply_one(&c, item);
+    rc = rc ? rc : check_added(&c);
     rc = rc ? rc : complete(&c);
     arena_deinit(&c.arena);
     if (rc) {

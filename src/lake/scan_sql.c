@@ -25,6 +25,7 @@ struct scan {
     struct out out;
     struct group *groups, **tail;
     const struct lake_metadata *m;
+    const struct group *guarded; /* whose columns are put: see may_hold_nan; NULL: no guard */
     struct err *err;
 };
 
@@ -176,8 +177,30 @@ static void put_missing(struct scan *s, const struct lake_field *field)
     out_str(&s->out, ")");
 }
 
-static void put_value(struct scan *s, const struct lake_type *type, const struct footer_node *node,
-                      const char *value, bool ids, int depth);
+static void put_value(struct scan *s, const struct lake_field *field,
+                      const struct footer_node *node, const char *value, bool ids, int depth);
+
+/* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them, also by those of a
+ * part of a struct or list, although it sorts NaN above all numbers: x > 2 would lose NaN rows.
+ * Where NaN may be, the value hides behind a CASE. */
+static bool may_hold_nan(const struct scan *s, const struct lake_field *field)
+{
+    const struct group *g = s->guarded;
+
+    for (size_t i = 0; i < field->type.field_count; i++)
+        if (may_hold_nan(s, &field->type.fields[i]))
+            return true;
+    if (!g || (field->type.kind != LAKE_FLOAT && field->type.kind != LAKE_DOUBLE))
+        return false;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct lake_metric *metric =
+            lake_data_file_metric(&s->plan->files[g->files[i]].entry.file, field->id);
+
+        if (!metric || metric->nan_count != 0)
+            return true;
+    }
+    return false;
+}
 
 static void put_child(struct scan *s, const struct lake_field *field,
                       const struct footer_node *node, const char *parent, bool ids, int depth)
@@ -199,7 +222,7 @@ static void put_child(struct scan *s, const struct lake_field *field,
     if (!text)
         s->out.rc = ERR_NOMEM;
     else
-        put_value(s, &field->type, node, text, ids, depth + 1);
+        put_value(s, field, node, text, ids, depth + 1);
 }
 
 static void put_struct(struct scan *s, const struct lake_type *type, const struct footer_node *node,
@@ -224,7 +247,7 @@ static void put_list(struct scan *s, const struct lake_type *type, const struct 
 
     snprintf(name, sizeof(name), "tarn_e%d", depth);
     out_fmt(&s->out, "list_transform(%s, lambda %s: ", value, name);
-    put_value(s, &type->fields[0].type, &node->kids[0], name, ids, depth + 1);
+    put_value(s, &type->fields[0], &node->kids[0], name, ids, depth + 1);
     out_str(&s->out, ")");
 }
 
@@ -239,17 +262,18 @@ static void put_map(struct scan *s, const struct lake_type *type, const struct f
             "map_entries(%s), lambda %s: struct_pack(k := ",
             value, value, name);
     snprintf(part, sizeof(part), "%s.key", name);
-    put_value(s, &type->fields[0].type, &node->kids[0], part, ids, depth + 1);
+    put_value(s, &type->fields[0], &node->kids[0], part, ids, depth + 1);
     out_str(&s->out, ", v := ");
     snprintf(part, sizeof(part), "%s.value", name);
-    put_value(s, &type->fields[1].type, &node->kids[1], part, ids, depth + 1);
+    put_value(s, &type->fields[1], &node->kids[1], part, ids, depth + 1);
     out_str(&s->out, "))) END");
 }
 
-static void put_value(struct scan *s, const struct lake_type *type, const struct footer_node *node,
-                      const char *value, bool ids, int depth)
+static void put_value(struct scan *s, const struct lake_field *field,
+                      const struct footer_node *node, const char *value, bool ids, int depth)
 {
-    bool nested = !lake_type_primitive(type);
+    const struct lake_type *type = &field->type;
+    bool nested = !lake_type_primitive(type), guard = may_hold_nan(s, field);
 
     if (s->out.rc)
         return;
@@ -262,7 +286,9 @@ static void put_value(struct scan *s, const struct lake_type *type, const struct
         return;
     }
     out_str(&s->out, "CAST(");
-    if (!nested || same_shape(type, node, ids))
+    if (!nested && guard)
+        out_fmt(&s->out, "CASE WHEN isnan(%s) THEN 'nan' ELSE %s END", value, value);
+    else if (!nested || (same_shape(type, node, ids) && !guard))
         out_str(&s->out, value);
     else if (type->kind == LAKE_STRUCT)
         put_struct(s, type, node, value, ids, depth);
@@ -286,31 +312,8 @@ static const struct lake_value *identity_value(const struct scan *s,
     return NULL;
 }
 
-/* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them although it sorts
- * NaN above all numbers: x > 2 would lose NaN rows. Where NaN may be, the column hides behind a
- * CASE. */
-static bool may_hold_nan(const struct scan *s, const struct group *g,
-                         const struct lake_field *field)
-{
-    if (field->type.kind != LAKE_FLOAT && field->type.kind != LAKE_DOUBLE)
-        return false;
-    for (size_t i = 0; i < g->count; i++) {
-        const struct lake_metric *metric =
-            lake_data_file_metric(&s->plan->files[g->files[i]].entry.file, field->id);
-
-        if (!metric || metric->nan_count != 0)
-            return true;
-    }
-    return false;
-}
-
-static const char *guard_nan(struct scan *s, const char *name)
-{
-    return arena_printf(s->arena, "CASE WHEN isnan(%s) THEN 'nan' ELSE %s END", name, name);
-}
-
 static void put_file_column(struct scan *s, const char *table, const struct lake_field *field,
-                            const struct footer_node *node, bool ids, bool nan)
+                            const struct footer_node *node, bool ids)
 {
     struct buf name = {0};
     const char *text;
@@ -319,10 +322,8 @@ static void put_file_column(struct scan *s, const char *table, const struct lake
     s->out.rc = s->out.rc ? s->out.rc : lake_sql_name(&name, node->name);
     text = s->out.rc ? NULL : arena_cstr(s->arena, buf_slice(&name));
     buf_deinit(&name);
-    if (text && nan)
-        text = guard_nan(s, text);
     if (text)
-        put_value(s, &field->type, node, text, ids, 0);
+        put_value(s, field, node, text, ids, 0);
     else
         s->out.rc = ERR_NOMEM;
 }
@@ -345,7 +346,9 @@ static void put_column(struct scan *s, const struct group *g, const struct lake_
     } else if (!node) {
         put_missing(s, field);
     } else {
-        put_file_column(s, "tarn_f.", field, node, ids, may_hold_nan(s, g, field));
+        s->guarded = g;
+        put_file_column(s, "tarn_f.", field, node, ids);
+        s->guarded = NULL;
     }
 }
 
@@ -526,7 +529,7 @@ static int put_equality(struct scan *s, const struct group *g, size_t index)
                            ") that the table no longer has",
                            d->path, d->equality_ids[i]);
         out_str(&s->out, i ? ", " : "");
-        put_file_column(s, "d.", field, node, ids, false);
+        put_file_column(s, "d.", field, node, ids);
         out_fmt(&s->out, " AS k%zu", i);
     }
     out_str(&s->out, " FROM read_parquet(");

@@ -58,7 +58,7 @@ int lake_type_parse(const char *text, struct lake_type *out, struct err *err)
                    ? 0
                    : err_set(err, ERR_INVALID, "type %s: the length is out of range", text);
     }
-    return err_set(err, ERR_UNSUPPORTED, "type %.100s", text);
+    return err_set(err, ERR_UNSUPPORTED, "type %.100s is not supported by this tarn", text);
 }
 
 static const char *primitive_name(const struct lake_type *type, char *space, size_t len)
@@ -500,6 +500,42 @@ int lake_schema_check(const struct lake_schema *schema, struct err *err)
                          schema->identifier_ids[i]);
     free(ids);
     return rc ? rc : check_names(&schema->root, err);
+}
+
+static int check_format(const struct lake_type *type, int format, struct err *err)
+{
+    char space[48];
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct lake_field *f = &type->fields[i];
+        enum lake_kind kind = f->type.kind;
+        int rc;
+
+        if (format < 3 && (kind == LAKE_TIMESTAMP_NS || kind == LAKE_TIMESTAMPTZ_NS ||
+                           kind == LAKE_UNKNOWN))
+            return err_set(err, ERR_INVALID,
+                           "Invalid schema for v%d: Invalid type for %.100s: %s is not supported "
+                           "until v3",
+                           format, f->name, primitive_name(&f->type, space, sizeof(space)));
+        if (format < 3 && f->initial_default)
+            return err_set(err, ERR_INVALID,
+                           "Invalid schema for v%d: Invalid initial default for %.100s: non-null "
+                           "default (%.60s) is not supported until v3",
+                           format, f->name, f->initial_default);
+        if (kind == LAKE_UNKNOWN && f->required)
+            return err_set(err, ERR_INVALID,
+                           "Invalid schema: %.100s is of type unknown and must be optional",
+                           f->name);
+        rc = check_format(&f->type, format, err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int lake_schema_check_format(const struct lake_schema *schema, int format, struct err *err)
+{
+    return check_format(&schema->root, format, err);
 }
 
 bool lake_type_equal(const struct lake_type *a, const struct lake_type *b)

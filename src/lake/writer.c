@@ -109,7 +109,6 @@ static int add_lineage(struct lake_writer *w, struct err *err)
 
 static int writer_init(struct lake_writer *w, const struct lake_writer_options *o, struct err *err)
 {
-    const char *codec;
     struct buf ids = {0};
     int rc;
 
@@ -123,10 +122,11 @@ static int writer_init(struct lake_writer *w, const struct lake_writer_options *
         o->target_bytes > 0
             ? o->target_bytes
             : lake_metadata_property_i64(w->metadata, "write.target-file-size-bytes", 512 << 20);
-    codec = lake_metadata_property(w->metadata, "write.parquet.compression-codec");
-    w->codec = codec ? codec : "zstd";
+    w->codec = writer_codec(w->metadata);
     w->level = (int)lake_metadata_property_i64(w->metadata, "write.parquet.compression-level", 0);
-    rc = o->lineage ? add_lineage(w, err) : 0;
+    rc = writer_format_check(w->metadata, err);
+    if (!rc && o->lineage)
+        rc = add_lineage(w, err);
     rc = rc ? rc : lake_columns(w->schema, &w->columns, err);
     if (!rc && vec_columns_copy(&w->input, o->columns ? o->columns : &w->columns))
         rc = writer_nomem(err);

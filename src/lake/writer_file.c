@@ -41,8 +41,7 @@ static struct vec_copy_options copy_options(const struct lake_writer *w, const c
                                             const char *select)
 {
     bool fresh = !w->rewrites;
-
-    return (struct vec_copy_options){
+    struct vec_copy_options options = {
         .path = local,
         .select = select,
         .field_ids = w->field_ids,
@@ -50,6 +49,9 @@ static struct vec_copy_options copy_options(const struct lake_writer *w, const c
         .level = fresh && !w->level && !strcmp(w->codec, "zstd") ? FRESH_LEVEL : w->level,
         .dictionary_values = fresh ? FRESH_DICTIONARY_VALUES : 0,
     };
+
+    writer_parquet(w->metadata, &options);
+    return options;
 }
 
 /* The staging file becomes an object, its statistics a data file. */

@@ -94,4 +94,9 @@ int writer_route(struct lake_writer *w, duckdb_data_chunk chunk /* take */, stru
 size_t writer_overflow_rows(const struct lake_writer *w);
 int writer_overflow_write(struct lake_writer *w, struct err *err);
 
+/* writer_parquet.c */
+void writer_parquet(const struct lake_metadata *metadata, struct vec_copy_options *options);
+int writer_format_check(const struct lake_metadata *metadata, struct err *err);
+const char *writer_codec(const struct lake_metadata *metadata);
+
 #endif

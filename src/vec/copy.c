@@ -39,6 +39,12 @@ static int copy_text(const struct vec_slot *slot, const struct vec_copy_options 
         rc = buf_printf(out, ", DICTIONARY_SIZE_LIMIT %d", o->dictionary_values);
     if (!rc && o->row_group_rows > 0)
         rc = buf_printf(out, ", ROW_GROUP_SIZE %" PRId64, o->row_group_rows);
+    if (!rc && o->dictionary_bytes > 0)
+        rc = buf_printf(out, ", STRING_DICTIONARY_PAGE_SIZE_LIMIT %" PRId64, o->dictionary_bytes);
+    if (!rc && o->bloom != VEC_BLOOM_DEFAULT)
+        rc = buf_printf(out, ", WRITE_BLOOM_FILTER %s", o->bloom == VEC_BLOOM_ON ? "true" : "false");
+    if (!rc && o->bloom_fpp > 0)
+        rc = buf_printf(out, ", BLOOM_FILTER_FALSE_POSITIVE_RATIO %.9f", o->bloom_fpp);
     if (!rc && o->field_ids)
         rc = buf_printf(out, ", FIELD_IDS %s", o->field_ids);
     return rc ? rc : buf_append_u8(out, ')');

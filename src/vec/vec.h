@@ -109,6 +109,9 @@ struct vec_copy_options {
     int dictionary_values; /* a column with more has no dictionary; 0: a fifth of the group's rows
                             */
     int64_t row_group_rows;
+    int64_t dictionary_bytes; /* of a dictionary of strings; 0: DuckDB's own */
+    enum { VEC_BLOOM_DEFAULT, VEC_BLOOM_ON, VEC_BLOOM_OFF } bloom; /* of columns with dictionaries */
+    double bloom_fpp; /* rate of false positives; 0: DuckDB's own */
 };
 /* Pull form: runs the COPY on the calling thread until the feed ends. Worker. */
 int vec_copy_run(struct vec_conn *conn, const struct vec_feed *feed,

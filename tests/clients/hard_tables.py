@@ -1,0 +1,175 @@
+"""hard_tables.py - what makes tables hard to read right: NaN and NULL at every depth and in bounds,
+columns that a format version does not have, names that come and go, and files as properties ask."""
+
+import math
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.schema import Schema
+from pyiceberg.types import (BooleanType, DateType, DoubleType, FloatType, IntegerType, ListType,
+                             LongType, MapType, NestedField, StringType, StructType)
+
+from harness import ClientTest, iceberg, wait_until
+
+FLOATS = Schema(
+    NestedField(1, "id", IntegerType(), required=True),
+    NestedField(2, "x", DoubleType(), required=False),
+    NestedField(3, "s", StructType(NestedField(4, "x", DoubleType(), required=False),
+                                   NestedField(5, "y", FloatType(), required=False)), required=False),
+    NestedField(6, "l", ListType(7, DoubleType(), element_required=False), required=False),
+    NestedField(8, "m", MapType(9, StringType(), 10, DoubleType(), value_required=False),
+                required=False))
+
+
+class Hard(ClientTest):
+    settings = {"kafka": {"enabled": False}}
+
+    def setUp(self):
+        self.catalog = iceberg(self.tarn)
+        self.space = "h" + self.id().rsplit(".", 1)[1].replace("test_", "")[:30]
+        self.catalog.create_namespace(self.space)
+
+    def name(self, table="t"):
+        return f"{self.space}.{table}"
+
+    def rows(self, text):
+        return self.tarn.sql(text.replace("@T", f"polariscatalog.{self.name()}"))
+
+    def count(self, where):
+        return self.rows(f"SELECT count(*) AS n FROM @T WHERE {where}")[0]["n"]
+
+    def test_nan_is_found_at_every_depth_though_bounds_leave_it_out(self):
+        table = self.catalog.create_table(self.name(), schema=FLOATS)
+        values = [1.0, float("nan"), 0.5, 1.5, None, 0.25]
+        table.append(pa.Table.from_pylist(
+            [{"id": i, "x": v, "s": {"x": v, "y": v}, "l": [v], "m": [("k", v)]}
+             for i, v in enumerate(values)], schema=table.schema().as_arrow()))
+        for column in ("x", "t.s.x", "t.s.y", "l[1]", "m['k']"):
+            with self.subTest(column):
+                # Flink's comparisons are Java's: none with NaN is true.
+                found = self.rows(f"SELECT id FROM @T AS t WHERE NOT ({column} <= 2)")
+                self.assertEqual(found, [{"id": 1}])
+                self.assertEqual(self.rows(f"SELECT id FROM @T AS t WHERE {column} > 2"), [])
+                self.assertEqual(self.rows(f"SELECT id FROM @T AS t WHERE {column} <> {column}"),
+                                 [{"id": 1}])
+                self.assertEqual(len(self.rows(f"SELECT id FROM @T AS t WHERE {column} < 1")), 2)
+        rows = self.rows("SELECT * FROM @T ORDER BY id")
+        self.assertEqual([r["id"] for r in rows], list(range(6)))
+
+    def test_files_are_pruned_by_bounds_and_nulls_and_nothing_is_lost(self):
+        schema = Schema(NestedField(1, "id", LongType(), required=False),
+                        NestedField(2, "w", StringType(), required=False),
+                        NestedField(3, "f", FloatType(), required=False))
+        table = self.catalog.create_table(self.name(), schema=schema)
+        parts = [([1, 2], ["a", "b"], [1.0, 2.0]), ([None, None], [None, None], [None, None]),
+                 ([10, None], ["z" * 40, None], [float("nan"), float("nan")]),
+                 ([100, 200], ["", "\U0001F600"], [-0.0, 5.0])]
+        for ids, words, floats in parts:
+            table.append(pa.table({"id": pa.array(ids, pa.int64()), "w": pa.array(words, pa.string()),
+                                   "f": pa.array(floats, pa.float32())}))
+        everything = [{"id": i, "w": w, "f": f} for p in parts for i, w, f in zip(*p)]
+        tests = {
+            "id = 10": lambda r: r["id"] == 10, "id > 10": lambda r: r["id"] is not None and r["id"] > 10,
+            "id IS NULL": lambda r: r["id"] is None, "w = ''": lambda r: r["w"] == "",
+            f"w = '{'z' * 40}'": lambda r: r["w"] == "z" * 40,
+            f"w > '{'z' * 39}'": lambda r: r["w"] is not None and r["w"] > "z" * 39,
+            "f > 4": lambda r: r["f"] is not None and r["f"] > 4,
+            "NOT (f <= 4)": lambda r: r["f"] is not None and (r["f"] > 4 or math.isnan(r["f"])),
+            "f = 0": lambda r: r["f"] == 0, "f < 0": lambda r: r["f"] is not None and r["f"] < 0,
+            "id IN (2, 200)": lambda r: r["id"] in (2, 200), "id <> 1": lambda r: r["id"] not in (1, None)}
+        for where, wanted in tests.items():
+            with self.subTest(where):
+                self.assertEqual(self.count(where), sum(map(wanted, everything)))
+        plan = self.tarn.command("sql", "-e",
+                                 f"EXPLAIN SELECT * FROM polariscatalog.{self.name()} WHERE id = 10")
+        self.assertIn("pruned: 3 files", plan)
+
+    def test_a_format_refuses_what_it_does_not_have(self):
+        done = lambda text: self.tarn.command("sql", "-e", text.replace("@S", f"polariscatalog.{self.space}"),
+                                              check=False)
+        made = done("CREATE TABLE @S.v3 (id INT, at TIMESTAMP(9)) WITH ('format-version' = '3')".replace(
+            " at ", " `at` "))
+        self.assertEqual(made.returncode, 0, made.stderr)
+        schema = self.rest_schema("v3")
+        self.assertEqual([f["type"] for f in schema["fields"]], ["int", "timestamp_ns"])
+        self.assertEqual(done("CREATE TABLE @S.v2 (`at` TIMESTAMP(9))").returncode, 0)
+        self.assertEqual([f["type"] for f in self.rest_schema("v2")["fields"]], ["timestamp"])
+        for kind in ("unknown", "timestamp_ns", "variant"):
+            with self.subTest(kind):
+                status, answer = self.rest_create("bad", kind, "2")
+                self.assertIn(status, (400, 406, 501), answer)
+                self.assertIn(kind, str(answer))
+        self.assertEqual(self.rest_create("good", "unknown", "3")[0], 200)
+
+    def rest(self, method, path, body=None):
+        import json
+        import urllib.error
+        import urllib.request
+        token = self.catalog._session.headers.get("Authorization")
+        request = urllib.request.Request(
+            f"{self.tarn.rest}/api/catalog/v1/polariscatalog{path}", method=method,
+            data=json.dumps(body).encode() if body else None,
+            headers={"Content-Type": "application/json", "Authorization": token or ""})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def rest_schema(self, table):
+        metadata = self.rest("GET", f"/namespaces/{self.space}/tables/{table}")[1]["metadata"]
+        return next(s for s in metadata["schemas"] if s["schema-id"] == metadata["current-schema-id"])
+
+    def rest_create(self, table, kind, version):
+        return self.rest("POST", f"/namespaces/{self.space}/tables", {
+            "name": table, "properties": {"format-version": version},
+            "schema": {"type": "struct", "schema-id": 0, "fields": [
+                {"id": 1, "name": "a", "required": False, "type": kind}]}})
+
+    def test_parquet_files_are_as_the_properties_ask(self):
+        self.tarn.command("sql", "-e", f"""
+            CREATE TABLE polariscatalog.{self.name()} (id BIGINT, w STRING) WITH (
+                'write.parquet.compression-codec' = 'snappy',
+                'write.parquet.row-group-size-bytes' = '49152',
+                'write.parquet.bloom-filter-enabled.column.w' = 'true',
+                'write.parquet.bloom-filter-fpp.column.w' = '0.001',
+                'write.metadata.metrics.default' = 'counts',
+                'write.metadata.metrics.column.id' = 'full',
+                'write.some.other' = 'kept');
+            INSERT INTO polariscatalog.{self.name()}
+                SELECT CAST(a.x * 100 + b.x AS BIGINT), CAST(b.x AS STRING)
+                FROM (VALUES {', '.join(f'({i})' for i in range(100))}) AS a(x)
+                CROSS JOIN (VALUES {', '.join(f'({i})' for i in range(100))}) AS b(x)""")
+        table = wait_until(lambda: (t := self.catalog.load_table(self.name())).current_snapshot() and t,
+                           "rows")
+        self.assertEqual(table.properties["write.some.other"], "kept")
+        self.assertEqual(table.scan().to_arrow().num_rows, 10000)
+        task = next(iter(table.scan().plan_files()))
+        with table.io.new_input(task.file.file_path).open() as data:
+            file = pq.ParquetFile(pa.BufferReader(data.read()))
+        group = file.metadata.row_group(0)
+        self.assertEqual(group.column(0).compression, "SNAPPY")
+        self.assertLess(group.num_rows, 5000)
+        self.assertGreater(file.metadata.num_row_groups, 2)
+        self.assertEqual(set(task.file.lower_bounds), {1})
+        self.assertEqual(task.file.null_value_counts, {1: 0, 2: 0})
+
+    def test_a_table_that_wants_another_format_is_not_written_as_parquet(self):
+        self.tarn.command("sql", "-e", f"CREATE TABLE polariscatalog.{self.name()} (id INT) "
+                                       "WITH ('write.format.default' = 'orc')")
+        done = self.tarn.command("sql", "-e", f"INSERT INTO polariscatalog.{self.name()} VALUES (1)",
+                                 check=False)
+        self.assertIn("orc", done.stderr + done.stdout)
+
+    def test_required_columns_stay_required(self):
+        schema = Schema(NestedField(1, "id", LongType(), required=True),
+                        NestedField(2, "day", DateType(), required=True),
+                        NestedField(3, "ok", BooleanType(), required=False))
+        table = self.catalog.create_table(self.name(), schema=schema)
+        table.append(pa.Table.from_pylist([{"id": 1, "day": __import__("datetime").date(2024, 2, 29),
+                                            "ok": None}], schema=table.schema().as_arrow()))
+        self.assertEqual(self.rows("SELECT id, CAST(`day` AS STRING) AS d, ok FROM @T"),
+                         [{"id": 1, "d": "2024-02-29", "ok": None}])
+        done = self.tarn.command("sql", "-e", f"INSERT INTO polariscatalog.{self.name()} (id) VALUES (2)",
+                                 check=False)
+        self.assertNotEqual(done.returncode, 0)
