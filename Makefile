@@ -44,7 +44,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-s3 bench-peers tidy demo install clean
+.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn

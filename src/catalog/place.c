@@ -16,7 +16,7 @@ const char *place_of(struct arena *arena, const char *location)
         return arena_strdup(arena, location); /* not ours: only ever equal to itself */
     for (plain = slice_str(key); plain.len && plain.ptr[plain.len - 1] == '/';)
         plain.len--;
-    return arena_printf(arena, "s3://%s/%.*s", bucket, SLICE_ARG(plain));
+    return arena_printf(arena, "s3://%s%s%.*s", bucket, plain.len ? "/" : "", SLICE_ARG(plain));
 }
 
 static int taken(struct err *err, const struct lake_ident *ident, const char *place,
