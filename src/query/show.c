@@ -55,17 +55,17 @@ static int show_jobs(struct query_session *q, const struct query_out *out, struc
     struct results *results = NULL;
     struct arena arena = {0};
     size_t count = 0;
-    int rc = q->options.engine ? stream_engine_list(q->options.engine, &arena, &jobs, &count, err)
-                               : 0;
+    int rc =
+        q->options.engine ? stream_engine_list(q->options.engine, &arena, &jobs, &count, err) : 0;
 
     if (!rc)
         rc = results_new(&results, out, text_columns(names, 4, columns), 4, err);
     for (size_t i = 0; i < count && !rc; i++) {
         duckdb_timestamp_struct ts =
             duckdb_from_timestamp((duckdb_timestamp){jobs[i].created_ms * 1000});
-        const char *when = arena_printf(&arena, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)ts.date.year,
-                                        ts.date.month, ts.date.day, ts.time.hour, ts.time.min,
-                                        ts.time.sec);
+        const char *when =
+            arena_printf(&arena, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)ts.date.year, ts.date.month,
+                         ts.date.day, ts.time.hour, ts.time.min, ts.time.sec);
         const char *row[] = {jobs[i].id, jobs[i].name, jobs[i].state, when};
 
         rc = results_row(results, row, err);
@@ -270,8 +270,9 @@ static int explain_insert(struct query_session *q, const struct sql_insert *inse
     int rc = sql_plan_insert(insert, session_resolver(q->session), &arena, &plan, err);
 
     if (!rc)
-        rc = buf_printf(text, "source  %s\nsink    %s.%s\nfragment\n%s\n", plan.source->name,
-                        plan.target->database, plan.target->name, plan.duckdb);
+        rc = buf_printf(text, "source  %s\nsink    %s.%s\nfragment\n%s\n",
+                        plan.source ? plan.source->name : "(no table)", plan.target->database,
+                        plan.target->name, plan.duckdb);
     arena_deinit(&arena);
     return rc;
 }
