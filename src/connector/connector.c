@@ -76,9 +76,7 @@ static struct lake_sink_options sink_options(struct connector *c)
                                       .write_arg = c->options.write_arg};
 }
 
-/* As Flink's Iceberg sink spells it, in the table's options or in an OPTIONS hint of the INSERT.
- * The Iceberg table's own properties say it too: lake_upsert_wanted. */
-static bool asks_for_upsert(const struct sql_table *target, const struct sql_hints *hints)
+bool session_asks_for_upsert(const struct sql_table *target, const struct sql_hints *hints)
 {
     static const char *const keys[] = {"upsert-enabled", "write.upsert.enabled"};
     const char *value = NULL;
@@ -114,7 +112,7 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
         return err_set(err, ERR_UNSUPPORTED, "INSERT OVERWRITE in a stream makes no sense");
     rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
     o.ident = handle->ident;
-    o.upsert = insert->upsert || asks_for_upsert(plan->target, &insert->table_hints);
+    o.upsert = insert->upsert || session_asks_for_upsert(plan->target, &insert->table_hints);
     o.columns = &columns;
     if (!rc)
         rc = lake_sink_new(out, &o, err);

@@ -67,6 +67,10 @@ struct session_setting_row {
 };
 const struct session_setting_row *session_settings(struct session *session, size_t *count);
 
+/* connector.c: does an INSERT ask for upserts? As Flink's Iceberg sink spells it, in the table's
+ * options or in an OPTIONS hint. The Iceberg table's properties say it too: lake_upsert_wanted. */
+bool session_asks_for_upsert(const struct sql_table *target, const struct sql_hints *hints);
+
 /* types.c: columns of Iceberg as Flink sees them, and back. */
 const struct sql_type *type_from_lake(struct arena *arena, const struct lake_type *type,
                                       bool required);

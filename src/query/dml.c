@@ -144,6 +144,12 @@ static int commit(struct dml *d, struct err *err)
         if (d->copies || d->st->kind != SQL_STMT_DELETE)
             change.checks |= LAKE_CHECK_ROWS_LIVE;
     }
+    if (d->upserts) {
+        const struct lake_snapshot *base = lake_metadata_snapshot(d->handle->metadata);
+
+        change.from_snapshot_id = base ? base->id : -1;
+        change.checks = LAKE_CHECK_NEW_ROWS;
+    }
     if (!change.added_count && !change.row_delete_count && !change.removed_count)
         return 0;
     rc = lake_commit_wait(d->q->options.lake, catalog_lake(catalog), &d->handle->ident, &change,
@@ -199,6 +205,10 @@ static int attempt(struct dml *d, struct err *err)
     const struct sql_insert *insert = d->st->kind == SQL_STMT_INSERT ? d->st->insert : NULL;
     int rc = bind(d, err);
 
+    if (!rc && dml_upserts(d)) {
+        rc = dml_upsert(d, err);
+        return rc ? rc : commit(d, err);
+    }
     rc = rc ? rc : dml_rows(d, err);
     rc = rc ? rc : dml_positions(d, err);
     rc = rc ? rc : cut(d, err);

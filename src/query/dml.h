@@ -11,6 +11,7 @@
  *
  *   dml.c           attempts, commit, answer
  *   dml_rows.c      the query's rows: which go, which are written
+ *   dml_upsert.c    INSERT into a table that is written by key
  *   dml_files.c     whole files: those a condition covers, overwritten ones, copies
  */
 #ifndef QUERY_DML_H
@@ -43,7 +44,7 @@ struct dml {
     size_t removed_count, removed_cap;
     struct lake_data_file *added;
     size_t added_count;
-    bool replaces_partitions;
+    bool replaces_partitions, upserts;
     struct dml *sub; /* the DELETE below an INSERT OVERWRITE ... PARTITION, its text */
     struct buf text;
 };
@@ -58,6 +59,10 @@ int dml_writer(struct dml *d, const struct vec_columns *columns, size_t from, st
 /* The rows of `chunk` at `rows`, columns from `from` on, to the writer. */
 int dml_write(struct dml *d, duckdb_data_chunk chunk, size_t from, const sel_t *rows, idx_t count,
               struct err *err);
+
+/* dml_upsert.c: in place of dml_rows. */
+bool dml_upserts(const struct dml *d);
+int dml_upsert(struct dml *d, struct err *err);
 
 /* dml_files.c */
 /* query_plan.planned: takes files out of the scan that the condition covers whole. */

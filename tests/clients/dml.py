@@ -201,6 +201,19 @@ class Statements(Lake):
             self.session.run("CREATE TABLE broken AS SELECT CAST(name AS INT) AS n FROM origin")
         self.assertNotIn(("d", "broken"), self.catalog.list_tables("d"))
 
+    def test_a_table_with_a_key_has_one_row_of_each(self):
+        for version in (2, 3):
+            with self.subTest(version=version):
+                name = f"keyed{version}"
+                self.session.run(f"""CREATE TABLE {name} (id BIGINT, name STRING, n INT,
+                    PRIMARY KEY (id) NOT ENFORCED) WITH ('format-version' = '{version}');
+                    INSERT INTO {name} VALUES (1, 'a', 1), (2, 'b', 2)""")
+                self.session.run(f"UPSERT INTO {name} VALUES (2, 'c', 3), (3, 'd', 4), (3, 'e', 5)")
+                self.check(name, [(1, "a", 1), (2, "c", 3), (3, "e", 5)])
+                self.session.run(f"""INSERT INTO {name} /*+ OPTIONS('upsert-enabled' = 'true') */
+                    SELECT id, name, n * 10 FROM {name} WHERE id < 3""")
+                self.check(name, [(1, "a", 10), (2, "c", 30), (3, "e", 5)])
+
     def test_rows_of_v3_keep_their_ids_over_updates_and_copies(self):
         self.make("lineage", 3)
         ids = lambda: {row["id"]: row["_row_id"] for row in self.lineage("lineage")}
