@@ -356,15 +356,14 @@ static void refuse_unbuilt(struct binder *b, const struct sql_from *from)
         bind_fail(b, ERR_UNSUPPORTED, from->pos, "PIVOT and UNPIVOT do not exist in Flink 1.20");
     if (from->sample.given)
         bind_fail(b, ERR_UNSUPPORTED, from->pos, "TABLESAMPLE is not built yet");
-    if (from->kind == SQL_FROM_FUNCTION)
-        bind_fail(b, ERR_UNSUPPORTED, from->pos, "the table function %s is not built yet",
-                  from->function->name.parts[from->function->name.count - 1].text);
 }
 
 static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
                                       const struct sql_from *from)
 {
     struct bound_source *source;
+    struct bound_tvf *tvf;
+    struct sql_bound *query;
 
     switch (from->kind) {
     case SQL_FROM_TABLE:
@@ -377,6 +376,11 @@ static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
         break;
     case SQL_FROM_UNNEST:
         source = bind_unnest(b, scope, from);
+        break;
+    case SQL_FROM_FUNCTION:
+        query = bind_tvf(b, from->lateral ? scope : scope->outer, from, &tvf);
+        source = query_source(b, from->pos, query);
+        source->tvf = tvf;
         break;
     default:
         source = query_source(b, from->pos,

@@ -99,6 +99,13 @@ enum bound_source_kind {
     SOURCE_JOIN    /* left, right */
 };
 
+/* A windowing table function: what a stream runs in place of its query. */
+enum bound_window_kind { BOUND_TUMBLE, BOUND_HOP, BOUND_CUMULATE };
+struct bound_tvf {
+    enum bound_window_kind kind;
+    int64_t size_us, slide_us, offset_us; /* slide: CUMULATE's step, TUMBLE's size */
+};
+
 struct bound_column {
     const char *name;
     const struct sql_type *type;
@@ -124,6 +131,7 @@ struct bound_source {
     struct bound_source *left, *right;
     struct bound_expr *on;
     const struct sql_from *from; /* for errors */
+    const struct bound_tvf *tvf; /* QUERY: it stands for this; or NULL */
 };
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -254,6 +262,10 @@ struct bound_source *bind_table(struct binder *b, const struct sql_name *name,
 /* All leaves below become nullable: the other side of an outer join may have no match. */
 void bind_make_nullable(struct binder *b, struct bound_source *source);
 void scope_add(struct binder *b, struct scope *scope, struct bound_source *source);
+
+/* bind_window.c: TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), ...)) as the query it means. */
+struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct sql_from *from,
+                           struct bound_tvf **window);
 
 /* Enters the text of a view, where positions of the statement mean nothing; true: the outermost. */
 bool bind_view_enter(struct binder *b, const char *view, struct sql_pos pos);

@@ -54,6 +54,23 @@ static const char *const macros[] = {
     "FROM "
     "e)) AS INTEGER)))) ELSE MAP {} END",
     "flink_trunc_to(x, s) AS trunc(x, s)",
+    /* Windows of time, in microseconds: the last start at or before a time, and who lies in what.
+     */
+    "flink_window_floor(us, step, off) AS us - (((us - off) % step) + step) % step",
+    "flink_window(s, e) AS {'window_start': make_timestamp(s), 'window_end': make_timestamp(e)}",
+    "flink_tumble(t, size, off) AS CASE WHEN t IS NOT NULL THEN "
+    "[flink_window(flink_window_floor(epoch_us(t), size, off), "
+    "flink_window_floor(epoch_us(t), size, off) + size)] END",
+    "flink_hop_first(us, last, slide, size) AS CASE WHEN us - last < size THEN "
+    "last - ((size - 1 - (us - last)) // slide) * slide ELSE last + slide END",
+    "flink_hop(t, slide, size, off) AS CASE WHEN t IS NOT NULL THEN "
+    "list_transform(range(flink_hop_first(epoch_us(t), flink_window_floor(epoch_us(t), slide, "
+    "off), slide, size), flink_window_floor(epoch_us(t), slide, off) + 1, slide), "
+    "lambda s: flink_window(s, s + size)) END",
+    "flink_cumulate(t, step, size, off) AS CASE WHEN t IS NOT NULL THEN "
+    "list_transform(range(flink_window_floor(epoch_us(t), step, off) + step, "
+    "flink_window_floor(epoch_us(t), size, off) + size + 1, step), "
+    "lambda e: flink_window(flink_window_floor(epoch_us(t), size, off), e)) END",
 };
 
 /* A macro does not know how many arguments it gets: one overload per number. Null when any is. */
