@@ -270,7 +270,10 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
     struct lake_sink *s = self(sink);
     struct lake_cut *cut = (struct lake_cut *)base;
     struct lake_ident ident = {s->ns, s->name};
-    struct lake_change change = {.added = cut->files, .added_count = cut->count, .maintain = true};
+    struct lake_change change = {.added = cut->files,
+                                 .added_count = cut->count,
+                                 .maintain = true,
+                                 .db = s->options.write ? NULL : s->options.db};
     struct lake_metadata *newest;
     const char *location;
     char number[24];
@@ -299,7 +302,6 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
         rc = lake_upsert_stage(s->upsert, cut->keys, newest, &cut->arena, &deletes,
                                &change.row_delete_count, err);
         change.row_deletes = deletes;
-        change.db = s->options.db;
         change.allow_empty = cut->count == 0; /* deletes of rows that never were */
     }
     rc =
@@ -398,6 +400,20 @@ static void start_merge(struct lake_sink *s, struct lake_metadata *metadata)
     pthread_mutex_unlock(&s->mutex);
 }
 
+/* The key index hears what became true, and where merges that rode along put rows. */
+static void follow_commit(struct lake_sink *s, struct lake_cut *cut)
+{
+    size_t count = cut->merged ? cut->merged->count : 0, known = 0;
+    struct lake_row_map *maps = ARENA_ARRAY(&cut->arena, struct lake_row_map, count + 1);
+
+    for (size_t i = 0; maps && i < count; i++)
+        if (cut->merged->rewrites[i].map)
+            maps[known++] = *cut->merged->rewrites[i].map;
+    lake_upsert_committed(s->upsert, cut->keys, cut->files, cut->count,
+                          lake_staged_snapshot_id(cut->staged), lake_staged_metadata(cut->staged),
+                          maps, known);
+}
+
 static void after_commit(struct stream_sink *sink, struct stream_cut *base,
                          enum stream_outcome outcome)
 {
@@ -405,6 +421,8 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     struct lake_cut *cut = (struct lake_cut *)base;
 
     if (outcome == STREAM_COMMITTED) {
+        if (cut->keys)
+            follow_commit(s, cut);
         if (s->options.merges)
             lake_keep(s->options.lake, lake_staged_metadata(cut->staged)->uuid);
         start_merge(s, lake_staged_metadata(cut->staged));

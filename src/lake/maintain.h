@@ -50,6 +50,7 @@ struct lake_merge {
     int64_t deleted_rows; /* of those, as far as position deletes are counted by file */
     bool deletes_counted; /* every delete is by position and about one file: the result is certain */
     int64_t snapshot_id, base_sequence_number; /* what the files were picked from */
+    struct lake_row_map *map; /* not NULL: the rewriter says there where each row went */
 };
 struct lake_merges {
     struct lake_merge *list; /* all in the arena */

@@ -210,8 +210,8 @@ static int stage_replace(struct attempt *a)
         &s->written, &s->garbage};
     struct change_totals totals = {0};
     bool tidied = false;
-    int rc = list_replace(&job, &a->lines, a->change->rewrites, a->change->rewrite_count, &totals,
-                          &s->rewrites_kept, a->err);
+    int rc = list_replace(&job, &a->lines, a->change->rewrites, a->change->rewrite_count,
+                          a->change->db, &totals, &s->rewrites_kept, a->err);
 
     if (!rc && a->change->tidy)
         rc = list_tidy(&job, &a->lines, &totals, &tidied, a->err);

@@ -28,10 +28,11 @@
  * - Snapshot operation and summary are those of Iceberg's Java library.
  *
  * Staging again keeps the manifest of added files and rewrites the rest. A rewrite (merge) whose
- * inputs are no longer all live, or to which a delete applies that it was not read with, is dropped,
- * never forced: `rewrites_kept` tells, and settling removes its new files; after any other end they
- * stay the caller's. That includes rewrites of files the same change deletes rows from. A newer
- * delete by equality is no reason: it applies to the new files by its sequence number.
+ * inputs are no longer all live, or to which a delete applies that it was not read with and that
+ * cannot follow its rows (`map`), is dropped, never forced: `rewrites_kept` tells, and settling
+ * removes its new files; after any other end they stay the caller's. That includes rewrites of files
+ * the same change deletes rows from. A newer delete by equality is no reason: it applies to the new
+ * files by its sequence number.
  * Threads: a staged belongs to one thread at a time; calls block on the store (worker).
  */
 #ifndef LAKE_STAGE_H
@@ -42,6 +43,7 @@
 
 struct vec_db;
 struct lake_predicate;
+struct lake_row_map; /* key_index.h */
 
 /* Files replaced by files with the same rows. Borrowed. */
 struct lake_rewrite {
@@ -55,6 +57,9 @@ struct lake_rewrite {
                                          path and content_pos). Those of the removed files alone
                                          leave the table with them */
     size_t delete_count;
+    const struct lake_row_map *map; /* where each row went, files in the order of the above: deletes
+                                       by position that were not applied follow the rows into the
+                                       new files. NULL: they drop the rewrite. v2 needs `db` */
 };
 
 /* Rows of one data file that go. */

@@ -4,6 +4,7 @@
  *   stage_rows.c      rows and files that a change takes away
  *   stage_list.c      manifests merged; files replaced by files with the same rows
  *   stage_cut.c       files found in a manifest list, and taken out of it
+ *   stage_rebase.c    deletes that follow rewritten rows
  *   stage_snapshot.c  snapshots: summary, manifest list
  *   tidy.c            manifests written anew
  */
@@ -103,9 +104,34 @@ int list_cut(struct list_job *job, struct lines *lines, const struct cuts *cuts,
  * them, and go with the next. */
 void list_drop_dead(struct lines *lines);
 
-/* stage_list.c: as list_rewrite says, by `rewrites`; those still possible are counted in *kept. */
+/* stage_list.c: as list_rewrite says, by `rewrites`; those still possible are counted in *kept. `db`
+ * as in lake_change. */
 int list_replace(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
-                 size_t count, struct change_totals *totals, size_t *kept, struct err *err);
+                 size_t count, struct vec_db *db, struct change_totals *totals, size_t *kept,
+                 struct err *err);
+
+/* ---- stage_rebase.c ---- */
+
+struct rebase { /* deletes of the new files of all rewrites at hand; zeroed, then job and db set */
+    struct list_job *job;
+    struct vec_db *db;
+    struct vec_conn *conn;
+    struct puffin puffin;
+    const char *puffin_path;
+    struct entries added;
+};
+struct late_delete { /* by position, of a rewrite's input, and not read by it */
+    size_t input;
+    const struct lake_entry *entry;
+};
+/* Late deletes by position can follow the rows. */
+bool rebase_can(const struct rebase *r, const struct lake_rewrite *rewrite);
+int rebase_rewrite(struct rebase *r, const struct lake_rewrite *rewrite,
+                   const struct late_delete *late, size_t count, struct err *err);
+/* Their manifests, once all rewrites were gone through. */
+int rebase_write(struct rebase *r, struct lines *out, struct change_totals *totals,
+                 struct err *err);
+void rebase_deinit(struct rebase *r);
 
 /* tidy.c: manifests clustered by partition, dangling delete files taken out. `*changed` false: all
  * was as it should be, and nothing was written. */

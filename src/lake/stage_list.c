@@ -171,8 +171,29 @@ struct replacing {
     struct loaded loaded;
     struct cuts cuts;
     const struct lake_rewrite *rewrite; /* the one at hand */
-    bool unread;                        /* a delete applies that was not there when it was read */
+    bool unread;  /* a delete applies that was not there when it was read, and cannot follow */
+    size_t input; /* of the file at hand */
+    struct late_delete *late; /* that follow */
+    size_t late_count, late_cap;
+    struct rebase rebase;
 };
+
+static int keep_late(struct replacing *x, const struct live_delete *d)
+{
+    if (x->late_count == x->late_cap) {
+        size_t cap = x->late_cap ? x->late_cap * 2 : 16;
+        struct late_delete *more = ARENA_ARRAY(x->job->arena, struct late_delete, cap);
+
+        if (!more)
+            return ERR_NOMEM;
+        if (x->late_count)
+            memcpy(more, x->late, x->late_count * sizeof(*more));
+        x->late = more;
+        x->late_cap = cap;
+    }
+    x->late[x->late_count++] = (struct late_delete){x->input, d->entry};
+    return 0;
+}
 
 /* A delete that the rewrite did not apply: its rows would come back. One by equality that is newer
  * than what was read applies to the new files too. */
@@ -191,6 +212,8 @@ static int compare_delete(void *arg, const struct live_delete *d, bool own)
         if (!strcmp(seen->path, f->path) && seen->content_pos == f->content_pos)
             return 0;
     }
+    if (f->content == LAKE_POSITION_DELETES && rebase_can(&x->rebase, x->rewrite))
+        return keep_late(x, d);
     x->unread = true;
     return 0;
 }
@@ -210,9 +233,11 @@ static int find_inputs(struct replacing *x, const struct lines *lines, struct ta
     }
     rc = list_find(x->job, lines, targets, w->removed_count, &x->loaded, err);
     *fits = true;
+    x->late_count = 0;
     for (size_t i = 0; i < w->removed_count && !rc && *fits; i++) {
         *fits = targets[i].found;
         x->unread = false;
+        x->input = i;
         if (*fits)
             rc = delete_live_of(&x->live, &targets[i].entry, compare_delete, x, err);
         *fits &= !x->unread;
@@ -237,6 +262,8 @@ static int replace_one(struct replacing *x, const struct lines *lines, bool *fit
     int rc =
         targets ? find_inputs(x, lines, targets, fits, err) : err_set(err, ERR_NOMEM, "rewrite");
 
+    if (!rc && *fits && x->late_count)
+        rc = rebase_rewrite(&x->rebase, w, x->late, x->late_count, err);
     for (size_t i = 0; i < w->removed_count && !rc && *fits; i++) {
         const struct lake_manifest_file *line = &lines->list[targets[i].line];
         bool *taken = x->cuts.taken[targets[i].line];
@@ -296,9 +323,10 @@ static int write_outputs(struct list_job *job, const struct lake_rewrite *rewrit
 }
 
 int list_replace(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
-                 size_t count, struct change_totals *totals, size_t *kept, struct err *err)
+                 size_t count, struct vec_db *db, struct change_totals *totals, size_t *kept,
+                 struct err *err)
 {
-    struct replacing x = {.job = job};
+    struct replacing x = {.job = job, .rebase = {.job = job, .db = db}};
     bool *keep = ARENA_ARRAY(job->arena, bool, count + 1);
     struct lines out = {0};
     int rc = keep ? 0 : err_set(err, ERR_NOMEM, "rewrite");
@@ -313,6 +341,7 @@ int list_replace(struct list_job *job, struct lines *lines, const struct lake_re
     }
     if (!rc && *kept) {
         rc = write_outputs(job, rewrites, keep, count, &out, totals, err);
+        rc = rc ? rc : rebase_write(&x.rebase, &out, totals, err);
         rc = rc ? rc : list_cut(job, lines, &x.cuts, totals, err);
         for (size_t i = 0; i < lines->count && !rc; i++)
             rc = lines_add(&out, job->arena, &lines->list[i]);
@@ -320,6 +349,7 @@ int list_replace(struct list_job *job, struct lines *lines, const struct lake_re
             *lines = out;
     }
     delete_live_deinit(&x.live);
+    rebase_deinit(&x.rebase);
     list_drop_loaded(&x.loaded);
     return rc;
 }

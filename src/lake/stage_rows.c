@@ -253,6 +253,18 @@ static int check_positions(struct rows *r, const struct lake_row_delete *d, cons
     return 0;
 }
 
+/* A rewrite that rides along takes even a file whose last rows go: it is gone with it. */
+static bool is_rewritten(const struct rows *r, const char *path)
+{
+    const struct lake_change *c = r->a->change;
+
+    for (size_t i = 0; i < c->rewrite_count; i++)
+        for (size_t k = 0; c->rewrites[i].map && k < c->rewrites[i].removed_count; k++)
+            if (!strcmp(c->rewrites[i].removed[k].file.path, path))
+                return true;
+    return false;
+}
+
 static int delete_gathered(struct rows *r, const struct lake_row_delete *d, const struct target *t,
                            struct gathering *g)
 {
@@ -270,8 +282,9 @@ static int delete_gathered(struct rows *r, const struct lake_row_delete *d, cons
     rc = delete_live_of(&r->live, &t->entry, cut_own, r, r->a->err);
     if (rc || !all.count)
         return rc;
-    return (int64_t)all.count == t->entry.file.record_count ? cut_target(r, t)
-                                                            : write_delete(r, t, &all);
+    return (int64_t)all.count == t->entry.file.record_count && !is_rewritten(r, t->path)
+               ? cut_target(r, t)
+               : write_delete(r, t, &all);
 }
 
 static int delete_rows(struct rows *r, const struct lake_row_delete *d, const struct target *t)
