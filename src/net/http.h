@@ -44,8 +44,8 @@ struct http_options {         /* borrowed for the call unless said otherwise; 0 
     const char *name;         /* of the part, for messages: "catalog". Borrowed for life */
     const char *address;      /* "127.0.0.1", "::1", "0.0.0.0" */
     int port;                 /* 0 picks one: http_server_port tells */
-    int connections_max;      /* 512; further ones are closed at once */
-    int idle_timeout_s;       /* 120; a connection without progress */
+    int connections_max;      /* 512; further ones are answered with 503 */
+    int idle_timeout_s;       /* 120; a connection without progress, or without a whole request */
     size_t header_max;        /* 32 KiB: request line and headers */
     size_t body_max;          /* 16 MiB: collected bodies */
     size_t stack_bytes;       /* 1 MiB per connection, touched as needed */

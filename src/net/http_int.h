@@ -68,6 +68,26 @@ struct http_reply {
     void *pull_arg;
 };
 
+/* A connection, for the watch over those that take a place and ask nothing (http_watch.c). */
+struct http_conn {
+    struct http_conn *next, **prev;
+    int fd; /* borrowed */
+    bool is_tls;
+    bool over;        /* one too many: refused, whatever it asks */
+    bool busy;        /* a request's headers are there, its answer is not out yet; atomic */
+    bool shut;        /* by the watch */
+    int64_t since_ns; /* of `busy`; atomic */
+};
+
+struct http_watch;
+/* Connections that wait longer than `wait_s` for a whole request get 408 and are closed; where most
+ * of `max` places are taken, sooner. */
+int http_watch_new(struct http_watch **out, int max, int wait_s);
+void http_watch_free(struct http_watch *watch); /* NULL is fine */
+struct http_conn *http_watch_add(struct http_watch *watch, int fd, bool is_tls);
+void http_watch_remove(struct http_watch *watch, struct http_conn *conn); /* NULL is fine */
+void http_watch_busy(struct http_conn *conn, bool busy); /* likewise; takes no lock */
+
 enum http_phase {
     PHASE_NEW,    /* nothing but the request line */
     PHASE_BODY,   /* the body is collected or handed on */
@@ -77,6 +97,9 @@ enum http_phase {
 
 struct http_request {
     struct http_server *server; /* borrowed */
+    struct http_conn *conn;     /* borrowed; NULL: not watched */
+    int64_t body_since_ns;      /* the first piece of the body came */
+    int64_t body_bytes;
     struct arena arena;
     enum http_phase phase;
     const char *method, *path, *query; /* in the arena */

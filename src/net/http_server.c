@@ -26,6 +26,9 @@
 #define PULL_BYTES   ((size_t)128 << 10) /* piece of a streamed reply */
 #define ARENA_MAX    ((size_t)256 << 20) /* of one request: a runaway handler, not a client */
 #define HEADER_MAX   ((size_t)32 << 10)
+#define SPARE        64  /* connections beyond the limit, to be told so */
+#define SLOW_BODY_S  60  /* after that a body must have come faster than */
+#define SLOW_BYTES_S 128 /* bytes per second */
 #define BODY_MAX     ((size_t)16 << 20)
 #define STACK_BYTES  ((size_t)1 << 20)
 #define UPLOAD_BYTES ((size_t)64 << 10)  /* read buffer beside the headers; wiped per request */
@@ -40,6 +43,7 @@ struct http_server {
     void *error_arg;
     struct http_table table;
     struct MHD_Daemon *daemon;
+    struct http_watch *watch;
     atomic_bool stopping;
 };
 
@@ -88,6 +92,8 @@ static void note_peer(struct http_request *req, struct MHD_Connection *connectio
     snprintf(req->peer, sizeof(req->peer), strchr(text, ':') ? "[%s]:%d" : "%s:%d", text, port);
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     req->fd = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    req->conn = info ? info->socket_context : NULL;
 }
 
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
@@ -159,6 +165,15 @@ static void find_route(struct http_request *req)
     buf_deinit(&allow);
 }
 
+static size_t count_headers(const struct http_request *req, const char *name)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < req->headers.count; i++)
+        count += strcasecmp(req->headers.list[i].name, name) == 0;
+    return count;
+}
+
 static void read_headers(struct http_request *req, struct MHD_Connection *connection)
 {
     struct header_walk walk = {.req = req, .bytes = strlen(req->path) + strlen(req->query)};
@@ -167,6 +182,11 @@ static void read_headers(struct http_request *req, struct MHD_Connection *connec
     MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &walk);
     if (walk.failed || walk.bytes > req->server->header_max) {
         refuse(req, 431, "the headers are too large");
+        return;
+    }
+    if (count_headers(req, "Content-Length") > 1 ||
+        (http_header(req, "Content-Length") && http_header(req, "Transfer-Encoding"))) {
+        refuse(req, 400, "the length of the body is told in two ways"); /* RFC 9112, section 6.3 */
         return;
     }
     value = http_header(req, "Content-Length");
@@ -184,7 +204,12 @@ static void begin(struct http_request *req, const char *method, struct MHD_Conne
 
     req->phase = PHASE_BODY;
     req->method = arena_strdup(&req->arena, method);
+    http_watch_busy(req->conn, true);
     read_headers(req, connection);
+    if (req->phase == PHASE_BODY && req->conn && req->conn->over) {
+        http_set_header(&req->reply, "Connection", "close");
+        refuse(req, 503, "too many connections: close some, or come back later");
+    }
     if (req->phase == PHASE_BODY && req->pairs_bad)
         refuse(req, 400, "bad or too many query parameters");
     if (req->phase == PHASE_BODY)
@@ -204,12 +229,29 @@ static void begin(struct http_request *req, const char *method, struct MHD_Conne
 
 /* --- its body --------------------------------------------------------------------------------- */
 
+/* Who sends a byte now and then would hold a place for ever. */
+static bool is_too_slow(struct http_request *req, size_t len)
+{
+    int64_t now = clock_mono_ns(clock_system()), seconds;
+
+    if (!req->body_since_ns)
+        req->body_since_ns = now;
+    seconds = (now - req->body_since_ns) / 1000000000;
+    req->body_bytes += (int64_t)len;
+    return seconds > SLOW_BODY_S && req->body_bytes < seconds * SLOW_BYTES_S;
+}
+
 static void take_piece(struct http_request *req, struct slice piece)
 {
     int rc;
 
     if (req->phase != PHASE_BODY) {
         req->dropped += (int64_t)piece.len;
+        return;
+    }
+    if (is_too_slow(req, piece.len)) {
+        http_set_header(&req->reply, "Connection", "close");
+        refuse(req, 408, "the body comes too slowly");
         return;
     }
     if (!req->on_body) {
@@ -387,11 +429,28 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 
     (void)arg;
     (void)why;
+    if (req)
+        http_watch_busy(req->conn, false);
     if (req && req->silent)
         MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
                                   (unsigned)req->server->idle_timeout_s);
     request_free(req);
     *slot = NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    const union MHD_ConnectionInfo *info;
+    struct http_server *server = arg;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        http_watch_remove(server->watch, *slot);
+        return;
+    }
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *slot =
+        http_watch_add(server->watch, info ? info->connect_fd : -1, server->cert && server->key);
 }
 
 /* Raw path and query: nothing is decoded behind our back. */
@@ -472,15 +531,19 @@ int http_server_start(struct http_server *server, struct err *err)
 
     if (rc)
         return err_wrap(err, rc, "%s", server->name);
+    if (http_watch_new(&server->watch, server->connections_max, server->idle_timeout_s)) {
+        close(fd);
+        return err_set(err, ERR_NOMEM, "%s", server->name);
+    }
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
         MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->connections_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)server->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->header_max + UPLOAD_BYTES,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, server->header_max, MHD_OPTION_THREAD_STACK_SIZE,
-        server->stack_bytes, MHD_OPTION_ARRAY,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(server->connections_max + SPARE), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)server->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        server->header_max + UPLOAD_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        server->header_max, MHD_OPTION_THREAD_STACK_SIZE, server->stack_bytes, MHD_OPTION_ARRAY,
         server->cert && server->key ? tls : &tls[COUNT_OF(tls) - 1], MHD_OPTION_END);
     if (!server->daemon) {
         close(fd);
@@ -498,6 +561,7 @@ void http_server_free(struct http_server *server)
     atomic_store(&server->stopping, true);
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
+    http_watch_free(server->watch);
     http_table_deinit(&server->table);
     free(server->address);
     free(server->cert);

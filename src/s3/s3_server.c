@@ -230,7 +230,11 @@ static void on_refusal(struct http_request *req, struct http_reply *reply, int s
     struct s3_call call = {
         .server = arg, .req = req, .reply = reply, .arena = http_arena(req), .request_id = "0"};
 
-    s3_error(&call, status == 500 ? S3_INTERNAL_ERROR : S3_INVALID_REQUEST, "%s", text);
+    s3_error(&call,
+             status == 500   ? S3_INTERNAL_ERROR
+             : status == 503 ? S3_SLOW_DOWN
+                             : S3_INVALID_REQUEST,
+             "%s", text);
     http_status(reply, status);
 }
 
