@@ -188,6 +188,33 @@ static void get_acl(struct s3_call *call)
     s3_reply_xml(call, &xml);
 }
 
+/* A list that says what get_acl does: the owner may do everything, and nobody else is named. */
+static bool gives_owner_all(struct s3_call *call)
+{
+    static const char grant[] = "AccessControlPolicy/AccessControlList/Grant";
+    const char *path, *text;
+    bool fits = true;
+    size_t grants = 0;
+    struct xml xml;
+    int rc = 0;
+
+    xml_init(&xml, call->arena, buf_slice(&call->body.text));
+    while (xml_next(&xml, &path, &text, &rc, NULL)) {
+        if (strncmp(path, grant, sizeof(grant) - 1))
+            continue;
+        path += sizeof(grant) - 1;
+        grants += !*path;
+        if (strcmp(path, "/Permission") == 0)
+            fits &= strcmp(text, "FULL_CONTROL") == 0;
+        else if (strcmp(path, "/Grantee/ID") == 0)
+            fits &= strcmp(text, s3_owner(call)) == 0;
+        else if (strcmp(path, "/Grantee/URI") == 0 || strcmp(path, "/Grantee/EmailAddress") == 0)
+            fits = false;
+    }
+    xml_deinit(&xml);
+    return !rc && fits && grants;
+}
+
 /* As AWS does where lists are switched off, which there is the default: one that says what is so
  * anyway is taken, others are refused. */
 static void put_acl(struct s3_call *call)
@@ -203,8 +230,9 @@ static void put_acl(struct s3_call *call)
     rc = call->key ? 0 : store->ops->bucket_check(store, call->bucket, &err);
     if (rc)
         s3_fail(call, rc, &err);
-    else if (canned &&
-             (strcmp(canned, "private") == 0 || strcmp(canned, "bucket-owner-full-control") == 0))
+    else if (canned ? strcmp(canned, "private") == 0 ||
+                          strcmp(canned, "bucket-owner-full-control") == 0
+                    : gives_owner_all(call))
         http_status(call->reply, 200);
     else
         s3_error(call, S3_ACL_NOT_SUPPORTED, NULL);
