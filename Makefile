@@ -10,6 +10,7 @@
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make tidy     includes point downwards, formatting, clang-tidy
 #   make torture  500 kill -9, 20,000 simulated losses of power
+#   make s3-suite    a public S3 suite against the store; SERVER=minio: against MinIO
 #   make acceptance  docs/compatibility.md from the commands of five reference stacks
 #   make install  PREFIX=/usr/local
 #
@@ -44,7 +45,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers tidy demo install clean
+.PHONY: s3-suite all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -136,6 +137,10 @@ acceptance: all
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/acceptance/acceptance.py \
 	    $(if $(DOCUMENTS),$(DOCUMENTS),--report docs/compatibility.md)
+
+# Minutes, and more the first time. SUITE=PutObject runs some of the tests, and prints what fails.
+s3-suite:
+	@BUILD=$(BUILD) tests/s3-suite/run $(or $(SERVER),tarn) $(SUITE)
 
 # An hour: kill -9 under load, and the simulator over 20,000 seeds and half as many with faults.
 torture: all $(SIM_PROGRAMS)
