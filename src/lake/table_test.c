@@ -95,6 +95,27 @@ static void every_type_comes_back_with_its_metrics(void **state)
     real_deinit(r);
 }
 
+static void a_fixed_column_is_refused_by_name(void **state)
+{
+    struct real real, *r = &real;
+    struct lake_writer *writer = NULL;
+
+    (void)state;
+    real_init(r);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"s\","
+           "\"required\":false,\"type\":{\"type\":\"struct\",\"fields\":[{\"id\":2,"
+           "\"name\":\"mac\",\"required\":false,\"type\":\"fixed[6]\"}]}}]}",
+           NULL);
+    assert_int_equal(
+        lake_writer_new(
+            &writer, &(struct lake_writer_options){.lake = r->lake, .db = r->db, .metadata = r->m},
+            &r->err),
+        ERR_UNSUPPORTED);
+    assert_non_null(strstr(r->err.text, "column mac is of type fixed[6]"));
+    real_deinit(r);
+}
+
 static void rows_land_in_their_partitions(void **state)
 {
     struct real real, *r = &real;
@@ -365,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_with_its_metrics),
+        cmocka_unit_test(a_fixed_column_is_refused_by_name),
         cmocka_unit_test(rows_land_in_their_partitions),
         cmocka_unit_test(many_partitions_are_sorted_and_written_in_turn),
         cmocka_unit_test(evolved_columns_are_found_by_id),

@@ -3,6 +3,7 @@
  * DuckDB's writer knows codecs and levels, sizes of row groups in rows, dictionaries, and bloom
  * filters for columns that have a dictionary. It writes no page indexes and sizes its pages itself:
  * write.parquet.page-size-bytes and page-row-limit are kept for other writers. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -84,10 +85,28 @@ void writer_parquet(const struct lake_metadata *m, struct vec_copy_options *o)
     bloom(m, o);
 }
 
+/* DuckDB writes no fixed_len_byte_array of a chosen length: what it would write instead, other
+ * engines refuse to read as fixed. */
+static const struct lake_field *find_fixed(const struct lake_type *type)
+{
+    const struct lake_field *found = NULL;
+
+    for (size_t i = 0; i < type->field_count && !found; i++)
+        found = type->fields[i].type.kind == LAKE_FIXED ? &type->fields[i]
+                                                        : find_fixed(&type->fields[i].type);
+    return found;
+}
+
 int writer_format_check(const struct lake_metadata *m, struct err *err)
 {
     const char *format = lake_metadata_property(m, "write.format.default");
+    const struct lake_field *fixed = find_fixed(&lake_metadata_schema(m)->root);
 
+    if (fixed)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "column %.100s is of type fixed[%" PRId32 "]: this tarn reads such columns "
+                       "and writes none; declare it BYTES (binary)",
+                       fixed->name, fixed->type.width);
     if (!format || !strcasecmp(format, "parquet"))
         return 0;
     return err_set(err, ERR_UNSUPPORTED,
