@@ -76,6 +76,8 @@ static void stop_lake(struct instance *in)
 static int start_catalog(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
+    struct catalog_principal *principals =
+        ARENA_ARRAY(&in->config->arena, struct catalog_principal, c->catalog.principals.count + 1);
     bool open = config_is_loopback(c->listen) && !c->catalog.token_required;
     int rc = catalog_new(&in->catalog,
                          &(struct catalog_options){.meta = in->meta, .lake = in->lake,
@@ -85,6 +87,11 @@ static int start_catalog(struct instance *in, struct err *err)
 
     if (rc || !c->catalog.enabled)
         return rc;
+    if (!principals)
+        return err_set(err, ERR_NOMEM, "catalog");
+    for (size_t i = 0; i < c->catalog.principals.count; i++)
+        principals[i] = (struct catalog_principal){c->catalog.principal_ids[i],
+                                                   c->catalog.principal_secrets[i]};
     return catalog_http_new(
         &in->catalog_http,
         &(struct catalog_http_options){
@@ -93,7 +100,9 @@ static int start_catalog(struct instance *in, struct err *err)
             .client_secret = c->catalog.client_secret, .login = !open, .loopback_open = open,
             .s3_endpoint = arena_printf(&in->config->arena, "http://{host}:%d", (int)c->s3.port),
             .s3_region = c->s3.region, .s3_access_key = c->s3.access_key,
-            .s3_secret_key = c->s3.secret_key},
+            .s3_secret_key = c->s3.secret_key, .principals = principals,
+            .principal_count = c->catalog.principals.count,
+            .lend = c->s3.enabled ? instance_lend : NULL, .lend_arg = in},
         err);
 }
 

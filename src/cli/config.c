@@ -76,6 +76,8 @@ static const struct yaml_field catalog_keys[] = {
     TEXT(catalog.credential, "credential", "root:secret", "client id and secret for tokens"),
     FLAG(catalog.token_required, "token_required", "false",
          "ask clients on this machine for a token too"),
+    FIELD(catalog.principals, "principals", YK_LIST,
+          .help = "further client ids and secrets for tokens: [\"reports:secret\"]"),
     END};
 
 static const struct yaml_field store_keys[] = {
@@ -308,23 +310,65 @@ static void check_ports(struct checker *c)
                 complain_ports(c, ports[i].section, ports[j].section, ports[i].port);
 }
 
+/* Binding left the list in the arena of the problems. */
+static void keep_list(struct checker *c, struct yaml_list *list)
+{
+    const char **items = ARENA_ARRAY(&c->config->arena, const char *, list->count + 1);
+
+    if (items && list->count)
+        memcpy(items, list->items, list->count * sizeof(*items));
+    list->items = items;
+    c->nomem |= !items;
+}
+
+/* "ID:SECRET" as its two halves; false: it is not of this form. */
+static bool split_credential(struct checker *c, const char *credential, const char **id,
+                             const char **secret)
+{
+    const char *colon = strchr(credential, ':');
+    char *half;
+
+    if (!colon || colon == credential || !colon[1])
+        return false;
+    half = copy(c, credential);
+    if (half)
+        half[colon - credential] = '\0';
+    *id = half;
+    *secret = colon + 1;
+    return true;
+}
+
+static void check_principals(struct checker *c)
+{
+    struct config *config = c->config;
+    size_t count = config->catalog.principals.count;
+
+    config->catalog.principal_ids = ARENA_ARRAY(&config->arena, const char *, count + 1);
+    config->catalog.principal_secrets = ARENA_ARRAY(&config->arena, const char *, count + 1);
+    if (!config->catalog.principal_ids || !config->catalog.principal_secrets) {
+        c->nomem = true;
+        return;
+    }
+    keep_list(c, &config->catalog.principals);
+    for (size_t i = 0; i < count; i++)
+        if (!split_credential(c, config->catalog.principals.items[i],
+                              &config->catalog.principal_ids[i],
+                              &config->catalog.principal_secrets[i]))
+            complain(c, node_at(c, "catalog", "principals"),
+                     "'%s' in 'principals' is no client id and secret: reports:secret",
+                     config->catalog.principals.items[i]);
+}
+
 static void check_catalog(struct checker *c)
 {
     struct config *config = c->config;
-    const char *credential = config->catalog.credential, *colon = strchr(credential, ':');
     const char *warehouse = config->catalog.warehouse;
 
-    if (!colon || colon == credential || !colon[1]) {
+    if (!split_credential(c, config->catalog.credential, &config->catalog.client_id,
+                          &config->catalog.client_secret))
         complain(c, node_at(c, "catalog", "credential"),
                  "'credential' is a client id and a secret: root:secret");
-    } else {
-        char *id = copy(c, credential);
-
-        if (id)
-            id[colon - credential] = '\0';
-        config->catalog.client_id = id;
-        config->catalog.client_secret = colon + 1;
-    }
+    check_principals(c);
     if (!config->catalog.name[0] || strpbrk(config->catalog.name, "/ ?#%"))
         complain(c, node_at(c, "catalog", "name"), "'%s' cannot be part of an address",
                  config->catalog.name);
@@ -499,17 +543,6 @@ static const char *folder_name(struct checker *c, const char *dir)
 
     free(real);
     return name && name[0] ? name : "tarn";
-}
-
-/* Binding left the list in the arena of the problems. */
-static void keep_list(struct checker *c, struct yaml_list *list)
-{
-    const char **items = ARENA_ARRAY(&c->config->arena, const char *, list->count + 1);
-
-    if (items && list->count)
-        memcpy(items, list->items, list->count * sizeof(*items));
-    list->items = items;
-    c->nomem |= !items;
 }
 
 static void check_all(struct checker *c)

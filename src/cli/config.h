@@ -78,6 +78,8 @@ struct config {
         const char *name, *warehouse, *credential;
         const char *client_id, *client_secret; /* the two halves of credential */
         bool token_required;
+        struct yaml_list principals; /* "ID:SECRET" */
+        const char **principal_ids, **principal_secrets; /* the halves */
     } catalog;
     struct {
         int engine; /* 0: local folder, 1: s3 */

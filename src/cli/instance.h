@@ -64,6 +64,8 @@ int instance_make_buckets(struct instance *instance, struct err *err);
 /* The keys of tarn.yaml, the project's own first; in the config's arena. */
 int instance_s3_credentials(struct instance *instance, struct s3_credential **out, size_t *count,
                             struct err *err);
+/* catalog_http_options.lend, with the instance as its arg: keys for a table's own places. */
+catalog_lend_fn instance_lend;
 /* Runs every *.sql of the project's streams folder in the order of their names; harmless when they
  * ran before. */
 int instance_submit_scripts(struct instance *instance, struct err *err);
