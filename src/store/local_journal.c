@@ -51,6 +51,7 @@ struct waiter {
     struct waiter *next;
     size_t at, len; /* of its record in the group */
     uint64_t bit;   /* of its key */
+    unsigned turn;  /* of its group */
     int rc, ticket;
     bool done;
     struct err *err;
@@ -67,7 +68,9 @@ struct journal {
     char *dir;
     int64_t bytes; /* of a segment */
     pthread_mutex_t lock;
-    pthread_cond_t moved; /* a group was written, a segment emptied, a change carried out */
+    pthread_cond_t moved;     /* a group was written, a segment emptied, a change carried out */
+    pthread_cond_t groups[2]; /* of the filling group and of the one being written: in turn */
+    unsigned turn;            /* the filling group's */
     struct segment segments[2];
     int active;
     struct group filling, writing;
@@ -275,6 +278,7 @@ static struct segment *write_group(struct journal *journal)
 
     journal->writing = journal->filling;
     journal->filling = (struct group){0};
+    journal->turn ^= 1;
     rc = choose(journal, &segment, &full, &err);
     if (!rc) {
         seal(&journal->writing, segment);
@@ -319,6 +323,7 @@ static int join(struct journal *journal, const struct journal_entry *entry, stru
     if (rc)
         return rc;
     waiter->bit = hash_of(entry->bucket, entry->key) % SEEN_BITS;
+    waiter->turn = journal->turn;
     waiter->next = group->waiters;
     group->waiters = waiter;
     group->records++;
@@ -339,12 +344,14 @@ int journal_add(struct journal *journal, const struct journal_entry *entry, int 
     rc = join(journal, entry, &waiter);
     while (!rc && !waiter.done) {
         if (journal->is_writing) {
-            pthread_cond_wait(&journal->moved, &journal->lock);
+            pthread_cond_wait(&journal->groups[waiter.turn], &journal->lock);
             continue;
         }
         journal->is_writing = true;
         full = write_group(journal);
         journal->is_writing = false;
+        pthread_cond_broadcast(&journal->groups[waiter.turn]); /* they are done */
+        pthread_cond_signal(&journal->groups[!waiter.turn]);   /* one of them writes next */
         pthread_cond_broadcast(&journal->moved);
         /* Its own change is in the other segment, so this waits for others alone. When it fails,
          * whoever needs the segment tries again, and is told. */
@@ -562,6 +569,8 @@ int journal_new(struct journal **out, struct disk *disk, const char *dir, int64_
     journal->bytes = bytes ? bytes : JOURNAL_BYTES;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->moved, NULL);
+    pthread_cond_init(&journal->groups[0], NULL);
+    pthread_cond_init(&journal->groups[1], NULL);
     journal->dir = strdup(dir);
     rc = journal->dir ? disk_mkdirs(disk, dir, err) : err_set(err, ERR_NOMEM, "journal");
     for (int i = 0; i < 2 && !rc; i++)
@@ -586,6 +595,8 @@ void journal_free(struct journal *journal)
     }
     pthread_mutex_destroy(&journal->lock);
     pthread_cond_destroy(&journal->moved);
+    pthread_cond_destroy(&journal->groups[0]);
+    pthread_cond_destroy(&journal->groups[1]);
     free(journal->dir);
     free(journal);
 }

@@ -195,6 +195,19 @@ int local_guess(struct local *local, struct arena *arena, const char *bucket, co
     return *path ? 0 : err_set(err, ERR_NOMEM, "object %s", key);
 }
 
+/* Nothing has the plain name. When its folder is there in the plain form, only the object's other
+ * form is left to look for; else every level has to be looked at. */
+static bool is_surely_absent(struct local *local, struct arena *arena, const char *bucket,
+                             const struct local_parts *parts, const char *plain)
+{
+    const char *dir = join(local, arena, bucket, parts, parts->count - 1);
+    const char *other = arena_printf(arena, "%s%%obj", plain);
+    struct disk_stat stat;
+
+    return dir && other && disk_stat(local->disk, dir, &stat, NULL) == 0 && stat.is_dir &&
+           disk_stat(local->disk, other, &stat, NULL) == ERR_NOENT;
+}
+
 int local_find(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct disk_stat *stat, struct err *err)
 {
@@ -212,6 +225,8 @@ int local_find(struct local *local, struct arena *arena, const char *bucket, con
         return 0; /* nearly always */
     if (rc && rc != ERR_NOENT)
         return rc;
+    if (rc == ERR_NOENT && is_surely_absent(local, arena, bucket, &parts, *path))
+        return err_set(err, ERR_NOENT, "object %s/%s: no such object", bucket, key);
     *path = join(local, arena, bucket, &parts, 0);
     rc = *path ? 0 : ERR_NOMEM;
     for (size_t i = 0; i < parts.count && *path && !rc; i++)

@@ -38,18 +38,22 @@ static int write_staged(struct local *local, const char *path, const struct jour
     return rc;
 }
 
+/* `path` is where the object is, or where it nearly always can be when there is none: its folder
+ * may have to be made, or a folder may have its name. */
 static int carry_out_put(struct local *local, const struct journal_entry *entry, const char *bucket,
-                         const char *key, struct err *err)
+                         const char *key, const char *path, struct err *err)
 {
     struct arena arena = {0};
-    const char *staged = stage(local, &arena), *path;
+    const char *staged = stage(local, &arena);
     int rc = staged ? write_staged(local, staged, entry, err) : ERR_NOMEM;
 
     if (!rc) {
         pthread_mutex_lock(&local->names);
-        rc = local_make(local, &arena, bucket, key, &path, err);
-        if (!rc)
-            rc = disk_rename(local->disk, staged, path, err);
+        if (disk_rename(local->disk, staged, path, NULL)) {
+            rc = local_make(local, &arena, bucket, key, &path, err);
+            if (!rc)
+                rc = disk_rename(local->disk, staged, path, err);
+        }
         local_changed(local);
         pthread_mutex_unlock(&local->names);
     }
@@ -100,8 +104,12 @@ static int play_back(void *arg, const struct journal_entry *entry, struct err *e
         rc = local_find(local, &arena, bucket, key, &path, &stat, err);
         if (entry->kind == JOURNAL_REMOVE)
             rc = rc ? rc : local_unname_lazily(local, bucket, key, err);
-        else if (rc == ERR_NOENT || (!rc && !is_there(local, path, &stat, entry)))
-            rc = carry_out_put(local, entry, bucket, key, err);
+        else if (rc == ERR_NOENT)
+            rc = local_guess(local, &arena, bucket, key, &path, err);
+        else if (!rc && is_there(local, path, &stat, entry))
+            path = NULL;
+        if (!rc && path && entry->kind == JOURNAL_PUT)
+            rc = carry_out_put(local, entry, bucket, key, path, err);
         if (rc == ERR_NOENT)
             rc = 0;
     }
@@ -171,17 +179,16 @@ bool local_is_small(struct local *local, const char *bucket, size_t len,
            local_versioning(local, bucket) == STORE_UNVERSIONED;
 }
 
+/* `path`: see carry_out_put. */
 static int add_and_carry_out(struct local *local, const struct journal_entry *entry,
-                             const char *bucket, const char *key, bool exists, struct err *err)
+                             const char *bucket, const char *key, const char *path, struct err *err)
 {
     int ticket, rc = journal_add(local->journal, entry, &ticket, err);
 
     if (rc)
         return rc;
-    rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, err)
+    rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, path, err)
                                     : local_unname_lazily(local, bucket, key, err);
-    if (!rc && exists && entry->kind == JOURNAL_PUT)
-        local_attr_remove(local, bucket, key); /* of the version replaced */
     journal_done(local->journal, ticket);
     return rc;
 }
@@ -193,8 +200,10 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
     static const struct store_put_options none;
     pthread_mutex_t *lock = local_stripe(local, bucket, key);
     struct journal_entry entry = {.kind = JOURNAL_PUT, .bytes = bytes};
+    struct arena arena = {0};
     struct buf attr = {0};
     struct disk_stat now = {0};
+    const char *path = NULL;
     bool exists = false;
     int rc;
 
@@ -209,16 +218,22 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
     entry.attr = buf_slice(&attr);
     pthread_mutex_lock(lock);
     if (!rc)
-        rc = local_check_put(local, bucket, key, options, &exists, &now, err);
+        rc = local_check_put(local, &arena, bucket, key, options, &path, &now, err);
+    exists = !rc && path;
+    if (!rc && !exists)
+        rc = local_guess(local, &arena, bucket, key, &path, err);
     if (!rc) {
         entry.mtime_us = next_time(local, exists ? now.mtime_us : 0);
-        rc = add_and_carry_out(local, &entry, bucket, key, exists, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, path, err);
     }
+    if (!rc && exists)
+        local_attr_remove(local, bucket, key); /* of the version replaced */
     pthread_mutex_unlock(lock);
     if (!rc && out)
         local_attr_describe(
             options, &(struct disk_stat){.size = (int64_t)bytes.len, .mtime_us = entry.mtime_us},
             out);
+    arena_deinit(&arena);
     buf_deinit(&attr);
     return rc;
 }
@@ -241,7 +256,7 @@ int local_remove_small(struct local *local, const char *bucket, const char *key,
     int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
 
     if (!rc)
-        rc = add_and_carry_out(local, &entry, bucket, key, true, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, path, err);
     arena_deinit(&arena);
     return rc;
 }

@@ -109,24 +109,20 @@ static int name_lazily(struct local *local, struct arena *arena, const char *buc
     return rc;
 }
 
-int local_check_put(struct local *local, const char *bucket, const char *key,
-                    const struct store_put_options *options, bool *exists, struct disk_stat *now,
-                    struct err *err)
+int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                    const struct store_put_options *options, const char **path,
+                    struct disk_stat *now, struct err *err)
 {
-    struct arena arena = {0};
     struct store_info info = {.etag = ""};
-    const char *path;
-    int rc = local_find(local, &arena, bucket, key, &path, now, err);
+    int rc = local_find(local, arena, bucket, key, path, now, err);
 
-    *exists = rc == 0;
-    if (rc == ERR_NOENT)
+    if (rc == ERR_NOENT) {
+        *path = NULL;
         rc = local_bucket_check(local, bucket, err);
-    if (!rc && *exists && options->if_match)
+    }
+    if (!rc && *path && options->if_match)
         rc = local_attr_get(local, bucket, key, now, &info, err);
-    if (!rc)
-        rc = check_conditions(options, key, *exists, &info, err);
-    arena_deinit(&arena);
-    return rc;
+    return rc ? rc : check_conditions(options, key, *path != NULL, &info, err);
 }
 
 /* Caller holds the key's stripe. The staged file is synced, unless the put is lazy. */
@@ -140,9 +136,11 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
     struct local_version version;
     struct arena arena = {0};
     struct disk_stat now, next;
+    const char *path;
     bool exists;
-    int rc = local_check_put(local, bucket, key, options, &exists, &now, err);
+    int rc = local_check_put(local, &arena, bucket, key, options, &path, &now, err);
 
+    exists = !rc && path;
     if (!rc)
         rc = disk_stat(local->disk, from, &next, err);
     if (!rc && exists)

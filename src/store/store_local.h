@@ -141,10 +141,11 @@ int local_remove_small(struct local *local, const char *bucket, const char *key,
 int local_settle(struct local *local, const char *bucket, const char *key, struct err *err);
 
 /* Of store_local.c. */
-/* Bucket, conditions, and what there is now. Caller holds the key's stripe. */
-int local_check_put(struct local *local, const char *bucket, const char *key,
-                    const struct store_put_options *options, bool *exists, struct disk_stat *now,
-                    struct err *err);
+/* Bucket, conditions, and what there is now: its path in the arena, NULL when there is nothing.
+ * Caller holds the key's stripe. */
+int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                    const struct store_put_options *options, const char **path,
+                    struct disk_stat *now, struct err *err);
 int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err);
 
 /* Settings of buckets (local_setting.c). */
