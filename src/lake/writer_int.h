@@ -88,6 +88,9 @@ int writer_row_part(struct lake_writer *w, duckdb_data_chunk chunk, idx_t row,
 int writer_partition_path(struct lake_writer *w, const struct lake_value *values, char **out,
                           struct err *err);
 bool writer_row_valid(duckdb_vector vector, idx_t row);
+/* Bytes are borrowed from the vector; a uuid lands in `space`. */
+void writer_value_at(const struct lake_type *type, duckdb_vector vector, idx_t row,
+                     uint8_t space[16], struct lake_value *out);
 
 /* writer_route.c */
 int writer_route(struct lake_writer *w, duckdb_data_chunk chunk /* take */, struct err *err);

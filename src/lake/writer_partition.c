@@ -26,7 +26,7 @@ static __int128 decimal_at(duckdb_vector vector, idx_t row, int32_t precision)
 }
 
 /* Bytes are borrowed from the vector; a uuid lands in `space`. */
-static void value_at(const struct lake_type *type, duckdb_vector vector, idx_t row,
+void writer_value_at(const struct lake_type *type, duckdb_vector vector, idx_t row,
                      uint8_t space[16], struct lake_value *out)
 {
     void *data = duckdb_vector_get_data(vector);
@@ -86,7 +86,7 @@ static void source_value(const struct source_path *source, duckdb_data_chunk chu
         }
         vector = duckdb_struct_vector_get_child(vector, source->steps[i]);
     }
-    value_at(source->type, vector, row, space, out);
+    writer_value_at(source->type, vector, row, space, out);
 }
 
 static uint64_t hash_values(const struct lake_writer *w, const struct lake_value *values)

@@ -153,6 +153,8 @@ static int run_one(struct query_session *q, const struct sql_statement *st,
     case SQL_STMT_DESCRIBE:
     case SQL_STMT_EXPLAIN:
         return show_run(q, st, out, err);
+    case SQL_STMT_ANALYZE:
+        return analyze_run(q, st, out, err);
     case SQL_STMT_SET:
         return st->set->key ? define(q, st, out, err) : show_run(q, st, out, err);
     case SQL_STMT_INSERT:

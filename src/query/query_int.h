@@ -73,6 +73,9 @@ int select_explain(struct query_session *q, const struct sql_query *query, struc
 /* A session_evaluator: `arg` is the query_session. */
 int select_constant(void *arg, const char *query, struct arena *arena, const char **text,
                     struct err *err);
+/* analyze.c: ANALYZE TABLE */
+int analyze_run(struct query_session *q, const struct sql_statement *st,
+                const struct query_out *out, struct err *err);
 /* show.c: SHOW, DESCRIBE, EXPLAIN, SET without arguments. */
 int show_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
              struct err *err);

@@ -228,3 +228,33 @@ class Alter(ClientTest):
         self.assertTrue(self.catalog.table_exists(f"{self.space}.u"))
         self.assertIn("no table", self.refused("ADD x INT"))
         self.tarn.command("sql", "-e", f"ALTER TABLE IF EXISTS polariscatalog.{self.space}.t ADD x INT")
+
+    def test_distinct_values_are_counted_and_named_by_the_metadata(self):
+        import json
+
+        self.append(first=0)  # the same values again
+        analyze = f"ANALYZE TABLE polariscatalog.{self.space}.t COMPUTE STATISTICS"
+        self.assertIn("6 columns", self.tarn.command("sql", "-e", analyze))  # not points, not tags
+        table = self.table()
+        stats, = table.metadata.statistics
+        self.assertEqual(stats.snapshot_id, table.current_snapshot().snapshot_id)
+        ndv = {blob.fields[0]: blob.properties["ndv"] for blob in stats.blob_metadata}
+        age = table.schema().find_field("person.age").field_id
+        self.assertEqual(ndv, {1: "3", 2: "3", 3: "3", 4: "0", 5: "0", age: "3"})
+        with table.io.new_input(stats.statistics_path).open() as file:
+            data = file.read()
+        self.assertEqual((data[:4], data[-4:]), (b"PFA1", b"PFA1"))
+        self.assertEqual(len(data), stats.file_size_in_bytes)
+        size = int.from_bytes(data[-12:-8], "little")
+        footer = json.loads(data[-12 - size:-12])
+        self.assertEqual(stats.file_footer_size_in_bytes, size + 16)
+        blob = footer["blobs"][0]
+        sketch = data[blob["offset"]:blob["offset"] + blob["length"]]
+        self.assertEqual(sketch[:8].hex(), "02030300001acc93")
+        self.assertEqual(int.from_bytes(sketch[8:12], "little"), 3)
+        self.append(first=50)  # another commit keeps what was counted
+        self.assertEqual(len(self.table().metadata.statistics), 1)
+        self.tarn.command("sql", "-e", analyze + " FOR COLUMNS id")
+        newest = [s for s in self.table().metadata.statistics
+                  if s.snapshot_id == self.table().current_snapshot().snapshot_id]
+        self.assertEqual([b.fields for b in newest[0].blob_metadata], [[1]])
