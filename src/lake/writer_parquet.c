@@ -85,28 +85,36 @@ void writer_parquet(const struct lake_metadata *m, struct vec_copy_options *o)
     bloom(m, o);
 }
 
-/* DuckDB writes no fixed_len_byte_array of a chosen length: what it would write instead, other
- * engines refuse to read as fixed. */
-static const struct lake_field *find_fixed(const struct lake_type *type)
+/* DuckDB writes no fixed_len_byte_array of a chosen length and no nanoseconds adjusted to UTC: what
+ * it would write instead, other engines refuse to read. */
+static const struct lake_field *find_unwritable(const struct lake_type *type)
 {
     const struct lake_field *found = NULL;
 
-    for (size_t i = 0; i < type->field_count && !found; i++)
-        found = type->fields[i].type.kind == LAKE_FIXED ? &type->fields[i]
-                                                        : find_fixed(&type->fields[i].type);
+    for (size_t i = 0; i < type->field_count && !found; i++) {
+        const struct lake_field *field = &type->fields[i];
+        bool bad = field->type.kind == LAKE_FIXED || field->type.kind == LAKE_TIMESTAMPTZ_NS;
+
+        found = bad ? field : find_unwritable(&field->type);
+    }
     return found;
 }
 
 int writer_format_check(const struct lake_metadata *m, struct err *err)
 {
     const char *format = lake_metadata_property(m, "write.format.default");
-    const struct lake_field *fixed = find_fixed(&lake_metadata_schema(m)->root);
+    const struct lake_field *field = find_unwritable(&lake_metadata_schema(m)->root);
 
-    if (fixed)
+    if (field && field->type.kind == LAKE_FIXED)
         return err_set(err, ERR_UNSUPPORTED,
                        "column %.100s is of type fixed[%" PRId32 "]: this tarn reads such columns "
                        "and writes none; declare it BYTES (binary)",
-                       fixed->name, fixed->type.width);
+                       field->name, field->type.width);
+    if (field)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "column %.100s is of type timestamptz_ns: this tarn reads such columns and "
+                       "writes none; declare it TIMESTAMP_LTZ(6)",
+                       field->name);
     if (!format || !strcasecmp(format, "parquet"))
         return 0;
     return err_set(err, ERR_UNSUPPORTED,
