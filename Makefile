@@ -6,6 +6,7 @@
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
+#   make bench-upsert  tables written by key
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make tidy     includes point downwards, formatting, clang-tidy
@@ -45,7 +46,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: s3-suite all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers tidy demo install clean
+.PHONY: s3-suite all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -201,6 +202,18 @@ bench-s3: all $(BUILD)/tests/bench/s3_bench
 # Commits and loads per second of the REST catalog.
 bench-catalog: $(BUILD)/tests/bench/catalog_bench $(BUILD)/tests/tools/catalogd
 	@tests/bench/catalog $(BUILD)
+
+# Planning over 100,000 files, and scans beside DuckDB's extension and pyiceberg.
+bench-plan: all $(BUILD)/tests/bench/plan_bench
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn PLAN_BENCH=$(BUILD)/tests/bench/plan_bench \
+		.deps/python/bin/python tests/bench/plan.py
+
+# Tables written by key; UPSERT_ROWS="1e6 1e8" also asks for the large one (5 GB of disk).
+UPSERT_ROWS ?= 1e6
+bench-upsert: $(BUILD)/tests/bench/upsert_bench
+	@for rows in $(UPSERT_ROWS); do for keys in uniform zipf; do \
+	    $< $$rows 1e5 20 $$keys || exit 1; done; done
 
 bench-peers: all
 	@scripts/deps --test
