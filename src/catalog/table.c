@@ -375,7 +375,7 @@ int catalog_table_register(struct catalog *catalog, const struct lake_ident *ide
     if (rc == ERR_NOENT)
         return err_set(err, ERR_INVALID, "There is no metadata file %.300s", metadata_location);
     if (!rc) {
-        out->location = call.location = arena_strdup(arena, metadata_location);
+        out->location = call.location = place_of(arena, metadata_location); /* s3a is s3 */
         call.uuid = out->metadata->uuid;
         call.place = place_of(arena, out->metadata->location);
         rc = call.location && call.place ? write_once(catalog, register_fn, &call, NULL, err)
