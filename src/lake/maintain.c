@@ -12,6 +12,7 @@
  */
 #include "lake/maintain.h"
 
+#include "lake/key_index.h"
 #include "lake/maintain_int.h"
 
 #define ENTRIES_SEEN_MAX  4096
@@ -167,6 +168,8 @@ static int look_at(struct picker *p, const struct lake_manifest_file *line, size
         if (p->now.entry.status == LAKE_DELETED || p->now.entry.file.content != LAKE_DATA ||
             strcasecmp(p->now.entry.file.format, "parquet") != 0)
             continue;
+        if (p->m->format_version >= 3 && p->now.entry.file.first_row_id < 0)
+            continue; /* its rows have no ids yet: they get them with the next commit */
         lake_entry_inherit(&p->now.entry, line);
         if (p->any_deletes)
             rc = delete_live_of(&p->deletes, &p->now.entry, note_delete, p, p->err);
@@ -322,8 +325,7 @@ int lake_maintain_pick(struct lake *lake, const struct lake_metadata *m, struct 
     int rc;
 
     memset(out, 0, sizeof(*out));
-    /* v3 asks that rows keep their ids. */
-    if (!snapshot || m->format_version > 2 ||
+    if (!snapshot || m->format_version > 3 ||
         !lake_metadata_property_bool(m, "tarn.merge.enabled", true))
         return 0;
     read_properties(&p);
@@ -340,16 +342,22 @@ int lake_maintain_merge(struct lake *lake, const struct lake_metadata *metadata,
                         struct arena *arena, struct lake_rewrite *out, struct err *err)
 {
     struct lake_data_file *files = NULL;
+    struct lake_merge asked = *merge;
     size_t made = 0;
-    int rc = rewriter->run(rewriter->arg, lake, metadata, merge, arena, &files, &made, err);
+    int rc;
 
+    /* A table with a key is written by key: rows of its files go at any time. */
+    if (lake_metadata_schema(metadata)->identifier_count)
+        asked.map = ARENA_NEW(arena, struct lake_row_map);
+    rc = rewriter->run(rewriter->arg, lake, metadata, &asked, arena, &files, &made, err);
     *out = (struct lake_rewrite){.removed = merge->files,
                                  .removed_count = merge->file_count,
                                  .added = files,
                                  .added_count = made,
                                  .base_sequence_number = merge->base_sequence_number,
                                  .deletes = merge->deletes,
-                                 .delete_count = merge->delete_count};
+                                 .delete_count = merge->delete_count,
+                                 .map = asked.map && asked.map->old_count ? asked.map : NULL};
     return rc;
 }
 

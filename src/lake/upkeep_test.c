@@ -282,6 +282,71 @@ static void deletes_by_equality_outlive_a_merge_just_long_enough(void **state)
     real_deinit(r);
 }
 
+/* id, row id and sequence number of the last change of every row. */
+static char *lineage_of(struct real *r)
+{
+    static char text[4000];
+    struct arena arena = {0};
+    struct lake_plan plan;
+    struct buf scan = {0}, sql = {0};
+    struct vec_result *result;
+    duckdb_data_chunk chunk;
+    duckdb_string_t *s;
+
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    plan.addressed = true;
+    OK(lake_scan_sql(r->lake, r->conn, &plan, NULL, 0, &arena, &scan, &r->err));
+    OK(buf_printf(&sql,
+                  "SELECT string_agg(id || ':' || _row_id || ':' || _last_updated_sequence_number, "
+                  "' ' ORDER BY id) FROM %s",
+                  buf_cstr(&scan)));
+    OK(vec_query(r->conn, buf_cstr(&sql), &result, &r->err));
+    OK(vec_result_next(result, &chunk, &r->err));
+    s = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+    snprintf(text, sizeof(text), "%.*s", (int)duckdb_string_t_length(*s), duckdb_string_t_data(s));
+    vec_result_free(result);
+    lake_plan_release(r->lake, &plan);
+    buf_deinit(&scan);
+    buf_deinit(&sql);
+    arena_deinit(&arena);
+    return text;
+}
+
+/* Goal: rows of a v3 table keep their ids and the number of their last change through merges, and
+ * deletion vectors leave with the rows they deleted. */
+static void rows_keep_their_ids_when_they_are_merged(void **state)
+{
+    static const int64_t some[] = {1, 2, 4};
+    struct real real, *r = &real;
+    struct told told;
+    size_t deletes;
+    char *before;
+
+    (void)state;
+    begin(r, true);
+    for (int i = 0; i < 4; i++)
+        insert_range(r, i * 10, 5);
+    delete_rows(r, 1, some, 3);
+    before = strdup(lineage_of(r));
+    assert_non_null(strstr(before, "0:0:1 "));
+    upkeep(r, 1, &told);
+    assert_int_equal(told.counts[LAKE_DO_DELETES], 1);
+    for (int i = 4; i < 8; i++) {
+        char *grown;
+
+        insert_range(r, i * 10, 5);
+        free(before);
+        before = strdup(lineage_of(r));
+        upkeep(r, 1, &told);
+        grown = lineage_of(r);
+        assert_string_equal(grown, before);
+    }
+    free(before);
+    assert_true(count_files(r, &deletes) < 6);
+    assert_int_equal(deletes, 0);
+    real_deinit(r);
+}
+
 static void a_table_with_a_sort_order_is_written_in_it(void **state)
 {
     struct real real, *r = &real;
@@ -507,6 +572,7 @@ int main(void)
         cmocka_unit_test(rows_deleted_during_a_merge_stay_deleted),
         cmocka_unit_test(appends_during_a_merge_stay),
         cmocka_unit_test(deletes_by_equality_outlive_a_merge_just_long_enough),
+        cmocka_unit_test(rows_keep_their_ids_when_they_are_merged),
         cmocka_unit_test(a_table_with_a_sort_order_is_written_in_it),
         cmocka_unit_test(manifests_are_clustered_by_partition),
         cmocka_unit_test(the_sweep_takes_only_what_nobody_needs),
