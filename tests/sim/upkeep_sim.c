@@ -1,13 +1,14 @@
-/* upkeep_sim.c - maintenance on a disk that loses power, beside a writer that adds and deletes rows.
+/* upkeep_sim.c - maintenance on a disk that loses power, beside a writer that adds and deletes
+ * rows.
  *
  *     upkeep_sim [--seeds N] [--first S] [--every | --faults] [--verbose]
  *
  * A seed decides everything: which rows are added and deleted, when the clock moves on, when the
  * maintenance service takes its turn, at which disk call the power goes, and what survives of the
  * unsynced writes. Catalog, metadata store, Iceberg staging, maintenance and object store are the
- * program's own, on the simulated disk. Only the bytes of a data file are plain lines of ids instead
- * of Parquet, since DuckDB writes to the real disk; deletes are deletion vectors (v3), which are
- * ours from end to end, and the rewriter applies them to lines.
+ * program's own, on the simulated disk. Only the bytes of a data file are plain lines of ids
+ * instead of Parquet, since DuckDB writes to the real disk; deletes are deletion vectors (v3),
+ * which are ours from end to end, and the rewriter applies them to lines.
  *
  * After each loss of power all is opened again, and then:
  *   - every row whose commit was acknowledged is there once, unless its deletion was begun;
@@ -36,10 +37,22 @@ void *__wrap_malloc(size_t);
 void *__wrap_calloc(size_t, size_t);
 void *__wrap_realloc(void *, size_t);
 char *__wrap_strdup(const char *);
-void *__wrap_malloc(size_t len) { return __real_malloc(len); }
-void *__wrap_calloc(size_t n, size_t len) { return __real_calloc(n, len); }
-void *__wrap_realloc(void *p, size_t len) { return __real_realloc(p, len); }
-char *__wrap_strdup(const char *text) { return __real_strdup(text); }
+void *__wrap_malloc(size_t len)
+{
+    return __real_malloc(len);
+}
+void *__wrap_calloc(size_t n, size_t len)
+{
+    return __real_calloc(n, len);
+}
+void *__wrap_realloc(void *p, size_t len)
+{
+    return __real_realloc(p, len);
+}
+char *__wrap_strdup(const char *text)
+{
+    return __real_strdup(text);
+}
 
 enum fate { ABSENT, MAY_BE, THERE, MAY_GO, GONE }; /* of a row: what was asked and answered */
 
@@ -100,11 +113,15 @@ static int put_lines(struct world *w, struct lake *lake, const struct lake_metad
 
     for (size_t i = 0; i < count && !rc; i++)
         rc = buf_printf(&lines, "%d\n", ids[i]);
-    *out = (struct lake_data_file){
-        .path = arena_printf(arena, "%s/data/%016" PRIx64 ".parquet", m->location,
-                             rng_u64(&w->rng)),
-        .format = "PARQUET", .record_count = (int64_t)count, .file_bytes = (int64_t)lines.len,
-        .sort_order_id = -1, .first_row_id = -1, .content_pos = -1, .content_bytes = -1};
+    *out = (struct lake_data_file){.path = arena_printf(arena, "%s/data/%016" PRIx64 ".parquet",
+                                                        m->location, rng_u64(&w->rng)),
+                                   .format = "PARQUET",
+                                   .record_count = (int64_t)count,
+                                   .file_bytes = (int64_t)lines.len,
+                                   .sort_order_id = -1,
+                                   .first_row_id = -1,
+                                   .content_pos = -1,
+                                   .content_bytes = -1};
     if (!rc && !out->path)
         rc = err_set(err, ERR_NOMEM, "lines");
     rc = rc ? rc : store_put_at(lake_store(lake), out->path, buf_slice(&lines), err);
@@ -179,13 +196,18 @@ static const struct lake_ident ident = {"db", "numbers"};
 static int make_table(struct world *w, struct err *err)
 {
     static const struct lake_property properties[] = {
-        {"tarn.merge.fan-in", "3"},          {"commit.manifest.min-count-to-merge", "6"},
-        {"tarn.merge.delete-percent", "20"}, {"history.expire.max-snapshot-age-ms", "20000"},
-        {"history.expire.min-snapshots-to-keep", "2"}, {"tarn.orphans.age-ms", "3600000"},
-        {"tarn.orphans.interval-ms", "60000"}, {"write.metadata.previous-versions-max", "4"}};
+        {"tarn.merge.fan-in", "3"},
+        {"commit.manifest.min-count-to-merge", "6"},
+        {"tarn.merge.delete-percent", "20"},
+        {"history.expire.max-snapshot-age-ms", "20000"},
+        {"history.expire.min-snapshots-to-keep", "2"},
+        {"tarn.orphans.age-ms", "3600000"},
+        {"tarn.orphans.interval-ms", "60000"},
+        {"write.metadata.previous-versions-max", "4"}};
     struct lake_field field = {.id = 1, .name = "id", .type = {.kind = LAKE_LONG}};
     struct lake_schema schema = {.root = {.kind = LAKE_STRUCT, .fields = &field, .field_count = 1}};
-    struct lake_table_options options = {.schema = &schema, .format_version = 3,
+    struct lake_table_options options = {.schema = &schema,
+                                         .format_version = 3,
                                          .properties = properties,
                                          .property_count = COUNT_OF(properties)};
     struct catalog_table made = {0};
@@ -215,35 +237,46 @@ static void close_all(struct world *w)
 
 static int open_all(struct world *w, struct err *err)
 {
-    static const struct meta_migration *const migrations[] = {catalog_migrations,
-                                                              upkeep_migrations, NULL};
+    static const struct meta_migration *const migrations[] = {catalog_migrations, upkeep_migrations,
+                                                              NULL};
     struct disk *disk = disk_sim_disk(w->sim);
     int rc = disk_mkdirs(disk, "data", err);
 
     if (!rc)
         rc = meta_new(&w->meta,
-                      &(struct meta_options){.path = "data/meta.db", .disk = disk,
-                                             .clock = &w->clock.clock, .migrations = migrations,
-                                             .no_thread = true}, err);
+                      &(struct meta_options){.path = "data/meta.db",
+                                             .disk = disk,
+                                             .clock = &w->clock.clock,
+                                             .migrations = migrations,
+                                             .no_thread = true},
+                      err);
     if (!rc)
-        rc = store_local_new(&w->store,
-                             &(struct store_local_options){.dir = "data", .disk = disk,
-                                                           .clock = &w->clock.clock}, err);
+        rc = store_local_new(
+            &w->store,
+            &(struct store_local_options){.dir = "data", .disk = disk, .clock = &w->clock.clock},
+            err);
     if (!rc)
-        rc = lake_new(&w->lake,
-                      &(struct lake_options){.store = w->store, .clock = &w->clock.clock}, err);
+        rc = lake_new(&w->lake, &(struct lake_options){.store = w->store, .clock = &w->clock.clock},
+                      err);
     if (!rc)
         rc = catalog_new(&w->catalog,
-                         &(struct catalog_options){.meta = w->meta, .lake = w->lake,
-                                                   .clock = &w->clock.clock, .name = "sim",
-                                                   .warehouse = "s3://w/sim", .no_thread = true},
+                         &(struct catalog_options){.meta = w->meta,
+                                                   .lake = w->lake,
+                                                   .clock = &w->clock.clock,
+                                                   .name = "sim",
+                                                   .warehouse = "s3://w/sim",
+                                                   .no_thread = true},
                          err);
     if (!rc)
         rc = upkeep_new(&w->upkeep,
-                        &(struct upkeep_options){.catalog = w->catalog, .lake = w->lake,
-                                                 .meta = w->meta, .clock = &w->clock.clock,
+                        &(struct upkeep_options){.catalog = w->catalog,
+                                                 .lake = w->lake,
+                                                 .meta = w->meta,
+                                                 .clock = &w->clock.clock,
                                                  .rewriter = {rewrite_lines, w},
-                                                 .interval_ms = 1000, .no_thread = true}, err);
+                                                 .interval_ms = 1000,
+                                                 .no_thread = true},
+                        err);
     return rc ? rc : make_table(w, err);
 }
 
@@ -270,8 +303,7 @@ static int add_rows(struct world *w, struct err *err)
     }
     rc = load(w, &arena, &table, err);
     rc = rc ? rc : put_lines(w, w->lake, table.metadata, ids, (size_t)count, &arena, &file, err);
-    rc = rc ? rc
-            : lake_commit_wait(w->lake, catalog_lake(w->catalog), &ident, &change, NULL, err);
+    rc = rc ? rc : lake_commit_wait(w->lake, catalog_lake(w->catalog), &ident, &change, NULL, err);
     for (int i = 0; i < count && !rc; i++)
         w->rows[first + i] = THERE;
     w->added += rc ? 0 : count;
@@ -296,22 +328,26 @@ static int delete_rows(struct world *w, struct err *err)
     rc = rc ? rc : lake_plan(w->lake, table.metadata, -1, NULL, NULL, 0, &arena, &plan, err);
     if (!rc && plan.file_count) {
         struct lake_row_delete rows;
-        struct lake_change change = {.row_deletes = &rows, .row_delete_count = 1,
+        struct lake_change change = {.row_deletes = &rows,
+                                     .row_delete_count = 1,
                                      .checks = LAKE_CHECK_ROWS_LIVE,
                                      .from_snapshot_id = plan.snapshot_id};
 
         which = rng_below(&w->rng, plan.file_count);
-        rc = read_lines(w->lake, &plan.files[which], plan.deletes, &arena, ids, places, &count,
-                        err);
+        rc =
+            read_lines(w->lake, &plan.files[which], plan.deletes, &arena, ids, places, &count, err);
         for (size_t i = 0; i < count && !rc; i++)
             if (rng_below(&w->rng, 3) == 0) {
                 chosen[taken++] = places[i];
                 w->rows[ids[i]] = MAY_GO;
                 ids[taken - 1] = ids[i];
             }
-        rows = (struct lake_row_delete){.path = plan.files[which].entry.file.path, .spec_id = -1,
-                                        .sequence_number = -1, .file_sequence_number = -1,
-                                        .positions = chosen, .position_count = taken};
+        rows = (struct lake_row_delete){.path = plan.files[which].entry.file.path,
+                                        .spec_id = -1,
+                                        .sequence_number = -1,
+                                        .file_sequence_number = -1,
+                                        .positions = chosen,
+                                        .position_count = taken};
         if (!rc && taken && rng_below(&w->rng, 3) == 0) /* maintenance comes in between */
             upkeep_step(w->upkeep, NULL, NULL);
         if (!rc && taken)
@@ -387,8 +423,7 @@ static void check(struct world *w, const char *when)
         if (found[id] > 1)
             broken(w, "%s: row %d is there %d times", when, id, found[id]);
         if (found[id] ? fate == GONE || fate == ABSENT : fate == THERE)
-            broken(w, "%s: row %d %s", when, id,
-                   found[id] ? "has come back" : "is lost");
+            broken(w, "%s: row %d %s", when, id, found[id] ? "has come back" : "is lost");
         w->rows[id] = found[id] ? THERE : fate == MAY_BE ? ABSENT : GONE; /* now it is known */
     }
     lake_plan_release(w->lake, &plan);
@@ -482,8 +517,11 @@ int main(int argc, char **argv)
         else if (!strcmp(argv[i], "--verbose"))
             w.verbose = true;
         else
-            return fprintf(stderr, "usage: %s [--seeds N] [--first S] [--every | --faults] "
-                                   "[--verbose]\n", argv[0]), 2;
+            return fprintf(stderr,
+                           "usage: %s [--seeds N] [--first S] [--every | --faults] "
+                           "[--verbose]\n",
+                           argv[0]),
+                   2;
     }
     w.ops = OPS;
     diag_set_level(w.verbose ? DIAG_INFO : DIAG_ERROR + 1);
@@ -497,7 +535,7 @@ int main(int argc, char **argv)
     printf("%s: %" PRIu64 " seeds from %" PRIu64 ", %" PRId64 " lives, %" PRId64
            " calls refused, %" PRId64 " rows added, %" PRId64 " deleted, %" PRId64
            " rewrites: none lost, none doubled, none back\n",
-           w.faults ? "faults" : "power loss", seeds, first, w.lives, w.refused, w.added,
-           w.deleted, w.merges);
+           w.faults ? "faults" : "power loss", seeds, first, w.lives, w.refused, w.added, w.deleted,
+           w.merges);
     return 0;
 }
