@@ -49,7 +49,7 @@ static int add_tag(struct s3_rule *rule, const char *key, const char *value, str
 struct reading {
     struct s3_rule *rule;
     const char *tag_key, *tag_value;
-    bool has_status, has_action;
+    bool has_status;
 };
 
 /* One element of a rule, its path behind ".../Rule". */
@@ -63,8 +63,6 @@ static int take(struct reading *r, const char *path, const char *text, struct er
         path += 7;
     else if (strcmp(path, "/Prefix") == 0)
         rule->legacy = true;
-    r->has_action |= strncmp(path, "/Expiration", 11) == 0 ||
-                     strncmp(path, "/Noncurrent", 11) == 0 || strncmp(path, "/Abort", 6) == 0;
     if (strcmp(path, "/ID") == 0)
         rule->id = text;
     else if (strcmp(path, "/Prefix") == 0)
@@ -104,8 +102,10 @@ static int take(struct reading *r, const char *path, const char *text, struct er
 static int check_rule(const struct reading *r, const struct s3_rules *rules, struct err *err)
 {
     const struct s3_rule *rule = r->rule;
+    bool acts = rule->days >= 0 || rule->date_us >= 0 || rule->markers ||
+                rule->noncurrent_days >= 0 || rule->abort_days >= 0;
 
-    if (!r->has_status || !r->has_action)
+    if (!r->has_status || !acts)
         return err_set(err, ERR_CORRUPT, "a rule needs a status and an action");
     if (rule->days >= 0 && rule->date_us >= 0)
         return err_set(err, ERR_CORRUPT, "a rule expires by days or by date");
