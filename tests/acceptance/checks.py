@@ -247,15 +247,16 @@ def s3a_is_s3(lab, row):
     import pyarrow as pa
 
     catalog = iceberg(lab.tarn, "", **{"s3.secret-access-key": "admin123", "warehouse": "s3a://warehouse/"})
-    catalog.create_namespace_if_not_exists("raw")
-    made = catalog.create_table("raw.s3a", pa.schema([("id", pa.int64())]),
+    catalog.create_namespace("places")
+    made = catalog.create_table("places.s3a", pa.schema([("id", pa.int64())]),
                                 location="s3a://warehouse/elsewhere/s3a")
     made.append(pa.table({"id": [1, 2]}))
-    equal(catalog.load_table("raw.s3a").scan().to_arrow()["id"].to_pylist(), [1, 2])
+    equal(catalog.load_table("places.s3a").scan().to_arrow()["id"].to_pylist(), [1, 2])
     keys = boto(lab.tarn, secret="admin123").list_objects_v2(
         Bucket="warehouse", Prefix="elsewhere/s3a/data/")
     equal(keys["KeyCount"], 1)
-    catalog.drop_table("raw.s3a")
+    catalog.drop_table("places.s3a")
+    catalog.drop_namespace("places")
 
 
 @row("S0-315")
