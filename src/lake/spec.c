@@ -13,16 +13,31 @@ static int get_i32(const json_t *obj, const char *key, const char *where, int32_
     return rc;
 }
 
-/* v3 allows source-ids; only transforms of one column exist so far. */
-static int get_source(const json_t *obj, const char *where, int32_t *out, struct err *err)
+/* v3: source-ids for a transform of several columns. None is defined yet: such a one is kept as it
+ * is written, and nothing is pruned by it. */
+static int get_source(const json_t *obj, const char *where, struct arena *arena, int32_t *out,
+                      const char **several, struct err *err)
 {
     const json_t *ids = json_object_get(obj, "source-ids");
+    char *text;
 
-    if (!json_object_get(obj, "source-id") && json_array_size(ids) == 1) {
-        *out = (int32_t)json_integer_value(json_array_get(ids, 0));
+    *several = NULL;
+    if (!json_array_size(ids))
+        return get_i32(obj, "source-id", where, out, err);
+    *out = (int32_t)json_integer_value(json_array_get(ids, 0));
+    if (json_array_size(ids) == 1)
         return 0;
-    }
-    return get_i32(obj, "source-id", where, out, err);
+    text = json_dumps(ids, JSON_COMPACT);
+    *several = text ? arena_strdup(arena, text) : NULL;
+    free(text);
+    return *several ? 0 : err_set(err, ERR_NOMEM, "%s", where);
+}
+
+/* Where the column or columns of a transform are written. */
+static bool put_source(json_t *obj, int32_t id, const char *several)
+{
+    return several ? json_put(obj, "source-ids", json_loads(several, 0, NULL))
+                   : json_put(obj, "source-id", json_integer(id));
 }
 
 static int get_transform(const json_t *obj, const char *where, struct arena *arena,
@@ -32,6 +47,15 @@ static int get_transform(const json_t *obj, const char *where, struct arena *are
     int rc = json_get_str(obj, "transform", where, &text, err);
 
     return rc ? rc : lake_transform_parse(text, arena, out, err);
+}
+
+/* bucket[16] of two columns is not bucket[16] of one. */
+static int keep_as_text(const json_t *obj, struct arena *arena, struct lake_transform *out,
+                        struct err *err)
+{
+    *out = (struct lake_transform){.kind = LAKE_UNKNOWN_TRANSFORM};
+    out->text = arena_strdup(arena, json_string_value(json_object_get(obj, "transform")));
+    return out->text ? 0 : err_set(err, ERR_NOMEM, "transform");
 }
 
 int lake_spec_parse(const json_t *json, struct arena *arena, struct lake_partition_spec *out,
@@ -55,8 +79,10 @@ int lake_spec_parse(const json_t *json, struct arena *arena, struct lake_partiti
         const char *name;
 
         rc = json_get_str(obj, "name", "partition field", &name, err);
-        rc = rc ? rc : get_source(obj, "partition field", &f->source_id, err);
+        rc = rc ? rc : get_source(obj, "partition field", arena, &f->source_id, &f->sources, err);
         rc = rc ? rc : get_transform(obj, "partition field", arena, &f->transform, err);
+        if (!rc && f->sources)
+            rc = keep_as_text(obj, arena, &f->transform, err);
         f->field_id = 1000 + (int32_t)i; /* v1 without ids: counted from 1000 */
         if (!rc && json_object_get(obj, "field-id"))
             rc = get_i32(obj, "field-id", "partition field", &f->field_id, err);
@@ -76,7 +102,7 @@ json_t *lake_spec_fields_json(const struct lake_partition_spec *spec)
         const struct lake_partition_field *f = &spec->fields[i];
         const char *transform = lake_transform_text(&f->transform, &arena);
         json_t *obj = json_object();
-        bool ok = obj && transform && json_put(obj, "source-id", json_integer(f->source_id)) &&
+        bool ok = obj && transform && put_source(obj, f->source_id, f->sources) &&
                   json_put(obj, "field-id", json_integer(f->field_id)) &&
                   json_put(obj, "transform", json_string(transform)) &&
                   json_put(obj, "name", json_string(f->name));
@@ -123,8 +149,10 @@ int lake_order_parse(const json_t *json, struct arena *arena, struct lake_sort_o
         const char *direction = json_string_value(json_object_get(obj, "direction"));
         const char *nulls = json_string_value(json_object_get(obj, "null-order"));
 
-        rc = get_source(obj, "sort field", &f->source_id, err);
+        rc = get_source(obj, "sort field", arena, &f->source_id, &f->sources, err);
         rc = rc ? rc : get_transform(obj, "sort field", arena, &f->transform, err);
+        if (!rc && f->sources)
+            rc = keep_as_text(obj, arena, &f->transform, err);
         f->descending = direction && !strcmp(direction, "desc");
         f->nulls_last = nulls && !strcmp(nulls, "nulls-last");
     }
@@ -143,7 +171,7 @@ json_t *lake_order_json(const struct lake_sort_order *order)
         json_t *item = json_object();
 
         ok = item && transform && json_put(item, "transform", json_string(transform)) &&
-             json_put(item, "source-id", json_integer(f->source_id)) &&
+             put_source(item, f->source_id, f->sources) &&
              json_put(item, "direction", json_string(f->descending ? "desc" : "asc")) &&
              json_put(item, "null-order",
                       json_string(f->nulls_last ? "nulls-last" : "nulls-first")) &&

@@ -140,6 +140,7 @@ struct lake_partition_field {
     int32_t source_id, field_id;
     const char *name;
     struct lake_transform transform;
+    const char *sources; /* v3, a transform of several columns: their ids as JSON; NULL: of one */
 };
 struct lake_partition_spec {
     int32_t id;
@@ -150,6 +151,7 @@ struct lake_sort_field {
     int32_t source_id;
     bool descending, nulls_last;
     struct lake_transform transform;
+    const char *sources; /* as of a partition field */
 };
 struct lake_sort_order {
     int32_t id;

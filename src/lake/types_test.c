@@ -297,6 +297,93 @@ static void evolution_keeps_ids_and_its_rules(void **state)
     arena_deinit(&arena);
 }
 
+/* v3's source-ids: one is the plain form; of several nothing is known but what is written. */
+static void transforms_of_several_columns_are_kept_as_written(void **state)
+{
+    static const char text[] =
+        "[{\"source-ids\":[1,2],\"field-id\":1000,\"transform\":\"bucket[4]\",\"name\":\"b\"},"
+        "{\"source-ids\":[3],\"field-id\":1001,\"transform\":\"day\",\"name\":\"d\"}]";
+    struct arena arena = {0};
+    struct lake_partition_spec spec;
+    struct err err = {0};
+    json_t *json = json_loads(text, 0, NULL), *again;
+
+    (void)state;
+    assert_int_equal(lake_spec_parse(json, &arena, &spec, &err), 0);
+    assert_int_equal(spec.fields[0].transform.kind, LAKE_UNKNOWN_TRANSFORM);
+    assert_int_equal(spec.fields[1].transform.kind, LAKE_DAY);
+    assert_int_equal(spec.fields[1].source_id, 3);
+    again = lake_spec_fields_json(&spec);
+    assert_true(json_equal(json_array_get(json, 0), json_array_get(again, 0)));
+    json_decref(again);
+    json_decref(json);
+    arena_deinit(&arena);
+}
+
+static void defaults_go_through_json_and_back(void **state)
+{
+    static const struct {
+        const char *type, *json;
+    } values[] = {{"boolean", "true"},
+                  {"int", "-7"},
+                  {"double", "0.25"},
+                  {"decimal(9, 2)", "\"14.20\""},
+                  {"string", "\"it's \\\"x\\\"\""},
+                  {"date", "\"2017-11-16\""},
+                  {"time", "\"22:31:08.123456\""},
+                  {"timestamp", "\"2017-11-16T22:31:08.123456\""},
+                  {"timestamptz", "\"2017-11-16T22:31:08.123456+00:00\""},
+                  {"timestamp_ns", "\"2017-11-16T22:31:08.123456789\""},
+                  {"uuid", "\"f79c3e09-677c-4bbd-a479-3f349cb785e7\""},
+                  {"fixed[4]", "\"00FF0102\""},
+                  {"binary", "\"0001FF\""}};
+    struct arena arena = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct lake_type type;
+        struct lake_value value;
+        struct buf out = {0};
+
+        assert_int_equal(lake_type_parse(values[i].type, &type, NULL), 0);
+        assert_int_equal(lake_value_from_json(&type, values[i].json, &arena, &value, NULL), 0);
+        assert_int_equal(lake_value_json(&type, &value, &out), 0);
+        assert_string_equal(buf_cstr(&out), values[i].json);
+        buf_deinit(&out);
+    }
+    arena_deinit(&arena);
+}
+
+static void a_format_refuses_types_it_does_not_have(void **state)
+{
+    static const struct {
+        const char *fields;
+        int two, three;
+    } schemas[] = {
+        {"{\"id\":1,\"name\":\"a\",\"required\":false,\"type\":\"unknown\"}", ERR_INVALID, 0},
+        {"{\"id\":1,\"name\":\"a\",\"required\":true,\"type\":\"unknown\"}", ERR_INVALID,
+         ERR_INVALID},
+        {"{\"id\":1,\"name\":\"a\",\"required\":false,\"type\":{\"type\":\"list\","
+         "\"element-id\":2,\"element-required\":true,\"element\":\"timestamp_ns\"}}",
+         ERR_INVALID, 0},
+        {"{\"id\":1,\"name\":\"a\",\"required\":true,\"type\":\"int\",\"initial-default\":5}",
+         ERR_INVALID, 0},
+        {"{\"id\":1,\"name\":\"a\",\"required\":true,\"type\":\"int\"}", 0, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(schemas); i++) {
+        struct arena arena = {0};
+        struct lake_schema schema;
+        const char *text =
+            arena_printf(&arena, "{\"type\":\"struct\",\"fields\":[%s]}", schemas[i].fields);
+
+        assert_int_equal(lake_schema_parse_text(slice_str(text), &arena, &schema, NULL), 0);
+        assert_int_equal(lake_schema_check_format(&schema, 2, NULL), schemas[i].two);
+        assert_int_equal(lake_schema_check_format(&schema, 3, NULL), schemas[i].three);
+        arena_deinit(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +395,9 @@ int main(void)
         cmocka_unit_test(schemas_print_as_they_were_read),
         cmocka_unit_test(broken_schemas_are_refused),
         cmocka_unit_test(evolution_keeps_ids_and_its_rules),
+        cmocka_unit_test(transforms_of_several_columns_are_kept_as_written),
+        cmocka_unit_test(defaults_go_through_json_and_back),
+        cmocka_unit_test(a_format_refuses_types_it_does_not_have),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
