@@ -120,16 +120,18 @@ static bool put_totals(const struct attempt *a, json_t *summary, const struct ch
     return ok;
 }
 
-/* What the caller says of the commit; a commit that only merges keeps saying what the job last
- * said, since a job on a foreign catalog recovers by asking the newest snapshot. */
+/* What the caller says of the commit. One that is no job's keeps saying what the job last said,
+ * since a job on a foreign catalog recovers by asking the newest snapshot. */
 static bool put_extra(const struct attempt *a, json_t *summary)
 {
     const struct lake_change *change = a->change;
-    bool ok = true;
+    bool ok = true, job = false;
 
-    for (size_t i = 0; i < change->summary_count; i++)
+    for (size_t i = 0; i < change->summary_count; i++) {
         ok &= json_put(summary, change->summary[i].key, json_string(change->summary[i].value));
-    for (size_t i = 0; i < a->total_count && !change->summary_count; i++)
+        job |= !strncmp(change->summary[i].key, "tarn.", 5);
+    }
+    for (size_t i = 0; i < a->total_count && !job; i++)
         if (!strncmp(a->totals[i].key, "tarn.", 5))
             ok &= json_put(summary, a->totals[i].key, json_string(a->totals[i].value));
     return ok;

@@ -43,7 +43,9 @@ static int check_target(struct dml *d, struct err *err)
     if (d->handle->inspect >= 0 || (d->handle->snapshot_id >= 0 && !d->handle->branch))
         return err_set(err, ERR_INVALID, "line %u, column %u: `%s` can only be read", pos.line,
                        pos.column, table->name);
-    return 0;
+    return d->st->kind == SQL_STMT_INSERT
+               ? session_check_target_hints(&d->st->insert->table_hints, err)
+               : 0;
 }
 
 /* write.delete.mode and its siblings. */
@@ -278,6 +280,27 @@ int dml_run(struct query_session *q, const struct sql_statement *st, const struc
     }
     rc = execute(q, st, counts, err);
     return rc ? rc : answer(st->kind, counts, out, err);
+}
+
+int dml_explain(struct query_session *q, const struct sql_statement *st, struct buf *out,
+                struct err *err)
+{
+    struct dml d = {.q = q, .st = st};
+    int rc = bind(&d, err);
+
+    if (!rc)
+        rc = buf_printf(out, "%s in %s.%s%s\n", sql_statement_kind_name(st->kind),
+                        d.change.target->database, d.change.target->name,
+                        !d.change.scanned ? dml_upserts(&d) ? ", by key" : ""
+                        : d.copies        ? ", copy-on-write"
+                        : d.handle->metadata->format_version >= 3 ? ", deletion vectors"
+                                                                  : ", position deletes");
+    if (!rc && d.removed_count)
+        rc = buf_printf(out, "dropped unread: %zu files, %" PRId64 " rows\n", d.removed_count,
+                        d.deleted);
+    rc = rc ? rc : query_plan_explain(&d.plan, out, err);
+    forget(&d, true);
+    return rc;
 }
 
 bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert)

@@ -78,6 +78,9 @@ int dml_remove(struct dml *d, const struct lake_entry *entry, struct err *err);
 /* dml.c */
 int dml_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
             struct err *err);
+/* EXPLAIN: what would be read, and what becomes of it. */
+int dml_explain(struct query_session *q, const struct sql_statement *st, struct buf *out,
+                struct err *err);
 /* An INSERT whose rows come from tables that end, into a table of the lake: no job for it. */
 bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert);
 int dml_create_as(struct query_session *q, const struct sql_statement *st,

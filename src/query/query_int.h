@@ -65,6 +65,8 @@ struct query_plan {
     void *planned_arg;
 };
 int query_plan_bound(struct query_plan *plan, struct err *err); /* q, bound (in the arena) set */
+/* What will be read, and DuckDB's own plan. */
+int query_plan_explain(struct query_plan *plan, struct buf *out, struct err *err);
 void query_plan_deinit(struct query_plan *plan);
 int select_run(struct query_session *q, const struct sql_query *query, const struct query_out *out,
                struct err *err);

@@ -303,22 +303,18 @@ static int explain_scans(struct query_plan *s, struct buf *out)
     return rc;
 }
 
-int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
-                   struct err *err)
+int query_plan_explain(struct query_plan *s, struct buf *out, struct err *err)
 {
-    struct query_plan s = {.q = q};
     struct vec_result *result = NULL;
     struct buf sql = {0};
     duckdb_data_chunk chunk;
-    int rc = prepare(&s, query, err);
+    int rc = explain_scans(s, out);
 
-    if (!rc)
-        rc = explain_scans(&s, out);
-    if (!rc && (buf_append_str(&sql, "EXPLAIN ") || buf_append_slice(&sql, buf_slice(&s.sql)) ||
+    if (!rc && (buf_append_str(&sql, "EXPLAIN ") || buf_append_slice(&sql, buf_slice(&s->sql)) ||
                 !buf_cstr(&sql)))
         rc = err_set(err, ERR_NOMEM, "plan");
     if (!rc)
-        rc = vec_query(q->conn, buf_cstr(&sql), &result, err);
+        rc = vec_query(s->q->conn, buf_cstr(&sql), &result, err);
     while (!rc) {
         rc = vec_result_next(result, &chunk, err);
         if (rc || !chunk)
@@ -332,6 +328,16 @@ int select_explain(struct query_session *q, const struct sql_query *query, struc
     }
     vec_result_free(result);
     buf_deinit(&sql);
+    return rc;
+}
+
+int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
+                   struct err *err)
+{
+    struct query_plan s = {.q = q};
+    int rc = prepare(&s, query, err);
+
+    rc = rc ? rc : query_plan_explain(&s, out, err);
     query_plan_deinit(&s);
     return rc;
 }

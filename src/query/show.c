@@ -2,7 +2,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 
-#include "query/query_int.h"
+#include "query/dml.h"
 
 static const struct cell_column *text_columns(const char *const *names, size_t count,
                                               struct cell_column *out)
@@ -286,8 +286,11 @@ static int explain(struct query_session *q, const struct sql_statement *st,
 
     if (inner->kind == SQL_STMT_QUERY)
         rc = select_explain(q, inner->query, &text, err);
-    else if (inner->kind == SQL_STMT_INSERT)
+    else if (inner->kind == SQL_STMT_INSERT && !dml_is_bounded(q, inner->insert))
         rc = explain_insert(q, inner->insert, &text, err);
+    else if (inner->kind == SQL_STMT_INSERT || inner->kind == SQL_STMT_UPDATE ||
+             inner->kind == SQL_STMT_DELETE || inner->kind == SQL_STMT_MERGE)
+        rc = dml_explain(q, inner, &text, err);
     else if (inner->kind == SQL_STMT_STATEMENT_SET)
         for (size_t i = 0; i < inner->set_of->count && !rc; i++)
             rc = explain_insert(q, inner->set_of->list[i]->insert, &text, err);

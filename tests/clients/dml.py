@@ -151,6 +151,8 @@ class Statements(Lake):
     def test_whole_partitions_go_without_a_delete_file(self):
         self.make("parts", 2, "PARTITIONED BY (name)",
                   "(1,'a',1),(2,'a',2),(3,'b',3),(4,'b',4),(5,'c',5)")
+        said = self.tarn.command("sql", "-e", f"{USE} EXPLAIN DELETE FROM parts WHERE name = 'a'")
+        self.assertIn("dropped unread: 1 files, 2 rows", said)
         self.assertEqual(self.session.said("DELETE FROM parts WHERE name = 'a'"), "2 rows deleted")
         self.assertEqual(self.deletes("parts"), [])
         self.assertEqual(self.summary("parts")["deleted-data-files"], "1")
@@ -191,6 +193,17 @@ class Statements(Lake):
                     WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)""")
                 self.assertEqual(self.deletes(name), [])
                 self.check(name, [(1, "uno", 10), (3, "c", 0), (7, "sette", None)])
+
+    def test_a_branch_is_changed_alone(self):
+        self.make("branched", 2)
+        self.session.run("ALTER TABLE branched CREATE BRANCH dev")
+        self.session.run("DELETE FROM branched.branch_dev WHERE id < 4; "
+                         "UPDATE branched.branch_dev SET n = 0; INSERT INTO branched.branch_dev VALUES (9, 'z', 9)")
+        self.assertEqual(self.session.run("SELECT id, n FROM branched.branch_dev ORDER BY id"),
+                         [{"id": 4, "n": 0}, {"id": 9, "n": 9}])
+        self.check("branched", [(1, "a", 10), (2, "b", 20), (3, "c", 30), (4, "d", 40)])
+        with self.assertRaisesRegex(RuntimeError, "can only be read"):
+            self.session.run("DELETE FROM branched.snapshots")
 
     def test_a_table_is_made_of_a_query_or_not_at_all(self):
         self.make("origin", 2)
