@@ -95,6 +95,21 @@ bool session_asks_for_upsert(const struct sql_table *target, const struct sql_hi
     return value && !strcasecmp(value, "true");
 }
 
+int session_check_target_hints(const struct sql_hints *hints, struct err *err)
+{
+    static const char *const keys[] = {"branch", "tag", "snapshot-id", "as-of-timestamp"};
+
+    for (size_t i = 0; i < hints->count; i++)
+        for (size_t k = 0; k < COUNT_OF(keys); k++)
+            if (!strcasecmp(hints->list[i].name.text, "OPTIONS") &&
+                sql_option(&hints->list[i].options, keys[k]))
+                return err_set(err, ERR_UNSUPPORTED,
+                               "the hint '%s' says what to read; a branch is written to as "
+                               "TABLE.branch_NAME",
+                               keys[k]);
+    return 0;
+}
+
 static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
                      const struct sql_insert *insert, struct stream_sink **out, struct err *err)
 {
@@ -110,6 +125,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
                        plan->target->name, sql_option(plan->target->options, "connector"));
     if (plan->overwrite)
         return err_set(err, ERR_UNSUPPORTED, "INSERT OVERWRITE in a stream makes no sense");
+    rc = session_check_target_hints(&insert->table_hints, err);
+    if (rc)
+        return rc;
     rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
     o.ident = handle->ident;
     o.upsert = insert->upsert || session_asks_for_upsert(plan->target, &insert->table_hints);

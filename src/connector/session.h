@@ -71,6 +71,10 @@ const struct session_setting_row *session_settings(struct session *session, size
  * options or in an OPTIONS hint. The Iceberg table's properties say it too: lake_upsert_wanted. */
 bool session_asks_for_upsert(const struct sql_table *target, const struct sql_hints *hints);
 
+/* Hints that say where a table is read from change nothing of where it is written to: refused, lest
+ * the rows of a branch land in main. */
+int session_check_target_hints(const struct sql_hints *hints, struct err *err);
+
 /* types.c: columns of Iceberg as Flink sees them, and back. */
 const struct sql_type *type_from_lake(struct arena *arena, const struct lake_type *type,
                                       bool required);
