@@ -248,8 +248,8 @@ class DuckDB(SqlEngine):
 
     def read_names(self, fields):
         check_types(self.blind, fields)
-        return ", ".join(f"epoch_ns({self.quote(f.name)})" if f.type[0].endswith("_ns") else self.quote(f.name)
-                         for f in fields)
+        as_number = {"timestamp_ns": "epoch_ns", "timestamptz_ns": "epoch_ns", "timestamptz": "epoch_us"}
+        return ", ".join(f"{as_number.get(f.type[0], '')}({self.quote(f.name)})" for f in fields)
 
     def do_read(self, table, fields, snapshot=None, ref=None, where=None):
         return [dict(zip((f.name for f in fields), row))
@@ -268,11 +268,13 @@ class DuckDB(SqlEngine):
 
 
 class Tarn(FlinkSql):
-    """tarn sql, which speaks Flink's SQL."""
+    """tarn sql, which speaks Flink's SQL, with the words of Iceberg's extension of Spark in ALTER TABLE."""
 
     name = "tarn"
     light = True
     catalog = CATALOG
+    lacks = {**FlinkSql.lacks, "fixed": "tarn writes no fixed-length bytes: DuckDB's Parquet has none",
+             "timestamptz_ns": "tarn writes no nanoseconds with a zone: DuckDB's Parquet has none"}
 
     def start(self, tarn):
         self.tarn = tarn
@@ -283,6 +285,44 @@ class Tarn(FlinkSql):
             raise RuntimeError(f"{done.stderr.strip()} in {text}")
         return [json.loads(line, parse_float=decimal.Decimal) for line in done.stdout.splitlines()
                 if line.startswith("{")]
+
+    def alter(self, table, clause):
+        self.sql(f"ALTER TABLE {self.table(table)} {clause}")
+
+    def partition(self, text):
+        word, number, column = transform(text)
+        words = {"year": "years", "month": "months", "day": "days", "hour": "hours"}
+        return column if word == "identity" else \
+            f"{words.get(word, word)}({f'{number}, ' if number else ''}{column})"
+
+    def do_create(self, table, fields, version=2, partition=(), sort=None, **options):
+        plain = [text for text in partition if transform(text)[0] == "identity"]
+        super().do_create(table, fields, version, plain, **options)
+        for text in partition:
+            if text not in plain:
+                self.do_add_partition(table, text)
+        if sort:
+            self.alter(table, f"WRITE ORDERED BY {sort}")
+
+    def do_add_partition(self, table, text):
+        self.alter(table, f"ADD PARTITION FIELD {self.partition(text)}")
+
+    def do_drop_partition(self, table, text):
+        self.alter(table, f"DROP PARTITION FIELD {self.partition(text)}")
+
+    def do_tag(self, table, name):
+        self.alter(table, f"CREATE TAG {self.quote(name)}")
+
+    def do_branch(self, table, name):
+        self.alter(table, f"CREATE BRANCH {self.quote(name)}")
+
+    def do_append(self, table, fields, rows, branch=None):
+        to = f"$branch_{branch}" if branch else ""
+        names = ", ".join(self.quote(f.name) for f in fields)
+        self.sql(f"INSERT INTO {self.table((table[0], table[1] + to))} ({names}) VALUES {self.values(fields, rows)}")
+
+    def do_rollback(self, table, snapshot):
+        self.tarn.command("table", "rollback", f"{table[0]}.{table[1]}", str(snapshot))
 
     def at(self, table, snapshot, ref):
         option = {"snapshot-id": snapshot} if snapshot else {"tag" if ref == "before" else "branch": ref} if ref else {}

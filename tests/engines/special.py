@@ -80,7 +80,7 @@ def a_table_is_renamed_and_dropped_with_its_files(up, tarn):
     spark = up["spark"]
     spark.do_create((SPACE, "first"), FIELDS)
     spark.do_append((SPACE, "first"), FIELDS, ROWS)
-    spark.sql(f"ALTER TABLE lake.{SPACE}.first RENAME TO lake.{SPACE}.second")
+    spark.sql(f"ALTER TABLE lake.{SPACE}.first RENAME TO {SPACE}.second")
     same(spark, (SPACE, "second"), ROWS)
     spark.sql(f"DROP TABLE lake.{SPACE}.second PURGE")
     assert not [row for row in spark.sql(f"SHOW TABLES IN lake.{SPACE}") if row[1] in ("first", "second")]
