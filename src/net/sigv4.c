@@ -482,19 +482,23 @@ static bool is_signed(const struct sigv4_auth *auth, const char *wanted)
 static int check_signed(const struct sigv4_request *request, const struct sigv4_auth *auth,
                         struct err *err)
 {
+    char names[300] = "";
+    size_t len = 0;
+
     if (!is_signed(auth, "host"))
-        return err_set(err, ERR_DENIED,
-                       "There were headers present in the request which were not signed: host");
-    for (size_t i = 0; i < request->header_count; i++) {
+        len = (size_t)snprintf(names, sizeof(names), "host");
+    for (size_t i = 0; i < request->header_count && len < sizeof(names); i++) {
         const char *name = request->headers[i].name;
 
         if (strncasecmp(name, "x-amz-", 6) == 0 && !is_signed(auth, name) &&
             !(auth->expires_s >= 0 && strcasecmp(name, "x-amz-content-sha256") == 0))
-            return err_set(err, ERR_DENIED,
-                           "There were headers present in the request which were not signed: "
-                           "%.100s",
-                           name);
+            len +=
+                (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", name);
     }
+    if (len)
+        return err_set(err, ERR_DENIED,
+                       "There were headers present in the request which were not signed: %s",
+                       names);
     return 0;
 }
 

@@ -80,7 +80,13 @@ static void get_attributes(struct s3_call *call)
     struct buf xml = {0};
     char date[32];
     int asked;
+    struct store *store = call->server->store;
+    int rc = store->ops->bucket_check(store, call->bucket, NULL);
 
+    if (rc) {
+        s3_fail(call, rc, NULL);
+        return;
+    }
     if (read_wants(call, &asked) || s3_find_object(call, &info, NULL))
         return;
     if (info.metadata[0])

@@ -66,7 +66,8 @@ static int refuse_parse(struct s3_call *call, int rc, const struct err *err)
     case ERR_UNSUPPORTED: /* signature version 2 by its name; anything else is no scheme at all */
         if (!header || strncmp(header, "AWS ", 4) == 0)
             return deny(call, S3_INVALID_REQUEST, err);
-        s3_argument(call, "Authorization", header,
+        s3_argument(call, "Authorization",
+                    arena_cstr(call->arena, slice_of(header, strcspn(header, " "))),
                     strchr(header, ' ') ? err->text
                                         : "Authorization header is invalid -- one and only one ' ' "
                                           "(space) required.");

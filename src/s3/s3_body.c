@@ -134,6 +134,12 @@ static bool check_algorithm(struct s3_call *call, const char *algorithm, enum s3
     return true;
 }
 
+static int invalid_md5(struct s3_call *call, const char *value)
+{
+    s3_error_detail(call, "Content-MD5", value);
+    return refuse(call, S3_INVALID_DIGEST, NULL);
+}
+
 static int read_sums(struct s3_call *call)
 {
     struct s3_body *body = &call->body;
@@ -147,7 +153,7 @@ static int read_sums(struct s3_call *call)
     if (body->md5_expected) {
         rc = base64_decode(slice_str(body->md5_expected), &raw);
         if (rc || raw.len != 16)
-            rc = refuse(call, S3_INVALID_DIGEST, NULL);
+            rc = invalid_md5(call, body->md5_expected);
         buf_deinit(&raw);
         if (rc)
             return rc;

@@ -51,7 +51,7 @@ static void list_buckets(struct s3_call *call)
     }
     if (text && (slice_to_i64(slice_str(text), &max) || max < 1 || max > 10000)) {
         s3_argument(call, "max-buckets", text,
-                    "Argument max-buckets must be an integer between 1 and 10000");
+                    "Argument max-buckets must be an integer between 1 and 10000.");
         return;
     }
     buf_append_str(&xml, "<ListAllMyBucketsResult" S3_XMLNS ">");

@@ -310,6 +310,24 @@ void s3_cors_headers(struct s3_call *call)
         put_rule(call, rule, origin);
 }
 
+static const char *lower(struct s3_call *call, const char *text)
+{
+    char *copy = arena_strdup(call->arena, text);
+
+    for (char *c = copy; c && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return copy ? copy : text;
+}
+
+/* Names of headers, by comma. */
+static bool are_tokens(const char *names)
+{
+    for (; names && *names; names++)
+        if (!isalnum((unsigned char)*names) && !strchr("!#$%&'*+-.^_`|~, \t", *names))
+            return false;
+    return true;
+}
+
 /* OPTIONS: a browser asks before it sends something else. Nobody signs such a question. */
 void s3_preflight(struct s3_call *call)
 {
@@ -331,6 +349,11 @@ void s3_preflight(struct s3_call *call)
                  method ? method : "null");
         return;
     }
+    if (!are_tokens(headers)) {
+        s3_error(call, S3_BAD_REQUEST,
+                 "Access-Control-Request-Headers \"%.100s\" contains invalid character.", headers);
+        return;
+    }
     rc = call->bucket ? store->ops->bucket_check(store, call->bucket, &err) : ERR_NOENT;
     if (rc) {
         s3_error(call, call->bucket ? S3_NO_SUCH_BUCKET : S3_METHOD_NOT_ALLOWED, NULL);
@@ -350,7 +373,7 @@ void s3_preflight(struct s3_call *call)
     http_status(call->reply, 200);
     put_rule(call, rule, origin);
     if (headers && headers[0])
-        http_set_header(call->reply, "Access-Control-Allow-Headers", headers);
+        http_set_header(call->reply, "Access-Control-Allow-Headers", lower(call, headers));
 }
 
 const struct s3_op s3_cors_ops[] = {

@@ -191,7 +191,8 @@ static bool pick_part(struct s3_call *call, const struct store_info *info, int64
     int rc = 0;
 
     if (s3_header(call, "range")) {
-        s3_error(call, S3_INVALID_REQUEST, "Range and partNumber exclude each other.");
+        s3_error(call, S3_INVALID_REQUEST,
+                 "Cannot specify both Range header and partNumber query parameter");
         return false;
     }
     if (slice_to_i64(slice_str(text), &number) || number < 1 || number > S3_PARTS_MAX) {

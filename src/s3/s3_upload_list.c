@@ -17,10 +17,10 @@ static int64_t query_number(struct s3_call *call, const char *name, int64_t othe
         s3_error_detail(call, "ArgumentValue", text);
         if (value < 0)
             s3_error(call, S3_INVALID_ARGUMENT,
-                     "Argument %s must be an integer between 0 and 2147483647", name);
+                     "Argument %s must be an integer between 0 and 2147483647", text);
         else
             s3_error(call, S3_INVALID_ARGUMENT,
-                     "Provided %s not an integer or within integer range", name);
+                     "Provided %s not an integer or within integer range", text);
         return -1;
     }
     return value < max ? value : max;
