@@ -14,9 +14,9 @@ import time
 import unittest
 import zlib
 
-from harness import CATALOG, ClientTest, Tarn, boto, duckdb_connection, iceberg
+from harness import CATALOG, ClientTest, Tarn, boto, duckdb_connection, iceberg, wait_until
 
-STATEMENTS = int(os.environ.get("DML_STATEMENTS", "100"))
+STATEMENTS = int(os.environ.get("DML_STATEMENTS", "80"))
 SEED = int(os.environ.get("DML_SEED", "0"))
 USE = f"USE CATALOG {CATALOG}; USE d;"
 
@@ -526,6 +526,72 @@ class Rivals(Lake):
         tarn.command("fsck")  # fails when a file that is named is missing or wrong
         session.run("UPDATE big SET s = 'z' WHERE MOD(id, 2) = 0")
         self.assertEqual(session.run("SELECT COUNT(*) AS n FROM big WHERE s = 'z'"), [{"n": 50000}])
+
+
+class BesideAJob(unittest.TestCase):
+    """A job appends twice a second and merges its small files; statements change the same table."""
+
+    SCRIPT = """
+        CREATE CATALOG lake WITH ('type' = 'iceberg', 'catalog-type' = 'rest',
+            'uri' = 'http://127.0.0.1:@CATALOG@/api/catalog', 'warehouse' = 'polariscatalog');
+        CREATE DATABASE IF NOT EXISTS lake.d;
+        CREATE TABLE events (id BIGINT, n BIGINT) WITH ('connector' = 'kafka', 'topic' = 'events',
+            'format' = 'json', 'properties.bootstrap.servers' = '127.0.0.1:@KAFKA@',
+            'scan.startup.mode' = 'earliest-offset');
+        CREATE TABLE IF NOT EXISTS lake.d.flow (id BIGINT, n BIGINT)
+            WITH ('format-version' = '@VERSION@', 'tarn.merge.fan-in' = '3');
+        INSERT INTO lake.d.flow SELECT id, n FROM events;"""
+
+    ROUNDS = 5
+
+    def test_no_row_is_lost_doubled_or_brought_back(self):
+        from confluent_kafka import Producer
+
+        for version in (2, 3):
+            with self.subTest(version=version):
+                tarn = Tarn({"a.sql": self.SCRIPT.replace("@VERSION@", str(version))})
+                self.addCleanup(tarn.close)
+                tarn.start()
+                session, over = Session(tarn), threading.Event()
+                producer = Producer({"bootstrap.servers": tarn.bootstrap, "linger.ms": 5})
+                made = []
+
+                def produce():
+                    while not over.is_set() and len(made) < 4000:
+                        for _ in range(20):
+                            made.append(len(made))
+                            producer.produce("events", json.dumps({"id": made[-1], "n": 0}).encode())
+                        producer.flush(10)
+                        time.sleep(0.05)
+
+                source = threading.Thread(target=produce)
+                source.start()
+                try:
+                    wait_until(lambda: session.run("SELECT COUNT(*) AS n FROM flow")[0]["n"] >= 20, "rows")
+                    for number in range(self.ROUNDS):
+                        session.run("UPDATE flow SET n = n + 1 WHERE id < 20")
+                        session.run(f"DELETE FROM flow WHERE id BETWEEN {100 + number} AND {100 + number}")
+                        session.run("""MERGE INTO flow t USING (VALUES (50), (51)) s (id) ON t.id = s.id
+                            WHEN MATCHED THEN UPDATE SET n = t.n + 1""")
+                finally:
+                    over.set()
+                    source.join()
+                deleted = lambda i: 100 <= i < 100 + self.ROUNDS
+                wait_until(lambda: session.run("SELECT MAX(id) AS last FROM flow")[0]["last"] == made[-1],
+                           "the last event")
+                rows = {}
+                for row in session.run("SELECT id, n FROM flow"):
+                    self.assertNotIn(row["id"], rows, "a row twice")
+                    rows[row["id"]] = row["n"]
+                # Rows that came after a statement were not there for it: at most as often as it ran.
+                self.assertEqual({i for i in made if not deleted(i)} - set(rows), set())
+                self.assertEqual({i: rows[i] for i in range(20)}, {i: self.ROUNDS for i in range(20)})
+                self.assertEqual([i for i in rows if rows[i] and i >= 20 and i not in (50, 51)], [])
+                with duckdb_connection(tarn) as connection:
+                    found = connection.execute("SELECT id, n FROM lake.d.flow").fetchall()
+                self.assertEqual(dict(found), rows)
+                self.assertEqual(len(found), len(rows))
+                tarn.command("fsck")
 
 
 if __name__ == "__main__":
