@@ -67,14 +67,14 @@ struct delete_live {
     struct live_delete *equality; /* deletes by equality */
 };
 int delete_live_init(struct delete_live *live, struct lake *lake, const struct lake_metadata *m,
-                      const struct lines *lines, struct arena *arena, struct err *err);
+                     const struct lines *lines, struct arena *arena, struct err *err);
 void delete_live_deinit(struct delete_live *live);
 /* The one data file that a delete file is about, or NULL. */
 const char *delete_target(const struct lake_data_file *d, struct arena *arena);
 /* Calls `each` for every live delete that applies to the file; stops at what is not 0. `own`: the
  * delete is about this file alone. */
 int delete_live_of(const struct delete_live *live, const struct lake_entry *file,
-                    int (*each)(void *arg, const struct live_delete *d, bool own), void *arg,
-                    struct err *err);
+                   int (*each)(void *arg, const struct live_delete *d, bool own), void *arg,
+                   struct err *err);
 
 #endif

@@ -30,9 +30,9 @@
  * Staging again keeps the manifest of added files and rewrites the rest. A rewrite (merge) whose
  * inputs are no longer all live, or to which a delete applies that it was not read with and that
  * cannot follow its rows (`map`), is dropped, never forced: `rewrites_kept` tells, and settling
- * removes its new files; after any other end they stay the caller's. That includes rewrites of files
- * the same change deletes rows from. A newer delete by equality is no reason: it applies to the new
- * files by its sequence number.
+ * removes its new files; after any other end they stay the caller's. That includes rewrites of
+ * files the same change deletes rows from. A newer delete by equality is no reason: it applies to
+ * the new files by its sequence number.
  * Threads: a staged belongs to one thread at a time; calls block on the store (worker).
  */
 #ifndef LAKE_STAGE_H
@@ -53,8 +53,8 @@ struct lake_rewrite {
     size_t added_count;
     int64_t base_sequence_number; /* the new files' data sequence number: that of the snapshot whose
                                      rows (and deletes) were read, or the newest of the inputs' */
-    const struct lake_entry *deletes; /* inherited: all that were applied when reading (told apart by
-                                         path and content_pos). Those of the removed files alone
+    const struct lake_entry *deletes; /* inherited: all that were applied when reading (told apart
+                                         by path and content_pos). Those of the removed files alone
                                          leave the table with them */
     size_t delete_count;
     const struct lake_row_map *map; /* where each row went, files in the order of the above: deletes

@@ -104,8 +104,8 @@ int list_cut(struct list_job *job, struct lines *lines, const struct cuts *cuts,
  * them, and go with the next. */
 void list_drop_dead(struct lines *lines);
 
-/* stage_list.c: as list_rewrite says, by `rewrites`; those still possible are counted in *kept. `db`
- * as in lake_change. */
+/* stage_list.c: as list_rewrite says, by `rewrites`; those still possible are counted in *kept.
+ * `db` as in lake_change. */
 int list_replace(struct list_job *job, struct lines *lines, const struct lake_rewrite *rewrites,
                  size_t count, struct vec_db *db, struct change_totals *totals, size_t *kept,
                  struct err *err);

@@ -221,10 +221,8 @@ int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *
                     const struct lake_value *partition, struct arena *arena,
                     struct lake_data_file *out, struct err *err)
 {
-    struct lake_writer_options options = {.lake = lake,
-                                          .db = db,
-                                          .metadata = metadata,
-                                          .lineage = metadata->format_version >= 3};
+    struct lake_writer_options options = {
+        .lake = lake, .db = db, .metadata = metadata, .lineage = metadata->format_version >= 3};
     struct lake_writer *w = NULL;
     char *key = NULL;
     int rc = lake_writer_new(&w, &options, err);
