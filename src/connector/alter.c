@@ -427,8 +427,9 @@ static const struct {
     {SQL_ALTER_DROP_REF, alter_ref},
 };
 
-static int run_clause(struct alter *a)
+static int run_clause(struct alter *a, const void *arg)
 {
+    a->alter = arg;
     for (size_t i = 0; i < COUNT_OF(clauses); i++)
         if (clauses[i].action == a->alter->action)
             return clauses[i].run(a);
@@ -454,11 +455,11 @@ static int commit(struct alter *a)
 }
 
 static int alter_once(struct session *s, const struct lake_ident *ident,
-                      const struct sql_alter *alter, struct err *err)
+                      int (*run)(struct alter *, const void *), const void *arg, struct err *err)
 {
     struct arena arena = {0};
     struct catalog_table table = {0};
-    struct alter a = {.s = s, .alter = alter, .ident = *ident, .arena = &arena, .err = err};
+    struct alter a = {.s = s, .ident = *ident, .arena = &arena, .err = err};
     int rc = catalog_table_load(s->lake_catalog, ident, &arena, &table, err);
 
     a.m = table.metadata;
@@ -466,13 +467,23 @@ static int alter_once(struct session *s, const struct lake_ident *ident,
     a.updates = json_array();
     if (!rc && (!a.requirements || !a.updates))
         rc = session_no_memory(err);
-    rc = rc ? rc : run_clause(&a);
+    rc = rc ? rc : run(&a, arg);
     rc = rc ? rc : commit(&a);
     lake_ref_change_free(&a.ref);
     json_decref(a.requirements);
     json_decref(a.updates);
     catalog_table_deinit(&table);
     arena_deinit(&arena);
+    return rc;
+}
+
+int alter_with(struct session *s, const struct lake_ident *ident,
+               int (*run)(struct alter *, const void *), const void *arg, struct err *err)
+{
+    int rc = ERR_CONFLICT;
+
+    for (int i = 0; i < 20 && rc == ERR_CONFLICT; i++) /* somebody else's commit came between */
+        rc = alter_once(s, ident, run, arg, err);
     return rc;
 }
 
@@ -511,8 +522,5 @@ int session_alter_table(struct session *s, const struct sql_statement *st, struc
         return 0;
     if (alter->action == SQL_ALTER_RENAME)
         return rename_table(s, &handle->ident, &alter->new_name, err);
-    rc = ERR_CONFLICT;
-    for (int i = 0; i < 20 && rc == ERR_CONFLICT; i++) /* somebody else's commit came between */
-        rc = alter_once(s, &handle->ident, alter, err);
-    return rc;
+    return alter_with(s, &handle->ident, run_clause, alter, err);
 }

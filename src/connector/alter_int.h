@@ -16,6 +16,9 @@ struct alter {
     struct err *err;
 };
 
+/* Loads the table, runs `run` on that version and commits what it made; again after a conflict. */
+int alter_with(struct session *s, const struct lake_ident *ident,
+               int (*run)(struct alter *, const void *), const void *arg, struct err *err);
 int alter_add(struct alter *a, json_t *update /* take; NULL: no memory */);
 int alter_require(struct alter *a, const char *type, const char *key, int64_t value);
 const char *alter_path(struct alter *a, const struct sql_name *name); /* NULL: no memory */

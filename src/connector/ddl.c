@@ -342,6 +342,7 @@ static const struct {
     {SQL_STMT_CREATE_DATABASE, create_database},
     {SQL_STMT_DROP, drop},
     {SQL_STMT_ALTER_TABLE, session_alter_table},
+    {SQL_STMT_CALL, session_call},
     {SQL_STMT_USE, use},
     {SQL_STMT_SET, set},
     {SQL_STMT_RESET, reset},

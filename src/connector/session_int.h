@@ -73,6 +73,8 @@ int session_evaluate(struct session *s, const struct sql_expr *expr, const char 
                      const char *type, const char **text, struct err *err);
 /* alter.c */
 int session_alter_table(struct session *s, const struct sql_statement *st, struct err *err);
+/* procedures.c: CALL */
+int session_call(struct session *s, const struct sql_statement *st, struct err *err);
 
 /* lake_ddl.c: CREATE TABLE in the Iceberg catalog. */
 int lake_table_create(struct session *s, const struct lake_ident *ident,

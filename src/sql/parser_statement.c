@@ -213,10 +213,27 @@ static void parse_analyze(struct parser *p, struct sql_statement *statement)
 
 static void parse_call_statement(struct parser *p, struct sql_statement *statement)
 {
+    struct list parts = {0};
+    struct sql_name *name;
+
     next(p);
+    /* Iceberg's procedures are in a namespace whose name is reserved: catalog.system.f(...). */
+    while ((at_ident(p) || at_kw(p, KW_SYSTEM)) && peek_at(p, 1)->kind == TOK_DOT) {
+        struct sql_ident *part = LIST_ADD(p, &parts, struct sql_ident);
+
+        if (at_kw(p, KW_SYSTEM))
+            *part = (struct sql_ident){.text = "system", .pos = next(p)->pos};
+        else
+            *part = parse_ident(p, "a name");
+        next(p);
+    }
     statement->call = parse_call(p);
     if (!statement->call)
         parse_expected(p, "a call of a procedure");
+    name = &statement->call->name;
+    for (size_t i = 0; i < name->count; i++)
+        *LIST_ADD(p, &parts, struct sql_ident) = name->parts[i];
+    *name = (struct sql_name){.parts = parts.items, .count = parts.count};
 }
 
 static void parse_stop(struct parser *p, struct sql_statement *statement)

@@ -258,3 +258,24 @@ class Alter(ClientTest):
         newest = [s for s in self.table().metadata.statistics
                   if s.snapshot_id == self.table().current_snapshot().snapshot_id]
         self.assertEqual([b.fields for b in newest[0].blob_metadata], [[1]])
+
+    def test_procedures_move_main(self):
+        first = self.table().current_snapshot().snapshot_id
+        self.append(first=10)
+        second = self.table().current_snapshot().snapshot_id
+        call = lambda text, check=True: self.tarn.command(
+            "sql", "-e", f"CALL polariscatalog.{text}".replace("@", self.space), check=check)
+        call(f"system.rollback_to_snapshot('@.t', {first})")
+        self.assertEqual(self.table().current_snapshot().snapshot_id, first)
+        call(f"system.set_current_snapshot(`table` => 'polariscatalog.@.t', snapshot_id => {second})")
+        call(f"system.rollback_to_snapshot('@', 't', {first})")  # Trino's words
+        self.assertEqual(self.table().current_snapshot().snapshot_id, first)
+        call(f"system.cherrypick_snapshot('@.t', {second})")
+        self.assertEqual(len(self.rows("id")), 6)
+        self.alter(f"CREATE BRANCH b AS OF VERSION {first}")
+        call("system.fast_forward('@.t', 'b', 'main')")
+        self.assertEqual(self.table().refs()["b"].snapshot_id, second)
+        call("system.set_current_snapshot(`table` => '@.t', ref => 'b')")
+        self.assertIn("there is no procedure nine", call("system.nine('@.t')", False).stderr)
+        self.assertIn("wants snapshot_id", call("system.rollback_to_snapshot('@.t')", False).stderr)
+        self.assertIn("unknown WAP ID", call("system.publish_changes('@.t', 'w')", False).stderr)

@@ -40,3 +40,5 @@ SELECT * FROM t FOR SYSTEM_VERSION AS OF 12 AS x;
 SELECT * FROM t VERSION AS OF 'audit', u TIMESTAMP AS OF '2024-01-01' AS x;
 SELECT * FROM t FOR VERSION AS OF 12 JOIN u FOR TIMESTAMP AS OF CURRENT_TIMESTAMP - INTERVAL '1' DAY AS x ON t.a = x.a;
 SELECT version FROM t AS version;
+CALL c.system.rollback_to_snapshot('db.t', 12);
+CALL system.fast_forward(`table` => 'db.t', branch => 'a', `to` => 'main');
