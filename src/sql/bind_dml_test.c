@@ -163,6 +163,36 @@ static void the_plan_tells_where_values_begin_and_what_the_condition_holds(void 
     assert_string_equal(outputs[6].name, "_row_id");
 }
 
+/* Goal: a table is pruned only by what its own query says of it. Method: the same comparison, in
+ * the WHERE of the query, and in that of a subquery that rows must not meet. */
+static void a_condition_inside_of_a_subquery_is_none_of_the_outer_query(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t count; /* conditions on t */
+    } cases[] = {
+        {"DELETE FROM t WHERE n = 1", 1},
+        {"DELETE FROM t WHERE n = 1 AND name IN ('a', 'b')", 2},
+        {"DELETE FROM t WHERE EXISTS (SELECT 1 FROM s WHERE t.n = 1 AND s.id = t.id)", 0},
+        {"DELETE FROM t WHERE NOT EXISTS (SELECT 1 FROM s WHERE t.n = 1 AND s.id = t.id)", 0},
+        {"DELETE FROM t WHERE id NOT IN (SELECT id FROM s WHERE t.name IN ('x'))", 0},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sql_condition *list;
+        struct sql_change change;
+        size_t count, found = 0;
+
+        spelled(world, cases[i].text, &change);
+        assert_int_equal(sql_bound_conditions(change.bound, &world->arena, &list, &count, NULL), 0);
+        for (size_t k = 0; k < count; k++)
+            found += list[k].table == change.scanned;
+        if (found != cases[i].count)
+            fail_msg("%s: %zu", cases[i].text, found);
+    }
+}
+
 static void a_failed_allocation_is_an_error_and_no_crash(void **state)
 {
     struct world *world = *state;
@@ -189,6 +219,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             the_plan_tells_where_values_begin_and_what_the_condition_holds, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_condition_inside_of_a_subquery_is_none_of_the_outer_query,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_allocation_is_an_error_and_no_crash, setup,
                                         teardown),
     };

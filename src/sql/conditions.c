@@ -1,10 +1,12 @@
 /* conditions.c - what a query's WHERE says about single columns of the tables it reads.
  *
  * A condition is taken from the conjunction below WHERE (of the query and of the subqueries in
- * FROM), when it compares a column as it is with a literal. Such a comparison is false for NULL, so
- * a row that an outer join made up of NULLs meets none of them, and it is safe to leave out the
- * table's rows that do not meet it on whichever side of a join the table stands. A table that is
- * read twice gives none: the conditions of one place do not hold in the other.
+ * FROM), when it compares a column as it is with a literal. The column must be one of that query's
+ * own: what a subquery in an expression says of a column of the query around it, as in NOT EXISTS
+ * (... WHERE outer.x = 1), says nothing of the rows that are wanted. Such a comparison is false for
+ * NULL, so a row that an outer join made up of NULLs meets none of them, and it is safe to leave
+ * out the table's rows that do not meet it on whichever side of a join the table stands. A table
+ * that is read twice gives none: the conditions of one place do not hold in the other.
  */
 #include "sql/bound.h"
 
@@ -108,7 +110,18 @@ static void add(struct finding *f, const struct bound_expr *column, enum sql_con
             (struct sql_condition){column->source->table, column->column, op, values, count};
 }
 
-static void comparison(struct finding *f, const struct bound_expr *expr)
+/* Is the column one of a table that this very query reads? */
+static bool is_own(const struct bound_source *from, const struct bound_expr *column)
+{
+    if (!from)
+        return false;
+    if (from->kind == SOURCE_JOIN)
+        return is_own(from->left, column) || is_own(from->right, column);
+    return from == column->source;
+}
+
+static void comparison(struct finding *f, const struct bound_source *from,
+                       const struct bound_expr *expr)
 {
     for (size_t i = 0; i < COUNT_OF(operators); i++) {
         const struct bound_expr *left, *right;
@@ -116,8 +129,8 @@ static void comparison(struct finding *f, const struct bound_expr *expr)
 
         if (strcmp(operators[i].name, expr->function->name) != 0 || expr->arg_count != 2)
             continue;
-        left = base_column(expr->args[0]);
-        right = base_column(expr->args[1]);
+        left = is_own(from, expr->args[0]) ? base_column(expr->args[0]) : NULL;
+        right = is_own(from, expr->args[1]) ? base_column(expr->args[1]) : NULL;
         value = ARENA_NEW(f->arena, const char *);
         f->no_memory |= !value;
         if (!value)
@@ -130,9 +143,11 @@ static void comparison(struct finding *f, const struct bound_expr *expr)
     }
 }
 
-static void membership(struct finding *f, const struct bound_expr *expr)
+static void membership(struct finding *f, const struct bound_source *from,
+                       const struct bound_expr *expr)
 {
-    const struct bound_expr *column = base_column(expr->args[0]);
+    const struct bound_expr *column =
+        is_own(from, expr->args[0]) ? base_column(expr->args[0]) : NULL;
     const char **values;
 
     if (!column || expr->negated || expr->query || expr->arg_count < 2)
@@ -146,15 +161,16 @@ static void membership(struct finding *f, const struct bound_expr *expr)
         add(f, column, SQL_COND_IN, values, expr->arg_count - 1);
 }
 
-static void condition(struct finding *f, const struct bound_expr *expr)
+static void condition(struct finding *f, const struct bound_source *from,
+                      const struct bound_expr *expr)
 {
     if (expr->kind == BOUND_CALL && !strcmp(expr->function->name, "AND")) {
         for (size_t i = 0; i < expr->arg_count; i++)
-            condition(f, expr->args[i]);
+            condition(f, from, expr->args[i]);
     } else if (expr->kind == BOUND_CALL) {
-        comparison(f, expr);
+        comparison(f, from, expr);
     } else if (expr->kind == BOUND_IN) {
-        membership(f, expr);
+        membership(f, from, expr);
     }
 }
 
@@ -206,7 +222,7 @@ static void walk_query(struct finding *f, const struct sql_bound *query)
     for (size_t i = 0; i < query->order_count; i++)
         walk_expr(f, query->order[i].expr);
     if (query->where)
-        condition(f, query->where);
+        condition(f, query->from, query->where);
 }
 
 static bool read_once(const struct finding *f, const struct sql_table *table)
