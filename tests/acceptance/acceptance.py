@@ -11,6 +11,7 @@ that document's ports, in a network of its own where the system allows that.
 """
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -146,6 +147,8 @@ def line_of(document, rows, verdicts):
 
 # ---- docs/compatibility.md ----
 
+KEPT = "<!-- From here on written by hand. -->\n"
+
 def cell(text, width):
     text = " ".join(text.split()).replace("|", "\\|")
     return text if len(text) <= width else text[:width - 1].rstrip("\\") + "…"
@@ -174,6 +177,9 @@ def report(path, rows, verdicts, lines):
             if check and check.note:
                 verdict += f" ({check.note})"
             out.append(f"| {row.id} | {cell(row.client, 30)} | {code(row.command, 110)} | {verdict} |")
+    with contextlib.suppress(OSError), open(path) as text:  # what other tests have to say stays
+        before, mark, kept = text.read().partition(KEPT)
+        out += ["", mark + kept.rstrip("\n")] if mark else []
     with open(path, "w") as text:
         text.write("\n".join(out) + "\n")
 
