@@ -151,6 +151,42 @@ static int no_such_table(struct session *s, const char *catalog, const char *dat
                    name, near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
+/* A view of the catalog is its query in a dialect that our parser may read; names in it are looked
+ * up where the view says, not where the statement stands. */
+static int load_lake_view(struct session *s, const char *catalog, const struct lake_ident *ident,
+                          struct loaded *l, struct err *err)
+{
+    static const char *const dialects[] = {"tarn", "flink", "spark", "trino", "duckdb"};
+    struct catalog_view view;
+    struct sql_query *query = NULL;
+    const char *sql, *dialect = NULL, *ns;
+    int rc = catalog_view_load(s->lake_catalog, ident, s->arena, &view, err);
+
+    if (rc)
+        return rc;
+    sql = lake_view_sql(view.view, dialects, COUNT_OF(dialects), &dialect);
+    sql = sql ? arena_strdup(s->arena, sql) : NULL;
+    ns = json_string_value(
+        json_array_get(json_object_get(view.view->version, "default-namespace"), 0));
+    ns = ns ? arena_strdup(s->arena, ns) : ident->ns;
+    catalog_view_deinit(&view);
+    if (!sql)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "view `%s` has no query in a dialect that can be read here", ident->name);
+    rc = sql_parse_query(slice_str(sql), s->arena, &query, err);
+    if (rc)
+        return err_wrap(err, rc, "view `%s`, in the dialect of %s", ident->name, dialect);
+    l->handle = (struct session_table){.kind = SESSION_VIEW, .ident = *ident, .text = sql};
+    l->table.catalog = arena_strdup(s->arena, catalog);
+    l->table.database = ident->ns;
+    l->table.name = ident->name;
+    l->table.handle = &l->handle;
+    l->table.view = query;
+    l->table.view_catalog = l->table.catalog;
+    l->table.view_database = ns;
+    return l->table.catalog && ns ? 0 : session_no_memory(err);
+}
+
 static int load_lake_table(struct session *s, const char *catalog, const char *database,
                            const char *name, const struct sql_table **out, struct err *err)
 {
@@ -166,8 +202,13 @@ static int load_lake_table(struct session *s, const char *catalog, const char *d
     if (!ident.ns || !ident.name)
         return session_no_memory(err);
     rc = catalog_table_load(s->lake_catalog, &ident, s->arena, &table, err);
-    if (rc == ERR_NOENT && catalog_table_exists(s->lake_catalog, &ident, NULL) == ERR_NOENT)
-        return no_such_table(s, catalog, database, name, err);
+    if (rc == ERR_NOENT && catalog_table_exists(s->lake_catalog, &ident, NULL) == ERR_NOENT) {
+        rc = catalog_view_exists(s->lake_catalog, &ident, NULL)
+                 ? no_such_table(s, catalog, database, name, err)
+                 : load_lake_view(s, catalog, &ident, l, err);
+        *out = rc ? NULL : &l->table;
+        return rc;
+    }
     if (rc)
         return rc;
     l->handle = (struct session_table){.kind = SESSION_LAKE, .ident = ident};
@@ -217,9 +258,15 @@ int session_resolve(struct session *s, const char *const *parts, size_t count,
     if (count == 1)
         return look_up(s, s->catalog, s->database, parts[0], out, err);
     rc = look_up(s, s->catalog, parts[0], parts[1], out, err);
-    if (rc == ERR_NOENT &&
-        look_up(s, catalog_name(s->lake_catalog), parts[0], parts[1], out, &second) == 0)
-        return 0;
+    if (rc == ERR_NOENT) {
+        int other = look_up(s, catalog_name(s->lake_catalog), parts[0], parts[1], out, &second);
+
+        if (other != ERR_NOENT) { /* found there, if only to be refused */
+            if (other && err)
+                *err = second;
+            return other;
+        }
+    }
     return rc;
 }
 
@@ -310,10 +357,9 @@ int session_tables(struct session *s, const char *catalog, const char *database,
     *out = (struct session_names){0};
     if (!entry)
         return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog ? catalog : s->catalog);
-    if (entry->lake && views_only)
-        return 0;
     if (entry->lake) {
-        rc = catalog_table_list(s->lake_catalog, db, NULL, 0, s->arena, &names, err);
+        rc = (views_only ? catalog_view_list : catalog_table_list)(s->lake_catalog, db, NULL, 0,
+                                                                   s->arena, &names, err);
         return rc ? rc : from_lake(&names, out);
     }
     for (struct table_entry *t = s->tables; t; t = t->next)

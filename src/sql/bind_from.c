@@ -117,13 +117,16 @@ static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
 {
     struct sql_bound *query;
     struct bound_source *source;
+    const struct sql_table *around = b->inside;
     const char *where = b->aggregates_in;
     bool outermost;
 
     bind_enter(b, pos);
     outermost = bind_view_enter(b, view->name, pos);
     b->aggregates_in = NULL;
+    b->inside = view;
     query = bind_query(b, NULL, view->view);
+    b->inside = around;
     b->aggregates_in = where;
     bind_view_leave(b, outermost);
     bind_leave(b);
@@ -140,7 +143,15 @@ static int resolve(struct binder *b, const char *const *parts, size_t count,
 {
     const struct sql_resolver *r = b->resolver;
     struct sql_table_at at = {0};
+    const char *full[3] = {0};
 
+    if (b->inside && b->inside->view_database && count < 3) { /* a stored view's own names */
+        full[0] = b->inside->view_catalog;
+        full[1] = count == 2 ? parts[0] : b->inside->view_database;
+        full[2] = parts[count - 1];
+        parts = full;
+        count = 3;
+    }
     if (from)
         at = (struct sql_table_at){from->system_time, from->system_version, &from->hints};
     if (from && r->table_at)

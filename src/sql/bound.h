@@ -209,6 +209,7 @@ struct binder {
     size_t table_count, table_cap;
     bool in_aggregate, saw_aggregate, saw_window;
     const char *aggregates_in; /* where aggregates are not allowed: "WHERE" */
+    const struct sql_table *inside; /* the view whose names are looked up; or NULL */
     const char *view;          /* the outermost view whose text is being looked at; or NULL */
     struct sql_pos view_pos;   /* and where the statement names it: errors stand there */
     jmp_buf fail;

@@ -80,6 +80,8 @@ struct sql_table {
     const struct sql_query *view;    /* a view: bound in place; columns may be 0 then */
     const char *const *view_columns; /* CREATE VIEW v (a, b); or NULL */
     size_t view_column_count;
+    const char *view_catalog, *view_database; /* where its names are looked up; NULL: where the
+                                                 statement's are */
     const char *rowtime; /* column of the watermark, or NULL */
     const struct sql_expr *watermark;
     const char *const *primary_key;

@@ -16,7 +16,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import LongType, NestedField, StringType
 
-from harness import ClientTest, iceberg
+from harness import CATALOG, ClientTest, iceberg
 
 SCHEMA = Schema(NestedField(1, "id", LongType()), NestedField(2, "word", StringType()))
 VIEW = {"name": "v", "properties": {},
@@ -128,6 +128,22 @@ class Rest(ClientTest):
         self.catalog.drop_view(f"{self.space}.v")
         with self.assertRaises(NoSuchViewError):
             self.catalog.drop_view(f"{self.space}.v")
+
+    def test_a_view_is_read_in_sql(self):
+        self.table("t", 9)
+        view = json.loads(json.dumps(VIEW))
+        view["view-version"]["default-namespace"] = [self.space]
+        view["view-version"]["representations"][0]["sql"] = "SELECT id, word FROM t WHERE id >= 6"
+        self.rest("POST", f"/namespaces/{self.space}/views", view)
+        self.assertEqual(self.tarn.sql(f"SELECT v.word, count(*) AS n FROM {self.space}.v "
+                                       "GROUP BY v.word ORDER BY v.word"),
+                         [{"word": f"w{i}", "n": 1} for i in range(3)])
+        self.assertIn("v", str(self.tarn.sql(f"SHOW VIEWS FROM {CATALOG}.{self.space}")))
+        view["name"] = "strange"
+        view["view-version"]["representations"][0]["dialect"] = "mysql"
+        self.rest("POST", f"/namespaces/{self.space}/views", view)
+        with self.assertRaisesRegex(AssertionError, "no query in a dialect"):
+            self.tarn.sql(f"SELECT * FROM {self.space}.strange")
 
     def test_a_repeated_append_is_one(self):
         self.table("t", 1)
