@@ -17,6 +17,7 @@ struct finding {
     const struct sql_table **seen; /* base tables met, with repetitions */
     size_t seen_count, seen_cap;
     bool no_memory;
+    bool utc; /* the session's time zone */
 };
 
 static const struct {
@@ -82,9 +83,14 @@ static const struct bound_expr *base_column(const struct bound_expr *expr)
     return NULL;
 }
 
-/* A literal's text, through conversions that keep it readable; NULL: none. */
-static const char *literal_text(const struct bound_expr *expr)
+/* The text of a literal that `column` is compared with, through conversions that keep it readable;
+ * NULL: none. A time without zone is one in UTC by the session's zone, which the text does not
+ * know. */
+static const char *literal_text(const struct finding *f, const struct bound_expr *column,
+                                const struct bound_expr *expr)
 {
+    if (column->type->kind == SQL_TIMESTAMP_LTZ && !f->utc)
+        return NULL;
     while (expr->kind == BOUND_CAST && expr->implicit)
         expr = expr->args[0];
     if (expr->kind != BOUND_LITERAL || expr->negated)
@@ -135,9 +141,9 @@ static void comparison(struct finding *f, const struct bound_source *from,
         f->no_memory |= !value;
         if (!value)
             return;
-        if (left && (*value = literal_text(expr->args[1])))
+        if (left && (*value = literal_text(f, left, expr->args[1])))
             add(f, left, operators[i].op, value, 1);
-        else if (right && (*value = literal_text(expr->args[0])))
+        else if (right && (*value = literal_text(f, right, expr->args[0])))
             add(f, right, operators[i].flipped, value, 1);
         return;
     }
@@ -155,7 +161,7 @@ static void membership(struct finding *f, const struct bound_source *from,
     values = ARENA_ARRAY(f->arena, const char *, expr->arg_count);
     f->no_memory |= !values;
     for (size_t i = 1; values && i < expr->arg_count; i++)
-        if (!(values[i - 1] = literal_text(expr->args[i])))
+        if (!(values[i - 1] = literal_text(f, column, expr->args[i])))
             return;
     if (values)
         add(f, column, SQL_COND_IN, values, expr->arg_count - 1);
@@ -237,7 +243,8 @@ static bool read_once(const struct finding *f, const struct sql_table *table)
 int sql_bound_conditions(const struct sql_bound *bound, struct arena *arena,
                          struct sql_condition **out, size_t *count, struct err *err)
 {
-    struct finding f = {.arena = arena};
+    struct finding f = {.arena = arena,
+                        .utc = !bound->time_zone || !strcmp(bound->time_zone, "UTC")};
     size_t kept = 0;
 
     walk_query(&f, bound);
