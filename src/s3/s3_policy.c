@@ -494,8 +494,6 @@ const char *s3_policy_word(struct slice json, const char *bucket)
     struct s3_policy *policy;
     int word = 0;
 
-    if (!json.len)
-        return "none";
     if (ask.resource && s3_policy_parse(&arena, json, bucket, &policy, NULL) == 0) {
         ask.action = "s3:GetObject";
         word |= s3_policy_ask(policy, &ask) == S3_ALLOWS ? S3_PUBLIC_READ : 0;
