@@ -490,10 +490,13 @@ const char *s3_policy_word(struct slice json, const char *bucket)
 {
     static const char *const words[] = {"custom", "read", "write", "readwrite"};
     struct arena arena = {0};
-    struct s3_ask ask = {.value = no_fact, .resource = arena_printf(&arena, ARN "%s/any", bucket)};
+    struct s3_ask ask = {.value = no_fact};
     struct s3_policy *policy;
     int word = 0;
 
+    if (!json.len)
+        return "none";
+    ask.resource = arena_printf(&arena, ARN "%s/any", bucket);
     if (ask.resource && s3_policy_parse(&arena, json, bucket, &policy, NULL) == 0) {
         ask.action = "s3:GetObject";
         word |= s3_policy_ask(policy, &ask) == S3_ALLOWS ? S3_PUBLIC_READ : 0;
