@@ -144,8 +144,8 @@ static int system_set_mtime(struct file *file, int64_t mtime_us, struct err *err
     return futimens(of(file)->fd, times) ? err_errno(err, errno, "time of %s", of(file)->path) : 0;
 }
 
-/* Without extended attributes: EOPNOTSUPP; too large for the file system: E2BIG, ERANGE, and on ext4
- * ENOSPC, which a full disk gives as well. */
+/* Without extended attributes: EOPNOTSUPP; too large for the file system: E2BIG, ERANGE, and on
+ * ext4 ENOSPC, which a full disk gives as well. */
 static int system_set_attr(struct file *file, struct slice value, struct err *err)
 {
     of(file)->meta_set = true;

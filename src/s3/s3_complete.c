@@ -242,6 +242,8 @@ static int append_part(struct joining *joining, const char *path, int64_t size, 
         done += (int64_t)want;
         joining->pos += (int64_t)want;
     }
+    if (!rc) /* or the sync at the end has all of it to write */
+        file_write_early(joining->to, joining->pos - size, size);
     if (!rc && sum->wanted)
         rc = joined_sum_part(sum, &own);
     s3_checksum_deinit(&own);

@@ -1,8 +1,8 @@
 /* s3_pipe.h - a large body on its way to its file: large writes, and the MD5 on a thread beside.
  *
- * The MD5 that S3's ETag wants takes longer than everything else that is done with a byte (1.3 of 2.5
- * seconds per GB), and cannot be split. So it runs beside receiving and writing. The disk is told
- * early what to write, so that the sync at the end has little left to do.
+ * The MD5 that S3's ETag wants takes longer than everything else that is done with a byte (1.3 of
+ * 2.5 seconds per GB), and cannot be split. So it runs beside receiving and writing. The disk is
+ * told early what to write, so that the sync at the end has little left to do.
  * Threads: one caller; the pipe has a thread of its own.
  */
 #ifndef S3_S3_PIPE_H

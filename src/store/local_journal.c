@@ -561,6 +561,7 @@ int journal_new(struct journal **out, struct disk *disk, const char *dir, int64_
                 struct err *err)
 {
     struct journal *journal = calloc(1, sizeof(*journal));
+    bool is_new = false;
     int rc;
 
     if (!journal)
@@ -573,9 +574,11 @@ int journal_new(struct journal **out, struct disk *disk, const char *dir, int64_
     pthread_cond_init(&journal->groups[1], NULL);
     journal->dir = strdup(dir);
     rc = journal->dir ? disk_mkdirs(disk, dir, err) : err_set(err, ERR_NOMEM, "journal");
-    for (int i = 0; i < 2 && !rc; i++)
+    for (int i = 0; i < 2 && !rc; i++) {
         rc = open_segment(journal, i, err);
-    if (!rc) /* their names */
+        is_new |= journal->segments[i].grown == 0;
+    }
+    if (!rc && is_new) /* their names, before anything is said to be in them */
         rc = disk_sync_dir(disk, dir, err);
     if (rc) {
         journal_free(journal);

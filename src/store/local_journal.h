@@ -6,14 +6,14 @@
  * is played back. Of all that happens to a key the journal must know the end, so whoever changes a
  * key without it writes JOURNAL_FORGET first: what the journal holds of the key counts no more.
  *
- * Two segments of fixed size take turns. A full one is emptied by a checkpoint: when every change in
- * it was carried out, one sync of the whole file system makes it superfluous. The segments are
+ * Two segments of fixed size take turns. A full one is emptied by a checkpoint: when every change
+ * in it was carried out, one sync of the whole file system makes it superfluous. The segments are
  * overwritten, never truncated, so a sync has no metadata to write.
  *
  *   segment: header (512 bytes): magic, generation, retired, CRC-32C
  *            records: header with CRC-32C and generation, bucket, key, attribute, bytes; 8-aligned
- * A segment's records end at the first that is not whole or is of another generation. Records of one
- * group commit may be torn: none of them was answered.
+ * A segment's records end at the first that is not whole or is of another generation. Records of
+ * one group commit may be torn: none of them was answered.
  * Threads: any; adding blocks (worker).
  */
 #ifndef STORE_LOCAL_JOURNAL_H
