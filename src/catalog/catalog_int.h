@@ -163,8 +163,10 @@ void queue_deinit(struct catalog *catalog);
 
 int text_cache_new(struct text_cache **out, int64_t bytes_max);
 void text_cache_free(struct text_cache *cache);
-bool text_cache_get(struct text_cache *cache, const char *key, struct buf *out, int *rc);
-void text_cache_put(struct text_cache *cache, const char *key, struct slice text);
+bool text_cache_get(struct text_cache *cache, const char *owner, const char *key, struct buf *out,
+                    int *rc);
+void text_cache_put(struct text_cache *cache, const char *owner, const char *key,
+                    struct slice text);
 
 /* ---- table.c ---- */
 

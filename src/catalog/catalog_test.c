@@ -559,13 +559,14 @@ static void the_text_cache_is_bounded_and_gives_the_same_bytes(void **state)
     for (int i = 0; i < 100; i++) {
         snprintf(key, sizeof(key), "key %d", i);
         text[0] = (char)i;
-        text_cache_put(cache, key, slice_of(text, sizeof(text)));
-        text_cache_put(cache, key, slice_of(text, 3)); /* known already: no effect */
+        text_cache_put(cache, key, "an older version", slice_of(text, 3)); /* gives way */
+        text_cache_put(cache, key, "v", slice_of(text, sizeof(text)));
     }
     for (int i = 0; i < 100; i++) {
         snprintf(key, sizeof(key), "key %d", i);
         buf_clear(&out);
-        if (!text_cache_get(cache, key, &out, &rc))
+        assert_false(text_cache_get(cache, key, "an older version", &out, &rc));
+        if (!text_cache_get(cache, key, "v", &out, &rc))
             continue;
         assert_int_equal(rc, 0);
         assert_int_equal(out.len, sizeof(text));
@@ -573,8 +574,8 @@ static void the_text_cache_is_bounded_and_gives_the_same_bytes(void **state)
         found++;
     }
     assert_true(found > 10 && found < 20);
-    assert_true(text_cache_get(cache, "key 99", &out, &rc));
-    assert_false(text_cache_get(cache, "key 0", &out, &rc));
+    assert_true(text_cache_get(cache, "key 99", "v", &out, &rc));
+    assert_false(text_cache_get(cache, "key 0", "v", &out, &rc));
     buf_deinit(&out);
     text_cache_free(cache);
 }

@@ -1,8 +1,10 @@
-/* text.c - metadata files as text, ready to be sent, by location.
+/* text.c - metadata files as text, ready to be sent: the newest of each table.
  *
- * A metadata file never changes under its location, so nothing here can be stale; the cache is
- * bounded in bytes and drops what was used longest ago. Printing a document costs a hundred times
- * as much as copying it, and clients load the same table again and again.
+ * A metadata file never changes under its location, so nothing here can be stale. Of a table there
+ * is one text, the one that was asked for last: older versions are asked for by nobody, and a table
+ * that is committed to and loaded every second would fill the cache with them. It is bounded in
+ * bytes as well, and drops what was used longest ago. Printing a document costs a hundred times as
+ * much as copying it, and clients load the same table again and again.
  */
 #include "base/codec.h"
 #include "catalog/catalog_int.h"
@@ -10,10 +12,10 @@
 #define BUCKETS 1024
 
 struct text_entry {
-    struct text_entry *chain;       /* same bucket */
+    struct text_entry *chain; /* same bucket */
     struct text_entry *newer, *older;
     uint64_t hash;
-    char *key;
+    char *owner, *key; /* uuid of the table, location of the metadata file */
     uint8_t *text;
     size_t len;
 };
@@ -39,7 +41,7 @@ int text_cache_new(struct text_cache **out, int64_t bytes_max)
 
 static size_t entry_bytes(const struct text_entry *entry)
 {
-    return sizeof(*entry) + strlen(entry->key) + 1 + entry->len;
+    return sizeof(*entry) + strlen(entry->owner) + strlen(entry->key) + 2 + entry->len;
 }
 
 static void unlink_entry(struct text_cache *cache, struct text_entry *entry)
@@ -60,6 +62,7 @@ static void entry_free(struct text_entry *entry)
 {
     if (!entry)
         return;
+    free(entry->owner);
     free(entry->key);
     free(entry->text);
     free(entry);
@@ -87,23 +90,26 @@ void text_cache_free(struct text_cache *cache)
     free(cache);
 }
 
-static struct text_entry *find(struct text_cache *cache, uint64_t hash, const char *key)
+static struct text_entry *find(struct text_cache *cache, uint64_t hash, const char *owner)
 {
     struct text_entry *entry = cache->buckets[hash % BUCKETS];
 
-    while (entry && (entry->hash != hash || strcmp(entry->key, key) != 0))
+    while (entry && (entry->hash != hash || strcmp(entry->owner, owner) != 0))
         entry = entry->chain;
     return entry;
 }
 
-bool text_cache_get(struct text_cache *cache, const char *key, struct buf *out, int *rc)
+bool text_cache_get(struct text_cache *cache, const char *owner, const char *key, struct buf *out,
+                    int *rc)
 {
-    uint64_t hash = hash64(key, strlen(key), 0);
+    uint64_t hash = hash64(owner, strlen(owner), 0);
     struct text_entry *entry;
 
     *rc = 0;
     pthread_mutex_lock(&cache->mutex);
-    entry = find(cache, hash, key);
+    entry = find(cache, hash, owner);
+    if (entry && strcmp(entry->key, key) != 0)
+        entry = NULL;
     if (entry) {
         unlink_entry(cache, entry);
         link_newest(cache, entry);
@@ -114,32 +120,32 @@ bool text_cache_get(struct text_cache *cache, const char *key, struct buf *out, 
 }
 
 /* Best effort: without memory there is no entry. */
-void text_cache_put(struct text_cache *cache, const char *key, struct slice text)
+void text_cache_put(struct text_cache *cache, const char *owner, const char *key, struct slice text)
 {
-    struct text_entry *entry = calloc(1, sizeof(*entry));
+    struct text_entry *entry = calloc(1, sizeof(*entry)), *other;
 
     if (!entry)
         return;
-    entry->hash = hash64(key, strlen(key), 0);
+    entry->hash = hash64(owner, strlen(owner), 0);
+    entry->owner = strdup(owner);
     entry->key = strdup(key);
     entry->text = malloc(text.len ? text.len : 1);
     entry->len = text.len;
-    if (!entry->key || !entry->text || entry_bytes(entry) > cache->bytes_max / 4) {
+    if (!entry->owner || !entry->key || !entry->text || entry_bytes(entry) > cache->bytes_max / 4) {
         entry_free(entry);
         return;
     }
     memcpy(entry->text, text.ptr, text.len);
     pthread_mutex_lock(&cache->mutex);
-    if (find(cache, entry->hash, key)) {
-        entry_free(entry); /* another thread was quicker */
-    } else {
-        entry->chain = cache->buckets[entry->hash % BUCKETS];
-        cache->buckets[entry->hash % BUCKETS] = entry;
-        link_newest(cache, entry);
-        cache->bytes += entry_bytes(entry);
-        while (cache->bytes > cache->bytes_max)
-            drop(cache, cache->oldest);
-    }
+    other = find(cache, entry->hash, owner);
+    if (other)
+        drop(cache, other);
+    entry->chain = cache->buckets[entry->hash % BUCKETS];
+    cache->buckets[entry->hash % BUCKETS] = entry;
+    link_newest(cache, entry);
+    cache->bytes += entry_bytes(entry);
+    while (cache->bytes > cache->bytes_max)
+        drop(cache, cache->oldest);
     pthread_mutex_unlock(&cache->mutex);
 }
 
@@ -149,7 +155,8 @@ static json_t *with_named_snapshots(const struct lake_metadata *metadata)
     json_t *doc = json_copy(metadata->doc), *kept = json_array(), *snapshot;
     size_t at;
 
-    json_array_foreach(json_object_get(metadata->doc, "snapshots"), at, snapshot) {
+    json_array_foreach(json_object_get(metadata->doc, "snapshots"), at, snapshot)
+    {
         int64_t id = json_integer_value(json_object_get(snapshot, "snapshot-id"));
 
         for (size_t i = 0; i < metadata->branch_count; i++) {
@@ -184,11 +191,12 @@ int catalog_metadata_text(struct catalog *catalog, const struct catalog_table *t
 
     if (refs_only && table->metadata->snapshot_count > table->metadata->branch_count)
         return print_named(table->metadata, out, err);
-    if (table->location && text_cache_get(catalog->texts, table->location, out, &rc))
+    if (table->location &&
+        text_cache_get(catalog->texts, table->metadata->uuid, table->location, out, &rc))
         return rc ? err_set(err, rc, "table metadata") : 0;
     rc = lake_metadata_print(table->metadata, out, err);
     if (!rc && table->location)
-        text_cache_put(catalog->texts, table->location,
+        text_cache_put(catalog->texts, table->metadata->uuid, table->location,
                        slice_of(out->ptr + start, out->len - start));
     return rc;
 }

@@ -56,10 +56,10 @@ static int read_view(struct catalog *catalog, const char *location, struct lake_
     int rc = 0;
 
     buf_init(&text, TEXT_MAX);
-    if (!text_cache_get(catalog->texts, location, &text, &rc)) {
+    if (!text_cache_get(catalog->texts, location, location, &text, &rc)) {
         rc = store_get_at(lake_store(catalog->lake), location, &text, err);
         if (!rc)
-            text_cache_put(catalog->texts, location, buf_slice(&text));
+            text_cache_put(catalog->texts, location, location, buf_slice(&text));
     }
     if (!rc)
         rc = lake_view_parse(buf_slice(&text), out, err);
@@ -175,7 +175,7 @@ static int make_true(struct view_call *call, struct lake_view *view, struct err 
     if (!rc && packed.len)
         pending_added(catalog, 1, packed.len);
     if (!rc)
-        text_cache_put(catalog->texts, call->location, buf_slice(&text));
+        text_cache_put(catalog->texts, call->location, call->location, buf_slice(&text));
     buf_deinit(&text);
     buf_deinit(&packed);
     return rc;
