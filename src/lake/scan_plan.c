@@ -183,6 +183,9 @@ void lake_plan_release(struct lake *lake, struct lake_plan *plan)
     for (size_t i = 0; i < plan->made_count; i++)
         disk_unlink(disk_system(), plan->made[i], NULL);
     plan->made_count = 0;
+    for (size_t i = 0; i < plan->bit_count; i++)
+        vec_bits_free(plan->bits[i]);
+    plan->bit_count = 0;
     for (size_t i = 0; i < plan->held_count; i++)
         lake_manifest_free(plan->held[i]);
     plan->held_count = 0;

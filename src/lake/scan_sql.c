@@ -5,7 +5,7 @@
  * is found by id, its children likewise, at every depth. A part that lies in the file exactly as
  * the table has it is only cast, which costs nothing when the type is the same.
  */
-#include "lake/lake_int.h"
+#include "lake/delete_int.h"
 
 struct group {
     const struct footer *footer;
@@ -13,6 +13,7 @@ struct group {
     size_t *files; /* indices into the plan */
     size_t count;
     bool deletes; /* by position */
+    const struct vec_bits *bits; /* of a group of one file: its deleted rows; `deletes` is false */
     struct group *next;
 };
 struct scan {
@@ -20,6 +21,8 @@ struct scan {
     struct vec_conn *conn;
     struct footer **delete_footers; /* of equality deletes; NULL for others */
     const char **delete_paths;
+    const struct vec_bits **bits; /* by file; NULL: none */
+    bool *delete_wanted;          /* not only by files that have bits */
     struct lake_plan *plan;
     struct arena *arena;
     struct out out;
@@ -375,6 +378,8 @@ static const char *group_key(struct scan *s, const struct lake_scan_file *file,
     const char *text;
     int rc = buf_append_str(&key, has_position_deletes(s, file) ? "d" : "n");
 
+    if (!rc && s->bits[file - s->plan->files])
+        rc = buf_printf(&key, "f%zu;", (size_t)(file - s->plan->files));
     for (size_t d = 0; d < file->delete_count && !rc; d++)
         if (is_equality(s, file->deletes[d]))
             rc = buf_printf(&key, "%zu,", file->deletes[d]);
@@ -416,7 +421,8 @@ static int group_file(struct scan *s, size_t index, const struct footer *footer)
             return nomem(s);
         g->footer = footer;
         g->key = key;
-        g->deletes = has_position_deletes(s, file);
+        g->bits = s->bits[index];
+        g->deletes = !g->bits && has_position_deletes(s, file);
         *s->tail = g;
         s->tail = &g->next;
     }
@@ -673,22 +679,27 @@ static int put_group(struct scan *s, const struct group *g, const char *const *c
     out_str(&s->out, ", hive_partitioning = false");
     if (g->deletes || s->plan->addressed)
         out_str(&s->out, ", filename = true, file_row_number = true");
+    else if (g->bits)
+        out_str(&s->out, ", file_row_number = true");
     out_str(&s->out, ") tarn_f");
     rc = g->deletes ? put_deletes(s, g, paths) : s->out.rc;
     for (size_t d = 0; d < first->delete_count && !rc; d++)
         if (is_equality(s, first->deletes[d]))
             rc = put_equality(s, g, first->deletes[d]);
+    if (!rc && g->bits)
+        out_fmt(&s->out, " WHERE NOT tarn_bit(%" PRIu64 ", tarn_f.file_row_number)",
+                vec_bits_number(g->bits));
     return rc;
 }
 
-struct positions {
+struct lent_positions {
     const int64_t *list;
     size_t count, at;
 };
 
 static int pull_positions(void *arg, duckdb_data_chunk out, struct err *err)
 {
-    struct positions *p = arg;
+    struct lent_positions *p = arg;
     int64_t *to = duckdb_vector_get_data(duckdb_data_chunk_get_vector(out, 0));
     size_t room = vec_chunk_rows(), more = p->count - p->at < room ? p->count - p->at : room;
 
@@ -699,7 +710,7 @@ static int pull_positions(void *arg, duckdb_data_chunk out, struct err *err)
     return 0;
 }
 
-static int write_positions(struct scan *s, struct positions *p, const char *path)
+static int write_positions(struct scan *s, struct lent_positions *p, const char *path)
 {
     struct vec_columns columns = {0};
     struct vec_feed feed = {&columns, pull_positions, p};
@@ -718,7 +729,7 @@ static int lend_vector(struct scan *s, const struct lake_data_file *d, const cha
 {
     struct store *store = lake_store(s->lake);
     struct arena scratch = {.max_bytes = (size_t)1 << 30};
-    struct positions p = {0};
+    struct lent_positions p = {0};
     struct buf blob = {0};
     const char *bucket, *key;
     int64_t *list = NULL;
@@ -741,6 +752,69 @@ static int lend_vector(struct scan *s, const struct lake_data_file *d, const cha
     return rc ? err_wrap(s->err, rc, "%s", d->path) : 0;
 }
 
+/* Small files are joined with their deletes: reading a delete file by itself costs more than that. */
+#define BITS_ROWS_MIN  16384
+#define BITS_FILES_MAX 1024
+
+static bool wants_bits(const struct scan *s, const struct lake_scan_file *file)
+{
+    bool any = false;
+
+    if (file->entry.file.record_count < BITS_ROWS_MIN || s->plan->bit_count == BITS_FILES_MAX)
+        return false;
+    for (size_t d = 0; d < file->delete_count; d++) {
+        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
+
+        if (f->content != LAKE_POSITION_DELETES)
+            continue;
+        if (!delete_target(f, s->arena)) /* it is about many files */
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+/* The rows that the file's own position deletes name, as a set of bits. */
+static int make_bits(struct scan *s, size_t index)
+{
+    const struct lake_scan_file *file = &s->plan->files[index];
+    struct arena scratch = {.max_bytes = (size_t)4 << 30};
+    struct positions all = {0}, more;
+    size_t fresh;
+    int rc = 0;
+
+    for (size_t d = 0; d < file->delete_count && !rc; d++) {
+        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
+
+        if (f->content != LAKE_POSITION_DELETES)
+            continue;
+        rc = delete_file_read(s->lake, s->conn, f, file->entry.file.path, &scratch, &more, s->err);
+        rc = rc ? rc : positions_unite(&all, &more, &scratch, &all, &fresh, s->err);
+    }
+    rc = rc ? rc
+            : vec_bits_new(&s->plan->bits[s->plan->bit_count], s->conn, all.list, all.count,
+                           file->entry.file.record_count, s->err);
+    if (!rc)
+        s->bits[index] = s->plan->bits[s->plan->bit_count++];
+    arena_deinit(&scratch);
+    return rc;
+}
+
+static int take_bits(struct scan *s)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->plan->file_count && !rc; i++) {
+        const struct lake_scan_file *file = &s->plan->files[i];
+
+        if (wants_bits(s, file))
+            rc = make_bits(s, i);
+        for (size_t d = 0; d < file->delete_count; d++)
+            s->delete_wanted[file->deletes[d]] |= !s->bits[i] || is_equality(s, file->deletes[d]);
+    }
+    return rc;
+}
+
 static int lend_all(struct scan *s, const char **paths, const char **locations)
 {
     int rc = 0;
@@ -755,7 +829,8 @@ static int lend_all(struct scan *s, const char **paths, const char **locations)
         rc = lend(s, file->path, &paths[i]);
     }
     for (size_t i = 0; i < s->plan->delete_count && !rc; i++)
-        rc = is_vector(s, i) ? lend_vector(s, &s->plan->deletes[i].file, &s->delete_paths[i])
+        rc = !s->delete_wanted[i] ? 0
+             : is_vector(s, i) ? lend_vector(s, &s->plan->deletes[i].file, &s->delete_paths[i])
                              : lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
     return rc;
 }
@@ -782,10 +857,14 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     s.delete_footers = ARENA_ARRAY(arena, struct footer *, plan->delete_count + 1);
     plan->local = ARENA_ARRAY(arena, const char *, total + 1);
     plan->made = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
-    if (!paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths ||
+    plan->bits = ARENA_ARRAY(arena, struct vec_bits *, BITS_FILES_MAX);
+    s.bits = ARENA_ARRAY(arena, const struct vec_bits *, plan->file_count + 1);
+    s.delete_wanted = ARENA_ARRAY(arena, bool, plan->delete_count + 1);
+    if (!plan->bits || !s.bits || !s.delete_wanted || !paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths ||
         !s.delete_footers)
         return nomem(&s);
-    rc = lend_all(&s, paths, locations);
+    rc = take_bits(&s);
+    rc = rc ? rc : lend_all(&s, paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
     for (size_t i = 0; i < plan->delete_count && !rc; i++)
         if (is_equality(&s, i))

@@ -87,6 +87,7 @@ int vec_db_new(struct vec_db **out, const struct vec_options *options, struct er
     duckdb_destroy_config(&config);
     rc = rc ? rc : vec_conn_new(&conn, db, err);
     rc = rc ? rc : vec_feed_register(conn, err);
+    rc = rc ? rc : vec_bits_register(conn, err);
     /* Sessions differ in zone; what depends on it says so itself. */
     rc = rc ? rc : vec_exec(conn, "SET GLOBAL TimeZone = 'UTC'", err);
     vec_conn_free(conn);
@@ -103,6 +104,7 @@ void vec_db_free(struct vec_db *db)
     if (!db)
         return;
     assert(!db->slots); /* a fragment or copy outlives its instance */
+    assert(!db->bits);
     if (db->database)
         duckdb_close(&db->database);
     pthread_mutex_destroy(&db->lock);

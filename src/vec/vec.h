@@ -72,6 +72,14 @@ struct vec_feed {
  * alive until the next pull. */
 void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
 
+/* A set of row numbers below row_count, for the SQL function tarn_bit(NUMBER, row): true for those in
+ * it. Freed when no statement that names it runs any more. */
+struct vec_bits;
+int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, const int64_t *rows, size_t count,
+                 int64_t row_count, struct err *err);
+uint64_t vec_bits_number(const struct vec_bits *bits);
+void vec_bits_free(struct vec_bits *bits); /* NULL is fine */
+
 /* `sql` reads the feed as the table `feed`: "SELECT a + 1 FROM feed". Prepared once. */
 struct vec_fragment;
 int vec_fragment_new(struct vec_fragment **out, struct vec_conn *conn, const char *sql,

@@ -20,9 +20,10 @@ struct vec_slot {
 
 struct vec_db {
     duckdb_database database;
-    pthread_mutex_t lock; /* guards slots and last_number */
+    pthread_mutex_t lock; /* guards all below */
     struct vec_slot *slots;
-    uint64_t last_number;
+    struct vec_bits *bits;
+    uint64_t last_number; /* of a slot or a set of bits */
 };
 
 struct vec_conn {
@@ -31,6 +32,7 @@ struct vec_conn {
 };
 
 int vec_feed_register(struct vec_conn *conn, struct err *err);
+int vec_bits_register(struct vec_conn *conn, struct err *err);
 int vec_slot_new(struct vec_slot **out, struct vec_db *db, const struct vec_columns *columns,
                  struct err *err);
 void vec_slot_free(struct vec_db *db, struct vec_slot *slot);

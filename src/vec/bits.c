@@ -1,0 +1,118 @@
+/* bits.c - sets of row numbers that SQL asks by the number of the set: tarn_bit(SET, row).
+ *
+ * How deleted rows leave a scan: a look at a bit costs a few nanoseconds, where an anti join hashes
+ * every row of the file. A set belongs to its instance and lives until vec_bits_free; a statement
+ * that names a set that is gone finds every bit unset, and must not run.
+ */
+#include "vec/vec_int.h"
+
+struct vec_bits {
+    struct vec_db *db;
+    uint64_t number;
+    uint64_t *words;
+    int64_t count;
+    struct vec_bits *next;
+};
+
+static const struct vec_bits *find(struct vec_db *db, uint64_t number)
+{
+    struct vec_bits *bits;
+
+    pthread_mutex_lock(&db->lock);
+    for (bits = db->bits; bits && bits->number != number; bits = bits->next)
+        ;
+    pthread_mutex_unlock(&db->lock);
+    return bits;
+}
+
+static void run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
+{
+    struct vec_db *db = duckdb_scalar_function_get_extra_info(info);
+    const int64_t *sets = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 0));
+    const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1));
+    idx_t count = duckdb_data_chunk_get_size(input);
+    bool *out = duckdb_vector_get_data(output);
+    const struct vec_bits *bits = NULL;
+
+    for (idx_t i = 0; i < count; i++) {
+        if (!bits || bits->number != (uint64_t)sets[i])
+            bits = find(db, (uint64_t)sets[i]);
+        if (!bits) {
+            duckdb_scalar_function_set_error(info, "no such set of rows");
+            return;
+        }
+        out[i] = rows[i] >= 0 && rows[i] < bits->count &&
+                 (bits->words[rows[i] >> 6] >> (rows[i] & 63) & 1);
+    }
+}
+
+int vec_bits_register(struct vec_conn *conn, struct err *err)
+{
+    duckdb_scalar_function function = duckdb_create_scalar_function();
+    duckdb_logical_type number = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
+    duckdb_logical_type yes = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
+    int rc = function && number && yes ? 0 : err_set(err, ERR_NOMEM, "tarn_bit");
+
+    if (!rc) {
+        duckdb_scalar_function_set_name(function, "tarn_bit");
+        duckdb_scalar_function_add_parameter(function, number);
+        duckdb_scalar_function_add_parameter(function, number);
+        duckdb_scalar_function_set_return_type(function, yes);
+        duckdb_scalar_function_set_extra_info(function, conn->db, NULL);
+        duckdb_scalar_function_set_function(function, run);
+        /* A set may go and its number never comes again, but no answer is to be kept. */
+        duckdb_scalar_function_set_volatile(function);
+        if (duckdb_register_scalar_function(conn->raw, function) != DuckDBSuccess)
+            rc = err_set(err, ERR_INTERNAL, "DuckDB refuses the function tarn_bit");
+    }
+    duckdb_destroy_logical_type(&number);
+    duckdb_destroy_logical_type(&yes);
+    duckdb_destroy_scalar_function(&function);
+    return rc;
+}
+
+int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, const int64_t *rows, size_t count,
+                 int64_t row_count, struct err *err)
+{
+    struct vec_bits *bits = calloc(1, sizeof(*bits));
+    struct vec_db *db = conn->db;
+
+    if (bits)
+        bits->words = calloc((size_t)(row_count / 64) + 1, sizeof(*bits->words));
+    if (!bits || !bits->words) {
+        free(bits);
+        return err_set(err, ERR_NOMEM, "a set of rows");
+    }
+    bits->db = db;
+    bits->count = row_count;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i] >= 0 && rows[i] < row_count)
+            bits->words[rows[i] >> 6] |= 1ull << (rows[i] & 63);
+    pthread_mutex_lock(&db->lock);
+    bits->number = ++db->last_number;
+    bits->next = db->bits;
+    db->bits = bits;
+    pthread_mutex_unlock(&db->lock);
+    *out = bits;
+    return 0;
+}
+
+uint64_t vec_bits_number(const struct vec_bits *bits)
+{
+    return bits->number;
+}
+
+void vec_bits_free(struct vec_bits *bits)
+{
+    struct vec_bits **at;
+
+    if (!bits)
+        return;
+    pthread_mutex_lock(&bits->db->lock);
+    for (at = &bits->db->bits; *at != bits; at = &(*at)->next)
+        ;
+    *at = bits->next;
+    pthread_mutex_unlock(&bits->db->lock);
+    free(bits->words);
+    free(bits);
+}
