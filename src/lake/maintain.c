@@ -5,10 +5,11 @@
  * times larger, up to the target. A row is rewritten about once per class.
  *
  * A file with many deleted rows is rewritten without them, whatever its size, and so is one that
- * many delete files apply to: each of them is read with it. The rewritten rows have the sequence
- * number of the snapshot that was read. So a delete by equality that came in meanwhile still
+ * many delete files apply to: each of them is read with it. The rewritten rows are as old as the
+ * newest of the files they came from, so that nobody takes them for new ones; where deletes by
+ * equality were applied, as old as the snapshot that was read. So one that came in meanwhile still
  * applies to them, and one that was applied never again; a delete by position that came in
- * meanwhile makes the rewrite void (stage.h).
+ * meanwhile follows its rows, or makes the rewrite void (stage.h).
  */
 #include "lake/maintain.h"
 
@@ -230,10 +231,8 @@ static int take(struct picker *p, struct group *g, const struct lake_snapshot *s
     qsort(g->files, g->count, sizeof(*g->files), by_age);
     for (size_t i = 0; i < g->count; i++)
         delete_max += g->files[i].delete_count;
-    *merge = (struct lake_merge){.why = g->why,
-                                 .snapshot_id = snapshot->id,
-                                 .deletes_counted = true,
-                                 .base_sequence_number = snapshot->sequence_number};
+    *merge = (struct lake_merge){
+        .why = g->why, .snapshot_id = snapshot->id, .deletes_counted = true};
     merge->files = ARENA_ARRAY(p->arena, struct lake_entry, g->count);
     merge->scans = ARENA_ARRAY(p->arena, struct lake_scan_file, g->count);
     merge->deletes = ARENA_ARRAY(p->arena, struct lake_entry, delete_max + 1);
@@ -250,8 +249,13 @@ static int take(struct picker *p, struct group *g, const struct lake_snapshot *s
         merge->bytes += c->entry.file.file_bytes;
         merge->rows += c->entry.file.record_count;
         merge->deleted_rows += c->deleted;
+        if (c->entry.sequence_number > merge->base_sequence_number)
+            merge->base_sequence_number = c->entry.sequence_number;
         merge->files[merge->file_count++] = c->entry;
     }
+    for (size_t i = 0; i < merge->delete_count; i++)
+        if (merge->deletes[i].file.content == LAKE_EQUALITY_DELETES)
+            merge->base_sequence_number = snapshot->sequence_number;
     return 0;
 }
 
