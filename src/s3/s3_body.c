@@ -44,8 +44,16 @@ static int read_framing(struct s3_call *call)
         {SIGV4_UNSIGNED_TRAILER, S3_CHUNKS_UNSIGNED, true},
     };
     struct s3_body *body = &call->body;
-    const char *payload = call->secret ? call->auth.payload : SIGV4_UNSIGNED;
+    const char *payload =
+        call->secret ? call->auth.payload : s3_header(call, "x-amz-content-sha256");
 
+    if (!payload)
+        payload = SIGV4_UNSIGNED;
+    if (!call->secret && strncmp(payload, "STREAMING-AWS4-", 15) == 0) /* signed by nobody */
+        return refuse(
+            call, S3_INVALID_REQUEST,
+            "Anonymous requests don't support this x-amz-content-sha256 value. Please use "
+            "UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.");
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (strcmp(payload, words[i].word))
             continue;

@@ -635,6 +635,38 @@ static void reads_buckets_by_host(void **state)
     assert_int_equal(ASK("GET", "/"), 403);
 }
 
+/* A bucket's policy may let everybody write: an unsigned body comes out of its frames as well, and
+ * one that says it is signed is nobody's. */
+static void takes_bodies_of_everybody_out_of_their_frames(void **state)
+{
+    static const char framed[] = "2\r\nhi\r\n0\r\nx-amz-checksum-crc32:2JMqrA==\r\n\r\n";
+    static const char policy[] = "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\","
+                                 "\"Action\":[\"s3:PutObject\",\"s3:GetObject\"],"
+                                 "\"Resource\":\"arn:aws:s3:::lake/*\"}]}";
+    struct fixture *fix = *state;
+
+    assert_int_equal(SIGNED("PUT", "/lake?policy", .body = SLICE_LIT(policy)), 204);
+    assert_int_equal(ASK("PUT", "/lake/k",
+                         {{"x-amz-content-sha256", SIGV4_UNSIGNED_TRAILER},
+                          {"x-amz-decoded-content-length", "2"},
+                          {"x-amz-trailer", "x-amz-checksum-crc32"}},
+                         .body = SLICE_LIT(framed)),
+                     200);
+    assert_int_equal(ASK("GET", "/lake/k"), 200);
+    assert_string_equal(buf_cstr(&fix->body), "hi");
+    assert_int_equal(
+        ASK("PUT", "/lake/k",
+            {{"x-amz-content-sha256", SIGV4_STREAMING}, {"x-amz-decoded-content-length", "2"}},
+            .body = SLICE_LIT(framed)),
+        400);
+    assert_int_equal(ASK("PUT", "/lake/k", {{"x-amz-content-sha256", SIGV4_EMPTY_SHA256}},
+                         .body = SLICE_LIT("x")),
+                     400);
+    assert_true(has(fix, "<Code>XAmzContentSHA256Mismatch</Code>"));
+    assert_int_equal(ASK("DELETE", "/lake/k"), 403);
+    assert_int_equal(ASK("GET", "/lake"), 403);
+}
+
 static void refuses_by_name_what_is_not_built(void **state)
 {
     struct fixture *fix = *state;
@@ -674,6 +706,7 @@ int main(void)
         CLAIM(lists_in_pages_and_by_folder),
         CLAIM(lives_on_when_the_disk_is_full),
         CLAIM(reads_buckets_by_host),
+        CLAIM(takes_bodies_of_everybody_out_of_their_frames),
         CLAIM(refuses_by_name_what_is_not_built),
     };
 
