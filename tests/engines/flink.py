@@ -71,11 +71,6 @@ class FlinkSql(SqlEngine):
     def moment(self, value):
         return value.replace(tzinfo=None).strftime("%Y-%m-%d %H:%M:%S.%f")
 
-    def real(self, value):
-        if value == 0 and str(value)[0] == "-":
-            raise Unsupported("Flink's SQL makes 0.0 of -0.0")
-        return super().real(value)
-
     def plain(self, kind, value):
         if kind[0].endswith("_ns"):
             return "'" + value.replace("+00:00", "") + "'"
@@ -162,6 +157,11 @@ class Flink(FlinkSql):
         self.jvm.stop()
 
     # ---- what tarn says in further words, Flink cannot ----
+
+    def real(self, value):
+        if value == 0 and str(value)[0] == "-":
+            raise Unsupported("Flink's SQL makes 0.0 of -0.0")
+        return super().real(value)
 
     def do_create(self, table, fields, version=2, partition=(), sort=None, **options):
         if any(transform(text)[0] != "identity" for text in partition):

@@ -20,7 +20,7 @@ class Jvm:
     def log(self):
         return os.path.join(self.dir, "log")
 
-    def start(self, ready, seconds=180):
+    def start(self, ready, seconds=300):
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             cwd=self.dir, env={**os.environ, **self.environment})

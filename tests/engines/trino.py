@@ -6,7 +6,7 @@ import os
 import time
 import urllib.request
 
-from harness import ACCESS_KEY, CATALOG, CREDENTIAL, SECRET_KEY, free_ports
+from harness import CATALOG, CREDENTIAL, free_ports
 from flink import FlinkSql
 from jvm import Jvm
 from model import Unsupported
@@ -58,7 +58,7 @@ class Trino(SqlEngine):
         self.write(f"{etc}/catalog/lake.properties",
                    {**LAKE, "iceberg.rest-catalog.uri": tarn.rest + "/api/catalog",
                     "iceberg.rest-catalog.oauth2.server-uri": tarn.rest + "/api/catalog/v1/oauth/tokens",
-                    "s3.endpoint": tarn.s3_url, "s3.aws-access-key": ACCESS_KEY, "s3.aws-secret-key": SECRET_KEY})
+                    "s3.endpoint": tarn.s3_url})
         self.write(f"{etc}/log.properties", {"io.trino": "WARN", "io.airlift": "WARN"})
         self.jvm.command += [f"-Dconfig={etc}/config.properties", f"-Dnode.data-dir={self.jvm.dir}",
                              "-Dnode.id=one", "-Dnode.environment=test", f"-Dlog.levels-file={etc}/log.properties",
