@@ -161,3 +161,23 @@ class Tables(ClientTest):
                 self.assertIn(said, done.stderr)
         done = self.tarn.command("sql", "-e", "SELECT * FROM polariscatalog.m.t.snapshotz", check=False)
         self.assertNotEqual(done.returncode, 0)
+
+    def test_deleted_positions_are_told_of_delete_files_and_of_vectors(self):
+        for version in ("2", "3"):
+            with self.subTest(version):
+                name = f"polariscatalog.m.d{version}"
+                self.tarn.command("sql", "-e", f"""
+                    CREATE TABLE {name} (id INT, k STRING) PARTITIONED BY (k) WITH (
+                        'format-version' = '{version}', 'write.delete.mode' = 'merge-on-read');
+                    INSERT INTO {name} VALUES (0, 'a'), (1, 'a'), (2, 'a'), (3, 'b'), (4, 'b');
+                    DELETE FROM {name} WHERE id IN (1, 2, 3)""")
+                rows = self.sql(f"SELECT p.pos AS p, p.`partition`.k AS k, p.spec_id AS s, "
+                                f"p.file_path = f.file_path AS same FROM {name}.position_deletes AS p "
+                                f"JOIN {name}.data_files AS f ON p.file_path = f.file_path ORDER BY k, p")
+                self.assertEqual(rows, [{"p": 1, "k": "a", "s": 0, "same": True},
+                                        {"p": 2, "k": "a", "s": 0, "same": True},
+                                        {"p": 0, "k": "b", "s": 0, "same": True}])
+                self.assertEqual(self.sql(f"SELECT sum(record_count) AS n FROM {name}.delete_files"),
+                                 [{"n": 3}])
+                self.assertEqual(self.sql(f"SELECT count(*) AS n FROM {name}"), [{"n": 2}])
+        self.assertEqual(self.sql("SELECT * FROM polariscatalog.m.t.position_deletes"), [])
