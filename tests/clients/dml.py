@@ -16,7 +16,7 @@ import zlib
 
 from harness import CATALOG, ClientTest, Tarn, boto, duckdb_connection, iceberg, wait_until
 
-STATEMENTS = int(os.environ.get("DML_STATEMENTS", "80"))
+STATEMENTS = int(os.environ.get("DML_STATEMENTS", "60"))
 SEED = int(os.environ.get("DML_SEED", "0"))
 USE = f"USE CATALOG {CATALOG}; USE d;"
 
