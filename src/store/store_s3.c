@@ -270,7 +270,7 @@ static int take_copy(struct remote *remote, const char *bucket, const char *key,
             .remote = remote, .bucket = bucket, .key = key, .etag = info->etag};
 
         rc = remote_head(&remote->store, bucket, key, info, err);
-        copying.size = info->size;
+        copying.size = rc ? 0 : info->size;
         if (!rc)
             rc = store_cache_take(remote->cache, bucket, key, info->etag, copy_fill, &copying,
                                   arena, path, err);
