@@ -70,6 +70,7 @@ enum s3_code {
     S3_INVALID_PART_ORDER,
     S3_INVALID_RANGE,
     S3_INVALID_REQUEST,
+    S3_INVALID_STORAGE_CLASS,
     S3_INVALID_TAG,
     S3_INVALID_TOKEN,
     S3_INVALID_URI,
@@ -105,6 +106,8 @@ void s3_error(struct s3_call *call, enum s3_code code, const char *fmt, ...)
 void s3_error_detail(struct s3_call *call, const char *name, const char *value);
 /* InvalidArgument, with the argument's name and what it was. */
 void s3_argument(struct s3_call *call, const char *name, const char *value, const char *text);
+/* Does a header ask for what is not done here? Answers itself. */
+int s3_check_headers(struct s3_call *call);
 /* The same from one of our codes, in the light of the call's bucket and key. */
 void s3_fail(struct s3_call *call, int rc, const struct err *err);
 /* XML for the Error element's code, for lists of errors (DeleteObjects). */

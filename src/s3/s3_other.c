@@ -1,6 +1,8 @@
 /* s3_other.c - sub-resources that have no configuration here. Reading one says truthfully that
  * there is none; writing one is refused by name. To build one, give its line an operation of its
  * own. */
+#include <strings.h>
+
 #include "s3/s3_int.h"
 
 static int check_bucket(struct s3_call *call)
@@ -26,6 +28,51 @@ static void not_implemented(struct s3_call *call)
                     arena_printf(call->arena, "%s ?%s is not implemented.", http_method(call->req),
                                  call->op->query));
     s3_error(call, S3_NOT_IMPLEMENTED, NULL);
+}
+
+/* Headers of a write that ask for what is not done here: to pass over them would be to pretend. A
+ * value that asks for nothing is taken. */
+static const struct {
+    const char *name; /* with '*' at its end: all that begin so */
+    const char *fine[2];
+    enum s3_code code;
+} refused[] = {
+    {"x-amz-object-lock-*", {NULL}, S3_NOT_IMPLEMENTED},
+    {"x-amz-bucket-object-lock-enabled", {"false"}, S3_NOT_IMPLEMENTED},
+    {"x-amz-server-side-encryption*", {NULL}, S3_NOT_IMPLEMENTED},
+    {"x-amz-website-redirect-location", {NULL}, S3_NOT_IMPLEMENTED},
+    {"x-amz-storage-class", {"STANDARD"}, S3_INVALID_STORAGE_CLASS},
+    {"x-amz-acl", {"private", "bucket-owner-full-control"}, S3_ACL_NOT_SUPPORTED},
+    {"x-amz-grant-*", {NULL}, S3_ACL_NOT_SUPPORTED},
+};
+
+static bool is_named(const char *pattern, const char *name)
+{
+    size_t len = strcspn(pattern, "*");
+
+    return strncasecmp(pattern, name, len) == 0 && (pattern[len] || !name[len]);
+}
+
+int s3_check_headers(struct s3_call *call)
+{
+    const char *name, *value;
+
+    if (s3_is_read(call))
+        return 0;
+    for (size_t i = 0; http_header_at(call->req, i, &name, &value); i++)
+        for (size_t r = 0; r < COUNT_OF(refused); r++) {
+            if (!is_named(refused[r].name, name))
+                continue;
+            for (size_t f = 0; f < COUNT_OF(refused[r].fine) && value; f++)
+                if (refused[r].fine[f] && strcasecmp(refused[r].fine[f], value) == 0)
+                    value = NULL;
+            if (!value)
+                break;
+            s3_error_detail(call, "Header", name);
+            s3_error(call, refused[r].code, NULL);
+            return ERR_UNSUPPORTED;
+        }
+    return 0;
 }
 
 #define ABSENT(name, level, query, code)                                                           \

@@ -177,7 +177,7 @@ static void begin_call(struct s3_call *call)
         s3_error(call, S3_ACCESS_DENIED, NULL);
     else if (!call->op)
         s3_error(call, S3_METHOD_NOT_ALLOWED, NULL);
-    else if (s3_authorize(call))
+    else if (s3_authorize(call) || s3_check_headers(call))
         return;
     else if (call->op->sink != S3_NO_BODY &&
              s3_body_begin(call, call->op->sink == S3_TO_FILE,

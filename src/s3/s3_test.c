@@ -676,6 +676,14 @@ static void refuses_by_name_what_is_not_built(void **state)
     assert_int_equal(SIGNED("GET", "/lake?policy"), 404);
     assert_true(has(fix, "<Code>NoSuchBucketPolicy</Code>"));
     assert_int_equal(SIGNED("GET", "/lake/k?torrent"), 501);
+    assert_int_equal(SIGNED("PUT", "/lake/k", {{"x-amz-object-lock-mode", "GOVERNANCE"}}), 501);
+    assert_true(has(fix, "<Header>x-amz-object-lock-mode</Header>"));
+    assert_int_equal(SIGNED("PUT", "/lake/k", {{"x-amz-server-side-encryption", "AES256"}}), 501);
+    assert_int_equal(SIGNED("PUT", "/lake/k", {{"x-amz-storage-class", "GLACIER"}}), 400);
+    assert_int_equal(SIGNED("PUT", "/lake/k", {{"x-amz-acl", "public-read"}}), 400);
+    assert_int_equal(
+        SIGNED("PUT", "/lake/k", {{"x-amz-acl", "private"}, {"x-amz-storage-class", "STANDARD"}}),
+        200);
     assert_int_equal(SIGNED("GET", "/minio/admin/v3/info"), 501);
     assert_int_equal(SIGNED("PATCH", "/lake/k"), 405);
     assert_int_equal(SIGNED("PUT", "/lake/%C3%A9%F0%9F%98%80"), 200);
