@@ -58,7 +58,6 @@ def utc(text):
 
 
 NUMBERS = [row(id=n, w=f"w{n % 3}", v=n / 4) for n in range(12)]
-ALL = ["spark", "flink", "trino", "pyiceberg", "duckdb", "tarn"]
 
 # ---- types ----
 

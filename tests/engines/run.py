@@ -167,8 +167,6 @@ class Run:
                 table.fields = arguments["fields"]
             if step.verb in ("append", "merge"):
                 arguments["fields"] = table.fields
-            if step.verb == "rollback":
-                arguments["snapshot"] = table.marks[arguments.pop("to")]
 
             def act():
                 if step.verb == "create":

@@ -5,9 +5,6 @@ and the runner prints that as a skip with its reason; any other exception is a f
 the table as (namespace, name) and columns as model.Field.
 """
 
-import datetime
-import decimal
-import json
 import math
 import re
 

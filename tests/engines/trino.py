@@ -3,7 +3,6 @@
 import decimal
 import json
 import os
-import time
 import urllib.request
 
 from harness import CATALOG, CREDENTIAL, free_ports
