@@ -34,8 +34,8 @@ int session_new(struct session **out, struct connector *connector, struct arena 
                 struct err *err);
 void session_free(struct session *session);
 const struct sql_resolver *session_resolver(struct session *session);
-/* Computes the constant behind AS OF. `query` is a SELECT of one STRING, or of one TIMESTAMP_LTZ whose
- * text is then its microseconds since 1970; *text is in the arena, NULL for NULL. */
+/* Computes the constant behind AS OF. `query` is a SELECT of one STRING, or of one TIMESTAMP_LTZ
+ * whose text is then its microseconds since 1970; *text is in the arena, NULL for NULL. */
 struct session_evaluator {
     int (*run)(void *arg, const char *query, struct arena *arena, const char **text,
                struct err *err);

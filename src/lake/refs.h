@@ -55,8 +55,8 @@ const struct lake_snapshot *lake_wap_find(const struct lake_metadata *m, const c
 
 /* Puts one snapshot's change on the branch. A snapshot whose parent is the head becomes the head
  * (`out`); files that an append added are committed once more, under "source-snapshot-id" and
- * "published-wap-id" (*made, out empty). ERR_INVALID: it is on the branch already, or it is neither.
- * Worker. */
+ * "published-wap-id" (*made, out empty). ERR_INVALID: it is on the branch already, or it is
+ * neither. Worker. */
 int lake_cherry_pick_wait(struct lake *lake, struct lake_catalog *catalog,
                           const struct lake_ident *ident, const struct lake_metadata *m,
                           const char *branch, int64_t snapshot_id, struct lake_ref_change *out,

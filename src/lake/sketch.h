@@ -1,8 +1,8 @@
 /* sketch.h - how many different values a column holds, in a few kilobytes: a theta sketch.
  *
- * The K least hashes of all values are kept; the greatest of them tells how densely the values fill
- * the range of hashes, and so their number. Up to K values it is exact. The bytes are those of Apache
- * DataSketches' compact, ordered form with its default seed, which Iceberg names
+ * The K least hashes of all values are kept; the greatest of them tells how densely the values
+ * fill the range of hashes, and so their number. Up to K values it is exact. The bytes are those
+ * of Apache DataSketches' compact, ordered form with its default seed, which Iceberg names
  * apache-datasketches-theta-v1: other engines read them and unite them with their own.
  * Threads: a sketch belongs to one thread at a time.
  */
