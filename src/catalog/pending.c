@@ -107,8 +107,8 @@ static int flush_batch(struct catalog *catalog, struct flush *flush, struct err 
 {
     int rc = meta_read(catalog->meta, batch_fn, flush, err);
 
-    for (size_t i = 0; !rc && i < flush->count; i++)
-        rc = store_sync_at(lake_store(catalog->lake), flush->locations[i], err);
+    if (!rc && flush->count)
+        rc = store_sync_at(lake_store(catalog->lake), flush->locations, flush->count, err);
     if (!rc && flush->count)
         rc = meta_write_wait(catalog->meta, forget_fn, flush, err);
     if (!rc) {
@@ -213,7 +213,7 @@ static int put_again(struct catalog *catalog, const struct replay *replay, struc
     rc = codec_decompress(CODEC_ZSTD, replay->packed, TEXT_MAX, &bytes, err);
     if (!rc && store_get_at(store, replay->location, &there, NULL) == 0 &&
         slice_eq(buf_slice(&bytes), buf_slice(&there)))
-        rc = store_sync_at(store, replay->location, err);
+        rc = store_sync_at(store, &replay->location, 1, err);
     else if (!rc)
         rc = store_put_at(store, replay->location, buf_slice(&bytes), err);
     buf_deinit(&bytes);

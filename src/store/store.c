@@ -72,14 +72,28 @@ int store_put_lazy_at(struct store *store, const char *location, struct slice by
     return rc;
 }
 
-int store_sync_at(struct store *store, const char *location, struct err *err)
+int store_sync_at(struct store *store, const char *const *locations, size_t count, struct err *err)
 {
     struct arena arena = {0};
-    const char *bucket, *key;
-    int rc = store_split(location, &arena, &bucket, &key, err);
+    const char **keys = ARENA_ARRAY(&arena, const char *, count + 1);
+    const char *bucket = NULL, *next;
+    size_t held = 0;
+    int rc = keys ? 0 : err_set(err, ERR_NOMEM, "sync");
 
-    if (!rc && store->ops->sync)
-        rc = store->ops->sync(store, bucket, key, err);
+    for (size_t i = 0; !rc && store->ops->sync && i < count; i++) {
+        rc = store_split(locations[i], &arena, &next, &keys[held], err);
+        if (!rc && bucket && strcmp(bucket, next) != 0) { /* those of one bucket at a time */
+            const char *first = keys[held];
+
+            rc = store->ops->sync(store, bucket, keys, held, err);
+            keys[0] = first;
+            held = 0;
+        }
+        bucket = next;
+        held++;
+    }
+    if (!rc && held)
+        rc = store->ops->sync(store, bucket, keys, held, err);
     arena_deinit(&arena);
     return rc;
 }

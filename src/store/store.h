@@ -141,8 +141,10 @@ struct store_ops {
     int (*local)(struct store *, const char *bucket, const char *key, struct arena *,
                  const char **path, struct err *);
     void (*local_release)(struct store *, const char *path);
-    /* Makes a lazy put durable; an absent key: 0. NULL: every put is, and `lazy` means nothing. */
-    int (*sync)(struct store *, const char *bucket, const char *key, struct err *);
+    /* Makes lazy puts durable, each folder with one sync; absent keys are left out. NULL: every put
+     * is durable, and `lazy` means nothing. */
+    int (*sync)(struct store *, const char *bucket, const char *const *keys, size_t count,
+                struct err *);
     void (*free)(struct store *);
     const struct store_version_ops *versions; /* NULL: this store keeps none */
 };
@@ -194,6 +196,7 @@ int store_put_file_at(struct store *, const char *location, const char *path, in
 int store_get_at(struct store *, const char *location, struct buf *out, struct err *);
 int store_remove_at(struct store *, const char *location, struct err *);
 int store_put_lazy_at(struct store *, const char *location, struct slice, struct err *);
-int store_sync_at(struct store *, const char *location, struct err *); /* a lazy put */
+int store_sync_at(struct store *, const char *const *locations, size_t count,
+                  struct err *); /* lazy puts */
 
 #endif

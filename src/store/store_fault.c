@@ -124,10 +124,11 @@ static void fault_local_release(struct store *store, const char *path)
     under->ops->local_release(under, path);
 }
 
-static int fault_sync(struct store *store, const char *bucket, const char *key, struct err *err)
+static int fault_sync(struct store *store, const char *bucket, const char *const *keys,
+                      size_t count, struct err *err)
 {
-    THROUGH(STORE_PUT, bucket, key,
-            under->ops->sync ? under->ops->sync(under, bucket, key, err) : 0);
+    THROUGH(STORE_PUT, bucket, keys[0],
+            under->ops->sync ? under->ops->sync(under, bucket, keys, count, err) : 0);
 }
 
 static void fault_free(struct store *store)

@@ -382,18 +382,52 @@ static void local_release(struct store *store, const char *path)
     (void)path;
 }
 
-static int local_sync(struct store *store, const char *bucket, const char *key, struct err *err)
+static bool is_listed(const char *const *list, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* Adds the folder of a file, unless it is there. */
+static int note_folder(struct arena *arena, const char **dirs, size_t *count, const char *path)
+{
+    const char *dir = arena_cstr(arena, slice_of(path, (size_t)(strrchr(path, '/') - path)));
+
+    if (dir && !is_listed(dirs, *count, dir))
+        dirs[(*count)++] = dir;
+    return dir ? 0 : ERR_NOMEM;
+}
+
+/* A folder is synced once for all: while it is, nothing new may be named in it. */
+static int local_sync(struct store *store, const char *bucket, const char *const *keys,
+                      size_t count, struct err *err)
 {
     struct local *local = local_of(store);
     struct arena arena = {0};
-    struct disk_stat stat;
-    const char *path;
-    int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
+    const char **dirs = ARENA_ARRAY(&arena, const char *, count + 1);
+    size_t dir_count = 0;
+    int rc = dirs ? 0 : err_set(err, ERR_NOMEM, "sync");
 
-    if (!rc)
-        rc = disk_sync_path(local->disk, path, err);
+    for (size_t i = 0; !rc && i < count; i++) {
+        struct file *file = NULL;
+        struct disk_stat stat;
+        const char *path;
+
+        rc = local_find(local, &arena, bucket, keys[i], &path, &stat, err);
+        rc = rc ? rc : disk_open(local->disk, &file, path, DISK_READ, err);
+        rc = rc ? rc : file_sync(file, err);
+        file_close(file);
+        rc = rc ? rc : note_folder(&arena, dirs, &dir_count, path);
+        rc = rc == ERR_NOENT ? 0 : rc; /* it went meanwhile */
+    }
+    for (size_t i = 0; !rc && i < dir_count; i++) {
+        rc = disk_sync_dir(local->disk, dirs[i], err);
+        rc = rc == ERR_NOENT ? 0 : rc;
+    }
     arena_deinit(&arena);
-    return rc == ERR_NOENT ? 0 : rc;
+    return rc;
 }
 
 /* --- remove ----------------------------------------------------------------------------------- */
