@@ -115,6 +115,45 @@ static int copy_positions(struct vec_conn *conn, const char *path, const struct 
     return rc;
 }
 
+void cached_positions_free(struct cached_positions *positions)
+{
+    if (positions && __atomic_sub_fetch(&positions->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        free(positions);
+}
+
+/* A table that is written by key reads and unites the same positions with every commit, and every
+ * scan of it asks for them again. */
+static void remember(struct lake *lake, const char *location, const struct positions *p)
+{
+    size_t bytes = sizeof(struct cached_positions) + p->count * sizeof(*p->list);
+    struct cached_positions *kept = malloc(bytes);
+
+    if (!kept)
+        return; /* a cache may forget */
+    kept->refs = 1;
+    kept->count = p->count;
+    if (p->count)
+        memcpy(kept->list, p->list, p->count * sizeof(*p->list));
+    cache_put(lake, CACHED_POSITIONS, location, kept, bytes);
+    cached_positions_free(kept);
+}
+
+/* 1: found. */
+static int recall(struct lake *lake, const char *location, struct arena *arena,
+                  struct positions *out, struct err *err)
+{
+    struct cached_positions *kept = cache_get(lake, CACHED_POSITIONS, location);
+
+    if (!kept)
+        return 0;
+    out->list = ARENA_ARRAY(arena, int64_t, kept->count + 1);
+    out->count = out->list ? kept->count : 0;
+    if (out->count)
+        memcpy(out->list, kept->list, kept->count * sizeof(*out->list));
+    cached_positions_free(kept);
+    return out->list ? 1 : err_set(err, ERR_NOMEM, "deleted rows");
+}
+
 int delete_file_write(struct lake *lake, struct vec_conn *conn, const struct lake_metadata *m,
                       const char *path, const struct positions *positions, struct arena *arena,
                       struct lake_data_file *out, struct err *err)
@@ -138,7 +177,10 @@ int delete_file_write(struct lake *lake, struct vec_conn *conn, const struct lak
         return nomem(err);
     rc = put_metrics(out->referenced_data_file, positions, arena, out, err);
     rc = rc ? rc : copy_positions(conn, path, positions, local, arena, err);
-    return rc ? rc : store_put_file_at(lake_store(lake), out->path, local, &out->file_bytes, err);
+    rc = rc ? rc : store_put_file_at(lake_store(lake), out->path, local, &out->file_bytes, err);
+    if (!rc)
+        remember(lake, out->path, positions);
+    return rc;
 }
 
 static int read_vector(struct lake *lake, const struct lake_data_file *d, struct arena *arena,
@@ -214,6 +256,23 @@ static int read_parquet(struct lake *lake, struct vec_conn *conn, const struct l
     return rc;
 }
 
+/* Through the cache when the file is about this data file alone. */
+static int read_own(struct lake *lake, struct vec_conn *conn, const struct lake_data_file *d,
+                    const char *path, struct arena *arena, struct positions *out, struct err *err)
+{
+    const char *target = delete_target(d, arena);
+    bool own = target && !strcmp(target, path);
+    int rc = own ? recall(lake, d->path, arena, out, err) : 0;
+
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = conn ? read_parquet(lake, conn, d, path, arena, out, err)
+              : err_set(err, ERR_UNSUPPORTED, "nothing here reads Parquet");
+    if (!rc && own)
+        remember(lake, d->path, out);
+    return rc;
+}
+
 int delete_file_read(struct lake *lake, struct vec_conn *conn, const struct lake_data_file *d,
                      const char *path, struct arena *arena, struct positions *out, struct err *err)
 {
@@ -225,7 +284,6 @@ int delete_file_read(struct lake *lake, struct vec_conn *conn, const struct lake
     else if (strcasecmp(d->format, "parquet") != 0)
         rc = err_set(err, ERR_UNSUPPORTED, "deletes in format %s", d->format);
     else
-        rc = conn ? read_parquet(lake, conn, d, path, arena, out, err)
-                  : err_set(err, ERR_UNSUPPORTED, "nothing here reads Parquet");
+        rc = read_own(lake, conn, d, path, arena, out, err);
     return rc ? err_wrap(err, rc, "%s", d->path) : 0;
 }

@@ -68,6 +68,8 @@ static void object_free(enum cached kind, void *object)
         lake_manifest_list_free(object);
     else if (kind == CACHED_FOOTER)
         footer_free(object);
+    else if (kind == CACHED_POSITIONS)
+        cached_positions_free(object);
     else
         lake_metadata_free(object);
 }
@@ -80,6 +82,8 @@ static void object_ref(enum cached kind, void *object)
         __atomic_add_fetch(&((struct lake_manifest_list *)object)->refs, 1, __ATOMIC_RELAXED);
     else if (kind == CACHED_FOOTER)
         __atomic_add_fetch(&((struct footer *)object)->refs, 1, __ATOMIC_RELAXED);
+    else if (kind == CACHED_POSITIONS)
+        __atomic_add_fetch(&((struct cached_positions *)object)->refs, 1, __ATOMIC_RELAXED);
     else
         lake_metadata_ref(object);
 }
@@ -197,7 +201,7 @@ void cache_put(struct lake *lake, enum cached kind, const char *path, void *obje
 void cache_drop(struct lake *lake, const char *path)
 {
     pthread_mutex_lock(&lake->lock);
-    for (int kind = CACHED_MANIFEST; kind <= CACHED_FOOTER; kind++) {
+    for (int kind = CACHED_MANIFEST; kind <= CACHED_POSITIONS; kind++) {
         struct node *node = find(lake, (enum cached)kind, path);
 
         if (node)

@@ -131,7 +131,14 @@ const char *avro_codec_of(const struct lake_metadata *metadata);
 bool metadata_wants_gzip(const struct lake_metadata *metadata);
 
 /* lake.c: the cache of parsed objects by path. */
-enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA, CACHED_FOOTER };
+enum cached { CACHED_MANIFEST, CACHED_LIST, CACHED_METADATA, CACHED_FOOTER, CACHED_POSITIONS };
+/* Of a position delete file about one data file. */
+struct cached_positions {
+    int refs; /* atomic */
+    size_t count;
+    int64_t list[];
+};
+void cached_positions_free(struct cached_positions *positions); /* drops one reference */
 /* A new reference, or NULL. */
 void *cache_get(struct lake *lake, enum cached kind, const char *path);
 /* Keeps a reference of its own when it fits. `bytes`: what the object costs. */
