@@ -10,6 +10,7 @@
 #include "connector/kafka_source.h"
 #include "connector/lake_sink.h"
 #include "connector/session_int.h"
+#include "lake/upsert.h"
 
 struct connector {
     struct connector_options options;
@@ -129,6 +130,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     if (rc)
         return rc;
     rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
+    if (!rc && plan->flow && plan->flow->changes &&
+        vec_columns_add(&columns, LAKE_ROW_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
+        rc = err_set(err, ERR_NOMEM, "columns");
     o.ident = handle->ident;
     o.upsert = insert->upsert || session_asks_for_upsert(plan->target, &insert->table_hints);
     o.columns = &columns;
@@ -136,6 +140,31 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
         rc = lake_sink_new(out, &o, err);
     vec_columns_free(&columns);
     return rc;
+}
+
+/* What the stream runs between the source and the SELECT above the aggregate. The names of sql.h
+ * and of operator.h stand in one order. */
+static int make_flow(const struct sql_flow *plan, struct arena *arena,
+                     const struct stream_flow **out, struct err *err)
+{
+    struct stream_flow *flow = ARENA_NEW(arena, struct stream_flow);
+    struct op_call *calls = ARENA_ARRAY(arena, struct op_call, plan->call_count + 1);
+    struct op_window *window = ARENA_NEW(arena, struct op_window);
+
+    if (!flow || !calls || !window)
+        return err_set(err, ERR_NOMEM, "plan");
+    for (size_t i = 0; i < plan->call_count; i++)
+        calls[i] = (struct op_call){(enum op_aggregate)plan->calls[i].what, plan->calls[i].arg,
+                                    plan->calls[i].filter, plan->calls[i].distinct};
+    *window = (struct op_window){(enum op_window_kind)plan->window, plan->size_ms, plan->slide_ms,
+                                 plan->offset_ms};
+    flow->pre = plan->pre;
+    flow->marks = plan->marks;
+    flow->aggregate = (struct op_aggregate_spec){plan->keys, plan->key_count, calls,
+                                                 plan->call_count,
+                                                 plan->windowed ? window : NULL, plan->rowtime};
+    *out = flow;
+    return 0;
 }
 
 static int plan_insert(struct connector *c, struct session *session,
@@ -149,6 +178,10 @@ static int plan_insert(struct connector *c, struct session *session,
         rc = open_source(c, &plan, session, &out->source, err);
     if (!rc)
         rc = open_sink(c, &plan, insert, &out->sink, err);
+    if (rc)
+        return rc;
+    if (plan.flow)
+        rc = make_flow(plan.flow, arena, &out->flow, err);
     if (rc)
         return rc;
     out->select = plan.passes ? NULL : plan.duckdb;

@@ -70,6 +70,8 @@ static int setup(void **state)
     }
     add_view(world, "big", "SELECT * FROM charges WHERE amount > 100");
     add_view(world, "per_currency", "SELECT cur, COUNT(*) AS n FROM charges GROUP BY cur");
+    add_view(world, "ids_of_currency",
+             "SELECT cur, LISTAGG(id) AS ids FROM charges GROUP BY cur");
     *state = world;
     return 0;
 }
@@ -198,8 +200,14 @@ static const struct {
     {"INSERT INTO sink (name, id) SELECT name, id FROM customers",
      "SELECT t3.c1 AS \"id\", CAST(NULL AS DECIMAL(18,2)) AS \"amount\", t3.c0 AS \"name\" "
      "FROM (SELECT t2.\"name\", t2.\"id\" FROM feed AS t2) AS t3(c0, c1)"},
-    {"INSERT INTO sink SELECT id, amount, cur FROM charges GROUP BY id, amount, cur",
-     "line 1, column 54: GROUP BY on a stream is not built yet"},
+    {"INSERT INTO sink SELECT id, MAX(amount), cur FROM charges GROUP BY GROUPING SETS ((id, cur))",
+     "line 1, column 59: GROUPING SETS on a stream is not built yet"},
+    {"INSERT INTO sink SELECT id, MAX(amount), cur FROM charges GROUP BY id, cur LIMIT 3",
+     "line 1, column 18: DISTINCT, QUALIFY, ORDER BY or LIMIT around GROUP BY on a stream is not "
+     "built yet"},
+    {"INSERT INTO sink SELECT cur, SUM(n), 'x' FROM (SELECT cur, COUNT(*) AS n FROM charges GROUP "
+     "BY cur) GROUP BY cur",
+     "line 1, column 87: GROUP BY on a stream is not built yet"},
     {"INSERT INTO sink SELECT DISTINCT id, amount, cur FROM charges",
      "line 1, column 18: DISTINCT on a stream is not built yet"},
     {"INSERT INTO sink SELECT id, amount, cur FROM charges ORDER BY id",
@@ -210,9 +218,9 @@ static const struct {
      "line 1, column 54: UNION on a stream is not built yet"},
     {"INSERT INTO sink SELECT c.id, amount, name FROM charges c JOIN customers k ON c.id = k.id",
      "line 1, column 59: a join on a stream is not built yet"},
-    {"INSERT INTO sink SELECT cur, n, 'x' FROM per_currency",
-     "line 1, column 42: GROUP BY on a stream is not built yet (line 1 of the view "
-     "`per_currency`)"},
+    {"INSERT INTO sink SELECT cur, 1, ids FROM ids_of_currency",
+     "line 1, column 42: LISTAGG on a stream is not built yet (line 1 of the view "
+     "`ids_of_currency`)"},
     {"INSERT INTO sink SELECT id, MAX(amount) OVER (ORDER BY ts), cur FROM charges",
      "line 1, column 29: OVER on a stream is not built yet"},
     {"INSERT INTO sink SELECT id, amount, cur FROM charges WHERE id IN (SELECT id FROM customers)",
@@ -247,6 +255,59 @@ static void inserts_without_state_are_planned_and_others_refused_by_name(void **
             assert_string_equal(err.text, plans[i].plan);
         else
             assert_string_equal(plan.duckdb, plans[i].plan);
+        arena_deinit(&arena);
+    }
+}
+
+static const struct {
+    const char *insert, *pre, *marks, *post;
+    size_t keys, calls;
+    bool changes;
+} flows[] = {
+    {"INSERT INTO sink SELECT cur, n, 'x' FROM per_currency",
+     "SELECT t2.\"cur\" AS \"c0\" FROM (SELECT *, ", NULL,
+     "SELECT t5.c0 AS \"id\", CAST(flink_to_dec_2(t5.c1, 18) AS DECIMAL(18,2)) AS \"amount\", "
+     "t5.c2 AS \"name\", t5.c3 AS \"$row_kind\" FROM (SELECT t4.c0, t4.c1, 'x', t4.c2 FROM (SELECT "
+     "t6.\"c0\", t6.\"$0\", t6.\"$row_kind\" FROM feed AS t6)",
+     1, 1, true},
+    {"INSERT INTO sink SELECT cur, SUM(amount), CAST(window_end AS STRING) FROM TABLE(TUMBLE(TABLE "
+     "charges, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) WHERE n > 1 GROUP BY cur, window_start, "
+     "window_end",
+     "SELECT t3.\"cur\" AS \"c0\", t3.\"amount\" AS \"c1\", t3.\"ts\" AS \"c2\"",
+     "SELECT p, epoch_ms(max(m)) FROM (SELECT ", NULL, 1, 1, false},
+};
+
+static void starts_with(const char *text, const char *wanted)
+{
+    if (!wanted)
+        return;
+    assert_non_null(text);
+    if (strncmp(text, wanted, strlen(wanted)) != 0)
+        fail_msg("%s\ndoes not begin with\n%s", text, wanted);
+}
+
+static void inserts_over_group_by_are_cut_in_three(void **state)
+{
+    struct sql_resolver resolver = resolver_of(*state);
+
+    for (size_t i = 0; i < COUNT_OF(flows); i++) {
+        struct arena arena = {0};
+        struct sql_statement *statement;
+        struct sql_insert_plan plan;
+        struct err err = {0};
+
+        assert_int_equal(sql_parse_statement(slice_str(flows[i].insert), &arena, &statement, &err),
+                         0);
+        if (sql_plan_insert(statement->insert, &resolver, &arena, &plan, &err))
+            fail_msg("%s", err.text);
+        assert_non_null(plan.flow);
+        starts_with(plan.flow->pre, flows[i].pre);
+        starts_with(plan.flow->marks, flows[i].marks);
+        starts_with(plan.duckdb, flows[i].post);
+        assert_int_equal(plan.flow->key_count, flows[i].keys);
+        assert_int_equal(plan.flow->call_count, flows[i].calls);
+        assert_int_equal(plan.flow->changes, flows[i].changes);
+        assert_int_equal(plan.flow->windowed, flows[i].marks != NULL);
         arena_deinit(&arena);
     }
 }
@@ -446,6 +507,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_and_refusals_are_flinks),
         cmocka_unit_test(inserts_without_state_are_planned_and_others_refused_by_name),
+        cmocka_unit_test(inserts_over_group_by_are_cut_in_three),
         cmocka_unit_test(the_payments_insert_passes_through_its_view),
         cmocka_unit_test(tables_that_make_no_sense_are_refused),
         cmocka_unit_test(a_table_has_its_key_watermark_and_metadata),

@@ -245,6 +245,7 @@ struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct s
     const struct sql_expr *function = from->function;
     const char *name = function->name.parts[function->name.count - 1].text;
     struct tvf_call c = {.b = b, .pos = from->pos};
+    struct sql_bound *bound;
 
     for (size_t i = 0; i < COUNT_OF(tvfs); i++)
         if (function->name.count == 1 && slice_ieq(slice_str(name), slice_str(tvfs[i].name)))
@@ -256,5 +257,9 @@ struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct s
     if (!c.args[0]->table->query)
         c.rows = c.args[0]->table->name.parts[c.args[0]->table->name.count - 1].text;
     *window = window_of(&c);
-    return bind_query(b, outer, query_of(&c, *window));
+    bound = bind_query(b, outer, query_of(&c, *window));
+    name = c.args[1]->args.list[0]->name.parts[c.args[1]->args.list[0]->name.count - 1].text;
+    while (strcmp(bound->outputs[(*window)->time_column].name, name) != 0)
+        (*window)->time_column++;
+    return bound;
 }

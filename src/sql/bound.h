@@ -104,6 +104,7 @@ enum bound_window_kind { BOUND_TUMBLE, BOUND_HOP, BOUND_CUMULATE };
 struct bound_tvf {
     enum bound_window_kind kind;
     int64_t size_us, slide_us, offset_us; /* slide: CUMULATE's step, TUMBLE's size */
+    size_t time_column;
 };
 
 struct bound_column {
@@ -288,6 +289,19 @@ struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
 /* A value that may be null, for a column that may not: NULL is an error then. */
 struct bound_expr *bind_not_null(struct binder *b, struct bound_expr *value, const char *column,
                                  const char *table);
+
+/* plan.c: fail where a row must be remembered, by name and place. *leaf: the one table read. */
+void plan_check_expr(struct binder *b, const struct bound_expr *expr);
+void plan_check_query(struct binder *b, const struct bound_source **leaf,
+                      const struct sql_bound *query);
+
+/* plan_flow.c: cuts a query with GROUP BY, which becomes what stands above the operator. */
+struct flow_queries {
+    struct sql_bound *pre, *marks; /* marks NULL: nothing goes by time */
+};
+bool plan_needs_flow(struct sql_bound *query);
+void plan_flow(struct binder *b, struct sql_bound *top, struct flow_queries *queries,
+               struct sql_flow *out);
 
 /* passes.c */
 bool bound_passes(const struct sql_bound *query, const struct sql_table *source);

@@ -14,6 +14,7 @@ struct plan {
     struct sql_insert_plan *out;
     struct sql_bound *bound;
     const struct bound_source *source; /* the leaf that is a table */
+    struct flow_queries queries;       /* of a plan that remembers rows */
 };
 
 static _Noreturn void refuse(struct binder *b, struct sql_pos pos, const char *what)
@@ -23,7 +24,7 @@ static _Noreturn void refuse(struct binder *b, struct sql_pos pos, const char *w
 
 /* ---- is it stateless? ------------------------------------------------------------------------ */
 
-static void check_expr(struct binder *b, const struct bound_expr *expr)
+void plan_check_expr(struct binder *b, const struct bound_expr *expr)
 {
     if (expr->query)
         refuse(b, expr->pos,
@@ -33,40 +34,39 @@ static void check_expr(struct binder *b, const struct bound_expr *expr)
     if (expr->over)
         refuse(b, expr->pos, "OVER");
     for (size_t i = 0; i < expr->arg_count; i++)
-        check_expr(b, expr->args[i]);
+        plan_check_expr(b, expr->args[i]);
 }
 
-static void check_query(struct binder *b, struct plan *plan, const struct sql_bound *query);
-
-static void check_source(struct binder *b, struct plan *plan, const struct bound_source *source)
+static void check_source(struct binder *b, const struct bound_source **leaf,
+                         const struct bound_source *source)
 {
     switch (source->kind) {
     case SOURCE_TABLE:
-        if (plan->source)
+        if (*leaf)
             refuse(b, source->pos, "a join");
-        plan->source = source;
+        *leaf = source;
         for (size_t i = 0; source->computed && i < source->column_count; i++)
             if (source->computed[i])
-                check_expr(b, source->computed[i]);
+                plan_check_expr(b, source->computed[i]);
         return;
     case SOURCE_QUERY: {
         bool outermost = bind_view_enter(b, source->view, source->pos);
 
-        check_query(b, plan, source->query);
+        plan_check_query(b, leaf, source->query);
         bind_view_leave(b, outermost);
         return;
     }
     case SOURCE_UNNEST:
-        check_expr(b, source->array);
+        plan_check_expr(b, source->array);
         return;
     case SOURCE_JOIN:
         if (source->right->kind != SOURCE_UNNEST || source->right->ordinality)
             refuse(b, source->pos,
                    source->right->kind == SOURCE_UNNEST ? "WITH ORDINALITY" : "a join");
-        check_source(b, plan, source->left);
-        check_source(b, plan, source->right);
+        check_source(b, leaf, source->left);
+        check_source(b, leaf, source->right);
         if (source->on)
-            check_expr(b, source->on);
+            plan_check_expr(b, source->on);
         return;
     }
 }
@@ -81,7 +81,8 @@ static void check_order(struct binder *b, const struct sql_bound *query)
         refuse(b, query->syntax ? query->syntax->limit_pos : pos, "LIMIT");
 }
 
-static void check_query(struct binder *b, struct plan *plan, const struct sql_bound *query)
+void plan_check_query(struct binder *b, const struct bound_source **leaf,
+                      const struct sql_bound *query)
 {
     static const char *const sets[] = {"UNION", "INTERSECT", "EXCEPT"};
 
@@ -99,11 +100,11 @@ static void check_query(struct binder *b, struct plan *plan, const struct sql_bo
         refuse(b, query->qualify->pos, "QUALIFY");
     check_order(b, query);
     if (query->from)
-        check_source(b, plan, query->from);
+        check_source(b, leaf, query->from);
     if (query->where)
-        check_expr(b, query->where);
+        plan_check_expr(b, query->where);
     for (size_t i = 0; i < query->output_count; i++)
-        check_expr(b, query->items[i]);
+        plan_check_expr(b, query->items[i]);
 }
 
 /* ---- the target ------------------------------------------------------------------------------ */
@@ -254,11 +255,19 @@ static const char *feed(void *arg, const struct sql_table *table)
     return "feed";
 }
 
+static void set_session(struct binder *b, struct sql_bound *query)
+{
+    if (!query)
+        return;
+    query->time_zone = b->resolver->time_zone ? b->resolver->time_zone : "UTC";
+    query->database = b->resolver->database;
+}
+
 static void plan_step(struct binder *b, void *arg)
 {
     struct plan *plan = arg;
     const struct sql_table *table;
-    const char *zone = b->resolver->time_zone;
+    bool flow;
 
     bind_table(b, &plan->insert->table, NULL, &table);
     if (plan->insert->partition.count)
@@ -268,35 +277,58 @@ static void plan_step(struct binder *b, void *arg)
         bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", table->name);
     plan->bound = bind_query(b, NULL, plan->insert->query);
-    check_query(b, plan, plan->bound);
+    flow = plan_needs_flow(plan->bound);
+    if (!flow)
+        plan_check_query(b, &plan->source, plan->bound);
     plan->out->target = table;
-    plan->out->source = plan->source ? plan->source->table : NULL;
     plan->out->overwrite = plan->insert->overwrite;
     fit_target(b, plan, table);
-    plan->out->passes = plan->out->source && bound_passes(plan->bound, plan->out->source);
-    plan->bound->time_zone = zone ? zone : "UTC";
-    plan->bound->database = b->resolver->database;
+    if (flow) {
+        plan->out->flow = BIND_NEW(b, struct sql_flow);
+        plan_flow(b, plan->bound, &plan->queries, plan->out->flow);
+    }
+    plan->out->source = flow ? plan->out->flow->source : plan->source ? plan->source->table : NULL;
+    plan->out->passes = !flow && plan->out->source && bound_passes(plan->bound, plan->out->source);
+    set_session(b, plan->bound);
+    set_session(b, plan->queries.pre);
+    set_session(b, plan->queries.marks);
+}
+
+/* `around`: a text with one %s for the query's; NULL: as it is. */
+static int print(const struct sql_bound *query, const char *around, struct arena *arena,
+                 const char **out, struct err *err)
+{
+    static const struct sql_duckdb_options options = {.table = feed};
+    struct buf text;
+    int rc;
+
+    buf_init(&text, 0);
+    rc = sql_print_duckdb(query, &options, &text, err);
+    if (!rc) {
+        *out = around ? buf_cstr(&text) ? arena_printf(arena, around, (char *)text.ptr) : NULL
+                      : arena_cstr(arena, buf_slice(&text));
+        if (!*out)
+            rc = err_set(err, ERR_NOMEM, "out of memory while planning an INSERT");
+    }
+    buf_deinit(&text);
+    return rc;
 }
 
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
                     struct arena *arena, struct sql_insert_plan *out, struct err *err)
 {
-    static const struct sql_duckdb_options options = {.table = feed};
     struct plan plan = {.insert = insert, .out = out};
-    struct buf text;
     int rc;
 
     memset(out, 0, sizeof(*out));
     rc = bind_run(resolver, arena, err, plan_step, &plan);
-    if (rc)
-        return rc;
-    buf_init(&text, 0);
-    rc = sql_print_duckdb(plan.bound, &options, &text, err);
-    if (!rc) {
-        out->duckdb = arena_cstr(arena, buf_slice(&text));
-        if (!out->duckdb)
-            rc = err_set(err, ERR_NOMEM, "out of memory while planning an INSERT");
-    }
-    buf_deinit(&text);
+    if (!rc)
+        rc = print(plan.bound, NULL, arena, &out->duckdb, err);
+    if (!rc && out->flow)
+        rc = print(plan.queries.pre, NULL, arena, &out->flow->pre, err);
+    if (!rc && plan.queries.marks)
+        rc = print(plan.queries.marks,
+                   "SELECT p, epoch_ms(max(m)) FROM (%s) AS f(p, m) WHERE m IS NOT NULL GROUP BY p",
+                   arena, &out->flow->marks, err);
     return rc;
 }

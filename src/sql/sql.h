@@ -200,6 +200,30 @@ const char *const *sql_function_names(struct arena *arena, size_t *count);
 /* INSERT INTO target SELECT ... over one source (or a view over it), without state: projection,
  * filter, computed columns. Anything stateful is refused by name and place with ERR_UNSUPPORTED:
  * "line 4, column 1: GROUP BY on a stream is not built yet". */
+/* What an INSERT over GROUP BY is for a stream: source -> pre -> aggregate -> duckdb -> target. */
+#define SQL_FLOW_PARTITION "$partition" /* last column of `source` when there are marks */
+enum sql_flow_aggregate { SQL_FLOW_COUNT, SQL_FLOW_SUM, SQL_FLOW_MIN, SQL_FLOW_MAX };
+enum sql_flow_window { SQL_FLOW_TUMBLE, SQL_FLOW_HOP, SQL_FLOW_CUMULATE };
+struct sql_flow_call {
+    enum sql_flow_aggregate what;
+    int arg, filter; /* columns of `pre`; -1: none */
+    bool distinct;
+};
+struct sql_flow {
+    const struct sql_table *source;
+    const char *pre;   /* SELECT over the source's rows */
+    const char *marks; /* partition and watermark in ms over the same; NULL: nothing goes by time */
+    size_t *keys;      /* columns of `pre` */
+    size_t key_count;
+    struct sql_flow_call *calls;
+    size_t call_count;
+    bool windowed;
+    enum sql_flow_window window;
+    int64_t size_ms, slide_ms, offset_ms;
+    size_t rowtime; /* with windows: column of `pre` */
+    bool changes;   /* the plan's rows have $row_kind as their last column */
+};
+
 struct sql_insert_plan {
     const struct sql_table *source;
     const struct sql_table *target;
@@ -208,6 +232,7 @@ struct sql_insert_plan {
     size_t output_count;
     bool overwrite;
     bool passes; /* rows go through as they are: `duckdb` need not be run */
+    struct sql_flow *flow; /* NULL: every row stands alone. Else `duckdb` is over its aggregate */
 };
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
                     struct arena *arena, struct sql_insert_plan *out, struct err *err);

@@ -42,7 +42,8 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
             rc = spec->sink->ops->commit_in(spec->sink, c->cuts[i].cut, txn, err);
         if (!rc && c->cuts[i].moved)
             rc = rows_commit_position(txn, job->name, spec->name, &c->cuts[i].position,
-                                      c->cuts[i].cut ? c->cuts[i].cut->rows : 0, err);
+                                      c->cuts[i].cut ? c->cuts[i].cut->rows : 0,
+                                      c->cuts[i].state, err);
     }
     if (!rc && c->rejects)
         rc = job->plan.rejects->ops->commit_in(job->plan.rejects, c->rejects, txn, err);
@@ -162,6 +163,8 @@ static void after(struct epoch_commit *c, enum stream_outcome outcome)
     for (size_t i = 0; i < job->count; i++) {
         struct pipeline *p = &job->pipelines[i];
 
+        if (ok && c->cuts[i].moved && p->flow)
+            flow_is_true(p->flow);
         if (ok && c->cuts[i].moved) {
             struct arena old = p->arena;
 
@@ -194,7 +197,8 @@ int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, stru
 
     *committed = false;
     for (size_t i = 0; i < job->count; i++) {
-        cuts[i].moved = position_moved(&cuts[i].position, &job->pipelines[i].committed);
+        cuts[i].moved = position_moved(&cuts[i].position, &job->pipelines[i].committed) ||
+                        (cuts[i].state && cuts[i].cut); /* windows fired without a row */
         moved |= cuts[i].moved;
         rows |= cuts[i].cut != NULL;
         c.reject_rows += cuts[i].rejects.rows;

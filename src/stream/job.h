@@ -10,9 +10,17 @@
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H
 
+#include "operator/operator.h"
 #include "stream/stream.h"
 
 struct stream_engine;
+
+/* Rows that must be remembered: source -> pre -> operator -> select -> sink. Borrowed. */
+struct stream_flow {
+    const char *pre;   /* over the source's rows */
+    const char *marks; /* partition and watermark over the same (sql.h); NULL: none */
+    struct op_aggregate_spec aggregate; /* of pre's rows */
+};
 
 struct stream_pipeline {
     const char *name;              /* "payment_charges > payments_db.payment_charges": stable */
@@ -20,6 +28,7 @@ struct stream_pipeline {
     const char *target;            /* of the sink */
     struct stream_source *source;  /* own */
     const char *select;            /* over the table `feed`; NULL: rows pass as they are */
+    const struct stream_flow *flow; /* NULL: every row stands alone; else `select` is over it */
     struct stream_sink *sink;      /* own */
 };
 
@@ -40,6 +49,8 @@ struct stream_engine_options {
     struct meta *meta;   /* borrowed for the engine's life, as are the next two */
     struct vec_db *db;   /* for fragments */
     struct clock *clock;
+    struct disk *disk;       /* of state, in a folder of its own; both NULL: no pipeline may */
+    const char *state_dir;   /* remember rows */
     stream_plan_fn *plan;
     void *plan_arg;
     int64_t commit_interval_ms; /* 5000 */

@@ -134,7 +134,7 @@ static int salvage(struct pipeline *p, duckdb_data_chunk chunk, idx_t from, idx_
     return rc ? rc : salvage(p, chunk, from + len / 2, len - len / 2, first_row, err);
 }
 
-static int shape(struct pipeline *p, struct err *err)
+static int shape_rows(struct pipeline *p, struct err *err)
 {
     struct err why = {0};
     int64_t first_row = 0;
@@ -164,6 +164,31 @@ static int shape(struct pipeline *p, struct err *err)
         first_row += (int64_t)rows;
     }
     return 0;
+}
+
+static int shape(struct pipeline *p, struct err *err)
+{
+    int rc = shape_rows(p, err);
+
+    if (rc || !p->flow)
+        return rc;
+    rc = flow_rows(p->flow, &p->polled, p->ready, err);
+    p->ready = flow_out(p->flow);
+    return rc;
+}
+
+/* The source is bounded and read: what its rows still lead to is served before the feed ends. */
+static int end_source(struct pipeline *p, struct err *err)
+{
+    int rc = p->flow ? flow_end(p->flow, err) : 0;
+
+    p->ended = true;
+    want_cut(p);
+    if (rc || !p->flow)
+        return rc;
+    p->ready = flow_out(p->flow);
+    p->next_chunk = 0;
+    return p->ready->rows > 0;
 }
 
 /* 0 with p->ready filled (maybe with no rows), or an error. */
@@ -204,8 +229,7 @@ static int next_rows(struct pipeline *p, struct err *err)
         if (rc == 0 && p->ready->rows > 0)
             return 1;
         if (rc == ERR_CLOSED) {
-            p->ended = true;
-            want_cut(p);
+            return end_source(p, err);
         } else if (rc == ERR_NOENT && p->job->threads) {
             set_waiting(p, err->text);
             p->spec->source->ops->wait(p->spec->source, TOPIC_GONE_MS);
@@ -260,6 +284,8 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
         rc = p->spec->sink->ops->drain(p->spec->sink, &p->feed, &out->cut, err);
     if (rc == 0)
         rc = p->spec->source->ops->position(p->spec->source, &out->arena, &out->position, err);
+    if (rc == 0 && p->flow)
+        rc = flow_seal(p->flow, &out->arena, &out->state, err);
     if (rc) {
         if (out->cut)
             p->spec->sink->ops->after_commit(p->spec->sink, out->cut, STREAM_REFUSED);
@@ -306,6 +332,7 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
                   struct err *err)
 {
     const struct vec_columns *columns = spec->source->ops->columns(spec->source);
+    const char *select = spec->flow ? spec->flow->pre : spec->select, *state = NULL;
     int64_t committed;
     int rc;
 
@@ -313,19 +340,21 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
     rc = reject_buf_init(&p->rejects, job->options->clock);
     if (rc)
         return err_set(err, rc, "%s", spec->name);
-    if (spec->select) {
+    if (select) {
         rc = vec_conn_new(&p->conn, job->options->db, err);
         if (!rc)
-            rc = vec_fragment_new(&p->fragment, p->conn, spec->select, columns, err);
+            rc = vec_fragment_new(&p->fragment, p->conn, select, columns, err);
         if (rc)
             return err_wrap(err, rc, "%s", spec->name);
         columns = vec_fragment_columns(p->fragment);
     }
-    p->feed = (struct vec_feed){columns, pull, p};
     rc = rows_position(job->options->meta, job->name, spec->name, &p->arena, &p->committed,
-                       &committed, err);
+                       &committed, &state, err);
+    if (!rc && spec->flow)
+        rc = flow_open(&p->flow, p, spec->source->ops->columns(spec->source), columns, state, err);
     if (rc)
-        return rc;
+        return err_wrap(err, rc, "%s", spec->name);
+    p->feed = (struct vec_feed){p->flow ? flow_columns(p->flow) : columns, pull, p};
     atomic_store(&p->rows_committed, committed);
     rc = spec->source->ops->seek(spec->source, p->committed.count ? &p->committed : NULL, err);
     if (rc == ERR_NOENT && job->threads) { /* the topic may come later */
@@ -340,6 +369,8 @@ void pipeline_close(struct pipeline *p)
     vec_batch_deinit(&p->polled);
     vec_batch_deinit(&p->shaped);
     reject_buf_deinit(&p->rejects);
+    flow_close(p->flow);
+    p->flow = NULL;
     vec_fragment_free(p->fragment);
     vec_conn_free(p->conn);
     arena_deinit(&p->arena);

@@ -2,6 +2,7 @@
  *   jobs         one row per job: script, state, last committed epoch, owner
  *   job_offsets  one row per job, pipeline and source partition: next offset to read
  *   job_totals   one row per job and pipeline: rows committed over all starts
+ *   job_states   one row per job and pipeline that remembers rows: its state's manifest
  */
 #include "base/codec.h"
 #include "stream/stream_int.h"
@@ -16,6 +17,9 @@ const struct meta_migration stream_migrations[] = {
      " partition INTEGER NOT NULL, incarnation TEXT NOT NULL, offset INTEGER NOT NULL,"
      " PRIMARY KEY(job, pipeline, partition)) WITHOUT ROWID;"
      "CREATE TABLE job_totals(job TEXT NOT NULL, pipeline TEXT NOT NULL, rows INTEGER NOT NULL,"
+     " PRIMARY KEY(job, pipeline)) WITHOUT ROWID;"},
+    {"stream", 2,
+     "CREATE TABLE job_states(job TEXT NOT NULL, pipeline TEXT NOT NULL, manifest TEXT NOT NULL,"
      " PRIMARY KEY(job, pipeline)) WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
@@ -156,7 +160,27 @@ struct position_read {
     struct arena *arena;
     struct stream_position *out;
     int64_t rows;
+    const char *state;
 };
+
+static int state_of(struct meta_txn *txn, struct position_read *r, struct err *err)
+{
+    struct meta_stmt *stmt;
+    int rc = meta_query(txn, &stmt, err,
+                        "SELECT manifest FROM job_states WHERE job = ?1 AND pipeline = ?2", "ss",
+                        r->job, r->pipeline);
+
+    if (rc)
+        return rc;
+    r->state = NULL;
+    if (meta_next(stmt, err, &rc)) {
+        r->state = arena_strdup(r->arena, meta_text(stmt, 0));
+        if (!r->state)
+            rc = err_set(err, ERR_NOMEM, "state of %s", r->pipeline);
+    }
+    meta_done(stmt);
+    return rc;
+}
 
 static int position_in(struct meta_txn *txn, void *arg, struct err *err)
 {
@@ -178,6 +202,8 @@ static int position_in(struct meta_txn *txn, void *arg, struct err *err)
         r->rows = meta_i64(stmt, 1);
     }
     meta_done(stmt);
+    if (!rc)
+        rc = state_of(txn, r, err);
     if (rc || count == 0)
         return rc;
     out->offsets = ARENA_ARRAY(r->arena, int64_t, (size_t)count);
@@ -204,12 +230,14 @@ static int position_in(struct meta_txn *txn, void *arg, struct err *err)
 }
 
 int rows_position(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
-                  struct stream_position *out, int64_t *rows_committed, struct err *err)
+                  struct stream_position *out, int64_t *rows_committed, const char **state,
+                  struct err *err)
 {
-    struct position_read r = {job, pipeline, arena, out, 0};
+    struct position_read r = {job, pipeline, arena, out, 0, NULL};
     int rc = meta_read(meta, position_in, &r, err);
 
     *rows_committed = r.rows;
+    *state = r.state;
     return rc;
 }
 
@@ -232,9 +260,16 @@ int rows_commit_epoch(struct meta_txn *txn, struct job *job, int64_t epoch, int6
 }
 
 int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipeline,
-                         const struct stream_position *position, int64_t rows, struct err *err)
+                         const struct stream_position *position, int64_t rows,
+                         const char *state, struct err *err)
 {
     int rc = 0;
+
+    if (state)
+        rc = meta_exec(txn, err,
+                       "INSERT INTO job_states VALUES(?1, ?2, ?3)"
+                       " ON CONFLICT(job, pipeline) DO UPDATE SET manifest = ?3",
+                       "sss", job, pipeline, state);
 
     for (size_t i = 0; i < position->count && !rc; i++)
         rc = meta_exec(txn, err,

@@ -24,6 +24,7 @@ struct pipeline_cut {
     struct stream_position position; /* count 0: nothing known yet */
     struct stream_cut *cut;          /* NULL: no rows */
     struct vec_batch rejects;
+    const char *state; /* manifest; NULL: the pipeline keeps none */
     bool moved; /* the position differs from the committed one; job_commit tells */
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
@@ -33,6 +34,7 @@ struct pipeline {
     const struct stream_pipeline *spec;
     struct vec_conn *conn;
     struct vec_fragment *fragment; /* NULL: rows pass */
+    struct flow *flow;             /* NULL: every row stands alone */
     struct vec_feed feed;
     struct vec_batch polled, shaped, *ready; /* ready: the one that the feed serves */
     size_t next_chunk;
@@ -86,6 +88,21 @@ struct job {
     _Atomic bool cut_signal;      /* pipelines end their feeds */
 };
 
+/* flow.c: what a pipeline remembers. All calls on its thread but flow_is_true. */
+struct flow;
+int flow_open(struct flow **out, struct pipeline *p, const struct vec_columns *source,
+              const struct vec_columns *shaped, const char *manifest, struct err *err);
+void flow_close(struct flow *flow); /* accepts NULL */
+const struct vec_columns *flow_columns(const struct flow *flow);
+/* What follows from the rows of one poll, as the source gave them and as `pre` shaped them. */
+int flow_rows(struct flow *flow, const struct vec_batch *polled, const struct vec_batch *shaped,
+              struct err *err);
+int flow_end(struct flow *flow, struct err *err); /* the source is bounded and over */
+struct vec_batch *flow_out(struct flow *flow);
+/* Writes down what changed; the manifest, in the arena, goes into the epoch's transaction. */
+int flow_seal(struct flow *flow, struct arena *arena, const char **manifest, struct err *err);
+void flow_is_true(struct flow *flow); /* that transaction was made. Any thread */
+
 /* rows.c: jobs in the metadata store. */
 struct job_row {
     const char *name, *id, *script, *state, *reason;
@@ -100,12 +117,14 @@ int rows_state(struct meta *meta, const char *name, const char *state,
 /* Claims the job for this process (zombies of an older epoch then fail to commit). */
 int rows_claim(struct meta *meta, const char *name, struct err *err);
 int rows_position(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
-                  struct stream_position *out, int64_t *rows_committed, struct err *err);
+                  struct stream_position *out, int64_t *rows_committed, const char **state,
+                  struct err *err);
 /* Inside the commit's transaction. */
 int rows_commit_epoch(struct meta_txn *txn, struct job *job, int64_t epoch, int64_t rejects,
                       int64_t owner, struct err *err);
 int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipeline,
-                         const struct stream_position *position, int64_t rows, struct err *err);
+                         const struct stream_position *position, int64_t rows,
+                         const char *state, struct err *err);
 
 /* pipeline.c */
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,

@@ -252,8 +252,8 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     vec_columns_add(&source->columns, "n", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
     out->pipelines[0] = (struct stream_pipeline){
-        "numbers > table", "numbers", "table", &source->source, world->select,
-        test_sink(world, "rows", 0)};
+        .name = "numbers > table", .topic = "numbers", .target = "table",
+        .source = &source->source, .select = world->select, .sink = test_sink(world, "rows", 0)};
     out->count = 1;
     out->rejects = test_sink(world, "rejects", 4 /* offset */);
     return 0;
