@@ -310,6 +310,7 @@ int main(int argc, char **argv)
     struct lake_upsert_stats stats;
     double took[3] = {0}, began, clean, dirty, total;
 
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a large run tells how far it is */
     open_all(b);
     create(b, argc > 5 ? atoi(argv[5]) : 2);
     fill(b, rows);
