@@ -1,8 +1,8 @@
 /* health.h - how a table is, what it needs, and doing it.
  *
- * One list of actions, each with the reason for it or against it, is what `tarn table health` shows,
- * what `tarn maintain --dry-run` says it would do, and what the maintenance service does. An action
- * is due when its count passes what the table's properties say; what is not due tells when it will
+ * One list of actions, each with the reason for it or against it, is what `tarn table health`
+ * shows, what `tarn maintain --dry-run` says it would do, and what the maintenance service does. An
+ * action is due when its count passes what the table's properties say; what is not due tells when it will
  * be, as far as that is a matter of time.
  *
  *   action     due when                                          done by
@@ -99,7 +99,8 @@ struct lake_upkeep {
 };
 /* Does what is due, in commits of its own; one that meets a newer version of the table is staged
  * again on it. Rewrites of a table that a writer of ours keeps (lake_keep) are left to it, and told
- * with ERR_BUSY; those that wait for their budget with ERR_AGAIN. The first failure is returned, after the other actions were tried. */
+ * with ERR_BUSY; those that wait for their budget with ERR_AGAIN. The first failure is returned,
+ * after the other actions were tried. */
 int lake_upkeep(struct lake *lake, const struct lake_upkeep_options *options,
                 struct lake_upkeep *out, struct err *err);
 

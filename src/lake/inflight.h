@@ -7,7 +7,8 @@
  *
  * A job that writes a table merges its small files itself, in its own commits: it keeps the table
  * (`inflight_keep`) so that nobody else rewrites the same files at the same time. Doing it twice
- * would be wasted work, never a wrong table. A job that has not committed for a while keeps nothing.
+ * would be wasted work, never a wrong table. A job that has not committed for a while keeps
+ * nothing.
  * Threads: any.
  */
 #ifndef LAKE_INFLIGHT_H

@@ -48,7 +48,7 @@ struct lake_merge {
     size_t delete_count;
     int64_t bytes, rows;  /* of the files, deleted rows included */
     int64_t deleted_rows; /* of those, as far as position deletes are counted by file */
-    bool deletes_counted; /* every delete is by position and about one file: the result is certain */
+    bool deletes_counted; /* all are vectors: how many rows are left is certain */
     int64_t snapshot_id, base_sequence_number; /* what the files were picked from */
     struct lake_row_map *map; /* not NULL: the rewriter says there where each row went */
 };
