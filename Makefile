@@ -143,9 +143,11 @@ acceptance: all
 s3-suite:
 	@BUILD=$(BUILD) tests/s3-suite/run $(or $(SERVER),tarn) $(SUITE)
 
-# An hour: kill -9 under load, and the simulator over 20,000 seeds and half as many with faults.
-torture: all $(SIM_PROGRAMS)
+# An hour: a day of commits every second, kill -9 under load, and the simulators over 20,000 seeds
+# and half as many with faults.
+torture: all $(SIM_PROGRAMS) $(BUILD)/tests/lake/day_test
 	@scripts/deps --test
+	@TARN_TEST_FULL_DAY=1 $(BUILD)/tests/lake/day_test
 	@SIM_SEEDS=20000 CRASH_ROUNDS=500 CATALOG_ROUNDS=200 scripts/test $(BUILD) sims crash catalog
 
 asan:
