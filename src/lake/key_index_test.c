@@ -471,6 +471,27 @@ static void notices_every_flipped_byte(void **state)
     arena_deinit(&arena);
 }
 
+/* Runs that no saved state names go when they are merged: filling an index must not take several
+ * times its size on disk. */
+static void merged_runs_leave_the_disk(void **state)
+{
+    struct world *w = world_new(5, 0);
+    struct arena arena = {0};
+    struct disk_entry *list;
+    struct key_index_stats stats;
+    size_t count;
+
+    (void)state;
+    for (int step = 0; step < 900; step++)
+        assert_int_equal(random_change(w), 0);
+    key_index_stats(w->index, &stats);
+    assert_true(w->index->next_run > stats.runs + 1); /* some were merged */
+    assert_int_equal(disk_list(disk_sim_disk(w->sim), "/idx", &arena, &list, &count, &w->err), 0);
+    assert_int_equal(count, stats.runs);
+    arena_deinit(&arena);
+    world_free(w);
+}
+
 static void an_index_of_another_table_is_lost(void **state)
 {
     struct world *w = world_new(1, 0);
@@ -548,6 +569,7 @@ int main(void)
         cmocka_unit_test(is_the_same_after_it_was_opened_again),
         cmocka_unit_test(survives_power_loss_anywhere),
         cmocka_unit_test(notices_every_flipped_byte),
+        cmocka_unit_test(merged_runs_leave_the_disk),
         cmocka_unit_test(an_index_of_another_table_is_lost),
         cmocka_unit_test(takes_many_rows_of_one_key),
         cmocka_unit_test(a_row_map_that_makes_no_sense_loses_the_index),
