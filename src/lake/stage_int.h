@@ -116,8 +116,6 @@ struct rebase { /* deletes of the new files of all rewrites at hand; zeroed, the
     struct list_job *job;
     struct vec_db *db;
     struct vec_conn *conn;
-    struct puffin puffin;
-    const char *puffin_path;
     struct entries added;
 };
 struct late_delete { /* by position, of a rewrite's input, and not read by it */
