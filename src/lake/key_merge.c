@@ -100,8 +100,8 @@ static int merge_into(struct key_index *index, struct cursor *cursors, size_t co
     return rc;
 }
 
-/* The file of a run that a saved state may name stays until the next one is saved; there is room for
- * its number (room_for_stale). */
+/* The file of a run that a saved state may name stays until the next one is saved; there is room
+ * for its number (room_for_stale). */
 static void run_forget(struct key_index *index, struct key_run *run)
 {
     char *path = index->dir && !run->synced ? key_run_path(index, run->number) : NULL;
