@@ -42,8 +42,8 @@ struct lake_catalog *catalog_lake(struct catalog *catalog);
 
 /* ---- requests that are sent again ---- */
 
-/* A client's key for one change (Idempotency-Key). What was done under it is kept in the transaction
- * of the change, for ONCE_LIFE_MS: asked again, the change is not made again. */
+/* A client's key for one change (Idempotency-Key). What was done under it is kept in the
+ * transaction of the change, for ONCE_LIFE_MS: asked again, the change is not made again. */
 #define ONCE_LIFE_MS INT64_C(3600000)
 struct catalog_once {
     const char *key;

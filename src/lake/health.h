@@ -2,8 +2,8 @@
  *
  * One list of actions, each with the reason for it or against it, is what `tarn table health`
  * shows, what `tarn maintain --dry-run` says it would do, and what the maintenance service does. An
- * action is due when its count passes what the table's properties say; what is not due tells when it will
- * be, as far as that is a matter of time.
+ * action is due when its count passes what the table's properties say; what is not due tells when
+ * it will be, as far as that is a matter of time.
  *
  *   action     due when                                          done by
  *   deletes    a file has tarn.merge.delete-percent deleted      a rewrite without the deleted rows

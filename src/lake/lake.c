@@ -1,8 +1,8 @@
 /* lake.c - the shared part of the room: its store and clock, and the cache of parsed files.
  *
  * The cache maps a path to what was parsed from it. Files never change under a path, so entries
- * never go stale; they leave when the bytes allowed are used up, least recently used first. What was
- * used within the last minute may take PEAK times as many bytes: a table of a hundred thousand files
+ * never go stale; they leave when the bytes allowed are used up, least recently used first. What
+ * was used within the last minute may take PEAK times as many: a table of a hundred thousand files
  * is planned from memory while it is queried, and gives the memory back when it is not.
  */
 #include "lake/lake.h"

@@ -78,7 +78,8 @@ int writer_metrics(const struct lake_metadata *metadata, const struct lake_schem
                    const struct vec_copy_result *result, struct arena *arena,
                    struct lake_data_file *out, struct err *err);
 
-/* writer_file.c: one file of one partition of the default spec from a feed; 0 rows: out->path NULL. */
+/* writer_file.c: one file of one partition of the default spec from a feed; without rows out->path
+ * is NULL. */
 int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *metadata,
                     struct vec_conn *conn, const struct vec_feed *feed,
                     const struct lake_value *partition, struct arena *arena,

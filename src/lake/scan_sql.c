@@ -752,7 +752,7 @@ static int lend_vector(struct scan *s, const struct lake_data_file *d, const cha
     return rc ? err_wrap(s->err, rc, "%s", d->path) : 0;
 }
 
-/* Small files are joined with their deletes: reading a delete file by itself costs more than that. */
+/* Small files are joined with their deletes: reading a delete file by itself costs more. */
 #define BITS_ROWS_MIN  16384
 #define BITS_FILES_MAX 1024
 
@@ -860,8 +860,8 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     plan->bits = ARENA_ARRAY(arena, struct vec_bits *, BITS_FILES_MAX);
     s.bits = ARENA_ARRAY(arena, const struct vec_bits *, plan->file_count + 1);
     s.delete_wanted = ARENA_ARRAY(arena, bool, plan->delete_count + 1);
-    if (!plan->bits || !s.bits || !s.delete_wanted || !paths || !locations || !footers || !plan->local || !plan->made || !s.delete_paths ||
-        !s.delete_footers)
+    if (!plan->bits || !s.bits || !s.delete_wanted || !paths || !locations || !footers ||
+        !plan->local || !plan->made || !s.delete_paths || !s.delete_footers)
         return nomem(&s);
     rc = take_bits(&s);
     rc = rc ? rc : lend_all(&s, paths, locations);

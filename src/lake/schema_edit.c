@@ -140,7 +140,8 @@ static int edit_add(struct editor *e, const struct lake_edit *edit)
     field->required = edit->required;
     field->initial_default = field->write_default =
         edit->value ? arena_strdup(e->arena, edit->value) : NULL;
-    if (!field->name || (edit->value && !field->write_default) || copy_type(e->arena, &field->type, edit->type))
+    if (!field->name || (edit->value && !field->write_default) ||
+        copy_type(e->arena, &field->type, edit->type))
         return err_set(e->err, ERR_NOMEM, "schema edit");
     number_type(&field->type, e->last_id);
     parent->fields = fields;

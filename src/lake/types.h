@@ -55,8 +55,8 @@ int lake_schema_parse_text(struct slice text, struct arena *arena, struct lake_s
 json_t *lake_schema_json(const struct lake_schema *schema); /* caller decrefs; NULL: no memory */
 /* Every field at every depth has an id > 0, once; sibling names differ; identifier fields exist. */
 int lake_schema_check(const struct lake_schema *schema, struct err *err);
-/* What a table format knows: nanoseconds, unknown and defaults need version 3. ERR_INVALID in the Java
- * library's words. */
+/* What a table format knows: nanoseconds, unknown and defaults need version 3. ERR_INVALID in the
+ * Java library's words. */
 int lake_schema_check_format(const struct lake_schema *schema, int format, struct err *err);
 /* Gives every field a new id, breadth first as Iceberg does; *last_id counts up. In place. */
 void lake_schema_number(struct lake_schema *schema, int32_t *last_id);

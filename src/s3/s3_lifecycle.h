@@ -35,7 +35,7 @@ struct s3_rules {
 /* ERR_CORRUPT: not such XML; ERR_INVALID and ERR_UNSUPPORTED say what of a rule. */
 int s3_rules_parse(struct arena *arena, struct slice xml, struct s3_rules *out, struct err *err);
 
-/* When something of `since_us` that expires after `days` does: at the midnight (UTC) that follows. */
+/* When something of `since_us` that expires after `days` does: at the midnight (UTC) after. */
 int64_t s3_expires_at(int64_t since_us, int64_t days);
 
 #endif

@@ -151,7 +151,7 @@ int64_t parse_unsigned(struct parser *p, const char *what);
 bool parse_if_exists(struct parser *p);
 bool parse_if_not_exists(struct parser *p);
 struct sql_ident *parse_ident_list(struct parser *p, const char *what, size_t *count); /* (a, b) */
-/* parser_iceberg.c: what Spark's extension for Iceberg adds to ALTER TABLE. False: nothing of it. */
+/* parser_iceberg.c: what Spark's extension for Iceberg adds to ALTER TABLE. False: none of it. */
 bool parse_iceberg_alter(struct parser *p, struct sql_alter *alter);
 struct sql_options parse_options(struct parser *p);          /* ('k' = 'v', ...) */
 struct sql_options parse_option_keys(struct parser *p);      /* ('k', ...) */

@@ -43,8 +43,8 @@ struct store_put_options {
     const char *user_metadata;  /* JSON object text of less than 4 KiB, or NULL */
     bool if_none_match;         /* ERR_EXISTS when the key is there */
     const char *if_match;       /* ERR_CONFLICT when the etag differs; NULL: no check */
-    bool lazy; /* put alone: whole and readable at once, but durable only after `sync`. For who keeps
-                  the bytes elsewhere until then, and puts them again after a power loss */
+    bool lazy; /* put alone: whole and readable at once, but durable only after `sync`. For who
+                  keeps the bytes elsewhere until then, and puts them again after a power loss */
     const char *tags;           /* JSON object of strings as text, or NULL */
 };
 

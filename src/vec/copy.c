@@ -42,7 +42,8 @@ static int copy_text(const struct vec_slot *slot, const struct vec_copy_options 
     if (!rc && o->dictionary_bytes > 0)
         rc = buf_printf(out, ", STRING_DICTIONARY_PAGE_SIZE_LIMIT %" PRId64, o->dictionary_bytes);
     if (!rc && o->bloom != VEC_BLOOM_DEFAULT)
-        rc = buf_printf(out, ", WRITE_BLOOM_FILTER %s", o->bloom == VEC_BLOOM_ON ? "true" : "false");
+        rc = buf_printf(out, ", WRITE_BLOOM_FILTER %s",
+                        o->bloom == VEC_BLOOM_ON ? "true" : "false");
     if (!rc && o->bloom_fpp > 0)
         rc = buf_printf(out, ", BLOOM_FILTER_FALSE_POSITIVE_RATIO %.9f", o->bloom_fpp);
     if (!rc && o->field_ids)

@@ -72,8 +72,8 @@ struct vec_feed {
  * alive until the next pull. */
 void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
 
-/* A set of row numbers below row_count, for the SQL function tarn_bit(NUMBER, row): true for those in
- * it. Freed when no statement that names it runs any more. */
+/* A set of row numbers below row_count, for the SQL function tarn_bit(NUMBER, row): true for those
+ * in it. Freed when no statement that names it runs any more. */
 struct vec_bits;
 int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, const int64_t *rows, size_t count,
                  int64_t row_count, struct err *err);
@@ -118,7 +118,7 @@ struct vec_copy_options {
                             */
     int64_t row_group_rows;
     int64_t dictionary_bytes; /* of a dictionary of strings; 0: DuckDB's own */
-    enum { VEC_BLOOM_DEFAULT, VEC_BLOOM_ON, VEC_BLOOM_OFF } bloom; /* of columns with dictionaries */
+    enum { VEC_BLOOM_DEFAULT, VEC_BLOOM_ON, VEC_BLOOM_OFF } bloom; /* columns with dictionaries */
     double bloom_fpp; /* rate of false positives; 0: DuckDB's own */
 };
 /* Pull form: runs the COPY on the calling thread until the feed ends. Worker. */
