@@ -127,7 +127,8 @@ static int open_table(struct lake_sink *s, struct err *err)
     const char *location;
     int rc = load_newest(s, &arena, &location, &metadata, err);
 
-    if (!rc && (s->options.upsert || lake_upsert_wanted(metadata)))
+    if (!rc && (s->options.upsert || lake_upsert_wanted(metadata) ||
+                (s->own_columns && lake_upsert_changes(&s->columns))))
         rc = open_upsert(s, metadata, err);
     lake_metadata_free(metadata);
     arena_deinit(&arena);

@@ -255,6 +255,12 @@ static size_t add_call(struct flow *f, const struct bound_expr *call, enum sql_f
     return feed_column(f, name, type);
 }
 
+/* What the operator compares by number. */
+static bool is_ordered(const struct sql_type *type)
+{
+    return sql_type_is_numeric(type) || sql_type_is_temporal(type) || type->kind == SQL_BOOLEAN;
+}
+
 static struct bound_expr *replace_call(struct flow *f, const struct bound_expr *call)
 {
     const char *name = call->function->name;
@@ -265,6 +271,9 @@ static struct bound_expr *replace_call(struct flow *f, const struct bound_expr *
         i++;
     if (i == COUNT_OF(calls) || call->arg_count > 1 || call->order_count)
         refuse(f, call->pos, name);
+    if (call->arg_count && calls[i].what >= SQL_FLOW_MIN && !is_ordered(call->args[0]->type))
+        bind_fail(f->b, ERR_UNSUPPORTED, call->pos, "%s of %s on a stream is not built yet", name,
+                  bind_type_text(f->b, call->args[0]->type));
     sum = column(f, call->pos, add_call(f, call, calls[i].what));
     if (calls[i].average)
         sum = bind_function2(f->b, call->pos, "$AVG", sum,

@@ -15,6 +15,7 @@ INSERT INTO polariscatalog.db.t SELECT id, name FROM ev;
 INSERT INTO polariscatalog.db.t SELECT idd, name FROM ok;
 INSERT INTO polariscatalog.db.t SELECT id, name FROM okk;
 INSERT INTO polariscatalog.db.t SELECT id, MAX(name) FROM ok GROUP BY id;
+INSERT INTO polariscatalog.db.t SELECT COUNT(*), name FROM ok GROUP BY name;
 """
 
 
@@ -29,11 +30,11 @@ class Check(unittest.TestCase):
         status, lines = self.project(SCRIPT)
         self.assertEqual(status, 2)
         found = [line for line in lines if "a.sql:" in line]
-        for line, place, words in zip(found, ("1:56", "6:44", "8:40", "9:54", "10:62"),
-                                      ("'topic'", "UPPER", "`id`", "`ok`", "GROUP BY")):
+        for line, place, words in zip(found, ("1:56", "6:44", "8:40", "9:54", "10:44", "11:1"),
+                                      ("'topic'", "UPPER", "`id`", "`ok`", "MAX of STRING", "key")):
             self.assertIn(f"a.sql:{place}:", line)
             self.assertIn(words, line)
-        self.assertEqual(len(found), 5, "\n".join(lines))
+        self.assertEqual(len(found), 6, "\n".join(lines))
 
     def test_names_every_mistake_of_grammar(self):
         status, lines = self.project("SELEC 1;\nCREATE TABEL t (a INT);\nINSERT INTO;\n")
