@@ -80,7 +80,7 @@ static void every_writer_gets_its_own_answer(void **state)
     assert_int_equal(catalog_table_load(stack.catalog, &ident, &arena, &table, NULL), 0);
     for (int i = 0; i < WRITERS; i++)
         for (int k = 0; k < COMMITS; k++) {
-            char key[16];
+            char key[32];
 
             snprintf(key, sizeof(key), "w%d-%d", i, k);
             assert_int_equal(lake_metadata_property(table.metadata, key) != NULL, k % 4 != 3);
