@@ -154,7 +154,7 @@ asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
 
 tsan:
-	$(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
 
 # Fuzz targets: every fuzz/NAME_fuzz.c against all rooms, built with clang; its corpus is
 # fuzz/corpus/NAME. Inputs that a run finds go to build/fuzz/found/NAME, crashes beside them.
