@@ -157,35 +157,13 @@ static void print(const struct rules *rules, struct buf *xml)
 
 static void get_cors(struct s3_call *call)
 {
-    struct store *store = call->server->store;
-    struct err err = {0};
+    const char *text = s3_setting_asked(call, S3_SETTING_CORS);
     struct buf xml = {0};
-    int rc = store->ops->bucket_check(store, call->bucket, &err);
-    const char *text = rc ? NULL : s3_setting(call, call->bucket, S3_SETTING_CORS);
 
-    if (rc) {
-        s3_fail(call, rc, &err);
-    } else if (!text) {
-        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
-    } else {
-        buf_append_str(&xml, text);
-        s3_reply_xml(call, &xml);
-    }
-}
-
-static void change_cors(struct s3_call *call, const char *text, int status)
-{
-    const struct store_version_ops *ops = s3_versions(call);
-    struct err err = {0};
-    int rc;
-
-    if (!ops)
+    if (!text)
         return;
-    rc = ops->setting_put(call->server->store, call->bucket, S3_SETTING_CORS, text, &err);
-    if (rc)
-        s3_fail(call, rc, &err);
-    else
-        http_status(call->reply, status);
+    buf_append_str(&xml, text);
+    s3_reply_xml(call, &xml);
 }
 
 static void put_cors(struct s3_call *call)
@@ -204,13 +182,13 @@ static void put_cors(struct s3_call *call)
     if (rc)
         return;
     print(&rules, &xml);
-    change_cors(call, buf_cstr(&xml), 200);
+    s3_setting_change(call, S3_SETTING_CORS, buf_cstr(&xml), 200);
     buf_deinit(&xml);
 }
 
 static void delete_cors(struct s3_call *call)
 {
-    change_cors(call, NULL, 204);
+    s3_setting_change(call, S3_SETTING_CORS, NULL, 204);
 }
 
 /* --- requests of browsers --------------------------------------------------------------------- */

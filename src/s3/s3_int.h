@@ -252,6 +252,11 @@ int s3_session_open(const struct s3_server *server, struct arena *arena, const c
 #define S3_SETTING_OWNERSHIP "ownership"
 /* The setting's text in the arena; NULL: it has none, or there is no bucket. */
 const char *s3_setting(struct s3_call *call, const char *bucket, const char *name);
+/* The same of the call's bucket, for an operation that is about it: answers itself when there is no
+ * bucket or no such setting, and is NULL then. */
+const char *s3_setting_asked(struct s3_call *call, const char *name);
+/* Keeps the text (NULL: forgets it) and answers with `status`, or says why not. */
+void s3_setting_change(struct s3_call *call, const char *name, const char *text, int status);
 /* What the store can tell of versions; NULL after an answer that it keeps none. */
 const struct store_version_ops *s3_versions(struct s3_call *call);
 /* The object that path and versionId name. Answers itself, delete markers too. `file` NULL: only

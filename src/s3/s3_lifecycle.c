@@ -244,35 +244,13 @@ static void put_rule(struct buf *xml, const struct s3_rule *rule, size_t number)
 
 static void get_lifecycle(struct s3_call *call)
 {
-    struct store *store = call->server->store;
-    struct err err = {0};
+    const char *text = s3_setting_asked(call, S3_SETTING_LIFECYCLE);
     struct buf xml = {0};
-    int rc = store->ops->bucket_check(store, call->bucket, &err);
-    const char *text = rc ? NULL : s3_setting(call, call->bucket, S3_SETTING_LIFECYCLE);
 
-    if (rc) {
-        s3_fail(call, rc, &err);
-    } else if (!text) {
-        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
-    } else {
-        buf_append_str(&xml, text);
-        s3_reply_xml(call, &xml);
-    }
-}
-
-static void change_lifecycle(struct s3_call *call, const char *text, int status)
-{
-    const struct store_version_ops *ops = s3_versions(call);
-    struct err err = {0};
-    int rc;
-
-    if (!ops)
+    if (!text)
         return;
-    rc = ops->setting_put(call->server->store, call->bucket, S3_SETTING_LIFECYCLE, text, &err);
-    if (rc)
-        s3_fail(call, rc, &err);
-    else
-        http_status(call->reply, status);
+    buf_append_str(&xml, text);
+    s3_reply_xml(call, &xml);
 }
 
 int s3_lifecycle_check(struct arena *arena, struct slice text, const char **kept, struct err *err)
@@ -317,12 +295,12 @@ static void put_lifecycle(struct s3_call *call)
     else if (rc)
         s3_error(call, rc == ERR_NOMEM ? S3_INTERNAL_ERROR : S3_MALFORMED_XML, NULL);
     else
-        change_lifecycle(call, kept, 200);
+        s3_setting_change(call, S3_SETTING_LIFECYCLE, kept, 200);
 }
 
 static void delete_lifecycle(struct s3_call *call)
 {
-    change_lifecycle(call, NULL, 204);
+    s3_setting_change(call, S3_SETTING_LIFECYCLE, NULL, 204);
 }
 
 const struct s3_op s3_lifecycle_ops[] = {

@@ -18,10 +18,7 @@ const char *s3_setting(struct s3_call *call, const char *bucket, const char *nam
     return out;
 }
 
-/* --- the policy ------------------------------------------------------------------------------- */
-
-/* Answers itself; NULL then. */
-static const char *stored(struct s3_call *call, const char *name)
+const char *s3_setting_asked(struct s3_call *call, const char *name)
 {
     struct store *store = call->server->store;
     struct err err = {0};
@@ -35,7 +32,7 @@ static const char *stored(struct s3_call *call, const char *name)
     return text;
 }
 
-static void store_setting(struct s3_call *call, const char *name, const char *text, int status)
+void s3_setting_change(struct s3_call *call, const char *name, const char *text, int status)
 {
     const struct store_version_ops *ops = s3_versions(call);
     struct err err = {0};
@@ -50,9 +47,11 @@ static void store_setting(struct s3_call *call, const char *name, const char *te
         http_status(call->reply, status);
 }
 
+/* --- the policy ------------------------------------------------------------------------------- */
+
 static void get_policy(struct s3_call *call)
 {
-    const char *text = stored(call, S3_SETTING_POLICY);
+    const char *text = s3_setting_asked(call, S3_SETTING_POLICY);
 
     if (text)
         http_reply_bytes(call->reply, "application/json", slice_str(text));
@@ -77,17 +76,17 @@ static void put_policy(struct s3_call *call)
     else if (rc)
         s3_fail(call, rc, &err);
     else
-        store_setting(call, S3_SETTING_POLICY, text, 204);
+        s3_setting_change(call, S3_SETTING_POLICY, text, 204);
 }
 
 static void delete_policy(struct s3_call *call)
 {
-    store_setting(call, S3_SETTING_POLICY, NULL, 204);
+    s3_setting_change(call, S3_SETTING_POLICY, NULL, 204);
 }
 
 static void get_policy_status(struct s3_call *call)
 {
-    const char *text = stored(call, S3_SETTING_POLICY);
+    const char *text = s3_setting_asked(call, S3_SETTING_POLICY);
     struct s3_policy *policy;
     struct buf xml = {0};
 
@@ -151,12 +150,12 @@ static void put_ownership(struct s3_call *call)
     if (rc || rules != 1 || !found)
         s3_error(call, S3_MALFORMED_XML, NULL);
     else
-        store_setting(call, S3_SETTING_OWNERSHIP, found, 200);
+        s3_setting_change(call, S3_SETTING_OWNERSHIP, found, 200);
 }
 
 static void delete_ownership(struct s3_call *call)
 {
-    store_setting(call, S3_SETTING_OWNERSHIP, NO_OWNERSHIP, 204);
+    s3_setting_change(call, S3_SETTING_OWNERSHIP, NO_OWNERSHIP, 204);
 }
 
 /* --- access control lists --------------------------------------------------------------------- */

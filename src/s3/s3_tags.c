@@ -247,51 +247,23 @@ static void delete_object_tags(struct s3_call *call)
 
 static void get_bucket_tags(struct s3_call *call)
 {
-    struct store *store = call->server->store;
-    struct err err = {0};
-    const char *text;
-    int rc = store->ops->bucket_check(store, call->bucket, &err);
+    const char *text = s3_setting_asked(call, S3_SETTING_TAGS);
 
-    text = rc ? NULL : s3_setting(call, call->bucket, S3_SETTING_TAGS);
-    if (rc)
-        s3_fail(call, rc, &err);
-    else if (!text)
-        s3_error(call, S3_NO_SUCH_CONFIGURATION, NULL);
-    else
+    if (text)
         reply_tags(call, text);
 }
 
 static void put_bucket_tags(struct s3_call *call)
 {
-    const struct store_version_ops *ops = s3_versions(call);
-    struct store *store = call->server->store;
-    struct err err = {0};
     const char *tags;
-    int rc;
 
-    if (!ops || read_body(call, BUCKET_TAGS_MAX, &tags))
-        return;
-    rc = ops->setting_put(store, call->bucket, S3_SETTING_TAGS, tags, &err);
-    if (rc)
-        s3_fail(call, rc, &err);
-    else
-        http_status(call->reply, 204);
+    if (s3_versions(call) && read_body(call, BUCKET_TAGS_MAX, &tags) == 0)
+        s3_setting_change(call, S3_SETTING_TAGS, tags, 204);
 }
 
 static void delete_bucket_tags(struct s3_call *call)
 {
-    const struct store_version_ops *ops = s3_versions(call);
-    struct store *store = call->server->store;
-    struct err err = {0};
-    int rc;
-
-    if (!ops)
-        return;
-    rc = ops->setting_put(store, call->bucket, S3_SETTING_TAGS, NULL, &err);
-    if (rc)
-        s3_fail(call, rc, &err);
-    else
-        http_status(call->reply, 204);
+    s3_setting_change(call, S3_SETTING_TAGS, NULL, 204);
 }
 
 const struct s3_op s3_tag_ops[] = {
