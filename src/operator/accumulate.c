@@ -34,16 +34,6 @@ static duckdb_logical_type sum_type(const struct accumulator *acc, duckdb_logica
     return duckdb_create_decimal_type(38, duckdb_decimal_scale(arg));
 }
 
-/* The C API copies no type; a list of it has it as its child. */
-static duckdb_logical_type same_type(duckdb_logical_type type)
-{
-    duckdb_logical_type list = duckdb_create_list_type(type);
-    duckdb_logical_type copy = duckdb_list_type_child_type(list);
-
-    duckdb_destroy_logical_type(&list);
-    return copy;
-}
-
 int accumulator_init(struct accumulator *acc, const struct op_call *call,
                      const struct vec_columns *columns, duckdb_logical_type *result,
                      struct err *err)
@@ -65,7 +55,7 @@ int accumulator_init(struct accumulator *acc, const struct op_call *call,
     if (acc->rep == REP_NONE || (call->what == OP_SUM && !is_number(acc->type)))
         return err_set(err, ERR_UNSUPPORTED, "%s of column `%s`: its type is not built yet",
                        names[call->what], columns->list[call->arg].name);
-    *result = call->what == OP_SUM ? sum_type(acc, arg) : same_type(arg);
+    *result = call->what == OP_SUM ? sum_type(acc, arg) : vec_type_copy(arg);
     return 0;
 }
 
@@ -211,12 +201,6 @@ bool accumulator_same(const struct accumulator *acc, const struct slot *a, const
 
 /* ---- results ---- */
 
-static void set_null(duckdb_vector vector, idx_t row)
-{
-    duckdb_vector_ensure_validity_writable(vector);
-    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
-}
-
 static void store_i64(duckdb_type type, int64_t value, void *data, idx_t row)
 {
     switch (type) {
@@ -254,7 +238,7 @@ static void sum_result(const struct accumulator *acc, const struct slot *slot,
     } else {
         sum = get_i128(slot);
         if (sum >= limit || sum <= -limit)
-            set_null(vector, row); /* as Flink does with what DECIMAL(38, s) cannot hold */
+            vec_set_null(vector, row); /* as Flink does with what DECIMAL(38, s) cannot hold */
         else
             store_i128(DUCKDB_TYPE_HUGEINT, sum, data, row);
     }
@@ -268,7 +252,7 @@ void accumulator_result(const struct accumulator *acc, const struct slot *slot,
     if (acc->what == OP_COUNT) {
         ((int64_t *)data)[row] = slot->n;
     } else if (slot->n == 0) {
-        set_null(vector, row);
+        vec_set_null(vector, row);
     } else if (acc->what == OP_SUM) {
         sum_result(acc, slot, vector, row);
     } else if (acc->rep == REP_I64) {

@@ -25,17 +25,10 @@ static int init_keys(struct agg *agg, struct op *below, const struct op_aggregat
 
     for (size_t i = 0; i < spec->key_count && !rc; i++) {
         const struct vec_column *column = &below->columns.list[spec->keys[i]];
-        struct vec_columns one = {(struct vec_column *)column, 1}, copy = {0};
 
         which[i] = i;
-        rc = vec_columns_copy(&copy, &one);
-        if (!rc)
-            rc = vec_columns_add(&agg->op.columns, copy.list[0].name, copy.list[0].type);
-        if (!rc)
-            copy.list[0].type = NULL; /* taken */
-        vec_columns_free(&copy);
-        if (rc)
-            rc = err_set(err, rc, "an aggregate");
+        if (vec_columns_add(&agg->op.columns, column->name, vec_type_copy(column->type)))
+            rc = err_set(err, ERR_NOMEM, "an aggregate");
     }
     if (!rc)
         rc = vec_codec_new(&agg->out_codec, &agg->op.columns, which, spec->key_count, err);
@@ -140,11 +133,6 @@ int agg_read_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err)
     return vec_rows_encode(agg->key_codec, chunk, &agg->keys, err);
 }
 
-static bool is_valid(const uint64_t *validity, idx_t row)
-{
-    return !validity || (validity[row / 64] >> (row % 64) & 1);
-}
-
 /* Which rows a call takes, and in which direction. */
 static void call_signs(struct agg *agg, const struct op_call *call, duckdb_data_chunk chunk)
 {
@@ -162,8 +150,8 @@ static void call_signs(struct agg *agg, const struct op_call *call, duckdb_data_
         filter_validity = duckdb_vector_get_validity(vector);
     }
     for (idx_t i = 0; i < rows; i++)
-        agg->signs[i] = agg->at[i] && is_valid(validity, i) &&
-                                (!filter || (is_valid(filter_validity, i) && filter[i]))
+        agg->signs[i] = agg->at[i] && vec_is_valid(validity, i) &&
+                                (!filter || (vec_is_valid(filter_validity, i) && filter[i]))
                             ? agg->changes[i]
                             : 0;
 }

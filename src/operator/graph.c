@@ -33,7 +33,7 @@ void op_graph_free(struct op_graph *graph)
     free(graph);
 }
 
-int op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops)
+void op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops)
 {
     op->ops = ops;
     op->graph = graph;
@@ -44,7 +44,6 @@ int op_add(struct op *op, struct op_graph *graph, struct op *below, const struct
     graph->last = op;
     if (below)
         below->above = op;
-    return 0;
 }
 
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
@@ -221,7 +220,8 @@ int op_leaf_new(struct op **out, struct op_graph *graph, const struct vec_column
         free(op);
         return err_set(err, ERR_NOMEM, "a source of a graph");
     }
-    return op_add(op, graph, NULL, &leaf_ops);
+    op_add(op, graph, NULL, &leaf_ops);
+    return 0;
 }
 
 struct fragment_op {
@@ -262,5 +262,6 @@ int op_fragment_new(struct op **out, struct op *below, const char *select, struc
         return rc;
     }
     *out = &f->op;
-    return op_add(&f->op, below->graph, below, &fragment_ops);
+    op_add(&f->op, below->graph, below, &fragment_ops);
+    return 0;
 }

@@ -40,9 +40,8 @@ struct op_graph {
     int count;
 };
 
-/* Puts `op` in the graph above `below` (NULL: a leaf). The caller has set ops and columns; on an
- * error the operator is freed. */
-int op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops);
+/* Puts `op` in the graph, which owns it from now on, above `below` (NULL: a leaf). */
+void op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops);
 /* Opens a table of the operator's state: its name is the operator's number and `name`. */
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
              struct err *err);

@@ -87,12 +87,11 @@ static int find_groups(struct windows *o, const int64_t *times, const uint64_t *
 
     *any = false;
     for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
-        bool timed = !validity || (validity[i / 64] >> (i % 64) & 1);
         struct state_key key = {.key = vec_row(&agg->keys, i)};
         void *group = NULL;
         bool fresh;
 
-        if (timed && nth_space(o, floor_ms(times[i]), k, &agg->spaces[i])) {
+        if (vec_is_valid(validity, i) && nth_space(o, floor_ms(times[i]), k, &agg->spaces[i])) {
             key.space = agg->spaces[i];
             rc = state_edit(agg->groups, &key, agg_group_size(agg), &group, &fresh, err);
             *any = true;

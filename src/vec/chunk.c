@@ -11,6 +11,12 @@ duckdb_logical_type vec_type_copy(duckdb_logical_type type)
     return copy;
 }
 
+void vec_set_null(duckdb_vector vector, idx_t row)
+{
+    duckdb_vector_ensure_validity_writable(vector);
+    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
+}
+
 idx_t vec_chunk_rows(void) { return duckdb_vector_size(); }
 
 int vec_columns_add(struct vec_columns *columns, const char *name, duckdb_logical_type type)

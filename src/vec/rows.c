@@ -184,11 +184,6 @@ void vec_codec_free(struct vec_codec *codec)
 
 /* ---- encoding: the size of each row, then the rows, column by column ---- */
 
-static inline bool is_valid(const uint64_t *validity, idx_t row)
-{
-    return !validity || (validity[row / 64] >> (row % 64) & 1);
-}
-
 static struct slice text_of(const duckdb_string_t *text)
 {
     return slice_of(duckdb_string_is_inlined(*text) ? text->value.inlined.inlined
@@ -219,7 +214,7 @@ static size_t value_size(const struct field *field, duckdb_vector vector, idx_t 
     const duckdb_list_entry *entry;
     size_t size;
 
-    if (!is_valid(duckdb_vector_get_validity(vector), row))
+    if (!vec_is_valid(duckdb_vector_get_validity(vector), row))
         return 0;
     switch (field->kind) {
     case FIELD_TEXT:
@@ -267,7 +262,7 @@ static uint8_t *put_children(const struct field *field, duckdb_vector vector, id
     for (size_t i = 0; i < field->count; i++) {
         duckdb_vector child = child_of(field, vector, i);
 
-        if (is_valid(duckdb_vector_get_validity(child), row))
+        if (vec_is_valid(duckdb_vector_get_validity(child), row))
             out = put_value(&field->children[i], child, row, out);
         else
             nulls[i / 8] |= (uint8_t)(1 << i % 8);
@@ -287,7 +282,7 @@ static uint8_t *put_list(const struct field *field, duckdb_vector vector, idx_t 
     memset(nulls, 0, (len + 7) / 8);
     out = nulls + (len + 7) / 8;
     for (idx_t i = 0; i < len; i++)
-        if (is_valid(validity, entry->offset + i))
+        if (vec_is_valid(validity, entry->offset + i))
             out = put_value(field->children, child, entry->offset + i, out);
         else
             nulls[i / 8] |= (uint8_t)(1 << i % 8);
@@ -357,7 +352,7 @@ static void write_column(const struct field *field, duckdb_vector vector, size_t
     for (idx_t row = 0; row < out->count; row++) {
         uint8_t *to = out->bytes.ptr + out->at[row];
 
-        if (!is_valid(validity, row)) {
+        if (!vec_is_valid(validity, row)) {
             out->bytes.ptr[starts[row] + bit / 8] |= (uint8_t)(1 << bit % 8);
         } else if (field->kind <= FIELD_DOUBLE) {
             put_fixed(field, data, row, to);
@@ -415,12 +410,6 @@ static bool take(struct slice *rest, void *out, size_t len)
     return true;
 }
 
-static void set_null(duckdb_vector vector, idx_t row)
-{
-    duckdb_vector_ensure_validity_writable(vector);
-    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
-}
-
 static int get_value(const struct field *field, struct slice *rest, duckdb_vector vector,
                      idx_t row);
 
@@ -429,9 +418,9 @@ static int get_or_null(const struct field *field, const uint8_t *nulls, size_t b
 {
     if (!(nulls[bit / 8] >> bit % 8 & 1))
         return get_value(field, rest, vector, row);
-    set_null(vector, row);
+    vec_set_null(vector, row);
     for (size_t i = 0; field->kind == FIELD_STRUCT && i < field->count; i++)
-        set_null(duckdb_struct_vector_get_child(vector, (idx_t)i), row);
+        vec_set_null(duckdb_struct_vector_get_child(vector, (idx_t)i), row);
     return 0;
 }
 

@@ -48,6 +48,14 @@ int vec_columns_add(struct vec_columns *columns, const char *name,
                     duckdb_logical_type type /* take */);
 int vec_columns_copy(struct vec_columns *out, const struct vec_columns *from);
 void vec_columns_free(struct vec_columns *columns);
+duckdb_logical_type vec_type_copy(duckdb_logical_type type); /* NULL: out of memory */
+
+/* Of a flat vector: `validity` is what duckdb_vector_get_validity gives, NULL when none is null. */
+static inline bool vec_is_valid(const uint64_t *validity, idx_t row)
+{
+    return !validity || (validity[row / 64] >> (row % 64) & 1);
+}
+void vec_set_null(duckdb_vector vector, idx_t row);
 
 idx_t vec_chunk_rows(void);
 

@@ -46,7 +46,6 @@ int vec_feed_sql(const struct vec_slot *slot, const char *sql, struct buf *out, 
 int vec_fail(struct err *err, duckdb_error_type type, const char *text, struct vec_slot *slot);
 int vec_fail_result(struct err *err, duckdb_result *result, struct vec_slot *slot);
 
-duckdb_logical_type vec_type_copy(duckdb_logical_type type); /* NULL: out of memory */
 int vec_result_columns_read(duckdb_result *result, struct vec_columns *out);
 
 #endif
