@@ -55,28 +55,13 @@ static bool same_columns(const struct epoch *e)
 
 static int print_select(const struct epoch *e, struct buf *sql, struct err *err)
 {
-    const struct lake_schema *schema = lake_metadata_schema(e->m);
     struct out o = {sql, 0};
+    int rc;
 
     out_str(&o, "SELECT ");
-    for (size_t i = 0; i < schema->root.field_count && !o.rc; i++) {
-        const struct lake_field *field = &schema->root.fields[i];
-        bool there = false;
-
-        for (size_t k = 0; k < e->feed->columns->count && !there; k++)
-            there = !strcmp(e->feed->columns->list[k].name, field->name);
-        if (!there && field->required)
-            return err_set(err, ERR_INVALID, "required column %s is not written", field->name);
-        out_str(&o, i ? ", CAST(" : "CAST(");
-        if (there)
-            out_name(&o, field->name);
-        else
-            out_str(&o, "NULL");
-        out_str(&o, " AS ");
-        o.rc = o.rc ? o.rc : lake_duckdb_type(&field->type, sql, err);
-        out_str(&o, ") AS ");
-        out_name(&o, field->name);
-    }
+    rc = lake_select_columns(lake_metadata_schema(e->m), e->feed->columns, &o, err);
+    if (rc)
+        return rc;
     if (e->changes)
         out_str(&o, ", \"" LAKE_ROW_KIND "\"");
     out_str(&o, " FROM feed");

@@ -10,6 +10,30 @@ int writer_nomem(struct err *err)
     return err_set(err, ERR_NOMEM, "writing data files");
 }
 
+int lake_select_columns(const struct lake_schema *schema, const struct vec_columns *input,
+                        struct out *o, struct err *err)
+{
+    for (size_t i = 0; i < schema->root.field_count && !o->rc; i++) {
+        const struct lake_field *field = &schema->root.fields[i];
+        bool there = false;
+
+        for (size_t k = 0; k < input->count && !there; k++)
+            there = !strcmp(input->list[k].name, field->name);
+        if (!there && field->required)
+            return err_set(err, ERR_INVALID, "required column %s is not written", field->name);
+        out_str(o, i ? ", CAST(" : "CAST(");
+        if (there)
+            out_name(o, field->name);
+        else
+            out_str(o, "NULL");
+        out_str(o, " AS ");
+        o->rc = o->rc ? o->rc : lake_duckdb_type(&field->type, o->buf, err);
+        out_str(o, ") AS ");
+        out_name(o, field->name);
+    }
+    return o->rc ? writer_nomem(err) : 0;
+}
+
 /* The schema's columns from input columns of the same names; "*" when they are the same. */
 int writer_select_list(const struct lake_writer *w, const struct vec_columns *input,
                        struct buf *out, struct err *err)
@@ -18,25 +42,7 @@ int writer_select_list(const struct lake_writer *w, const struct vec_columns *in
 
     if (columns_same(input, &w->columns))
         return buf_append_str(out, "*") ? writer_nomem(err) : 0;
-    for (size_t i = 0; i < w->schema->root.field_count; i++) {
-        const struct lake_field *field = &w->schema->root.fields[i];
-        bool there = false;
-
-        for (size_t k = 0; k < input->count && !there; k++)
-            there = !strcmp(input->list[k].name, field->name);
-        if (!there && field->required)
-            return err_set(err, ERR_INVALID, "required column %s is not written", field->name);
-        out_str(&o, i ? ", CAST(" : "CAST(");
-        if (there)
-            out_name(&o, field->name);
-        else
-            out_str(&o, "NULL");
-        out_str(&o, " AS ");
-        o.rc = o.rc ? o.rc : lake_duckdb_type(&field->type, out, err);
-        out_str(&o, ") AS ");
-        out_name(&o, field->name);
-    }
-    return o.rc ? writer_nomem(err) : 0;
+    return lake_select_columns(w->schema, input, &o, err);
 }
 
 static bool find_source(const struct lake_type *type, int32_t id, struct source_path *path)
