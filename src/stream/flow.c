@@ -170,7 +170,7 @@ int flow_rows(struct flow *flow, const struct vec_batch *polled, const struct ve
     rc = shaped->rows ? op_graph_rows(flow->leaf, shaped, err) : 0;
     if (!rc && flow->marks)
         rc = read_marks(flow, polled, err);
-    if (!rc && flow->marks)
+    if (!rc && flow->marks && flow->marked.rows) /* else time stood still */
         rc = lowest(flow, &mark, err);
     return rc || mark == OP_TIME_MIN ? rc : op_graph_mark(flow->leaf, mark, err);
 }
