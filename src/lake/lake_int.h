@@ -16,8 +16,8 @@ void out_fmt(struct out *out, const char *fmt, ...) __attribute__((format(printf
 void out_name(struct out *out, const char *name); /* "quoted" */
 void out_text(struct out *out, const char *text); /* 'quoted' */
 
-/* writer.c: a SELECT list that gives the schema's columns from input columns of the same names, cast
- * to its types; optional ones that are not there are NULL. */
+/* writer.c: a SELECT list that gives the schema's columns from input columns of the same names,
+ * cast to its types; optional ones that are not there are NULL. */
 int lake_select_columns(const struct lake_schema *schema, const struct vec_columns *input,
                         struct out *out, struct err *err);
 
