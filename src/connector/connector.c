@@ -154,15 +154,23 @@ static int make_flow(const struct sql_flow *plan, struct arena *arena,
     if (!flow || !calls || !window)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < plan->call_count; i++)
-        calls[i] = (struct op_call){(enum op_aggregate)plan->calls[i].what, plan->calls[i].arg,
-                                    plan->calls[i].filter, plan->calls[i].distinct};
-    *window = (struct op_window){(enum op_window_kind)plan->window, plan->size_ms, plan->slide_ms,
-                                 plan->offset_ms};
+        calls[i] = (struct op_call){.what = (enum op_aggregate)plan->calls[i].what,
+                                    .arg = plan->calls[i].arg,
+                                    .filter = plan->calls[i].filter,
+                                    .distinct = plan->calls[i].distinct,
+                                    .arg2 = -1};
+    *window = (struct op_window){.kind = (enum op_window_kind)plan->window,
+                                 .size = plan->size_ms,
+                                 .slide = plan->slide_ms,
+                                 .offset = plan->offset_ms};
     flow->pre = plan->pre;
     flow->marks = plan->marks;
-    flow->aggregate = (struct op_aggregate_spec){plan->keys, plan->key_count, calls,
-                                                 plan->call_count,
-                                                 plan->windowed ? window : NULL, plan->rowtime};
+    flow->aggregate = (struct op_aggregate_spec){.keys = plan->keys,
+                                                 .key_count = plan->key_count,
+                                                 .calls = calls,
+                                                 .call_count = plan->call_count,
+                                                 .window = plan->windowed ? window : NULL,
+                                                 .rowtime = (int)plan->rowtime};
     *out = flow;
     return 0;
 }

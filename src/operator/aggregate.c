@@ -382,6 +382,8 @@ static int changes_new(struct op **out, struct op *below, const struct op_aggreg
     if (!rc && vec_columns_add(&c->agg.op.columns, OP_KIND,
                                duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
         rc = err_set(err, ERR_NOMEM, "an aggregate");
+    if (!rc)
+        rc = op_add(&c->agg.op, below->graph, &below, 1, &changes_ops, err);
     if (rc) {
         if (c)
             vec_columns_free(&c->agg.op.columns);
@@ -390,7 +392,6 @@ static int changes_new(struct op **out, struct op *below, const struct op_aggreg
         return rc;
     }
     *out = &c->agg.op;
-    op_add(*out, below->graph, below, &changes_ops);
     return agg_open(&c->agg, err);
 }
 

@@ -10,6 +10,7 @@ int op_graph_new(struct op_graph **out, const struct op_graph_options *options, 
     if (!graph)
         return err_set(err, ERR_NOMEM, "a graph of operators");
     graph->options = *options;
+    graph->now_ms = OP_TIME_MIN;
     return 0;
 }
 
@@ -17,6 +18,7 @@ static void free_op(struct op *op)
 {
     vec_columns_free(&op->columns);
     vec_batch_deinit(&op->out);
+    free(op->in);
     op->ops->free(op);
 }
 
@@ -33,17 +35,26 @@ void op_graph_free(struct op_graph *graph)
     free(graph);
 }
 
-void op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops)
+int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int count,
+           const struct op_ops *ops, struct err *err)
 {
+    op->inputs = count ? count : 1;
+    op->in = calloc((size_t)op->inputs, sizeof(*op->in));
+    if (!op->in)
+        return err_set(err, ERR_NOMEM, "inputs of an operator");
+    op->mark = OP_TIME_MIN;
+    for (int i = 0; i < op->inputs; i++)
+        op->in[i].mark = OP_TIME_MIN;
     op->ops = ops;
     op->graph = graph;
     op->number = graph->count++;
     op->next = graph->last;
-    op->inputs = 1;
-    op->mark = op->in[0].mark = op->in[1].mark = OP_TIME_MIN;
     graph->last = op;
-    if (below)
-        below->above = op;
+    for (int i = 0; i < count; i++) {
+        below[i]->above = op;
+        below[i]->above_input = i;
+    }
+    return 0;
 }
 
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
@@ -174,6 +185,25 @@ int op_graph_idle(struct op *leaf, bool idle, struct err *err)
     return mark_input(leaf, 0, OP_TIME_MIN, idle, err);
 }
 
+/* Below before above: what a tick puts out is there before the one above hears of it. */
+static int tick(struct op *op, struct err *err)
+{
+    int rc = op->next ? tick(op->next, err) : 0;
+
+    if (rc || !op->ops->tick)
+        return rc;
+    rc = op->ops->tick(op, err);
+    return rc ? rc : hand_up(op, err);
+}
+
+int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err)
+{
+    if (now_ms <= graph->now_ms)
+        return 0;
+    graph->now_ms = now_ms;
+    return tick(graph->last, err);
+}
+
 struct vec_batch *op_graph_out(struct op_graph *graph) { return &graph->last->out; }
 
 const struct vec_columns *op_graph_columns(const struct op_graph *graph)
@@ -220,7 +250,11 @@ int op_leaf_new(struct op **out, struct op_graph *graph, const struct vec_column
         free(op);
         return err_set(err, ERR_NOMEM, "a source of a graph");
     }
-    op_add(op, graph, NULL, &leaf_ops);
+    if (op_add(op, graph, NULL, 0, &leaf_ops, err)) {
+        vec_columns_free(&op->columns);
+        free(op);
+        return ERR_NOMEM;
+    }
     return 0;
 }
 
@@ -257,11 +291,65 @@ int op_fragment_new(struct op **out, struct op *below, const char *select, struc
         vec_fragment_free(f->fragment);
         rc = err_set(err, ERR_NOMEM, "a fragment");
     }
-    if (rc) {
+    if (!rc)
+        rc = op_add(&f->op, below->graph, &below, 1, &fragment_ops, err);
+    if (rc && f) {
+        vec_columns_free(&f->op.columns);
+        vec_fragment_free(f->fragment);
         free(f);
-        return rc;
     }
-    *out = &f->op;
-    op_add(&f->op, below->graph, below, &fragment_ops);
+    if (!rc)
+        *out = &f->op;
+    return rc;
+}
+
+/* ---- rows of several inputs ---- */
+
+/* Vectors are shared; only a missing column of kinds is made: 0 is +I. */
+static int union_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
+{
+    (void)input;
+    for (size_t i = 0; i < rows->count; i++) {
+        duckdb_data_chunk chunk = vec_chunk_new(&op->columns), from = rows->chunks[i];
+
+        if (!chunk || vec_batch_add(&op->out, chunk))
+            return err_set(err, ERR_NOMEM, "rows of a union");
+        if (duckdb_data_chunk_get_column_count(from) == op->columns.count) {
+            vec_chunk_refer(chunk, from);
+            continue;
+        }
+        for (idx_t c = 0; c + 1 < op->columns.count; c++)
+            duckdb_vector_reference_vector(duckdb_data_chunk_get_vector(chunk, c),
+                                           duckdb_data_chunk_get_vector(from, c));
+        memset(duckdb_vector_get_data(
+                   duckdb_data_chunk_get_vector(chunk, op->columns.count - 1)),
+               OP_INSERT, duckdb_data_chunk_get_size(from));
+        duckdb_data_chunk_set_size(chunk, duckdb_data_chunk_get_size(from));
+    }
+    op->out.rows += rows->rows;
     return 0;
+}
+
+static const struct op_ops union_ops = {.name = "union", .rows = union_rows, .free = leaf_free};
+
+int op_union_new(struct op **out, struct op *const *below, size_t count, struct err *err)
+{
+    struct op *op = calloc(1, sizeof(*op));
+    const struct vec_columns *widest = &below[0]->columns;
+    int rc = 0;
+
+    for (size_t i = 1; i < count; i++)
+        if (op_kind_column(&below[i]->columns) >= 0)
+            widest = &below[i]->columns;
+    if (!op || vec_columns_copy(&op->columns, widest))
+        rc = err_set(err, ERR_NOMEM, "a union");
+    if (!rc)
+        rc = op_add(op, below[0]->graph, below, (int)count, &union_ops, err);
+    if (rc && op) {
+        vec_columns_free(&op->columns);
+        free(op);
+    }
+    if (!rc)
+        *out = op;
+    return rc;
 }

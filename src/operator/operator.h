@@ -43,6 +43,11 @@ struct op_graph;
 struct op_graph_options {
     struct vec_conn *conn; /* of fragments; borrowed for life, as are the next */
     struct state *state;   /* tables are opened in it while operators are made */
+    /* What is done with rows that come too late for `op` (op_info's number); NULL: counted only.
+     * The chunk is borrowed. */
+    int (*late)(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
+                idx_t row, struct err *err);
+    void *late_arg;
 };
 int op_graph_new(struct op_graph **out, const struct op_graph_options *options, struct err *err);
 void op_graph_free(struct op_graph *graph); /* its operators too; accepts NULL */
@@ -55,6 +60,9 @@ int op_graph_load(struct op_graph *graph, struct err *err);
 int op_graph_rows(struct op *leaf, const struct vec_batch *rows, struct err *err);
 int op_graph_mark(struct op *leaf, int64_t watermark_ms, struct err *err);
 int op_graph_idle(struct op *leaf, bool idle, struct err *err);
+/* Processing time goes on: before rows are given, and now and then without any. What follows from
+ * it is put out as of rows. It never goes back: an earlier time counts as the last one. */
+int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err);
 struct vec_batch *op_graph_out(struct op_graph *graph);
 const struct vec_columns *op_graph_columns(const struct op_graph *graph); /* of the root */
 
@@ -75,27 +83,60 @@ int op_leaf_new(struct op **out, struct op_graph *graph, const struct vec_column
  * ERR_INVALID. */
 int op_fragment_new(struct op **out, struct op *below, const char *select, struct err *err);
 
-/* Aggregates of rows by key. Calls that DuckDB's words can make of these are made above: AVG is
- * SUM / COUNT, VAR_POP is of SUM(x), SUM(x * x) and COUNT(x). */
+/* Rows of all inputs, in the order they come. Their columns are of the same types; with a column of
+ * kinds when any of them has one. */
+int op_union_new(struct op **out, struct op *const *below, size_t count, struct err *err);
+
+/* ---- aggregates (aggregate.c, window.c, session.c) ---- */
+
+/* Calls that DuckDB's words can make of these are made above: AVG is SUM / COUNT, VAR_POP is of
+ * SUM(x), SUM(x * x) and COUNT(x). All take changes. NULL arguments are left out unless
+ * keep_nulls. */
 enum op_aggregate {
     OP_COUNT, /* of rows, or of values that are not NULL: BIGINT */
     OP_SUM,   /* of integers: BIGINT, wraps; of DECIMAL(p, s): DECIMAL(38, s); else DOUBLE */
-    OP_MIN,   /* of any comparable type but nested ones: that type */
-    OP_MAX
+    OP_MIN,   /* of any comparable type: that type */
+    OP_MAX,
+    OP_FIRST_VALUE, /* of any type */
+    OP_LAST_VALUE,
+    OP_LISTAGG,        /* VARCHAR */
+    OP_COLLECT,        /* a multiset: MAP(value, INTEGER) */
+    OP_ARRAY_AGG,      /* LIST */
+    OP_JSON_OBJECTAGG, /* VARCHAR, keys sorted as Flink does */
+    OP_JSON_ARRAYAGG,
+    OP_SINGLE_VALUE,          /* ERR_INVALID when there is a second row */
+    OP_APPROX_COUNT_DISTINCT, /* BIGINT; not of changes that take back */
+    /* of OVER only */
+    OP_ROW_NUMBER,
+    OP_RANK,
+    OP_DENSE_RANK,
+    OP_LAG,
+    OP_LEAD,
+    OP_NTH_VALUE
 };
 struct op_call {
     enum op_aggregate what;
-    int arg;      /* column of the input; -1: COUNT(*) */
-    int filter;   /* BOOLEAN column; -1: none */
+    int arg;    /* column of the input; -1: COUNT(*) */
+    int filter; /* BOOLEAN column; -1: none */
     bool distinct;
+    bool keep_nulls;
+    int arg2;              /* JSON_OBJECTAGG: the value; LAG, LEAD: the default; -1: none */
+    int64_t number;        /* LAG, LEAD: offset; NTH_VALUE: which */
+    const char *separator; /* LISTAGG; NULL: "," */
 };
 
-enum op_window_kind { OP_TUMBLE, OP_HOP, OP_CUMULATE };
+enum op_window_kind { OP_TUMBLE, OP_HOP, OP_CUMULATE, OP_SESSION, OP_ATTACHED };
 /* [start, start + size) of rowtimes, starts at offset + n * slide; CUMULATE: windows of step, 2 *
- * step ... size that begin together. All in milliseconds. Source: Flink 1.20, "Windowing TVF". */
+ * step ... size that begin together; SESSION: size is the gap, windows grow per key; ATTACHED: rows
+ * carry their window (columns `start` and `end`, TIMESTAMP). All in milliseconds.
+ * Source: Flink 1.20, "Windowing TVF". */
 struct op_window {
     enum op_window_kind kind;
     int64_t size, slide, offset; /* slide: HOP's slide, CUMULATE's step */
+    int start, end;
+    /* table.exec.emit: results before the end every `early` ms, for each late row at once within
+     * `lateness`; 0: none. Then the output has kinds. */
+    int64_t early, late, lateness;
 };
 
 struct op_aggregate_spec {
@@ -104,15 +145,120 @@ struct op_aggregate_spec {
     const struct op_call *calls;
     size_t call_count;
     const struct op_window *window; /* NULL: none */
-    size_t rowtime;                 /* with a window: the column that says the time */
+    int rowtime; /* with a window: the column that says the time; -1: the graph's clock */
+    int64_t ttl_ms;
+    bool at_end; /* without a window: results only when the input is over, all +I */
 };
 /* Without a window: a change stream of one row per key, its last result: rows of a batch are
- * folded, so a key changes at most once a batch. Takes changes. Without keys: one row, from the
- * first input on.
+ * folded, so a key changes at most once a batch. Without keys: one row, from the first input on.
  * With a window: one row per key and window when the watermark passes its end, all +I; late rows
- * are dropped and counted. Takes rows that are all +I.
+ * are dropped and counted.
  * Columns: keys, calls, then window_start and window_end (TIMESTAMP). */
 int op_aggregate_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
+                     struct err *err);
+
+/* ---- joins (join*.c) ---- */
+
+enum op_join_kind { OP_INNER, OP_LEFT, OP_RIGHT, OP_FULL, OP_SEMI, OP_ANTI };
+enum op_join_time { OP_REGULAR, OP_INTERVAL, OP_TEMPORAL, OP_WINDOWED };
+struct op_join_spec {
+    enum op_join_kind kind;
+    enum op_join_time time;
+    const size_t *left_keys, *right_keys;
+    const bool *null_safe; /* per key: NULL meets NULL; NULL: none is */
+    size_t key_count;
+    const char *condition; /* SELECT of one BOOLEAN over `feed`: l0, l1, ... r0, r1, ...; or NULL */
+    bool null_aware;       /* ANTI: a NULL key on the right leaves no row */
+    int left_time, right_time; /* INTERVAL, TEMPORAL; -1: the graph's clock */
+    int64_t low_ms, high_ms;   /* INTERVAL: right in [left + low, left + high] */
+    int left_end, right_end;   /* WINDOWED: columns of the window's end, TIMESTAMP */
+    int64_t left_ttl_ms, right_ttl_ms;
+};
+/* Columns of the left, then of the right (SEMI, ANTI: none), without kinds, then kinds if the
+ * join gives changes: REGULAR gives them when an input does or the kind is not INNER (SEMI over
+ * rows that are all +I gives +I only); INTERVAL and WINDOWED never; TEMPORAL when the left does. */
+int op_join_new(struct op **out, struct op *left, struct op *right, const struct op_join_spec *spec,
+                struct err *err);
+
+/* A table that is asked now: read whole, and again when it has changed. Lives as long as the
+ * operator, which frees it. Calls on the graph's thread. */
+struct op_lookup_table {
+    const struct vec_columns *columns;
+    /* Is there something newer than what `read` gave last? Asked at most once a batch. */
+    int (*changed)(struct op_lookup_table *table, bool *yes, struct err *err);
+    int (*read)(struct op_lookup_table *table, struct vec_batch *out, struct err *err);
+    void (*free)(struct op_lookup_table *table);
+};
+struct op_lookup_spec {
+    struct op_lookup_table *table; /* taken, on errors too */
+    const size_t *left_keys, *right_keys;
+    size_t key_count;
+    const char *condition;
+    bool left; /* rows without a match come with NULLs */
+};
+int op_lookup_new(struct op **out, struct op *below, const struct op_lookup_spec *spec,
+                  struct err *err);
+
+/* ---- order (rank*.c, over.c, sort.c), sets, keys ---- */
+
+struct op_order {
+    size_t column;
+    bool descending, nulls_first;
+};
+struct op_rank_spec {
+    const size_t *keys;
+    size_t key_count;
+    const struct op_order *order; /* none: in the order they come */
+    size_t order_count;
+    int64_t from, to; /* numbers kept, from 1; to INT64_MAX: no end */
+    bool with_number;
+    bool by_time;   /* the one order is a rowtime's: with 1 to 1, deduplication */
+    int window_end; /* column; -1: none */
+    int64_t ttl_ms;
+};
+/* The first rows of each key: the input's columns, then BIGINT number if wanted; a change stream,
+ * unless window_end says when (all +I), or rows are +I, come in their order (order_count 0) and
+ * no number but the first `to` count. Ties keep the order of arrival. */
+int op_rank_new(struct op **out, struct op *below, const struct op_rank_spec *spec,
+                struct err *err);
+
+struct op_over_spec {
+    const size_t *keys;
+    size_t key_count;
+    int rowtime;    /* -1: as they come */
+    bool rows;      /* else RANGE */
+    int64_t before; /* rows, or ms; INT64_MAX: all that came before */
+    const struct op_call *calls;
+    size_t call_count;
+    int64_t ttl_ms;
+};
+/* Each row with its calls over the rows before it and itself, once the watermark has passed it;
+ * takes rows that are all +I. Late rows are dropped and counted. */
+int op_over_new(struct op **out, struct op *below, const struct op_over_spec *spec,
+                struct err *err);
+
+struct op_sort_spec {
+    int rowtime; /* -1: all, when the input is over */
+    const struct op_order *order;
+    size_t order_count;
+};
+int op_sort_new(struct op **out, struct op *below, const struct op_sort_spec *spec,
+                struct err *err);
+
+struct op_sets_spec {
+    bool except, all; /* else INTERSECT; ALL or DISTINCT */
+};
+int op_sets_new(struct op **out, struct op *left, struct op *right, const struct op_sets_spec *spec,
+                struct err *err);
+
+struct op_normalize_spec {
+    const size_t *keys;
+    size_t key_count;
+    int64_t ttl_ms;
+};
+/* Rows of which the last per key counts, as whole changes: the input's columns and kinds. A row
+ * equal to the one before it gives nothing. */
+int op_normalize_new(struct op **out, struct op *below, const struct op_normalize_spec *spec,
                      struct err *err);
 
 #endif

@@ -12,6 +12,8 @@ struct op_ops {
     /* The lowest watermark of the inputs that are not idle has risen. It goes up behind what this
      * puts out. */
     int (*mark)(struct op *op, int64_t watermark_ms, struct err *err);
+    /* The graph's clock has gone on, to op->graph->now_ms. */
+    int (*tick)(struct op *op, struct err *err);
     int (*load)(struct op *op, struct err *err);
     void (*free)(struct op *op); /* what it owns beside struct op, and itself */
 };
@@ -27,8 +29,8 @@ struct op {
     struct op_graph *graph;
     struct op *next, *above; /* next: made before this one; above NULL: the root */
     int number, above_input, inputs;
-    struct op_input in[2];
-    int64_t mark; /* told last */
+    struct op_input *in; /* `inputs` of them; a leaf has one */
+    int64_t mark;        /* told last */
     struct vec_columns columns;
     struct vec_batch out;
     int64_t rows_in, rows_out, late;
@@ -38,10 +40,13 @@ struct op_graph {
     struct op_graph_options options;
     struct op *last; /* all, newest first; the newest is the root */
     int count;
+    int64_t now_ms; /* processing time; OP_TIME_MIN before the first tick */
 };
 
-/* Puts `op` in the graph, which owns it from now on, above `below` (NULL: a leaf). */
-void op_add(struct op *op, struct op_graph *graph, struct op *below, const struct op_ops *ops);
+/* Puts `op` in the graph, which owns it from now on, above the `count` operators of `below` (0: a
+ * leaf). On an error, which is out of memory, it is the caller's still. */
+int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int count,
+           const struct op_ops *ops, struct err *err);
 /* Opens a table of the operator's state: its name is the operator's number and `name`. */
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
              struct err *err);

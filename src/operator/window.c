@@ -13,7 +13,7 @@
 struct windows {
     struct agg agg;
     struct op_window w;
-    size_t rowtime;
+    int rowtime;
     int64_t pane;  /* length; 0: by window */
     int64_t fired; /* the highest watermark there was: windows up to it are out */
     struct state_table *progress;
@@ -291,6 +291,8 @@ static int64_t common_divisor(int64_t a, int64_t b) { return b ? common_divisor(
 
 static int check_window(const struct op_window *w, struct err *err)
 {
+    if (w->kind > OP_CUMULATE || w->early || w->late || w->lateness)
+        return err_set(err, ERR_UNSUPPORTED, "a window that is not a TUMBLE, HOP or CUMULATE");
     if (w->size <= 0 || (w->kind != OP_TUMBLE && w->slide <= 0))
         return err_set(err, ERR_INVALID, "a window's size and slide must be more than 0 ms");
     if (w->kind == OP_CUMULATE && w->size % w->slide)
@@ -335,6 +337,8 @@ int window_new(struct op **out, struct op *below, const struct op_aggregate_spec
     struct windows *o = calloc(1, sizeof(*o));
     int rc = o ? window_init(o, below, spec, err) : err_set(err, ERR_NOMEM, "a window");
 
+    if (!rc)
+        rc = op_add(&o->agg.op, below->graph, &below, 1, &window_ops, err);
     if (rc) {
         if (o)
             vec_columns_free(&o->agg.op.columns);
@@ -343,7 +347,6 @@ int window_new(struct op **out, struct op *below, const struct op_aggregate_spec
         return rc;
     }
     *out = &o->agg.op;
-    op_add(*out, below->graph, below, &window_ops);
     rc = agg_open(&o->agg, err);
     return rc ? rc : op_table(*out, "progress", false, &o->progress, err);
 }
