@@ -7,6 +7,7 @@
 #define GENERATE_GENERATE_INT_H
 
 #include "generate/generate.h"
+#include "generate/nexmark.h"
 
 /* Short texts are copied in whole blocks: sources are padded and targets have room for this. */
 #define PUT_SLACK 32
@@ -156,6 +157,7 @@ struct template {
     const char *name, *topic, *description;
     double interval_us;
     bool interval_set; /* overridden by name */
+    bool nexmark; /* its events are Nexmark's: no root, no key */
     struct node *root;
     struct node *key; /* NULL: no key */
     size_t len_max, key_len_max;

@@ -70,6 +70,19 @@ static int append_key(struct generator *g, const struct place *place, struct buf
     return buf_append(key, text, (size_t)(end - text));
 }
 
+static int next_nexmark(struct generator *g, int64_t time_us, struct buf *value)
+{
+    const struct nexmark nexmark = {g->template->seed, g->template->interval_us, 0};
+    struct nexmark_event event;
+    int rc = buf_reserve(value, NEXMARK_JSON_MAX);
+
+    if (rc)
+        return rc;
+    nexmark_event(&nexmark, g->n++, time_us, &event);
+    value->len = (size_t)(nexmark_json(&event, value->ptr + value->len) - value->ptr);
+    return 0;
+}
+
 int generator_next(struct generator *g, int64_t time_us, struct buf *value, struct buf *key)
 {
     const struct template *t = g->template;
@@ -77,6 +90,8 @@ int generator_next(struct generator *g, int64_t time_us, struct buf *value, stru
     struct place place = {n, n, time_us};
     int rc;
 
+    if (t->nexmark)
+        return next_nexmark(g, time_us, value);
     g->times[g->n % TIMES] = time_us;
     if (n >= g->first && g->n - n < TIMES)
         place.time_us = g->times[n % TIMES];

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 struct header {
-    const char *name, *description, *topic, *rate, *key, *schema;
+    const char *name, *description, *topic, *rate, *key, *schema, *events;
     const struct yaml_node *fields, *faults;
 };
 #define KEY(key_, kind_, ...)                                                                      \
@@ -28,7 +28,8 @@ const struct yaml_field template_keys[] = {
     KEY(rate, YK_STR, .fallback = "1s",
         .help = "time between events or events per unit: 500ms, 2/s"),
     KEY(key, YK_STR, .help = "the field whose text becomes the record's key"),
-    KEY(fields, YK_NODE, .required = true, .help = "the event's fields in the order written"),
+    KEY(fields, YK_NODE, .help = "the event's fields in the order written"),
+    KEY(events, YK_STR, .help = "nexmark: events of that benchmark, in place of fields"),
     KEY(faults, YK_NODE, .help = "planted faults by name"),
     {.key = NULL}};
 #undef KEY
@@ -176,6 +177,18 @@ static int template_load(struct generate_set *set, struct disk *disk, const char
     if (yaml_bind(&doc, template_keys, &header, file, problems) ||
         template_header(set, t, &doc, &header, problems))
         return ERR_INVALID;
+    if (!header.fields == !header.events || (header.events && (header.key || header.faults)))
+        return COMPLAIN(t, &doc, "a generator has 'fields', with a 'key' and 'faults' where wanted, "
+                                 "or 'events'"), ERR_INVALID;
+    if (header.events && strcmp(header.events, "nexmark") != 0)
+        return COMPLAIN(t, yaml_get(&doc, "events"), "the one kind of 'events' there is is "
+                                                     "'nexmark'"), ERR_INVALID;
+    if (header.events) {
+        t->nexmark = true;
+        t->len_max = NEXMARK_JSON_MAX;
+        set->count++;
+        return 0;
+    }
     t->root = template_root(&c, header.fields);
     if (c.nomem)
         return err_set(err, ERR_NOMEM, "%s", file);
@@ -224,6 +237,8 @@ static int each_ref(struct generate_set *set, struct template *t, struct node *n
 {
     int rc = 0;
 
+    if (!node) /* Nexmark's events have no fields of the file's */
+        return 0;
     if (node_is_ref(node))
         return visit(set, t, node, problems);
     if (node_is_array(node))
@@ -554,7 +569,8 @@ int generate_set_load(struct generate_set **out, struct disk *disk, const char *
         struct template *t = &set->list[i];
 
         each_ref(set, t, t->root, ref_finish, problems);
-        t->len_max = node_len_max(t->root);
+        if (t->root)
+            t->len_max = node_len_max(t->root);
         if (t->len_max > EVENT_BYTES_MAX)
             rc = err_set(err, ERR_LIMIT, "generator '%s': an event could have more than %zu MiB",
                          t->name, EVENT_BYTES_MAX >> 20);
