@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "connector/dead_letters.h"
-#include "connector/kafka_source.h"
+#include "connector/factory.h"
 #include "connector/lake_sink.h"
 #include "connector/session_int.h"
 #include "lake/upsert.h"
@@ -43,13 +43,11 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
 }
 
 static int open_source(struct connector *c, const struct sql_insert_plan *plan,
-                       struct session *session, struct stream_source **out, struct err *err)
+                       struct session *session, struct arena *arena, struct stream_pipeline *out,
+                       struct err *err)
 {
-    struct kafka_source_options o = {
-        .broker = c->options.broker, .db = c->options.db, .clock = c->options.clock,
-        .ports = c->options.kafka_ports};
+    struct source_request r = {&c->options, plan->source, session_resolver(session)->time_zone};
     const struct session_table *handle = plan->source ? plan->source->handle : NULL;
-    const char *connector;
 
     if (!handle)
         return err_set(err, ERR_UNSUPPORTED,
@@ -58,13 +56,7 @@ static int open_source(struct connector *c, const struct sql_insert_plan *plan,
         return err_set(err, ERR_UNSUPPORTED,
                        "reading the Iceberg table `%s` as a stream is not built yet",
                        plan->source->name);
-    connector = sql_option(plan->source->options, "connector");
-    if (!connector || strcmp(connector, "kafka") != 0)
-        return err_set(err, ERR_UNSUPPORTED, "a source with connector '%s' is not built yet",
-                       connector ? connector : "");
-    o.table = plan->source;
-    o.time_zone = session_resolver(session)->time_zone;
-    return kafka_source_new(out, &o, err);
+    return factory_source(&r, arena, &out->source, &out->topic, err);
 }
 
 static struct lake_sink_options sink_options(struct connector *c)
@@ -111,19 +103,29 @@ int session_check_target_hints(const struct sql_hints *hints, struct err *err)
     return 0;
 }
 
-static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
-                     const struct sql_insert *insert, struct stream_sink **out, struct err *err)
+static int open_lake_sink(struct connector *c, const struct sql_insert_plan *plan,
+                          const struct sql_insert *insert, const struct vec_columns *columns,
+                          struct stream_sink **out, struct err *err)
 {
     const struct session_table *handle = plan->target->handle;
     struct lake_sink_options o = sink_options(c);
+
+    o.ident = handle->ident;
+    o.upsert = insert->upsert || session_asks_for_upsert(plan->target, &insert->table_hints);
+    o.columns = columns;
+    return lake_sink_new(out, &o, err);
+}
+
+static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
+                     struct session *session, const struct sql_insert *insert,
+                     struct stream_sink **out, struct err *err)
+{
+    const struct session_table *handle = plan->target->handle;
     struct vec_columns columns = {0};
+    struct sink_request r = {&c->options, plan->target, &columns,
+                             session_resolver(session)->time_zone};
     int rc;
 
-    if (handle->kind != SESSION_LAKE)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "writing to `%s` (connector '%s') is not built yet: jobs write to Iceberg "
-                       "tables",
-                       plan->target->name, sql_option(plan->target->options, "connector"));
     if (plan->overwrite)
         return err_set(err, ERR_UNSUPPORTED, "INSERT OVERWRITE in a stream makes no sense");
     rc = session_check_target_hints(&insert->table_hints, err);
@@ -133,11 +135,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     if (!rc && plan->flow && plan->flow->changes &&
         vec_columns_add(&columns, LAKE_ROW_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
         rc = err_set(err, ERR_NOMEM, "columns");
-    o.ident = handle->ident;
-    o.upsert = insert->upsert || session_asks_for_upsert(plan->target, &insert->table_hints);
-    o.columns = &columns;
     if (!rc)
-        rc = lake_sink_new(out, &o, err);
+        rc = handle->kind == SESSION_LAKE ? open_lake_sink(c, plan, insert, &columns, out, err)
+                                          : factory_sink(&r, out, err);
     vec_columns_free(&columns);
     return rc;
 }
@@ -183,9 +183,9 @@ static int plan_insert(struct connector *c, struct session *session,
     int rc = sql_plan_insert(insert, session_resolver(session), arena, &plan, err);
 
     if (!rc)
-        rc = open_source(c, &plan, session, &out->source, err);
+        rc = open_source(c, &plan, session, arena, out, err);
     if (!rc)
-        rc = open_sink(c, &plan, insert, &out->sink, err);
+        rc = open_sink(c, &plan, session, insert, &out->sink, err);
     if (rc)
         return rc;
     if (plan.flow)
@@ -193,9 +193,8 @@ static int plan_insert(struct connector *c, struct session *session,
     if (rc)
         return rc;
     out->select = plan.passes ? NULL : plan.duckdb;
-    out->topic = arena_strdup(arena, kafka_source_topic(out->source));
     out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
-    out->name = out->topic && out->target
+    out->name = out->target
                     ? arena_printf(arena, "%s > %s", plan.source->name, out->target)
                     : NULL;
     return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline of %s", plan.source->name);

@@ -526,7 +526,6 @@ static const struct stream_source_ops ops = {
     poll, origin, wait, wake, position, seek, flush, lag, columns, source_free,
 };
 
-const char *kafka_source_topic(struct stream_source *source) { return self(source)->config.topic; }
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
                      struct err *err)

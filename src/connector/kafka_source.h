@@ -25,6 +25,5 @@ struct kafka_source_options {
 /* ERR_INVALID, ERR_UNSUPPORTED name the option. */
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
                      struct err *err);
-const char *kafka_source_topic(struct stream_source *source);
 
 #endif

@@ -77,6 +77,31 @@ const char *sql_option(const struct sql_options *options, const char *key)
     return NULL;
 }
 
+/* Which words say that rows are changes. */
+static const struct {
+    const char *key, *value;
+    enum sql_source_changes changes;
+} changing[] = {
+    {"connector", "upsert-kafka", SQL_SOURCE_UPSERTS},
+    {"format", "debezium-json", SQL_SOURCE_CHANGES},
+    {"format", "canal-json", SQL_SOURCE_CHANGES},
+    {"format", "maxwell-json", SQL_SOURCE_CHANGES},
+    {"value.format", "debezium-json", SQL_SOURCE_CHANGES},
+    {"value.format", "canal-json", SQL_SOURCE_CHANGES},
+    {"value.format", "maxwell-json", SQL_SOURCE_CHANGES},
+};
+
+enum sql_source_changes sql_source_changes(const struct sql_options *options)
+{
+    for (size_t i = 0; i < COUNT_OF(changing); i++) {
+        const char *value = sql_option(options, changing[i].key);
+
+        if (value && !strcmp(value, changing[i].value))
+            return changing[i].changes;
+    }
+    return SQL_SOURCE_APPENDS;
+}
+
 static const struct sql_option *option_find(const struct sql_options *options, const char *key)
 {
     for (size_t i = 0; i < options->count; i++)

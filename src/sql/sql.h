@@ -245,6 +245,13 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
 /* The same for CREATE CATALOG. */
 int sql_catalog_options_check(const struct sql_options *options, struct sql_pos statement,
                               struct err *err);
+/* What the rows of a table are when it is read, as its connector and format say. */
+enum sql_source_changes {
+    SQL_SOURCE_APPENDS, /* every row is +I: no $row_kind */
+    SQL_SOURCE_UPSERTS, /* +U and -D by primary key, without the row before: NORMALIZE goes above */
+    SQL_SOURCE_CHANGES  /* all four kinds, whole */
+};
+enum sql_source_changes sql_source_changes(const struct sql_options *options);
 /* The value of an option, or NULL. */
 const char *sql_option(const struct sql_options *options, const char *key);
 

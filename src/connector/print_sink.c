@@ -1,0 +1,153 @@
+/* print_sink.c - rows to the log, or to nowhere. Both keep nothing: there is nothing to stage. */
+#include <stdio.h>
+
+#include "connector/print_sink.h"
+#include "connector/row_text.h"
+
+struct print_sink {
+    struct stream_sink sink; /* first */
+    char *prefix;            /* NULL: rows are only counted */
+    struct vec_columns columns;
+    struct buf line;
+};
+
+static struct print_sink *self(struct stream_sink *sink)
+{
+    return (struct print_sink *)sink;
+}
+
+static int print_rows(struct print_sink *s, duckdb_data_chunk chunk, idx_t rows, struct err *err)
+{
+    for (idx_t row = 0; row < rows; row++) {
+        int rc;
+
+        buf_clear(&s->line);
+        rc = flink_row_text(&s->columns, chunk, row, &s->line, err);
+        if (rc)
+            return rc;
+        diag_info("print", "%s%.*s", s->prefix, (int)s->line.len, (const char *)s->line.ptr);
+    }
+    return 0;
+}
+
+/* One chunk of the feed; *rows 0 at its end. */
+static int take(struct print_sink *s, const struct vec_feed *feed, idx_t *rows, struct err *err)
+{
+    duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
+    int rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows to print");
+
+    *rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+    if (!rc && s->prefix)
+        rc = print_rows(s, chunk, *rows, err);
+    duckdb_destroy_data_chunk(&chunk);
+    return rc;
+}
+
+static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
+                 struct err *err)
+{
+    struct print_sink *s = self(sink);
+    struct stream_cut cut = {0};
+    idx_t rows = 1;
+    int rc = 0;
+
+    *out = NULL;
+    while (!rc && rows) {
+        rc = take(s, feed, &rows, err);
+        cut.rows += (int64_t)rows;
+    }
+    if (rc || !cut.rows)
+        return rc;
+    *out = malloc(sizeof(**out));
+    if (!*out)
+        return err_set(err, ERR_NOMEM, "rows to print");
+    **out = cut;
+    return 0;
+}
+
+static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
+                 struct err *err)
+{
+    (void)sink, (void)cut, (void)epoch, (void)err;
+    return 0;
+}
+
+static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
+                     struct err *err)
+{
+    (void)sink, (void)cut, (void)txn, (void)err;
+    return 0;
+}
+
+static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
+                         enum stream_outcome outcome)
+{
+    (void)sink, (void)outcome;
+    free(cut);
+}
+
+static int recover(struct stream_sink *sink, struct err *err)
+{
+    (void)sink, (void)err;
+    return 0;
+}
+
+static void sink_free(struct stream_sink *sink)
+{
+    struct print_sink *s = self(sink);
+
+    if (!s)
+        return;
+    vec_columns_free(&s->columns);
+    buf_deinit(&s->line);
+    free(s->prefix);
+    free(s);
+}
+
+static const struct stream_sink_ops ops = {
+    drain, stage, commit_in, after_commit, recover, sink_free,
+};
+
+static int make(const struct sink_request *r, struct print_sink **out, struct err *err)
+{
+    struct print_sink *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return err_set(err, ERR_NOMEM, "sink `%s`", r->table->name);
+    s->sink.ops = &ops;
+    s->line.max = (size_t)16 << 20;
+    if (vec_columns_copy(&s->columns, r->columns)) {
+        sink_free(&s->sink);
+        return err_set(err, ERR_NOMEM, "sink `%s`", r->table->name);
+    }
+    *out = s;
+    return 0;
+}
+
+/* Flink's prefix: "identifier> ", nothing without one. */
+int print_sink_new(const struct sink_request *r, struct stream_sink **out, struct err *err)
+{
+    const char *name = sql_option(r->table->options, "print-identifier");
+    struct print_sink *s;
+    int rc = make(r, &s, err);
+
+    if (rc)
+        return rc;
+    if (asprintf(&s->prefix, "%s%s", name ? name : "", name && *name ? "> " : "") < 0) {
+        s->prefix = NULL;
+        sink_free(&s->sink);
+        return err_set(err, ERR_NOMEM, "sink `%s`", r->table->name);
+    }
+    *out = &s->sink;
+    return 0;
+}
+
+int blackhole_sink_new(const struct sink_request *r, struct stream_sink **out, struct err *err)
+{
+    struct print_sink *s;
+    int rc = make(r, &s, err);
+
+    if (!rc)
+        *out = &s->sink;
+    return rc;
+}
