@@ -65,10 +65,16 @@ static int seam_swap(struct lake_catalog *seam, const struct lake_swap *swaps, s
     return rc;
 }
 
+static int seam_commit(struct lake_catalog *seam, const struct lake_part *part, struct err *err)
+{
+    return commit_part(of_seam(seam), part, err);
+}
+
 static const struct lake_catalog_ops seam_ops = {
     .load = seam_load,
     .swap_in = seam_swap_in,
     .swap = seam_swap,
+    .commit = seam_commit,
 };
 
 struct lake_catalog *catalog_lake(struct catalog *catalog)

@@ -68,7 +68,7 @@ const char *path_below(struct arena *arena, const char *base, const char *ns, co
 
 /* ---- log.c: inside a metadata transaction ---- */
 
-struct row { /* of catalog_table */
+struct row {                     /* of catalog_table */
     const char *uuid, *location; /* in the arena */
 };
 int row_find(struct meta_txn *txn, const struct lake_ident *ident, struct arena *arena,
@@ -82,20 +82,30 @@ int catalog_log_append(struct catalog *catalog, struct meta_txn *txn, const char
                        json_t *changes, struct err *err);
 json_t *log_change(const char *op, const struct lake_ident *ident, const char *uuid,
                    const char *from, const char *to);
+/* A file that is written and not synced: its bytes as pending_add wants them. */
+struct ride {
+    const char *location;
+    struct slice packed;
+};
 /* A swap with what must become true beside it. Everything borrowed. */
 struct swap {
     struct lake_swap lake;
-    const char *place;   /* the table's location, when it is new or moves; NULL: as it was */
-    struct slice packed; /* the metadata file's bytes as pending_add wants them; ptr NULL: the file
-                            is durable already */
+    const char *place; /* the table's location, when it is new or moves; NULL: as it was */
+    const struct ride *rides;
+    size_t ride_count;
+};
+/* What else belongs to the transaction. */
+struct swap_also {
+    const struct catalog_once *once; /* or NULL */
+    meta_fn *fn;                     /* or NULL */
+    void *arg;
 };
 int swap_in(struct catalog *catalog, struct meta_txn *txn, const char *who,
             const struct swap *swaps, size_t count, struct err *err);
-/* The same in a transaction of its own, together with the keys in `onces` (entries may be NULL). A
- * key that is there already: ERR_AGAIN, and *again_at (may be NULL) tells which. Worker. */
+/* The same in a transaction of its own, together with what `also` names. A key that is there
+ * already: ERR_AGAIN, and *again_at (may be NULL) tells which. Worker. */
 int swap_write(struct catalog *catalog, const char *who, const struct swap *swaps, size_t count,
-               const struct catalog_once *const *onces, size_t once_count, size_t *again_at,
-               struct err *err);
+               const struct swap_also *also, size_t also_count, size_t *again_at, struct err *err);
 
 /* ---- place.c: where tables are ---- */
 
@@ -113,7 +123,7 @@ int place_fill(struct catalog *catalog, struct err *err);
 int pending_start(struct catalog *catalog, struct err *err); /* puts again what a crash took */
 void pending_stop(struct catalog *catalog);
 /* Writes the file: lazily with its bytes in `packed` (to be handed to pending_add in the
- * transaction), or durable with `packed` left empty. */
+ * transaction: a ride), or durable with `packed` left empty. */
 int pending_put(struct catalog *catalog, const char *location, struct slice bytes,
                 struct buf *packed, struct err *err);
 int pending_add(struct catalog *catalog, struct meta_txn *txn, const char *location,
@@ -137,10 +147,13 @@ int write_once(struct catalog *catalog, meta_fn *fn, void *arg, json_t *const *b
 /* ---- queue.c ---- */
 
 struct ticket {
-    const struct catalog_change *change; /* NULL: wants the table to itself */
+    const struct catalog_change *change; /* a change as JSON, */
+    const struct lake_part *part;        /* or one that stages itself; both NULL: wants the table to
+                                            itself */
     const char *who;
     const struct catalog_once *once; /* or NULL */
-    struct arena *arena;             /* of the caller, who waits: the leader may use it */
+    struct arena *arena;             /* of the caller, who waits: the leader may use it. NULL: it
+                                        does not ask how the table stands */
     struct catalog_table out;
     int rc;
     struct err err;
@@ -158,6 +171,11 @@ void queue_answer(struct ticket *ticket);
 void queue_leave(struct catalog *catalog, const struct lake_ident *ident);
 void queue_init(struct catalog *catalog);
 void queue_deinit(struct catalog *catalog);
+
+/* ---- commit.c ---- */
+
+/* lake/commit.h's. */
+int commit_part(struct catalog *catalog, const struct lake_part *part, struct err *err);
 
 /* ---- text.c ---- */
 

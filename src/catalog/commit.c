@@ -1,7 +1,9 @@
-/* commit.c - changes that come as requirements and updates: from REST clients, and from ours.
+/* commit.c - changes that come as requirements and updates, from REST clients, and changes of our
+ * own that stage themselves (lake/commit.h: lake_part).
  *
  * Each round loads the newest metadata, applies the change, writes the new metadata file, and swaps
- * (pending.c: the file becomes durable with the swap). A swap that finds the table moved on is
+ * (pending.c: the file becomes durable with the swap, as do the manifests and lists of a change
+ * that staged itself). A swap that finds the table moved on is
  * followed by another round: the requirements are what decides whether the change still makes
  * sense, not the pointer. Readers of the store may see a file that never became true; it is
  * removed, unless the outcome is unknown.
@@ -72,29 +74,69 @@ static int apply_new(struct catalog *catalog, const struct catalog_change *chang
 /* ---- one table on its way ---- */
 
 struct step {
+    struct lake_carrier carrier; /* first: of the parts' small files */
+    struct catalog *catalog;
+    struct arena *arena;
+    struct ride *rides;
+    size_t ride_count, ride_cap;
     struct catalog_table base;  /* metadata NULL: it does not exist yet */
     struct lake_metadata *next; /* a reference; NULL: nothing changed */
     struct lake_draft draft;
-    struct buf packed;
     struct swap swap;
 };
 
-static int step_load(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
-                     struct step *step, struct err *err)
+/* A file is written, to be durable with the step. */
+static int step_put(struct lake_carrier *carrier, const char *location, struct slice bytes,
+                    struct err *err)
 {
-    int rc = catalog_table_load(catalog, ident, arena, &step->base, err);
+    struct step *step = (struct step *)carrier;
+    struct ride ride = {.location = arena_strdup(step->arena, location)};
+    struct buf packed = {0};
+    int rc = 0;
+
+    if (step->ride_count == step->ride_cap) {
+        size_t cap = step->ride_cap ? step->ride_cap * 2 : 8;
+        struct ride *more = ARENA_ARRAY(step->arena, struct ride, cap);
+
+        if (!more)
+            return err_set(err, ERR_NOMEM, "table commit");
+        if (step->ride_count)
+            memcpy(more, step->rides, step->ride_count * sizeof(*more));
+        step->rides = more;
+        step->ride_cap = cap;
+    }
+    rc = ride.location ? pending_put(step->catalog, location, bytes, &packed, err)
+                       : err_set(err, ERR_NOMEM, "table commit");
+    if (!rc && packed.len) {
+        ride.packed = arena_slice(step->arena, buf_slice(&packed));
+        if (ride.packed.ptr)
+            step->rides[step->ride_count++] = ride;
+        else
+            rc = err_set(err, ERR_NOMEM, "table commit");
+    }
+    buf_deinit(&packed);
+    return rc;
+}
+
+static struct step step_of(struct catalog *catalog, struct arena *arena)
+{
+    return (struct step){.carrier = {step_put}, .catalog = catalog, .arena = arena};
+}
+
+static int step_load(struct step *step, const struct lake_ident *ident, struct err *err)
+{
+    int rc = catalog_table_load(step->catalog, ident, step->arena, &step->base, err);
 
     return rc == ERR_NOENT ? 0 : rc;
 }
 
 /* Puts one change on top of what the step holds. Refused: the step is as before. */
-static int step_apply(struct catalog *catalog, const struct catalog_change *change,
-                      struct arena *arena, struct step *step, struct err *err)
+static int step_apply(struct step *step, const struct catalog_change *change, struct err *err)
 {
     struct lake_metadata *now = step->next ? step->next : step->base.metadata, *next = NULL;
     int rc = now ? lake_metadata_apply(now, change->requirements, change->updates,
-                                       clock_wall_ms(catalog->clock), &next, err)
-                 : apply_new(catalog, change, arena, &next, err);
+                                       clock_wall_ms(step->catalog->clock), &next, err)
+                 : apply_new(step->catalog, change, step->arena, &next, err);
 
     if (rc)
         return rc;
@@ -107,26 +149,42 @@ static int step_apply(struct catalog *catalog, const struct catalog_change *chan
     return 0;
 }
 
+/* The same with a change that stages itself. */
+static int step_stage(struct step *step, const struct lake_part *part, struct err *err)
+{
+    struct lake_metadata *now = step->next ? step->next : step->base.metadata, *next = NULL;
+    size_t rides = step->ride_count;
+    int rc =
+        now ? part->stage(part->arg, now, &step->carrier, &next, err) : no_table(err, &part->ident);
+
+    if (rc) {
+        step->ride_count = rides;
+        return rc;
+    }
+    lake_metadata_free(step->next);
+    step->next = next;
+    return 0;
+}
+
 /* The file is written when this returns, and the swap is ready. */
-static int step_write(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
-                      struct step *step, struct err *err)
+static int step_write(struct step *step, const struct lake_ident *ident, struct err *err)
 {
     const struct lake_metadata *base = step->base.metadata;
-    int rc = lake_draft_init(&step->draft, step->next, base, step->base.location, arena, err);
+    int rc = lake_draft_init(&step->draft, step->next, base, step->base.location, step->arena, err);
 
     if (!rc && (!base || strcmp(base->location, step->next->location) != 0)) {
-        step->swap.place = place_of(arena, step->next->location);
+        step->swap.place = place_of(step->arena, step->next->location);
         if (!step->swap.place)
             rc = err_set(err, ERR_NOMEM, "table location");
     }
     if (!rc)
-        rc = pending_put(catalog, step->draft.location, buf_slice(&step->draft.bytes),
-                         &step->packed, err);
+        rc = step_put(&step->carrier, step->draft.location, buf_slice(&step->draft.bytes), err);
     if (rc) {
         step->draft.location = NULL; /* there is nothing to remove */
         return rc;
     }
-    step->swap.packed = step->packed.len ? buf_slice(&step->packed) : (struct slice){0};
+    step->swap.rides = step->rides;
+    step->swap.ride_count = step->ride_count;
     step->swap.lake = (struct lake_swap){
         .ident = *ident,
         .uuid = base ? base->uuid : step->next->uuid,
@@ -165,7 +223,6 @@ static void step_deinit(struct catalog *catalog, struct step *step, bool remove)
     lake_draft_deinit(&step->draft);
     lake_metadata_free(step->next);
     catalog_table_deinit(&step->base);
-    buf_deinit(&step->packed);
     *step = (struct step){0};
 }
 
@@ -181,7 +238,7 @@ struct group {
     const struct lake_ident *ident;
     struct ticket *list[GROUP_MAX];
     size_t count;
-    const struct catalog_once *onces[GROUP_MAX];
+    struct swap_also also[GROUP_MAX];
 };
 
 /* Who is refused has its answer and leaves the group. */
@@ -192,13 +249,14 @@ static void leave(struct group *group, size_t at)
     group->count--;
 }
 
-static void group_apply(struct group *group, struct arena *arena, struct step *step)
+static void group_apply(struct group *group, struct step *step)
 {
     for (size_t i = 0; i < group->count;) {
         struct ticket *ticket = group->list[i];
 
         ticket->err = (struct err){0};
-        ticket->rc = step_apply(group->catalog, ticket->change, arena, step, &ticket->err);
+        ticket->rc = ticket->part ? step_stage(step, ticket->part, &ticket->err)
+                                  : step_apply(step, ticket->change, &ticket->err);
         if (ticket->rc)
             leave(group, i);
         else
@@ -211,9 +269,13 @@ static int group_swap(struct group *group, struct step *step, bool *again, struc
     size_t again_at = 0;
     int rc;
 
-    for (size_t i = 0; i < group->count; i++)
-        group->onces[i] = group->list[i]->once;
-    rc = swap_write(group->catalog, group->list[0]->who, &step->swap, 1, group->onces, group->count,
+    for (size_t i = 0; i < group->count; i++) {
+        const struct lake_part *part = group->list[i]->part;
+
+        group->also[i] = (struct swap_also){group->list[i]->once, part ? part->also : NULL,
+                                            part ? part->also_arg : NULL};
+    }
+    rc = swap_write(group->catalog, group->list[0]->who, &step->swap, 1, group->also, group->count,
                     &again_at, err);
     if (rc == ERR_AGAIN) { /* one of them was done before */
         group->list[again_at]->rc = rc;
@@ -227,13 +289,13 @@ static int group_swap(struct group *group, struct step *step, bool *again, struc
 static int group_round(struct group *group, bool *again, struct err *err)
 {
     struct arena arena = {0};
-    struct step step = {0};
-    int rc = step_load(group->catalog, group->ident, &arena, &step, err);
+    struct step step = step_of(group->catalog, &arena);
+    int rc = step_load(&step, group->ident, err);
 
     if (!rc)
-        group_apply(group, &arena, &step);
+        group_apply(group, &step);
     if (!rc && step.next && group->count)
-        rc = step_write(group->catalog, group->ident, &arena, &step, err);
+        rc = step_write(&step, group->ident, err);
     if (!rc && step.next && group->count) {
         rc = group_swap(group, &step, again, err);
         *again |= is_retried(rc);
@@ -242,7 +304,8 @@ static int group_round(struct group *group, bool *again, struct err *err)
         for (size_t i = 0; i < group->count; i++) {
             struct ticket *ticket = group->list[i];
 
-            ticket->rc = step_result(&step, ticket->arena, &ticket->out, &ticket->err);
+            if (ticket->arena)
+                ticket->rc = step_result(&step, ticket->arena, &ticket->out, &ticket->err);
         }
         step_settle(group->catalog, &step);
     }
@@ -282,11 +345,10 @@ static void group_commit(struct group *group)
 }
 
 /* The calling thread leads the table: its own change, and what waits behind it. */
-static void lead(struct catalog *catalog, struct ticket *mine)
+static void lead(struct catalog *catalog, const struct lake_ident *ident, struct ticket *mine)
 {
-    struct group group = {
-        .catalog = catalog, .ident = &mine->change->ident, .list = {mine}, .count = 1};
-    struct ticket *others = queue_take(catalog, &mine->change->ident, GROUP_MAX - 1);
+    struct group group = {.catalog = catalog, .ident = ident, .list = {mine}, .count = 1};
+    struct ticket *others = queue_take(catalog, ident, GROUP_MAX - 1);
 
     for (struct ticket *ticket = others; ticket; ticket = ticket->next)
         group.list[group.count++] = ticket;
@@ -304,13 +366,29 @@ static int commit_one(struct catalog *catalog, const struct catalog_change *chan
     int rc;
 
     if (queue_enter(catalog, &change->ident, &ticket, &rc)) {
-        lead(catalog, &ticket);
+        lead(catalog, &change->ident, &ticket);
         queue_leave(catalog, &change->ident);
     } else if (rc) {
         return err_set(err, rc, "table commit");
     }
     *out = ticket.out;
     if (ticket.rc)
+        *err = ticket.err;
+    return ticket.rc;
+}
+
+int commit_part(struct catalog *catalog, const struct lake_part *part, struct err *err)
+{
+    struct ticket ticket = {.part = part, .who = "tarn"};
+    int rc;
+
+    if (queue_enter(catalog, &part->ident, &ticket, &rc)) {
+        lead(catalog, &part->ident, &ticket);
+        queue_leave(catalog, &part->ident);
+    } else if (rc) {
+        return err_set(err, rc, "table commit");
+    }
+    if (ticket.rc && err)
         *err = ticket.err;
     return ticket.rc;
 }
@@ -338,23 +416,24 @@ static int many_round(struct catalog *catalog, const struct catalog_change *chan
                       const char *who, struct arena *arena, struct catalog_table *out, bool *again,
                       struct err *err)
 {
-    const struct catalog_once *once = once_current();
+    const struct swap_also also = {.once = once_current()};
     struct step *steps = ARENA_ARRAY(arena, struct step, count);
     struct swap *swaps = ARENA_ARRAY(arena, struct swap, count);
     int rc = steps && swaps ? 0 : err_set(err, ERR_NOMEM, "table commit");
     size_t used = 0;
 
     for (size_t i = 0; !rc && i < count; i++) {
-        rc = step_load(catalog, &changes[i].ident, arena, &steps[i], err);
+        steps[i] = step_of(catalog, arena);
+        rc = step_load(&steps[i], &changes[i].ident, err);
         if (!rc)
-            rc = step_apply(catalog, &changes[i], arena, &steps[i], err);
+            rc = step_apply(&steps[i], &changes[i], err);
         if (!rc && steps[i].next)
-            rc = step_write(catalog, &changes[i].ident, arena, &steps[i], err);
+            rc = step_write(&steps[i], &changes[i].ident, err);
         if (!rc && steps[i].next)
             swaps[used++] = steps[i].swap;
     }
     if (!rc && used) {
-        rc = swap_write(catalog, who, swaps, used, &once, 1, NULL, err);
+        rc = swap_write(catalog, who, swaps, used, &also, 1, NULL, err);
         *again = is_retried(rc);
     }
     for (size_t i = 0; !rc && i < count; i++)

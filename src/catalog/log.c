@@ -205,8 +205,8 @@ static int swap_one(struct catalog *catalog, struct meta_txn *txn, const struct 
 
     if (!rc && swap->place)
         rc = place_claim(txn, &lake->ident, swap->place, err);
-    if (!rc && swap->packed.ptr)
-        rc = pending_add(catalog, txn, lake->new_location, swap->packed, err);
+    for (size_t i = 0; !rc && i < swap->ride_count; i++)
+        rc = pending_add(catalog, txn, swap->rides[i].location, swap->rides[i].packed, err);
     if (!rc && json_array_append_new(changes, log_change(lake->base_location ? "commit" : "create",
                                                          &lake->ident, lake->uuid,
                                                          lake->base_location, lake->new_location)))
@@ -234,8 +234,8 @@ struct swap_call {
     const char *who;
     const struct swap *swaps;
     size_t count;
-    const struct catalog_once *const *onces;
-    size_t once_count;
+    const struct swap_also *also;
+    size_t also_count;
     size_t again_at;
 };
 
@@ -244,25 +244,29 @@ static int swap_fn(struct meta_txn *txn, void *arg, struct err *err)
     struct swap_call *call = arg;
     int rc = swap_in(call->catalog, txn, call->who, call->swaps, call->count, err);
 
-    for (size_t i = 0; !rc && i < call->once_count; i++) {
+    for (size_t i = 0; !rc && i < call->also_count; i++) {
+        const struct swap_also *also = &call->also[i];
+
         call->again_at = i;
-        if (call->onces[i])
-            rc = once_add(call->catalog, txn, call->onces[i], NULL, err);
+        if (also->once)
+            rc = once_add(call->catalog, txn, also->once, NULL, err);
+        if (!rc && also->fn)
+            rc = also->fn(txn, also->arg, err);
     }
     return rc;
 }
 
 int swap_write(struct catalog *catalog, const char *who, const struct swap *swaps, size_t count,
-               const struct catalog_once *const *onces, size_t once_count, size_t *again_at,
-               struct err *err)
+               const struct swap_also *also, size_t also_count, size_t *again_at, struct err *err)
 {
-    struct swap_call call = {catalog, who, swaps, count, onces, once_count, 0};
+    struct swap_call call = {catalog, who, swaps, count, also, also_count, 0};
     size_t files = 0, bytes = 0;
     int rc = meta_write_wait(catalog->meta, swap_fn, &call, err);
 
     for (size_t i = 0; !rc && i < count; i++) {
-        files += swaps[i].packed.ptr != NULL;
-        bytes += swaps[i].packed.len;
+        files += swaps[i].ride_count;
+        for (size_t k = 0; k < swaps[i].ride_count; k++)
+            bytes += swaps[i].rides[k].packed.len;
     }
     if (files)
         pending_added(catalog, files, bytes);

@@ -102,7 +102,8 @@ struct ticket *queue_take(struct catalog *catalog, const struct lake_ident *iden
     pthread_mutex_lock(&slot->mutex);
     queue = *find(slot, ident);
     at = &queue->head;
-    while (*at && (*at)->change && count++ < max) /* who wants it alone waits for its turn */
+    /* Who wants it alone waits for its turn. */
+    while (*at && ((*at)->change || (*at)->part) && count++ < max)
         at = &(*at)->next;
     if (at != &queue->head) {
         list = queue->head;

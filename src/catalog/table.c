@@ -164,9 +164,10 @@ int table_vacant(struct catalog *catalog, const struct lake_ident *ident, struct
 static int create_true(struct catalog *catalog, const struct lake_ident *ident, struct arena *arena,
                        struct catalog_table *out, struct err *err)
 {
-    const struct catalog_once *once = once_current();
+    const struct swap_also also = {.once = once_current()};
     struct swap swap = {.place = place_of(arena, out->metadata->location)};
     struct buf packed = {0};
+    struct ride ride;
     struct lake_draft draft;
     int rc = lake_draft_init(&draft, out->metadata, NULL, NULL, arena, err);
 
@@ -177,8 +178,10 @@ static int create_true(struct catalog *catalog, const struct lake_ident *ident, 
     if (!rc) {
         swap.lake = (struct lake_swap){
             .ident = *ident, .uuid = out->metadata->uuid, .new_location = draft.location};
-        swap.packed = packed.len ? buf_slice(&packed) : (struct slice){0};
-        rc = swap_write(catalog, "tarn", &swap, 1, &once, 1, NULL, err);
+        ride = (struct ride){draft.location, buf_slice(&packed)};
+        swap.rides = &ride;
+        swap.ride_count = packed.len != 0;
+        rc = swap_write(catalog, "tarn", &swap, 1, &also, 1, NULL, err);
         if (rc && rc != ERR_UNKNOWN)
             lake_remove_files(catalog->lake, &draft.location, 1);
     }

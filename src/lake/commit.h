@@ -6,6 +6,12 @@
  * declares the second step here; `catalog` fills it in for our own catalog (inside a metadata
  * transaction, together with anything else that must become true at the same instant), and a REST
  * client fills it in for a foreign one.
+ *
+ * A catalog may have a queue (`commit`). Changes to one table that wait for it together are then
+ * staged one upon the other, each a snapshot of its own, and become true with one metadata file and
+ * one transaction, as if they had come in that order. Their small files need no sync of their own:
+ * the bytes travel in the transaction that makes them true, and a crash before the files are synced
+ * puts them again.
  */
 #ifndef LAKE_COMMIT_H
 #define LAKE_COMMIT_H
@@ -27,6 +33,30 @@ struct lake_swap {
     const char *new_location;  /* metadata file to point at */
 };
 
+/* Where the manifests and lists of a staged change go: whole and readable when put returns 0,
+ * durable when the change is true. */
+struct lake_carrier {
+    int (*put)(struct lake_carrier *, const char *location, struct slice bytes, struct err *);
+};
+
+struct lake_metadata;
+
+/* A change to one table, for a catalog with a queue. */
+struct lake_part {
+    struct lake_ident ident;
+    /* Stages it on `base`, a state that another change may have made and that has no file yet, and
+     * gives what the table is then: a reference that the catalog releases. Called again when the
+     * table moved on: the last call counts. Runs on the thread of any of those who wait, while the
+     * owner waits too. What it returns but 0 is what `commit` returns. */
+    int (*stage)(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
+                 struct lake_metadata **next, struct err *err);
+    void *arg;
+    /* What must become true with it, in the same transaction; NULL: nothing. As a meta_fn: on the
+     * metadata writer's thread, maybe more than once, without side effects outside of txn. */
+    int (*also)(struct meta_txn *txn, void *arg, struct err *err);
+    void *also_arg;
+};
+
 struct lake_catalog;
 struct lake_catalog_ops {
     /* Where the table stands now: strings in the arena. ERR_NOENT. */
@@ -38,6 +68,9 @@ struct lake_catalog_ops {
                    size_t count, struct err *);
     /* The same in a transaction of its own. Worker. */
     int (*swap)(struct lake_catalog *, const struct lake_swap *swaps, size_t count, struct err *);
+    /* Through the queue, as often as it takes: true and durable on 0; ERR_UNKNOWN; otherwise
+     * nothing of it happened. NULL: there is no queue. Worker. */
+    int (*commit)(struct lake_catalog *, const struct lake_part *part, struct err *);
 };
 struct lake_catalog {
     const struct lake_catalog_ops *ops;

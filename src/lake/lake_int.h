@@ -66,7 +66,11 @@ struct list_job {
     int64_t snapshot_id, sequence_number;
     struct path_list *written; /* gets every manifest made */
     struct path_list *dropped; /* gets the new files of rewrites left out; NULL: not wanted */
+    struct lake_carrier *carrier; /* of manifests and lists; NULL: they are durable when written */
 };
+/* A manifest or list to where it belongs. */
+int list_put(struct lake *lake, struct lake_carrier *carrier, const char *path, struct slice bytes,
+             struct err *err);
 /* Writes one manifest and its line, sequence numbers filled in. */
 int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
                         const struct lake_entry *entries, size_t count,

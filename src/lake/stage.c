@@ -36,7 +36,8 @@ void lake_staged_settle(struct lake_staged *s)
         for (size_t i = 0; i < s->data.count; i++)
             inflight_done(lake_inflight(s->lake), s->data.list[i]);
         lake_remove_files(s->lake, s->garbage.list, s->garbage.count);
-        cache_drop(s->lake, s->swap.base_location); /* who still wants it holds it */
+        if (s->swap.base_location)
+            cache_drop(s->lake, s->swap.base_location); /* who still wants it holds it */
     }
     lake_staged_free(s);
 }
@@ -105,9 +106,10 @@ static int note_files(struct lake_staged *s, const struct lake_change *change, s
 
 /* One manifest per partition spec among the added files; once, whatever conflicts follow. */
 static int write_added(struct lake_staged *s, const struct lake_metadata *base,
-                       const struct lake_change *change, struct err *err)
+                       const struct lake_change *change, struct lake_carrier *carrier,
+                       struct err *err)
 {
-    struct list_job job = {s->lake, base, &s->arena, s->append_id, -1, &s->kept, NULL};
+    struct list_job job = {s->lake, base, &s->arena, s->append_id, -1, &s->kept, NULL, carrier};
     size_t found = 0;
     int rc = 0;
 
@@ -138,6 +140,21 @@ static int write_added(struct lake_staged *s, const struct lake_metadata *base,
         rc = err_set(err, ERR_INVALID, "a data file names a partition spec the table lacks");
     return rc;
 }
+/* The transaction that was to carry them did not come true: the next one has to. */
+static int carry_again(struct lake_staged *s, struct lake_carrier *carrier, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < s->kept.count && !rc; i++) {
+        struct buf bytes = {0};
+
+        rc = store_get_at(lake_store(s->lake), s->kept.list[i], &bytes, err);
+        rc = rc ? rc : list_put(s->lake, carrier, s->kept.list[i], buf_slice(&bytes), err);
+        buf_deinit(&bytes);
+    }
+    return rc;
+}
+
 /* What the caller adds, as lines of this attempt. */
 static int put_added(struct attempt *a, struct lines *lines, struct change_totals *totals)
 {
@@ -177,7 +194,7 @@ static int stage_first(struct attempt *a, bool merge)
 {
     struct lake_staged *s = a->staged;
     struct list_job job = {s->lake,     a->base, &s->attempt, s->append_id, a->sequence_number + 1,
-                           &s->written, NULL};
+                           &s->written, NULL,    a->carrier};
     struct change_totals totals = {0};
     struct lines lines = {0};
     int rc;
@@ -206,8 +223,8 @@ static int stage_replace(struct attempt *a)
 {
     struct lake_staged *s = a->staged;
     struct list_job job = {
-        s->lake,     a->base,    &s->attempt, s->replace_id, a->sequence_number + 1,
-        &s->written, &s->garbage};
+        s->lake,     a->base,     &s->attempt, s->replace_id, a->sequence_number + 1,
+        &s->written, &s->garbage, a->carrier};
     struct change_totals totals = {0};
     bool tidied = false;
     int rc = list_replace(&job, &a->lines, a->change->rewrites, a->change->rewrite_count,
@@ -350,12 +367,25 @@ static int load_lines(struct attempt *a)
     return rc;
 }
 
+/* The metadata file, where nobody else writes one. */
+static int write_metadata(struct attempt *a)
+{
+    struct lake_staged *s = a->staged;
+    const char **dropped = NULL;
+    size_t drop_count = 0;
+    int rc = lake_metadata_store(s->lake, s->metadata, a->base, a->base_location, &s->attempt,
+                                 &s->swap.new_location, &dropped, &drop_count, a->err);
+
+    rc = rc ? rc : path_list_add(&s->written, &s->attempt, s->swap.new_location);
+    for (size_t i = 0; i < drop_count && !rc; i++)
+        rc = path_list_add(&s->garbage, &s->attempt, dropped[i]);
+    return rc;
+}
+
 static int run_attempt(struct attempt *a)
 {
     struct lake_staged *s = a->staged;
     const struct lake_change *change = a->change;
-    const char **dropped = NULL;
-    size_t drop_count = 0;
     bool first = change->added_count || change->allow_empty || change->row_delete_count ||
                  change->removed_count;
     int64_t before = a->parent_id;
@@ -377,29 +407,46 @@ static int run_attempt(struct attempt *a)
     if (json_array_size(a->updates) == 0)
         return err_set(a->err, ERR_AGAIN, "nothing to commit");
     rc = lake_metadata_apply(a->base, NULL, a->updates, a->now_ms, &s->metadata, a->err);
-    rc = rc ? rc
-            : lake_metadata_store(s->lake, s->metadata, a->base, a->base_location, &s->attempt,
-                                  &s->swap.new_location, &dropped, &drop_count, a->err);
-    rc = rc ? rc : path_list_add(&s->written, &s->attempt, s->swap.new_location);
-    for (size_t i = 0; i < drop_count && !rc; i++)
-        rc = path_list_add(&s->garbage, &s->attempt, dropped[i]);
-    return rc;
+    return rc || !a->base_location ? rc : write_metadata(a);
 }
 
-int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_metadata *base,
-               const char *base_location, const struct lake_change *change,
-               struct lake_staged **staged, struct err *err)
+/* What the attempt starts from. */
+static int begin_attempt(struct attempt *a, struct err *err)
 {
-    struct attempt a = {.base = base, .base_location = base_location, .change = change, .err = err};
-    bool fresh = !*staged;
+    struct lake_metadata *base = a->base;
     const struct lake_ref *ref;
+
+    a->branch = a->change->branch ? a->change->branch : "main";
+    ref = lake_metadata_branch(base, a->branch);
+    /* A branch that is not there yet starts where main stands. */
+    a->parent =
+        ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id) : lake_metadata_snapshot(base);
+    a->parent_id = a->parent ? a->parent->id : -1;
+    a->totals = a->parent ? a->parent->summary : NULL;
+    a->total_count = a->parent ? a->parent->summary_count : 0;
+    a->sequence_number = base->last_sequence_number;
+    a->next_row_id = base->next_row_id;
+    /* A clock that jumped back must not make history run backwards. */
+    a->now_ms = clock_wall_ms(lake_clock(a->staged->lake));
+    if (a->now_ms <= base->last_updated_ms)
+        a->now_ms = base->last_updated_ms + 1;
+    a->updates = json_array();
+    return ref && ref->is_tag
+               ? err_set(err, ERR_INVALID, "%s is a tag: it cannot be written to", a->branch)
+               : 0;
+}
+
+static int stage_with(struct attempt *a, struct lake *lake, const struct lake_ident *ident,
+                      struct lake_staged **staged, struct err *err)
+{
+    bool fresh = !*staged;
     struct lake_staged *s;
-    int rc = fresh ? staged_new(lake, ident, base, staged, err) : 0;
+    int rc = fresh ? staged_new(lake, ident, a->base, staged, err) : 0;
 
     if (rc)
         return rc;
     s = *staged;
-    if (strcmp(s->uuid, base->uuid) != 0)
+    if (strcmp(s->uuid, a->base->uuid) != 0)
         return err_set(err, ERR_INVALID,
                        "table %s is another one now: it was dropped and made "
                        "again",
@@ -408,28 +455,14 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
         lake_remove_files(lake, s->written.list, s->written.count);
     free_attempt(s);
     if (fresh)
-        rc = write_added(s, base, change, err);
-    rc = rc ? rc : note_files(s, change, err);
-    a.staged = s;
-    a.branch = change->branch ? change->branch : "main";
-    ref = lake_metadata_branch(base, a.branch);
-    /* A branch that is not there yet starts where main stands. */
-    a.parent =
-        ref ? lake_metadata_snapshot_by_id(base, ref->snapshot_id) : lake_metadata_snapshot(base);
-    a.parent_id = a.parent ? a.parent->id : -1;
-    a.totals = a.parent ? a.parent->summary : NULL;
-    a.total_count = a.parent ? a.parent->summary_count : 0;
-    a.sequence_number = base->last_sequence_number;
-    a.next_row_id = base->next_row_id;
-    /* A clock that jumped back must not make history run backwards. */
-    a.now_ms = clock_wall_ms(lake_clock(lake));
-    if (a.now_ms <= base->last_updated_ms)
-        a.now_ms = base->last_updated_ms + 1;
-    a.updates = json_array();
-    if (!rc && ref && ref->is_tag)
-        rc = err_set(err, ERR_INVALID, "%s is a tag: it cannot be written to", a.branch);
-    rc = rc ? rc : run_attempt(&a);
-    json_decref(a.updates);
+        rc = write_added(s, a->base, a->change, a->carrier, err);
+    else if (a->carrier)
+        rc = carry_again(s, a->carrier, err);
+    rc = rc ? rc : note_files(s, a->change, err);
+    a->staged = s;
+    rc = rc ? rc : begin_attempt(a, err);
+    rc = rc ? rc : run_attempt(a);
+    json_decref(a->updates);
     if (rc) {
         if (fresh && rc != ERR_UNKNOWN) {
             lake_staged_abandon(s);
@@ -440,10 +473,81 @@ int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_me
         }
         return rc;
     }
+    if (!a->base_location)
+        return 0;
     s->swap.ident = (struct lake_ident){s->ns, s->name};
     s->swap.uuid = s->uuid;
-    s->swap.base_location = arena_strdup(&s->attempt, base_location);
+    s->swap.base_location = arena_strdup(&s->attempt, a->base_location);
     return s->swap.base_location ? 0 : err_set(err, ERR_NOMEM, "staging");
+}
+
+int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_metadata *base,
+               const char *base_location, const struct lake_change *change,
+               struct lake_staged **staged, struct err *err)
+{
+    struct attempt a = {.base = base, .base_location = base_location, .change = change, .err = err};
+
+    return stage_with(&a, lake, ident, staged, err);
+}
+
+int lake_stage_part(struct lake *lake, const struct lake_ident *ident, struct lake_metadata *base,
+                    const struct lake_change *change, struct lake_carrier *carrier,
+                    struct lake_staged **staged, struct lake_metadata **next, struct err *err)
+{
+    struct attempt a = {.base = base, .change = change, .carrier = carrier, .err = err};
+    int rc = stage_with(&a, lake, ident, staged, err);
+
+    if (!rc)
+        *next = lake_metadata_ref((*staged)->metadata);
+    return rc;
+}
+
+/* ---- committing ---- */
+
+struct queued { /* a change on its way through a catalog's queue */
+    struct lake *lake;
+    const struct lake_ident *ident;
+    const struct lake_change *change;
+    struct lake_staged *staged;
+    struct lake_metadata *base; /* staged borrows from it */
+};
+
+static int stage_queued(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
+                        struct lake_metadata **next, struct err *err)
+{
+    struct queued *q = arg;
+    struct lake_metadata *before = q->base;
+    int rc;
+
+    q->base = lake_metadata_ref(base);
+    rc = lake_stage_part(q->lake, q->ident, base, q->change, carrier, &q->staged, next, err);
+    lake_metadata_free(before);
+    return rc;
+}
+
+static void end_commit(struct lake_staged *staged, int rc)
+{
+    if (!rc)
+        lake_staged_settle(staged);
+    else if (rc == ERR_UNKNOWN)
+        lake_staged_free(staged);
+    else
+        lake_staged_abandon(staged);
+}
+
+static int commit_queued(struct lake *lake, struct lake_catalog *catalog,
+                         const struct lake_ident *ident, const struct lake_change *change,
+                         int64_t *snapshot_id, struct err *err)
+{
+    struct queued q = {.lake = lake, .ident = ident, .change = change};
+    struct lake_part part = {.ident = *ident, .stage = stage_queued, .arg = &q};
+    int rc = catalog->ops->commit(catalog, &part, err);
+
+    if (!rc && snapshot_id)
+        *snapshot_id = lake_staged_snapshot_id(q.staged);
+    end_commit(q.staged, rc);
+    lake_metadata_free(q.base);
+    return rc;
 }
 
 int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
@@ -454,6 +558,8 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
     int64_t retries = 20;
     int rc = ERR_CONFLICT;
 
+    if (catalog->ops->commit)
+        return commit_queued(lake, catalog, ident, change, snapshot_id, err);
     for (int64_t attempt = 0; rc == ERR_CONFLICT && attempt <= retries; attempt++) {
         struct arena arena = {0};
         struct lake_metadata *base = NULL;
@@ -473,11 +579,6 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
         lake_metadata_free(base);
         arena_deinit(&arena);
     }
-    if (!rc)
-        lake_staged_settle(staged);
-    else if (rc == ERR_UNKNOWN)
-        lake_staged_free(staged);
-    else
-        lake_staged_abandon(staged);
+    end_commit(staged, rc);
     return rc;
 }

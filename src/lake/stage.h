@@ -7,6 +7,8 @@
  *     rc == ERR_UNKNOWN    lake_staged_free alone: delete nothing
  *     else                 lake_staged_abandon  removes what was written
  *
+ * For a catalog with a queue the same goes through lake_stage_part, which the queue calls.
+ *
  * One metadata file carries everything, as at most two snapshots: first what the change adds and
  * takes away (append, delete or overwrite), then a replace snapshot when files were merged; then
  * expiry, manifest merging and pruning of the metadata log. So readers that follow appends see the
@@ -113,6 +115,12 @@ struct lake_staged;
 int lake_stage(struct lake *lake, const struct lake_ident *ident, struct lake_metadata *base,
                const char *base_location, const struct lake_change *change,
                struct lake_staged **staged, struct err *err);
+/* The same as the part of a commit through a catalog's queue (commit.h): small files go to the
+ * carrier, no metadata file is written, and *next is a reference for the caller. There is no swap
+ * then; what is staged ends as above. */
+int lake_stage_part(struct lake *lake, const struct lake_ident *ident, struct lake_metadata *base,
+                    const struct lake_change *change, struct lake_carrier *carrier,
+                    struct lake_staged **staged, struct lake_metadata **next, struct err *err);
 const struct lake_swap *lake_staged_swap(const struct lake_staged *staged); /* borrowed */
 struct lake_metadata *lake_staged_metadata(const struct lake_staged *staged); /* borrowed */
 size_t lake_staged_rewrites_kept(const struct lake_staged *staged);
@@ -124,8 +132,9 @@ void lake_staged_settle(struct lake_staged *staged);
 void lake_staged_abandon(struct lake_staged *staged);
 void lake_staged_free(struct lake_staged *staged);
 
-/* The whole loop for callers without a transaction to join: load, stage, swap, retry on conflict
- * up to commit.retry.num-retries (default 4, at least 20 of ours). ERR_STALE as above. */
+/* The whole of it for callers without a transaction to join: through the catalog's queue, or where
+ * there is none load, stage, swap, retry on conflict up to commit.retry.num-retries (default 4, at
+ * least 20 of ours). ERR_STALE as above. */
 int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
                      const struct lake_ident *ident, const struct lake_change *change,
                      int64_t *snapshot_id, struct err *err);

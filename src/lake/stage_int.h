@@ -36,6 +36,7 @@ struct attempt {
     struct lake_metadata *base;
     const char *base_location;
     const struct lake_change *change;
+    struct lake_carrier *carrier; /* NULL: every file is durable when written */
     const char *branch;
     const struct lake_snapshot *parent;
     struct lines lines;      /* of the newest list so far */

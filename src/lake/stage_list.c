@@ -6,6 +6,13 @@
  */
 #include "lake/stage_int.h"
 
+int list_put(struct lake *lake, struct lake_carrier *carrier, const char *path, struct slice bytes,
+             struct err *err)
+{
+    return carrier ? carrier->put(carrier, path, bytes, err)
+                   : store_put_at(lake_store(lake), path, bytes, err);
+}
+
 int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
                         const struct lake_entry *entries, size_t count,
                         struct lake_manifest_file *line, struct err *err)
@@ -24,7 +31,7 @@ int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
     buf_init(&bytes, 0);
     rc = lake_manifest_print(job->metadata, spec_id, content, entries, count, job->arena, &bytes,
                              line, err);
-    rc = rc ? rc : store_put_at(lake_store(job->lake), path, buf_slice(&bytes), err);
+    rc = rc ? rc : list_put(job->lake, job->carrier, path, buf_slice(&bytes), err);
     rc = rc ? rc : path_list_add(job->written, job->arena, path);
     line->path = path;
     line->length = (int64_t)bytes.len;

@@ -194,7 +194,7 @@ static int write_snapshot(struct attempt *a, int64_t id, json_t *summary /* take
                                          a->sequence_number, a->lines.list, a->lines.count, &bytes,
                                          a->err)
               : err_set(a->err, ERR_NOMEM, "snapshot");
-    rc = rc ? rc : store_put_at(lake_store(s->lake), path, buf_slice(&bytes), a->err);
+    rc = rc ? rc : list_put(s->lake, a->carrier, path, buf_slice(&bytes), a->err);
     rc = rc ? rc : path_list_add(&s->written, &s->attempt, path);
     buf_deinit(&bytes);
     if (rc) {
