@@ -2,22 +2,7 @@
  * are tight loops. */
 #include <math.h>
 
-#include "vec/rows.h"
-#include "vec/vec_int.h"
-
-enum field_kind { FIELD_FIXED, FIELD_FLOAT, FIELD_DOUBLE, FIELD_TEXT, FIELD_LIST, FIELD_STRUCT };
-
-struct field {
-    enum field_kind kind;
-    uint32_t width;         /* FIXED, FLOAT, DOUBLE */
-    struct field *children; /* LIST: one */
-    size_t count;
-};
-
-struct vec_codec {
-    struct field root; /* a struct of the columns */
-    size_t *which;
-};
+#include "vec/rows_int.h"
 
 /* ---- the tree ---- */
 
@@ -397,97 +382,4 @@ int vec_rows_encode(const struct vec_codec *codec, duckdb_data_chunk chunk, stru
     out->at[out->count] = (uint32_t)total;
     free(starts);
     return 0;
-}
-
-/* ---- decoding ---- */
-
-static bool take(struct slice *rest, void *out, size_t len)
-{
-    if (rest->len < len)
-        return false;
-    memcpy(out, rest->ptr, len);
-    *rest = slice_of(rest->ptr + len, rest->len - len);
-    return true;
-}
-
-static int get_value(const struct field *field, struct slice *rest, duckdb_vector vector,
-                     idx_t row);
-
-static int get_or_null(const struct field *field, const uint8_t *nulls, size_t bit,
-                       struct slice *rest, duckdb_vector vector, idx_t row)
-{
-    if (!(nulls[bit / 8] >> bit % 8 & 1))
-        return get_value(field, rest, vector, row);
-    vec_set_null(vector, row);
-    for (size_t i = 0; field->kind == FIELD_STRUCT && i < field->count; i++)
-        vec_set_null(duckdb_struct_vector_get_child(vector, (idx_t)i), row);
-    return 0;
-}
-
-static int get_list(const struct field *field, struct slice *rest, duckdb_vector vector, idx_t row)
-{
-    idx_t at = duckdb_list_vector_get_size(vector);
-    const uint8_t *nulls;
-    duckdb_vector child;
-    uint32_t len;
-    int rc = 0;
-
-    if (!take(rest, &len, sizeof(len)) || rest->len < ((size_t)len + 7) / 8)
-        return ERR_CORRUPT;
-    nulls = rest->ptr;
-    *rest = slice_of(rest->ptr + ((size_t)len + 7) / 8, rest->len - ((size_t)len + 7) / 8);
-    if (duckdb_list_vector_reserve(vector, at + len) == DuckDBError ||
-        duckdb_list_vector_set_size(vector, at + len) == DuckDBError)
-        return ERR_NOMEM;
-    child = duckdb_list_vector_get_child(vector);
-    for (uint32_t i = 0; i < len && !rc; i++)
-        rc = get_or_null(field->children, nulls, i, rest, child, at + i);
-    ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row] = (duckdb_list_entry){at, len};
-    return rc;
-}
-
-static int get_value(const struct field *field, struct slice *rest, duckdb_vector vector, idx_t row)
-{
-    const uint8_t *nulls = rest->ptr;
-    uint32_t len;
-    int rc = 0;
-
-    switch (field->kind) {
-    case FIELD_TEXT:
-        if (!take(rest, &len, sizeof(len)) || rest->len < len)
-            return ERR_CORRUPT;
-        duckdb_vector_assign_string_element_len(vector, row, (const char *)rest->ptr, len);
-        *rest = slice_of(rest->ptr + len, rest->len - len);
-        return 0;
-    case FIELD_LIST: return get_list(field, rest, vector, row);
-    case FIELD_STRUCT:
-        if (rest->len < (field->count + 7) / 8)
-            return ERR_CORRUPT;
-        *rest = slice_of(rest->ptr + (field->count + 7) / 8, rest->len - (field->count + 7) / 8);
-        for (size_t i = 0; i < field->count && !rc; i++)
-            rc = get_or_null(&field->children[i], nulls, i, rest,
-                             duckdb_struct_vector_get_child(vector, (idx_t)i), row);
-        return rc;
-    default:
-        return take(rest, (uint8_t *)duckdb_vector_get_data(vector) + row * field->width,
-                    field->width)
-                   ? 0
-                   : ERR_CORRUPT;
-    }
-}
-
-int vec_row_decode(const struct vec_codec *codec, struct slice bytes, duckdb_data_chunk chunk,
-                   idx_t first, idx_t row, struct err *err)
-{
-    const struct field *root = &codec->root;
-    size_t head = (root->count + 7) / 8;
-    struct slice rest = slice_of(bytes.ptr + head, bytes.len - head);
-    int rc = bytes.len < head ? ERR_CORRUPT : 0;
-
-    for (size_t i = 0; i < root->count && !rc; i++)
-        rc = get_or_null(&root->children[i], bytes.ptr, i, &rest,
-                         duckdb_data_chunk_get_vector(chunk, first + (idx_t)i), row);
-    if (!rc && rest.len)
-        rc = ERR_CORRUPT;
-    return rc ? err_set(err, rc, "a row of state does not fit its columns") : 0;
 }

@@ -15,7 +15,7 @@
     } while (0)
 
 #define TYPES                                                                                      \
-    "SELECT CASE WHEN i % 3 > 0 THEN i % 2 = 0 END AS b, (i % 99)::TINYINT AS i1, "               \
+    "SELECT CASE WHEN i % 3 > 0 THEN i % 2 = 0 END AS b, (i % 99)::TINYINT AS i1, "                \
     "i::INTEGER AS i4, CASE WHEN i % 7 > 0 THEN i * 1000000007 END AS i8, i::HUGEINT << 70 AS h, " \
     "CASE i % 4 WHEN 0 THEN 'NaN'::FLOAT WHEN 1 THEN -0.0::FLOAT ELSE i / 3 END AS f, "            \
     "CASE i % 4 WHEN 0 THEN 'NaN'::DOUBLE WHEN 1 THEN NULL ELSE i / 7.0 END AS d, "                \
@@ -186,12 +186,60 @@ static void bytes_that_are_cut_are_refused(void **state)
     end(&w);
 }
 
+/* Goal: many rows at once are what one by one gives. Method: the odd columns only, in two parts, a
+ * row of nothing between them. */
+static void many_rows_are_decoded_by_column(void **state)
+{
+    struct vec_rows rows = {0}, part = {0}, again = {0};
+    struct vec_codec *codec, *odd;
+    struct slice slices[2048];
+    struct rows_world w;
+    size_t which[64], odds[32];
+    int to[64];
+    struct err err = {0};
+    duckdb_data_chunk chunk;
+
+    (void)state;
+    query(&w, TYPES);
+    all_columns(which, w.columns.count);
+    for (size_t i = 0; i < w.columns.count; i++) {
+        to[i] = i % 2 ? (int)i : -1;
+        if (i % 2)
+            odds[i / 2] = i;
+    }
+    OK(vec_codec_new(&codec, &w.columns, which, w.columns.count, &err));
+    OK(vec_codec_new(&odd, &w.columns, odds, w.columns.count / 2, &err));
+    chunk = vec_chunk_new(&w.columns);
+    OK(vec_rows_encode(codec, w.batch.chunks[0], &rows, &err));
+    OK(vec_rows_encode(odd, w.batch.chunks[0], &part, &err));
+    for (idx_t i = 0; i < rows.count; i++)
+        slices[i] = i == 700 ? slice_of(NULL, 0) : vec_row(&rows, i);
+    OK(vec_rows_decode(codec, slices, 700, chunk, to, 0, 0, &err));
+    OK(vec_rows_decode(codec, slices + 700, rows.count - 700, chunk, to, 0, 700, &err));
+    duckdb_data_chunk_set_size(chunk, rows.count);
+    OK(vec_rows_encode(odd, chunk, &again, &err));
+    for (idx_t i = 0; i < rows.count; i++)
+        if (i != 700)
+            assert_true(slice_eq(vec_row(&part, i), vec_row(&again, i)));
+    assert_int_equal(vec_row(&again, 700).len, (w.columns.count / 2 + 7) / 8);
+    slices[3].len--;
+    assert_int_equal(vec_rows_decode(codec, slices, 9, chunk, NULL, 0, 0, &err), ERR_CORRUPT);
+    duckdb_destroy_data_chunk(&chunk);
+    vec_rows_deinit(&rows);
+    vec_rows_deinit(&part);
+    vec_rows_deinit(&again);
+    vec_codec_free(codec);
+    vec_codec_free(odd);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_come_back_as_they_were),
         cmocka_unit_test(rows_are_equal_when_group_by_says_so),
         cmocka_unit_test(bytes_that_are_cut_are_refused),
+        cmocka_unit_test(many_rows_are_decoded_by_column),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
