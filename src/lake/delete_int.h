@@ -25,16 +25,34 @@ int positions_unite(const struct positions *a, const struct positions *b, struct
 /* The blob of a deletion vector; appends. */
 int deletion_vector_encode(const struct positions *positions, struct buf *out, struct err *err);
 
-/* A Puffin file that grows in memory: many vectors, one object. Zeroed before, deinit after. */
+/* A Puffin file that grows in memory. Zeroed before, deinit after. */
 struct puffin {
     struct buf bytes;
     json_t *blobs;
 };
-/* Adds the vector of `path`; where its blob lies goes to *pos and *len. */
-int puffin_add_vector(struct puffin *puffin, const char *path, const struct positions *positions,
-                      int64_t *pos, int64_t *len, struct err *err);
 int puffin_end(struct puffin *puffin, struct err *err); /* the footer; then `bytes` is the file */
 void puffin_deinit(struct puffin *puffin);
+
+/* The vectors of a commit: many blobs, one object. Zeroed before, deinit after. */
+struct vector_blob {
+    const char *path; /* of its data file */
+    struct buf bytes;
+    int64_t cardinality, pos; /* pos: in the file, once that is written */
+};
+struct vectors {
+    struct vector_blob *list;
+    size_t count, cap;
+};
+/* Takes the vector of the data file at `path`, which is borrowed for as long. `out` becomes its
+ * delete file, but for its place, and partition and spec, which are the data file's. */
+int vectors_add(struct vectors *vectors, const char *path, const struct positions *positions,
+                struct lake_data_file *out, struct err *err);
+/* The Puffin file of all of them, in memory. */
+int vectors_encode(struct vectors *vectors, struct puffin *out, struct err *err);
+/* Writes that file, durable on return. Entry i becomes that of the i-th vector: its place. */
+int vectors_write(struct vectors *vectors, struct lake *lake, const struct lake_metadata *m,
+                  struct entries *entries, struct arena *arena, const char **path, struct err *err);
+void vectors_deinit(struct vectors *vectors);
 
 /* The folder for delete files about the data file at `path`: its own when it is the table's. */
 const char *delete_folder(const struct lake_metadata *m, const char *path, struct arena *arena);

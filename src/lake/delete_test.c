@@ -76,6 +76,65 @@ static void vectors_are_byte_for_byte_what_roaring_writes(void **state)
     free(list);
 }
 
+/* A reader's cache: ranges of the file, none within another. A read of what no range holds fetches
+ * up to the next range when that is at most as long again, and what is found is taken from the
+ * start of its range (delete_vector.c). */
+struct fetched {
+    size_t starts[8], ends[8], count;
+};
+
+static size_t fetch(struct fetched *f, size_t pos, size_t len)
+{
+    size_t next = SIZE_MAX, end = pos + len;
+
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->starts[i] <= pos && end <= f->ends[i])
+            return f->starts[i];
+        if (f->starts[i] >= end && f->starts[i] < next)
+            next = f->starts[i];
+    }
+    f->starts[f->count] = pos;
+    f->ends[f->count++] = next != SIZE_MAX && next - end <= len ? next : end;
+    return pos;
+}
+
+/* Goal: no vector is taken for another one. Method: four vectors, of equal and of very different
+ * lengths, are read in each order. */
+static void a_reader_that_fetches_ahead_finds_each_vector(void **state)
+{
+    static const size_t counts[] = {3000, 7, 7, 400};
+    int64_t list[3000];
+
+    (void)state;
+    for (int64_t i = 0; i < 3000; i++)
+        list[i] = i * 2;
+    for (int order = 0; order < 256; order++) {
+        struct vectors vectors = {0};
+        struct puffin puffin = {0};
+        struct fetched cache = {0};
+        struct err err = {0};
+
+        for (size_t i = 0; i < 4; i++) {
+            struct lake_data_file file;
+
+            assert_int_equal(vectors_add(&vectors, "s3://w/t/data/a.parquet",
+                                         &(struct positions){list, counts[i]}, &file, &err),
+                             0);
+            assert_int_equal(file.record_count, counts[i]);
+        }
+        assert_int_equal(vectors_encode(&vectors, &puffin, &err), 0);
+        fetch(&cache, puffin.bytes.len - 12, 12);
+        for (int i = 0; i < 4; i++) { /* one of them twice at times */
+            const struct vector_blob *v = &vectors.list[order >> (2 * i) & 3];
+
+            assert_int_equal(fetch(&cache, (size_t)v->pos, v->bytes.len), v->pos);
+            assert_memory_equal(puffin.bytes.ptr + v->pos, v->bytes.ptr, v->bytes.len);
+        }
+        puffin_deinit(&puffin);
+        vectors_deinit(&vectors);
+    }
+}
+
 /* ---- tables ---- */
 
 static void make(struct real *r, int version, const char *spec)
@@ -453,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_are_byte_for_byte_what_roaring_writes),
+        cmocka_unit_test(a_reader_that_fetches_ahead_finds_each_vector),
         cmocka_unit_test(deletes_unite_in_one_file_per_data_file),
         cmocka_unit_test(a_file_whose_last_row_goes_leaves_the_table),
         cmocka_unit_test(a_delete_that_lost_the_race_keeps_the_others_rows_deleted),

@@ -5,6 +5,13 @@
  * each in the portable 32-bit form: cookie, keys and sizes, places, containers. A container holds
  * the positions of one upper 48 bits as runs, as an array or as a bitmap, whichever is smallest,
  * which is what runOptimize makes of it in Java, so that both write the same bytes.
+ *
+ * Small vectors come before large ones, and a gap parts them. DuckDB's iceberg extension 1.5.5
+ * takes a vector from the start of the range that its file cache has read, and that cache reads on
+ * to the next range it holds (at first the end of the footer) when what lies between is no longer
+ * than what was asked for. Where a large vector came before small ones, their files lost the rows
+ * of the large one. With this order what lies between a vector and any range behind the next vector
+ * is always longer than the vector itself, in whatever order they are read.
  */
 #include "base/codec.h"
 #include "lake/delete_int.h"
@@ -15,6 +22,7 @@
 #define ARRAY_MAX       4096 /* more values than that are a bitmap container */
 #define BITMAP_BYTES    8192
 #define VECTOR_FIELD_ID 2147483645 /* reserved: _pos, the column that a vector is about */
+#define VECTOR_GAP      4          /* bytes between vectors of the same length */
 
 static const uint8_t vector_magic[] = {0xd1, 0xd3, 0x39, 0x64};
 static const char puffin_magic[] = "PFA1";
@@ -176,27 +184,108 @@ int deletion_vector_encode(const struct positions *p, struct buf *out, struct er
     return 0;
 }
 
-int puffin_add_vector(struct puffin *puffin, const char *path, const struct positions *positions,
-                      int64_t *pos, int64_t *len, struct err *err)
+static int add_blob(struct puffin *puffin, const struct vector_blob *v)
 {
     char cardinality[24];
-    json_t *blob;
-    int rc = puffin->bytes.len ? 0 : buf_append_str(&puffin->bytes, puffin_magic);
-
-    if (!puffin->blobs)
-        puffin->blobs = json_array();
-    *pos = (int64_t)puffin->bytes.len;
-    rc = rc ? rc : deletion_vector_encode(positions, &puffin->bytes, err);
-    *len = (int64_t)puffin->bytes.len - *pos;
-    snprintf(cardinality, sizeof(cardinality), "%zu", positions->count);
     /* The snapshot is not known when the file is written: the specification's -1. */
-    blob = json_pack("{s:s, s:[I], s:i, s:i, s:I, s:I, s:{s:s, s:s}}", "type", "deletion-vector-v1",
-                     "fields", (json_int_t)VECTOR_FIELD_ID, "snapshot-id", -1, "sequence-number",
-                     -1, "offset", (json_int_t)*pos, "length", (json_int_t)*len, "properties",
-                     "referenced-data-file", path, "cardinality", cardinality);
-    if (!rc && json_array_append_new(puffin->blobs, blob))
-        rc = ERR_NOMEM;
-    return rc && !(err && err->code) ? err_set(err, rc, "deletion vectors") : rc;
+    snprintf(cardinality, sizeof(cardinality), "%" PRId64, v->cardinality);
+    return json_array_append_new(
+               puffin->blobs,
+               json_pack("{s:s, s:[I], s:i, s:i, s:I, s:I, s:{s:s, s:s}}", "type",
+                         "deletion-vector-v1", "fields", (json_int_t)VECTOR_FIELD_ID, "snapshot-id",
+                         -1, "sequence-number", -1, "offset", (json_int_t)v->pos, "length",
+                         (json_int_t)v->bytes.len, "properties", "referenced-data-file", v->path,
+                         "cardinality", cardinality))
+               ? ERR_NOMEM
+               : 0;
+}
+
+int vectors_add(struct vectors *vectors, const char *path, const struct positions *positions,
+                struct lake_data_file *out, struct err *err)
+{
+    struct vector_blob *v;
+    int rc;
+
+    if (vectors->count == vectors->cap) {
+        size_t cap = vectors->cap ? vectors->cap * 2 : 16;
+        struct vector_blob *more = realloc(vectors->list, cap * sizeof(*more));
+
+        if (!more)
+            return err_set(err, ERR_NOMEM, "deletion vectors");
+        vectors->list = more;
+        vectors->cap = cap;
+    }
+    v = &vectors->list[vectors->count++];
+    *v = (struct vector_blob){.path = path, .cardinality = (int64_t)positions->count};
+    rc = deletion_vector_encode(positions, &v->bytes, err);
+    *out = (struct lake_data_file){.content = LAKE_POSITION_DELETES,
+                                   .format = "PUFFIN",
+                                   .sort_order_id = -1,
+                                   .first_row_id = -1,
+                                   .record_count = v->cardinality,
+                                   .referenced_data_file = path,
+                                   .content_bytes = (int64_t)v->bytes.len};
+    return rc;
+}
+
+static int by_length(const void *a, const void *b)
+{
+    const struct vector_blob *const *x = a, *const *y = b;
+
+    return ((*x)->bytes.len > (*y)->bytes.len) - ((*x)->bytes.len < (*y)->bytes.len);
+}
+
+int vectors_encode(struct vectors *vectors, struct puffin *out, struct err *err)
+{
+    struct vector_blob **order = calloc(vectors->count + 1, sizeof(struct vector_blob *));
+    int rc = order ? buf_append_str(&out->bytes, puffin_magic) : ERR_NOMEM;
+
+    out->blobs = json_array();
+    for (size_t i = 0; i < vectors->count && !rc; i++)
+        order[i] = &vectors->list[i];
+    if (!rc)
+        qsort(order, vectors->count, sizeof(struct vector_blob *), by_length);
+    for (size_t i = 0; i < vectors->count && !rc; i++) {
+        if (i && extend(&out->bytes, VECTOR_GAP) < 0)
+            rc = ERR_NOMEM;
+        order[i]->pos = (int64_t)out->bytes.len;
+        rc = rc ? rc : buf_append_slice(&out->bytes, buf_slice(&order[i]->bytes));
+        rc = rc ? rc : add_blob(out, order[i]);
+    }
+    free(order);
+    return rc ? err_set(err, rc, "deletion vectors") : puffin_end(out, err);
+}
+
+int vectors_write(struct vectors *vectors, struct lake *lake, const struct lake_metadata *m,
+                  struct entries *entries, struct arena *arena, const char **path, struct err *err)
+{
+    const char *dir = delete_folder(m, "", arena);
+    struct puffin puffin = {0};
+    char uuid[37];
+    int rc;
+
+    uuid_v4(uuid);
+    *path = dir ? arena_printf(arena, "%s/00000-0-%s-deletes.puffin", dir, uuid) : NULL;
+    rc =
+        *path ? vectors_encode(vectors, &puffin, err) : err_set(err, ERR_NOMEM, "deletion vectors");
+    rc = rc ? rc : store_put_at(lake_store(lake), *path, buf_slice(&puffin.bytes), err);
+    for (size_t i = 0; i < entries->count && !rc; i++) {
+        struct lake_data_file *f = &entries->list[i].file;
+
+        f->path = *path;
+        f->content_pos = vectors->list[i].pos;
+        f->file_bytes = (int64_t)puffin.bytes.len;
+    }
+    puffin_deinit(&puffin);
+    return rc;
+}
+
+void vectors_deinit(struct vectors *vectors)
+{
+    for (size_t i = 0; i < vectors->count; i++)
+        buf_deinit(&vectors->list[i].bytes);
+    free(vectors->list);
+    *vectors = (struct vectors){0};
 }
 
 int puffin_end(struct puffin *puffin, struct err *err)

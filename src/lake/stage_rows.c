@@ -25,9 +25,8 @@ struct rows {
     size_t target_count;
     struct cuts cuts;
     struct vec_conn *conn;
-    struct puffin puffin;
-    const char *puffin_path;
-    struct entries added; /* new delete files */
+    struct vectors vectors;
+    struct entries added; /* new delete files; v3: those of the vectors, in their order */
     int64_t from_sequence_number;
     struct change_totals *totals;
 };
@@ -203,7 +202,7 @@ static int cut_own(void *arg, const struct live_delete *d, bool own)
     return own ? cut_delete(arg, d) : 0;
 }
 
-/* The new delete as an entry; a vector's file is named and written when all are known. */
+/* The new delete as an entry; the file of vectors is named and written when all are known. */
 static int write_delete(struct rows *r, const struct target *t, const struct positions *all)
 {
     struct lake *lake = r->a->staged->lake;
@@ -218,17 +217,9 @@ static int write_delete(struct rows *r, const struct target *t, const struct pos
     int rc;
 
     if (r->a->base->format_version >= 3) {
-        *f = (struct lake_data_file){.content = LAKE_POSITION_DELETES,
-                                     .format = "PUFFIN",
-                                     .path = r->puffin_path,
-                                     .sort_order_id = -1,
-                                     .first_row_id = -1,
-                                     .record_count = (int64_t)all->count};
-        f->referenced_data_file = arena_strdup(arena, t->path);
-        if (!f->referenced_data_file)
-            return nomem(r);
-        rc = puffin_add_vector(&r->puffin, t->path, all, &f->content_pos, &f->content_bytes,
-                               r->a->err);
+        const char *path = arena_strdup(arena, t->path);
+
+        rc = path ? vectors_add(&r->vectors, path, all, f, r->a->err) : nomem(r);
     } else {
         rc = r->conn
                  ? delete_file_write(lake, r->conn, r->a->base, t->path, all, arena, f, r->a->err)
@@ -298,28 +289,13 @@ static int delete_rows(struct rows *r, const struct lake_row_delete *d, const st
     return rc;
 }
 
-static int name_puffin(struct rows *r)
+static int put_vectors(struct rows *r)
 {
-    char uuid[37];
-    const char *dir = delete_folder(r->a->base, "", r->job->arena);
+    const char *path;
+    int rc = vectors_write(&r->vectors, r->a->staged->lake, r->a->base, &r->added, r->job->arena,
+                           &path, r->a->err);
 
-    uuid_v4(uuid);
-    r->puffin_path =
-        dir ? arena_printf(r->job->arena, "%s/00000-0-%s-deletes.puffin", dir, uuid) : NULL;
-    return r->puffin_path ? 0 : nomem(r);
-}
-
-static int put_puffin(struct rows *r)
-{
-    int rc = puffin_end(&r->puffin, r->a->err);
-
-    rc = rc ? rc
-            : store_put_at(lake_store(r->a->staged->lake), r->puffin_path,
-                           buf_slice(&r->puffin.bytes), r->a->err);
-    rc = rc ? rc : path_list_add(&r->a->staged->written, r->job->arena, r->puffin_path);
-    for (size_t i = 0; i < r->added.count; i++)
-        r->added.list[i].file.file_bytes = (int64_t)r->puffin.bytes.len;
-    return rc;
+    return rc ? rc : path_list_add(&r->a->staged->written, r->job->arena, path);
 }
 
 /* One manifest per partition spec among the new delete files. */
@@ -358,11 +334,10 @@ static int take_away(struct rows *r, struct lines *fresh)
     if (!rc && c->db)
         rc = vec_conn_new(&r->conn, c->db, a->err);
     rc = rc ? rc : remove_files(r);
-    rc = rc ? rc : name_puffin(r);
     for (size_t i = 0; i < c->row_delete_count && !rc; i++)
         rc = delete_rows(r, &c->row_deletes[i], &r->targets[i]);
-    if (!rc && r->puffin.blobs)
-        rc = put_puffin(r);
+    if (!rc && r->vectors.count)
+        rc = put_vectors(r);
     rc = rc ? rc : write_manifests(r, fresh);
     return rc ? rc : list_cut(r->job, r->lines, &r->cuts, r->totals, a->err);
 }
@@ -378,7 +353,7 @@ int stage_rows(struct attempt *a, struct list_job *job, struct lines *lines, str
         rc = check_new_rows(&r);
     if (!rc && (c->row_delete_count || c->removed_count))
         rc = take_away(&r, fresh);
-    puffin_deinit(&r.puffin);
+    vectors_deinit(&r.vectors);
     vec_conn_free(r.conn);
     delete_live_deinit(&r.live);
     list_drop_loaded(&r.loaded);

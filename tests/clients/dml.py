@@ -109,6 +109,25 @@ class Statements(Lake):
                                  "PUFFIN" if version == 3 else "PARQUET")
                 self.assertEqual(self.session.said(f"DELETE FROM {name} WHERE id = 99"), "0 rows deleted")
 
+    def test_vectors_of_one_commit_are_each_read_as_their_own(self):
+        """A large vector beside small ones in one Puffin file: a reader whose cache fetches more
+        than it was asked for still finds each one's own (delete_vector.c)."""
+        name = "many_vectors"
+        digits = "(VALUES " + ",".join(f"({i})" for i in range(20)) + ")"
+        self.session.run(f"""CREATE TABLE {name} (id BIGINT NOT NULL, name STRING, n INT)
+            PARTITIONED BY (name) WITH ('format-version' = '3');
+            INSERT INTO {name} SELECT i, CASE WHEN i < 1000 THEN 'a' WHEN i < 7000 THEN 'b' ELSE 'c'
+                END, MOD(i * 7919, 8000) FROM (SELECT x * 400 + y * 20 + z AS i FROM
+                {digits} AS a(x), {digits} AS b(y), {digits} AS c(z));""")
+        rows = [(i, "a" if i < 1000 else "b" if i < 7000 else "c", i * 7919 % 8000)
+                for i in range(8000)]
+        for most in (1500, 1900):  # written, then united with what is there
+            gone = {"a": most // 10, "b": most * 2, "c": most // 50}
+            case = " ".join(f"WHEN '{part}' THEN {below}" for part, below in gone.items())
+            self.session.run(f"DELETE FROM {name} WHERE n < CASE name {case} END")
+            self.assertEqual(len({file.file_path for file in self.deletes(name)}), 1)
+            self.check(name, [row for row in rows if row[2] >= gone[row[1]]])
+
     def test_merge_does_each_clause_once_and_in_order(self):
         for version in (2, 3):
             with self.subTest(version=version):
