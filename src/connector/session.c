@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "connector/session_int.h"
+#include "sql/foreign.h"
 
 int session_no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "session"); }
 
@@ -165,7 +166,14 @@ static int load_lake_view(struct session *s, const char *catalog, const struct l
     if (rc)
         return rc;
     sql = lake_view_sql(view.view, dialects, COUNT_OF(dialects), &dialect);
-    sql = sql ? arena_strdup(s->arena, sql) : NULL;
+    if (sql) {
+        sql = arena_strdup(s->arena, sql);
+        sql = sql ? sql_foreign_quotes(sql, dialect, s->arena) : NULL;
+        if (!sql) {
+            catalog_view_deinit(&view);
+            return session_no_memory(err);
+        }
+    }
     ns = json_string_value(
         json_array_get(json_object_get(view.view->version, "default-namespace"), 0));
     ns = ns ? arena_strdup(s->arena, ns) : ident->ns;

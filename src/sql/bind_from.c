@@ -137,21 +137,12 @@ static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
     return source;
 }
 
-/* `from` NULL: the name stands elsewhere, in INSERT INTO or TABLE t. */
-static int resolve(struct binder *b, const char *const *parts, size_t count,
-                   const struct sql_from *from, const struct sql_table **out, struct err *err)
+static int resolve_full(struct binder *b, const char *const *parts, size_t count,
+                        const struct sql_from *from, const struct sql_table **out, struct err *err)
 {
     const struct sql_resolver *r = b->resolver;
     struct sql_table_at at = {0};
-    const char *full[3] = {0};
 
-    if (b->inside && b->inside->view_database && count < 3) { /* a stored view's own names */
-        full[0] = b->inside->view_catalog;
-        full[1] = count == 2 ? parts[0] : b->inside->view_database;
-        full[2] = parts[count - 1];
-        parts = full;
-        count = 3;
-    }
     if (from)
         at = (struct sql_table_at){from->system_time, from->system_version, &from->hints};
     if (from && r->table_at)
@@ -159,6 +150,30 @@ static int resolve(struct binder *b, const char *const *parts, size_t count,
     if (at.time || at.version)
         return err_set(err, ERR_UNSUPPORTED, "an older version of a table cannot be read here");
     return r->table(r->arg, parts, count, out, err);
+}
+
+/* `from` NULL: the name stands elsewhere, in INSERT INTO or TABLE t. The engine that stored a view
+ * may know the view's catalog by a name that it has nowhere else ("lake.db.t" of Trino, which
+ * writes all names in full): what is not found under it is looked for beside the view. */
+static int resolve(struct binder *b, const char *const *parts, size_t count,
+                   const struct sql_from *from, const struct sql_table **out, struct err *err)
+{
+    const struct sql_table *view = b->inside && b->inside->view_database ? b->inside : NULL;
+    const char *beside[3] = {0};
+    int rc;
+
+    if (view) {
+        beside[0] = view->view_catalog;
+        beside[1] = count > 1 ? parts[count - 2] : view->view_database;
+        beside[2] = parts[count - 1];
+    }
+    if (view && count < 3)
+        return resolve_full(b, beside, 3, from, out, err);
+    rc = resolve_full(b, parts, count, from, out, err);
+    if (rc == ERR_NOENT && view && strcmp(parts[0], beside[0]) != 0 &&
+        resolve_full(b, beside, 3, from, out, NULL) == 0)
+        rc = 0;
+    return rc;
 }
 
 struct bound_source *bind_table(struct binder *b, const struct sql_name *name,

@@ -139,6 +139,15 @@ class Rest(ClientTest):
                                        "GROUP BY v.word ORDER BY v.word"),
                          [{"word": f"w{i}", "n": 1} for i in range(3)])
         self.assertIn("v", str(self.tarn.sql(f"SHOW VIEWS FROM {CATALOG}.{self.space}")))
+        view["name"] = "in_full"  # by a name that another engine has for the catalog
+        view["view-version"]["representations"][0]["sql"] = f'SELECT id FROM mine."{self.space}".t WHERE id < 2'
+        self.rest("POST", f"/namespaces/{self.space}/views", view)
+        self.assertEqual(self.tarn.sql(f"SELECT count(*) AS n FROM {self.space}.in_full"), [{"n": 2}])
+        view["name"] = "astray"
+        view["view-version"]["representations"][0]["sql"] = "SELECT id FROM mine.no_such.t"
+        self.rest("POST", f"/namespaces/{self.space}/views", view)
+        with self.assertRaisesRegex(AssertionError, "there is no catalog `mine`"):
+            self.tarn.sql(f"SELECT * FROM {self.space}.astray")
         view["name"] = "strange"
         view["view-version"]["representations"][0]["dialect"] = "mysql"
         self.rest("POST", f"/namespaces/{self.space}/views", view)
