@@ -9,6 +9,8 @@
 
 #define BATCH_HEADER_LEN 61
 
+enum { BATCH_APPEND_TIME = 8, BATCH_TRANSACTIONAL = 16, BATCH_CONTROL = 32 }; /* attributes */
+
 struct batch {
     int64_t base_offset;
     int32_t leader_epoch;

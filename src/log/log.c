@@ -31,6 +31,8 @@ int log_new(struct log **out, const struct log_options *options, struct err *err
     log->options.index_interval_bytes =
         options->index_interval_bytes > 0 ? options->index_interval_bytes : 64 << 10;
     rc = producers_new(&log->producers, err);
+    if (!rc)
+        rc = txns_new(&log->txns, err);
     if (rc)
         goto fail;
     rc = log_recover(log, err);
@@ -59,6 +61,7 @@ void log_free(struct log *log)
         segment_unref(log->segments[i]);
     free(log->segments);
     producers_free(log->producers);
+    txns_free(log->txns);
     free(log->watches);
     free(log->dir);
     pthread_mutex_destroy(&log->watch_lock);
@@ -78,12 +81,21 @@ void log_configure(struct log *log, const struct log_options *options)
     pthread_mutex_unlock(&log->lock);
 }
 
+int64_t log_stable(const struct log *log)
+{
+    const struct log_txn *oldest = txns_oldest(log->txns);
+
+    return oldest && oldest->first_offset < log->high_watermark ? oldest->first_offset
+                                                                : log->high_watermark;
+}
+
 struct log_offsets log_offsets(struct log *log)
 {
     struct log_offsets out;
 
     pthread_mutex_lock(&log->lock);
-    out = (struct log_offsets){log->start, log->high_watermark, log->flushed, log->end, log->bytes};
+    out = (struct log_offsets){log->start, log->high_watermark, log->flushed,
+                               log->end,   log->bytes,          log_stable(log)};
     pthread_mutex_unlock(&log->lock);
     return out;
 }
@@ -146,6 +158,7 @@ struct incoming {
     uint8_t *bytes;
     size_t len, batches;
     int64_t records;
+    bool control;
     struct batch first;
 };
 
@@ -174,6 +187,7 @@ static int check_incoming(struct incoming *in, struct err *err)
             in->first = batch;
         in->records += batch.count;
         idempotent |= batch.producer_id >= 0;
+        in->control |= batch_is_control(&batch);
     }
     if (!in->batches)
         return err_set(err, ERR_INVALID, "nothing to append");
@@ -255,7 +269,9 @@ static int append_locked(struct log *log, struct incoming *in, struct log_append
         return err_set(err, log->failed, "the log failed before: %s", log->failed_text);
     if (log->end > INT64_MAX - in->records)
         return err_set(err, ERR_LIMIT, "offsets ran out");
-    if (idempotent) {
+    if (txns_reserve(log->txns))
+        return err_set(err, ERR_NOMEM, "transactions");
+    if (idempotent && !batch_is_control(&in->first)) {
         rc = producers_check(log->producers, &in->first, &hit, err);
         if (rc)
             return rc;
@@ -280,9 +296,13 @@ static int append_locked(struct log *log, struct incoming *in, struct log_append
     }
     rest = slice_of(in->bytes, in->len);
     while (rest.len && batch_next(&rest, false, &batch, NULL, NULL) == 0) {
+        int64_t pos = seg->size;
+
         segment_note(seg, &batch, log->options.index_interval_bytes);
-        if (batch.producer_id >= 0)
-            producers_note(log->producers, &batch, now_ms);
+        if (batch_is_control(&batch) || batch.producer_id < 0)
+            continue; /* log_end_txn notes its marker */
+        producers_note(log->producers, &batch, now_ms);
+        txns_note(log->txns, &batch, seg->base_offset, pos);
     }
     log->end += in->records;
     log->bytes += (int64_t)in->len;
@@ -301,6 +321,8 @@ int log_append(struct log *log, uint8_t *bytes, size_t len, struct log_append_re
     struct incoming in = {.bytes = bytes, .len = len};
     int rc = check_incoming(&in, err);
 
+    if (!rc && in.control)
+        rc = err_set(err, ERR_INVALID, "control batches are the log's own: log_end_txn");
     if (rc)
         return rc;
     pthread_mutex_lock(&log->lock);
@@ -309,6 +331,81 @@ int log_append(struct log *log, uint8_t *bytes, size_t len, struct log_append_re
     if (!rc && log->options.visible_unsynced && !out->duplicate)
         log_wake(log);
     return rc;
+}
+
+int log_end_txn(struct log *log, int64_t producer_id, int16_t epoch, bool commit,
+                struct log_append_result *out, struct err *err)
+{
+    struct buf marker = {0};
+    struct incoming in = {0};
+    const struct log_txn *open;
+    int rc = txn_marker_build(producer_id, epoch, commit, clock_wall_ms(log->options.clock),
+                              &marker, err);
+
+    if (!rc) {
+        in = (struct incoming){.bytes = marker.ptr, .len = marker.len};
+        rc = check_incoming(&in, err);
+    }
+    if (!rc) {
+        pthread_mutex_lock(&log->lock);
+        open = txns_find(log->txns, producer_id);
+        if (!open || open->epoch != epoch)
+            rc = err_set(err, ERR_NOENT, "producer %" PRId64 " has no transaction open",
+                         producer_id);
+        if (!rc)
+            rc = append_locked(log, &in, out, err);
+        if (!rc) {
+            in.first.base_offset = out->base_offset;
+            txns_note_marker(log->txns, &in.first, commit);
+        }
+        pthread_mutex_unlock(&log->lock);
+    }
+    buf_deinit(&marker);
+    if (!rc && log->options.visible_unsynced)
+        log_wake(log);
+    return rc;
+}
+
+int log_open_txns(struct log *log, struct arena *arena, struct log_txn **out, size_t *count)
+{
+    const struct log_txn *open;
+    int rc = 0;
+
+    pthread_mutex_lock(&log->lock);
+    *count = txns_open(log->txns, &open);
+    *out = ARENA_ARRAY(arena, struct log_txn, *count + 1);
+    if (!*out)
+        rc = ERR_NOMEM;
+    else if (*count)
+        memcpy(*out, open, *count * sizeof(**out));
+    pthread_mutex_unlock(&log->lock);
+    return rc;
+}
+
+int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
+                struct log_aborted **out, size_t *count)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&log->lock);
+    *count = txns_aborted(log->txns, from, to, NULL, 0);
+    *out = *count ? ARENA_ARRAY(arena, struct log_aborted, *count) : NULL;
+    if (*count && !*out)
+        rc = ERR_NOMEM;
+    else
+        txns_aborted(log->txns, from, to, *out, *count);
+    pthread_mutex_unlock(&log->lock);
+    return rc;
+}
+
+bool log_is_aborted(struct log *log, int64_t producer_id, int64_t offset)
+{
+    bool yes;
+
+    pthread_mutex_lock(&log->lock);
+    yes = txns_is_aborted(log->txns, producer_id, offset);
+    pthread_mutex_unlock(&log->lock);
+    return yes;
 }
 
 /* ---- flushing ----------------------------------------------------------------------------- */
@@ -424,7 +521,7 @@ struct image {
 static int take_images(struct log *log, struct image **out, size_t *count, struct buf *producers)
 {
     struct image *images = calloc(log->segment_count + 1, sizeof(*images));
-    int rc = images ? producers_image(log->producers, log->end, producers) : ERR_NOMEM;
+    int rc = images ? producers_image(log->producers, log->txns, log->end, producers) : ERR_NOMEM;
 
     *out = images;
     *count = 0;

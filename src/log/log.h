@@ -35,6 +35,7 @@ struct log_options {
 struct log_offsets {
     int64_t start, high_watermark, flushed, end; /* end: offset of the next record */
     int64_t bytes;                               /* on disk */
+    int64_t stable; /* below it every transaction has ended; at most the high watermark */
 };
 
 /* Opens the log in `dir`, making the folder when absent. A torn tail past the last known good
@@ -60,6 +61,26 @@ struct log_append_result {
  * ERR_IO until it is opened again, since nobody knows what the kernel still holds. */
 int log_append(struct log *log, uint8_t *bytes, size_t len, struct log_append_result *out,
                struct err *err);
+/* Transactions (KIP-98). One begins with its producer's first batch whose attributes say so, and
+ * ends with a marker, appended here: ERR_NOENT when the producer has none open under this epoch.
+ * Durable as any append is. */
+int log_end_txn(struct log *log, int64_t producer_id, int16_t epoch, bool commit,
+                struct log_append_result *out, struct err *err);
+struct log_txn {
+    int64_t producer_id;
+    int16_t epoch;
+    int64_t first_offset;
+    int64_t segment, pos; /* its first batch, as a place */
+};
+int log_open_txns(struct log *log, struct arena *arena, struct log_txn **out, size_t *count);
+/* What readers of committed records pass over: aborted transactions with records in [from, to). */
+struct log_aborted {
+    int64_t producer_id, first_offset;
+};
+int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
+                struct log_aborted **out, size_t *count);
+/* Was the transactional batch of that producer at `offset`, below `stable`, aborted? */
+bool log_is_aborted(struct log *log, int64_t producer_id, int64_t offset);
 /* Makes everything appended before the call durable. Worker. */
 int log_flush(struct log *log, struct err *err);
 /* Notes how far the log is known good, so that recovery reads little: when much was appended since
@@ -74,6 +95,9 @@ void log_set_high_watermark(struct log *log, int64_t offset);
  * [start, end]. At the high watermark and beyond: 0 bytes, returns 0. */
 int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, struct buf *out,
              struct err *err);
+/* The same below the last stable offset: nothing of a transaction that is still open. */
+int log_read_stable(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+                    struct buf *out, struct err *err);
 
 /* The same place as an extent of a file, for sendfile. Release with log_extent_release. */
 struct log_extent {
@@ -85,6 +109,8 @@ struct log_extent {
 };
 int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
                struct log_extent *out, struct err *err);
+int log_locate_stable(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+                      struct log_extent *out, struct err *err);
 int log_extent_read(const struct log_extent *extent, struct buf *out,
                     struct err *err); /* appends */
 void log_extent_release(struct log_extent *extent);

@@ -76,6 +76,7 @@ int header_walk_next(struct header_walk *walk, struct batch *out, struct err *er
 /* ---- producers.c -------------------------------------------------------------------------- */
 
 struct producers;
+struct txns;
 struct producer_hit {
     bool duplicate;
     int64_t base_offset, last_offset; /* of the first appearance */
@@ -90,9 +91,36 @@ void producers_note(struct producers *producers, const struct batch *batch, int6
 void producers_expire(struct producers *producers, int64_t before_ms);
 void producers_clear(struct producers *producers);
 size_t producers_count(const struct producers *producers);
-int producers_image(const struct producers *producers, int64_t offset, struct buf *out);
-int producers_load(struct producers *producers, struct slice image, int64_t *offset,
-                   struct err *err);
+/* The file `producers`: producers and transactions as they are at `offset`. */
+int producers_image(const struct producers *producers, const struct txns *txns, int64_t offset,
+                    struct buf *out);
+int producers_load(struct producers *producers, struct txns *txns, struct slice image,
+                   int64_t *offset, struct err *err);
+
+/* ---- txns.c ------------------------------------------------------------------------------- */
+
+struct txns;
+int txns_new(struct txns **out, struct err *err);
+void txns_free(struct txns *txns);
+void txns_clear(struct txns *txns);
+bool txns_any(const struct txns *txns);
+int txns_reserve(struct txns *txns); /* so that the next two cannot fail */
+void txns_note(struct txns *txns, const struct batch *batch, int64_t segment, int64_t pos);
+void txns_note_marker(struct txns *txns, const struct batch *batch, bool commit);
+void txns_expire(struct txns *txns, int64_t start); /* aborted before the log's start */
+const struct log_txn *txns_find(const struct txns *txns, int64_t producer_id);
+const struct log_txn *txns_oldest(const struct txns *txns); /* NULL: none is open */
+size_t txns_open(const struct txns *txns, const struct log_txn **out);
+/* Aborted ones that have records in [from, to): how many there are; at most `max` are given. */
+size_t txns_aborted(const struct txns *txns, int64_t from, int64_t to, struct log_aborted *out,
+                    size_t max);
+bool txns_is_aborted(const struct txns *txns, int64_t producer_id, int64_t offset);
+int txns_image(const struct txns *txns, struct buf *out); /* appends */
+int txns_load(struct txns *txns, struct slice image, struct err *err);
+int txn_marker_build(int64_t producer_id, int16_t epoch, bool commit, int64_t now_ms,
+                     struct buf *out, struct err *err);
+int txn_marker_read(const struct batch *batch, bool *commit, struct err *err);
+int txn_marker_load(struct file *file, int64_t pos, size_t len, bool *commit, struct err *err);
 
 /* ---- the log ------------------------------------------------------------------------------ */
 
@@ -112,6 +140,7 @@ struct log {
     int64_t bytes;               /* of all segments */
     int64_t mark_base, mark_pos; /* the high watermark as a place: segment's base, position in it */
     struct producers *producers;
+    struct txns *txns;
     bool names_dirty; /* a segment was made and the folder is not synced yet */
     bool tail_dirty;  /* a failed write may have left bytes past the active segment's size */
     int64_t good;     /* as the recovery file says */
@@ -132,6 +161,7 @@ int log_note_write(struct log *log, int64_t start, int64_t good, struct err *err
 int log_producers_rebuild(struct log *log, int64_t from, struct err *err);
 
 /* log.c, for the others; with the lock held unless it says otherwise. */
+int64_t log_stable(const struct log *log);         /* the last stable offset */
 struct segment *log_active(const struct log *log); /* NULL: no segment yet */
 int log_segment_add(struct log *log, int64_t base_offset, struct segment **out, struct err *err);
 size_t log_segment_index(const struct log *log, int64_t offset); /* the one that holds it */

@@ -8,7 +8,7 @@
  * File `producers`, big-endian: magic "TARNPRD1"; int64 offset up to which batches were counted;
  * uint32 count; uint32 CRC-32C of the whole file with these four bytes zero; then per producer:
  * int64 id, int64 last_ms, int16 epoch, uint8 kept, uint8 0, and 5 times int32 first, int32 last
- * sequence, int64 base_offset.
+ * sequence, int64 base_offset; then, where there are any, transactions (txns.c).
  */
 #include "base/be.h"
 #include "log/log_int.h"
@@ -199,7 +199,8 @@ void producers_note(struct producers *producers, const struct batch *batch, int6
     p->last_ms = now_ms;
 }
 
-int producers_image(const struct producers *producers, int64_t offset, struct buf *out)
+int producers_image(const struct producers *producers, const struct txns *txns, int64_t offset,
+                    struct buf *out)
 {
     size_t start = out->len;
     int rc = buf_reserve(out, HEADER_LEN + producers->count * ENTRY_LEN);
@@ -231,6 +232,8 @@ int producers_image(const struct producers *producers, int64_t offset, struct bu
         at += ENTRY_LEN;
     }
     out->len = (size_t)(at - out->ptr);
+    if (txns_any(txns) && txns_image(txns, out))
+        return ERR_NOMEM;
     be32_put(out->ptr + start + 20, crc32c(0, out->ptr + start, out->len - start));
     return 0;
 }
@@ -244,8 +247,8 @@ static uint32_t image_crc(struct slice image)
     return crc32c(crc, image.ptr + HEADER_LEN, image.len - HEADER_LEN);
 }
 
-int producers_load(struct producers *producers, struct slice image, int64_t *offset,
-                   struct err *err)
+int producers_load(struct producers *producers, struct txns *txns, struct slice image,
+                   int64_t *offset, struct err *err)
 {
     size_t count;
     int rc;
@@ -253,7 +256,7 @@ int producers_load(struct producers *producers, struct slice image, int64_t *off
     if (image.len < HEADER_LEN || memcmp(image.ptr, MAGIC, 8) != 0)
         return err_set(err, ERR_CORRUPT, "producers: not such a file");
     count = be32_get(image.ptr + 16);
-    if (count > PRODUCERS_MAX || image.len != HEADER_LEN + count * ENTRY_LEN)
+    if (count > PRODUCERS_MAX || image.len < HEADER_LEN + count * ENTRY_LEN)
         return err_set(err, ERR_CORRUPT, "producers: %zu of them in %zu bytes", count, image.len);
     if (be32_get(image.ptr + 20) != image_crc(image))
         return err_set(err, ERR_CORRUPT, "producers: its CRC does not hold");
@@ -278,5 +281,8 @@ int producers_load(struct producers *producers, struct slice image, int64_t *off
                                        (int64_t)be64_get(at + 28 + k * 16)};
     }
     *offset = (int64_t)be64_get(image.ptr + 8);
-    return 0;
+    return txns_load(txns,
+                     slice_of(image.ptr + HEADER_LEN + count * ENTRY_LEN,
+                              image.len - HEADER_LEN - count * ENTRY_LEN),
+                     err);
 }

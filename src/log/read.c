@@ -5,8 +5,9 @@
  */
 #include "log/log_int.h"
 
-#define FIND_BYTES_MAX ((size_t)256 << 20) /* one batch unpacked, when a time is looked for in it  \
-                                            */
+#define FIND_BYTES_MAX                                                                             \
+    ((size_t)256 << 20) /* one batch unpacked, when a time is looked for in it                     \
+                         */
 
 /* What a reader needs to know of one segment, taken at one moment. */
 struct view {
@@ -24,8 +25,10 @@ static int64_t readable(const struct log *log, const struct segment *seg)
     return seg->base_offset == log->mark_base ? log->mark_pos : 0;
 }
 
-static int take_view(struct log *log, int64_t offset, struct view *view, struct err *err)
+static int take_view(struct log *log, int64_t offset, bool stable, struct view *view,
+                     struct err *err)
 {
+    int64_t readable_end = 0;
     int rc = 0;
 
     *view = (struct view){0};
@@ -33,14 +36,22 @@ static int take_view(struct log *log, int64_t offset, struct view *view, struct 
     if (offset < log->start || offset > log->end) {
         rc = err_set(err, ERR_RANGE, "offset %" PRId64 " is outside of %" PRId64 " to %" PRId64,
                      offset, log->start, log->end);
-    } else if (offset < log->high_watermark) {
+    } else {
+        readable_end = stable ? log_stable(log) : log->high_watermark;
+    }
+    if (!rc && offset < readable_end) {
         struct segment *seg = log->segments[log_segment_index(log, offset)];
+        const struct log_txn *oldest = txns_oldest(log->txns);
 
         view->seg = segment_ref(seg);
         view->pos = segment_entry(seg, offset).pos;
         view->limit = readable(log, seg);
         view->limit_offset =
             seg->base_offset == log->mark_base ? log->high_watermark : seg->end_offset;
+        if (stable && readable_end < log->high_watermark && oldest->segment == seg->base_offset) {
+            view->limit = oldest->pos;
+            view->limit_offset = oldest->first_offset;
+        }
     }
     pthread_mutex_unlock(&log->lock);
     return rc;
@@ -98,13 +109,13 @@ static int end_extent(struct log *log, const struct view *view, struct header_wa
     return rc < 0 ? rc : 0;
 }
 
-int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
-               struct log_extent *out, struct err *err)
+static int locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, bool stable,
+                  struct log_extent *out, struct err *err)
 {
     struct header_walk walk;
     struct batch batch;
     struct view view;
-    int rc = take_view(log, offset, &view, err);
+    int rc = take_view(log, offset, stable, &view, err);
 
     *out = (struct log_extent){.fd = -1, .first_offset = offset, .end_offset = offset};
     if (rc || !view.seg)
@@ -129,6 +140,18 @@ int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_
     return 0;
 }
 
+int log_locate(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+               struct log_extent *out, struct err *err)
+{
+    return locate(log, offset, max_bytes, at_least_one, false, out, err);
+}
+
+int log_locate_stable(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+                      struct log_extent *out, struct err *err)
+{
+    return locate(log, offset, max_bytes, at_least_one, true, out, err);
+}
+
 int log_extent_read(const struct log_extent *extent, struct buf *out, struct err *err)
 {
     struct segment *seg = extent->hold;
@@ -149,16 +172,28 @@ void log_extent_release(struct log_extent *extent)
     extent->hold = NULL;
 }
 
-int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, struct buf *out,
-             struct err *err)
+static int read_located(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+                        bool stable, struct buf *out, struct err *err)
 {
     struct log_extent extent;
-    int rc = log_locate(log, offset, max_bytes, at_least_one, &extent, err);
+    int rc = locate(log, offset, max_bytes, at_least_one, stable, &extent, err);
 
     if (!rc)
         rc = log_extent_read(&extent, out, err);
     log_extent_release(&extent);
     return rc;
+}
+
+int log_read(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one, struct buf *out,
+             struct err *err)
+{
+    return read_located(log, offset, max_bytes, at_least_one, false, out, err);
+}
+
+int log_read_stable(struct log *log, int64_t offset, size_t max_bytes, bool at_least_one,
+                    struct buf *out, struct err *err)
+{
+    return read_located(log, offset, max_bytes, at_least_one, true, out, err);
 }
 
 /* ---- by time ------------------------------------------------------------------------------ */

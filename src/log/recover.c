@@ -241,11 +241,21 @@ int log_producers_rebuild(struct log *log, int64_t from, struct err *err)
             continue;
         header_walk_init(&walk, seg->file, segment_entry(seg, from).pos, seg->size);
         while ((rc = header_walk_next(&walk, &batch, err)) == 1) {
-            if (batch.base_offset < from || batch.producer_id < 0 || batch_is_control(&batch))
+            if (batch.base_offset < from || batch.producer_id < 0)
                 continue;
-            if (producers_reserve(log->producers))
+            if (producers_reserve(log->producers) || txns_reserve(log->txns))
                 return err_set(err, ERR_NOMEM, "producer state");
+            if (batch_is_control(&batch)) {
+                bool commit;
+
+                rc = txn_marker_load(seg->file, walk.at, batch.bytes.len, &commit, err);
+                if (rc)
+                    return rc;
+                txns_note_marker(log->txns, &batch, commit);
+                continue;
+            }
             producers_note(log->producers, &batch, batch.max_timestamp);
+            txns_note(log->txns, &batch, seg->base_offset, walk.at);
         }
     }
     return rc < 0 ? rc : 0;
@@ -262,11 +272,12 @@ static int load_producers(struct log *log, struct err *err)
         return err_set(err, ERR_NOMEM, "producer state");
     rc = disk_read_file(log->options.disk, path, &image, err);
     if (!rc)
-        rc = producers_load(log->producers, buf_slice(&image), &from, err);
+        rc = producers_load(log->producers, log->txns, buf_slice(&image), &from, err);
     buf_deinit(&image);
     if (rc == ERR_CORRUPT || (!rc && from > log->end)) {
         rc = disk_unlink(log->options.disk, path, err); /* it tells of what was cut */
         producers_clear(log->producers);
+        txns_clear(log->txns);
         from = 0;
     }
     free(path);

@@ -112,6 +112,7 @@ int log_retain(struct log *log, struct err *err)
     pthread_mutex_lock(&log->flush_lock);
     pthread_mutex_lock(&log->lock);
     producers_expire(log->producers, now_ms - PRODUCER_SILENCE_MS);
+    txns_expire(log->txns, log->start);
     start = retention_start(log, now_ms);
     moved = start > log->start && start <= log->flushed;
     pthread_mutex_unlock(&log->lock);
@@ -230,8 +231,9 @@ static int cut_locked(struct log *log, int64_t end_offset, struct err *err)
         log->mark_base = log_active(log)->base_offset;
         log->mark_pos = log_active(log)->size;
     }
-    if (producers_count(log->producers)) {
+    if (producers_count(log->producers) || txns_any(log->txns)) {
         producers_clear(log->producers);
+        txns_clear(log->txns);
         rc = log_producers_rebuild(log, 0, err);
     }
     return rc;
