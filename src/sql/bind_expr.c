@@ -108,10 +108,19 @@ static bool text_equal(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
+static bool column_equal(const struct bound_expr *a, const struct bound_expr *b)
+{
+    size_t left, right;
+
+    return bound_at(a, &left) == bound_at(b, &right) && left == right;
+}
+
 bool bound_equal(const struct bound_expr *a, const struct bound_expr *b)
 {
     if (a == b)
         return true;
+    if (a->kind == BOUND_COLUMN && b->kind == BOUND_COLUMN)
+        return column_equal(a, b);
     if (a->kind != b->kind || !sql_type_same(a->type, b->type) || a->function != b->function ||
         a->arg_count != b->arg_count || a->literal != b->literal || a->negated != b->negated ||
         a->try_cast != b->try_cast || a->source != b->source || a->column != b->column ||

@@ -107,10 +107,21 @@ struct bound_tvf {
     size_t time_column;
 };
 
+/* What a column means for time, on a stream (plan_node.c). */
+enum bound_time {
+    BOUND_TIMELESS,
+    BOUND_ROWTIME,
+    BOUND_PROCTIME,
+    BOUND_WINDOW_START,
+    BOUND_WINDOW_END
+};
+
 struct bound_column {
     const char *name;
     const struct sql_type *type;
     bool merged; /* the right side's twin of a USING column: hidden from * and from bare names */
+    bool used;   /* planning: something reads it */
+    enum bound_time time; /* planning, of a node's output */
 };
 
 struct bound_source {
@@ -133,6 +144,9 @@ struct bound_source {
     struct bound_expr *on;
     const struct sql_from *from; /* for errors */
     const struct bound_tvf *tvf; /* QUERY: it stands for this; or NULL */
+    /* Planning: its rows come out of an operator; column i is column moved_to[i] of `moved`. */
+    struct bound_source *moved;
+    size_t *moved_to;
 };
 
 /* ---- queries --------------------------------------------------------------------------------- */
@@ -145,6 +159,19 @@ struct bound_group { /* one element of GROUP BY */
     struct bound_group *parts;
     size_t count;
 };
+
+/* The source and the column that a BOUND_COLUMN is of, after all moves. */
+static inline struct bound_source *bound_at(const struct bound_expr *expr, size_t *column)
+{
+    struct bound_source *source = expr->source;
+
+    *column = expr->column;
+    while (source->moved) {
+        *column = source->moved_to[*column];
+        source = source->moved;
+    }
+    return source;
+}
 
 struct sql_bound {
     enum bound_query_kind kind;

@@ -601,14 +601,15 @@ static void print_in(struct printer *p, const struct bound_expr *expr)
 
 static void print_column(struct printer *p, const struct bound_expr *expr)
 {
-    const struct bound_source *source = expr->source;
+    size_t column;
+    const struct bound_source *source = bound_at(expr, &column);
 
     if (!p->rc)
         p->rc = buf_printf(p->out, "t%d.", source->number);
     if (source->kind == SOURCE_TABLE)
-        put_name(p, source->columns[expr->column].name);
+        put_name(p, source->columns[column].name);
     else if (!p->rc)
-        p->rc = buf_printf(p->out, "c%zu", expr->column);
+        p->rc = buf_printf(p->out, "c%zu", column);
 }
 
 static void print_expr(struct printer *p, const struct bound_expr *expr)
