@@ -19,6 +19,7 @@
 #define FAR_MS         3600000 /* every table is looked at so often, whatever happens */
 #define AFTER_ERROR_MS 600000
 #define LOG_PAGE       1000
+#define PATIENCE       10    /* intervals that rewrites wait at most for a table to be quiet */
 #define ACTIONS_MAX    10000 /* of the log */
 
 const struct meta_migration upkeep_migrations[] = {
@@ -48,6 +49,7 @@ struct watched {
     char uuid[64];
     bool dirty, listed;
     int64_t looked_ms, next_ms, pruned_ms;
+    int64_t busy_ms; /* since when its rewrites wait for it to be quiet; 0: they do not */
     struct lake_budget *budget; /* of its own, or NULL */
 };
 struct upkeep {
@@ -61,6 +63,7 @@ struct upkeep {
     struct watched *tables;
     int64_t seq; /* of the commit log, followed up to here; -1: not yet */
     bool stale;  /* the list of tables */
+    bool listed; /* once: a table that comes now is a new one */
 };
 
 /* ---- which tables there are ---- */
@@ -96,6 +99,10 @@ static int watch(struct upkeep *u, const char *ns, const char *name, const char 
         if (!w)
             return ERR_NOMEM;
         snprintf(w->uuid, sizeof(w->uuid), "%s", uuid);
+        if (u->listed) { /* whoever made it is about to fill it */
+            w->looked_ms = clock_wall_ms(u->o.clock);
+            w->next_ms = w->looked_ms + interval_ms(u);
+        }
         w->next = u->tables;
         u->tables = w;
     } else if (!strcmp(w->ns, ns) && !strcmp(w->name, name)) {
@@ -142,6 +149,7 @@ static int list_tables(struct upkeep *u, struct err *err)
         }
     }
     u->stale = rc != 0;
+    u->listed = u->listed || !rc;
     return rc;
 }
 
@@ -332,6 +340,25 @@ static struct lake_budget *own_budget(struct upkeep *u, struct watched *w,
     return w->budget;
 }
 
+/* Somebody is at work on its rows: an engine that updates, deletes or merges fails when the files
+ * that it read are gone, and does not try again by itself. Rewrites wait until a whole interval has
+ * passed without such a commit, but not for ever. Rows that are only added are in nobody's way. */
+static bool is_being_changed(struct upkeep *u, struct watched *w, const struct lake_metadata *m)
+{
+    const struct lake_snapshot *s = lake_metadata_snapshot(m);
+    int64_t now_ms = clock_wall_ms(u->o.clock);
+    bool changed = s && (!strcmp(s->operation, "overwrite") || !strcmp(s->operation, "delete"));
+
+    if (!changed || s->timestamp_ms > now_ms || now_ms - s->timestamp_ms >= interval_ms(u) ||
+        (w->busy_ms && now_ms - w->busy_ms >= PATIENCE * interval_ms(u))) {
+        w->busy_ms = 0;
+        return false;
+    }
+    if (!w->busy_ms)
+        w->busy_ms = now_ms;
+    return true;
+}
+
 /* With the turn. `w` NULL: a table that is not on the list yet. */
 static int look_after(struct upkeep *u, const struct lake_ident *ident, struct watched *w,
                       const struct upkeep_call *call, int64_t *wait_ms, struct err *err)
@@ -348,7 +375,7 @@ static int look_after(struct upkeep *u, const struct lake_ident *ident, struct w
                                     .arg = &telling,
                                     .stop = is_stopping,
                                     .dry = call && call->dry};
-    bool forced = call && call->forced;
+    bool forced = call && call->forced, busy = false;
     int rc = catalog_table_load(u->o.catalog, ident, &arena, &table, err);
 
     if (!rc &&
@@ -360,6 +387,9 @@ static int look_after(struct upkeep *u, const struct lake_ident *ident, struct w
             o.own_budget = own_budget(u, w, table.metadata);
         rc = swept_of(u, telling.uuid, &o.past.swept_ms, err);
         o.past.pruned_ms = w ? w->pruned_ms : 0;
+        busy = w && is_being_changed(u, w, table.metadata);
+        if (busy)
+            o.rewriter.run = NULL;
         rc = rc ? rc : lake_upkeep(u->o.lake, &o, &done, err);
         if (done.pruned && w)
             w->pruned_ms = clock_wall_ms(u->o.clock);
@@ -367,7 +397,7 @@ static int look_after(struct upkeep *u, const struct lake_ident *ident, struct w
             keep(&(struct keep_call){
                 .u = u, .uuid = telling.uuid, .swept_ms = clock_wall_ms(u->o.clock)});
     }
-    *wait_ms = done.wait_ms;
+    *wait_ms = busy ? 0 : done.wait_ms;
     catalog_table_deinit(&table);
     arena_deinit(&arena);
     return rc;

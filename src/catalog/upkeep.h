@@ -6,7 +6,9 @@
  * shared budget, and the place where the log of actions is kept (the metadata store).
  *
  * It is one more writer in the one commit queue: what it rewrote is rebased over the appends that
- * came in meanwhile, and given up when its files changed.
+ * came in meanwhile, and given up when its files changed. Where rows were changed within the last
+ * interval its rewrites wait for the next turn, ten turns at most: the engine that changes them may
+ * be at its next statement, which fails when the files that it read are gone.
  * Per table, beside the properties of lake/health.h and lake/maintain.h:
  *   tarn.maintain.enabled            true   the off switch
  *   tarn.maintain.cpu-percent        -      of one processor, for this table alone

@@ -211,10 +211,70 @@ static void tables_made_and_dropped_meanwhile_are_noticed(void **state)
     assert_int_equal(step(b, 1), 1);
     OK(make_table(&b->stack, "db", "u", &table, &arena, &b->err));
     catalog_table_deinit(&table);
-    assert_int_equal(step(b, 1), 1); /* the new one */
+    assert_int_equal(step(b, 1), 0);
+    assert_int_equal(step(b, 59), 0); /* the new one is about to be filled */
+    assert_int_equal(step(b, 1), 1);
     OK(catalog_table_drop(b->stack.catalog, &ident, false, &b->err));
     assert_int_equal(step(b, 3700), 1);
     arena_deinit(&arena);
+    end(b);
+}
+
+/* One file goes, as an engine's DELETE takes it away. */
+static void take_one_file(struct bench *b)
+{
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    struct lake_plan plan;
+
+    OK(catalog_table_load(b->stack.catalog, &ident, &arena, &table, &b->err));
+    OK(lake_plan(b->stack.lake, table.metadata, -1, NULL, NULL, 0, &arena, &plan, &b->err));
+    {
+        struct lake_change change = {.removed = &plan.files[0].entry, .removed_count = 1};
+
+        OK(lake_commit_wait(b->stack.lake, catalog_lake(b->stack.catalog), &ident, &change, NULL,
+                            &b->err));
+    }
+    lake_plan_release(b->stack.lake, &plan);
+    catalog_table_deinit(&table);
+    arena_deinit(&arena);
+}
+
+/* Goal: an engine in the middle of its updates finds its files where they were. */
+static void rewrites_wait_while_rows_are_taken_away(void **state)
+{
+    struct bench bench, *b = &bench;
+
+    (void)state;
+    begin(b);
+    step(b, 1);
+    append(b, 10);
+    assert_int_equal(step(b, 59), 0);
+    take_one_file(b);
+    assert_int_equal(step(b, 1), 1); /* it is looked at, and left alone */
+    assert_int_equal(b->rewrites, 0);
+    assert_int_equal(step(b, 59), 0);
+    assert_int_equal(step(b, 1), 1); /* quiet by now */
+    assert_int_equal(b->rewrites, 1);
+    end(b);
+}
+
+static void rewrites_do_not_wait_for_ever(void **state)
+{
+    struct bench bench, *b = &bench;
+    int minutes = 0;
+
+    (void)state;
+    begin(b);
+    step(b, 1);
+    append(b, 40);
+    while (!b->rewrites && minutes < 20) {
+        step(b, 30);
+        take_one_file(b);
+        step(b, 30);
+        minutes++;
+    }
+    assert_in_range(minutes, 10, 12);
     end(b);
 }
 
@@ -224,6 +284,8 @@ int main(void)
         cmocka_unit_test(commits_give_a_table_its_turn),
         cmocka_unit_test(what_was_done_is_in_the_log_with_its_reason),
         cmocka_unit_test(the_off_switch_stops_the_service_and_not_a_person),
+        cmocka_unit_test(rewrites_wait_while_rows_are_taken_away),
+        cmocka_unit_test(rewrites_do_not_wait_for_ever),
         cmocka_unit_test(tables_made_and_dropped_meanwhile_are_noticed),
     };
 
