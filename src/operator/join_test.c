@@ -1,0 +1,118 @@
+/* join_test.c - joins over streams cut at random are what SQL's joins say over all rows at once. */
+#include "operator/test_stream.h"
+
+/* Two tables of changes: some rows come twice, some keys are NULL, many are taken back, some of
+ * them to come again. */
+#define CHANGES(rows, keys, salt)                                                                  \
+    "SELECT k, v, s, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) - 1 AS i "  \
+    "FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(                        \
+        rows, keys, salt) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM "     \
+                          "(" BASE(rows, keys,                                                     \
+                                   salt) ") WHERE h % 3 > 0 UNION ALL SELECT *, i * 3 + 602, "     \
+                                         "2::UTINYINT FROM (" BASE(rows, keys,                     \
+                                                                   salt) ") WHERE h % 7 = 1) "     \
+                                                                         "ORDER BY i"
+#define BASE(rows, keys, salt)                                                                     \
+    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, (h % 50)::BIGINT AS v, "   \
+    "CASE WHEN h % 5 > 0 THEN 'text ' || h % 4 END AS s, i, h FROM (SELECT i, hash(i + " salt      \
+    ") % 1000003 AS h FROM range(" rows ") t(i))"
+/* The same without kinds. */
+#define ADDED(rows, keys, salt) "SELECT k, v, s, i FROM (" BASE(rows, keys, salt) ") ORDER BY i"
+
+static int build_join(struct op **leaves, struct op **root, void *arg, struct err *err)
+{
+    return op_join_new(root, leaves[0], leaves[1], arg, err);
+}
+
+static const struct {
+    enum op_join_kind kind;
+    const char *sql, *columns;
+} kinds[] = {
+    {OP_INNER, "INNER JOIN", "l.*, r.*"}, {OP_LEFT, "LEFT JOIN", "l.*, r.*"},
+    {OP_RIGHT, "RIGHT JOIN", "l.*, r.*"}, {OP_FULL, "FULL JOIN", "l.*, r.*"},
+    {OP_SEMI, "SEMI JOIN", "l.*"},        {OP_ANTI, "ANTI JOIN", "l.*"},
+};
+
+/* All kinds of join over the two inputs, which are changes or not. */
+static void all_kinds(const char *left, const char *right, bool left_changes, bool right_changes,
+                      struct op_join_spec spec, const char *on)
+{
+    struct test_plan plan = {
+        .inputs = {left, right}, .delay_ms = {-1, -1}, .build = build_join, .arg = &spec};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        bool changes = left_changes || right_changes ||
+                       (kinds[i].kind != OP_INNER && kinds[i].kind != OP_SEMI);
+        char sql[4000];
+
+        spec.kind = kinds[i].kind;
+        snprintf(sql, sizeof(sql),
+                 "SELECT *, count(*) AS n FROM (SELECT %s FROM %s l %s %s r ON %s) GROUP BY ALL",
+                 kinds[i].columns, left_changes ? LIVE("l") : "(SELECT * EXCLUDE (i) FROM l)",
+                 kinds[i].sql, right_changes ? LIVE("r") : "(SELECT * EXCLUDE (i) FROM r)", on);
+        compare(&plan, changes ? NET : "SELECT *, count(*) AS n FROM feed GROUP BY ALL", sql);
+    }
+}
+
+#define ON_KEY .left_keys = (size_t[]){0}, .right_keys = (size_t[]){0}, .key_count = 1
+
+static void joins_of_changes_end_as_joins_of_what_is_left(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("900", "400", "1"), CHANGES("700", "300", "2"), true, true,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+}
+
+static void joins_of_rows_that_stay(void **state)
+{
+    (void)state;
+    all_kinds(ADDED("900", "300", "1"), ADDED("500", "400", "2"), false, false,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+    all_kinds(CHANGES("500", "300", "1"), ADDED("500", "400", "2"), true, false,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+    all_kinds(ADDED("500", "300", "1"), CHANGES("500", "400", "2"), false, true,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+}
+
+static void pairs_fulfil_the_condition(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("500", "60", "1"), CHANGES("400", "50", "2"), true, true,
+              (struct op_join_spec){ON_KEY, .condition =
+                                                "SELECT l1 + 3 > r1 AND (l2 <> r2 OR l2 IS "
+                                                "NULL) FROM feed"},
+              "l.k = r.k AND l.v + 3 > r.v AND (l.s <> r.s OR l.s IS NULL)");
+}
+
+static void keys_of_several_columns_may_be_null(void **state)
+{
+    struct op_join_spec spec = {.left_keys = (size_t[]){0, 2},
+                                .right_keys = (size_t[]){0, 2},
+                                .null_safe = (bool[]){true, false},
+                                .key_count = 2};
+
+    (void)state;
+    all_kinds(CHANGES("600", "30", "1"), CHANGES("500", "30", "2"), true, true, spec,
+              "l.k IS NOT DISTINCT FROM r.k AND l.s = r.s");
+}
+
+static void without_keys_every_row_meets_every_row(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("60", "30", "1"), CHANGES("50", "30", "2"), true, true,
+              (struct op_join_spec){.condition = "SELECT l1 + 20 < r1 FROM feed"},
+              "l.v + 20 < r.v");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(joins_of_changes_end_as_joins_of_what_is_left),
+        cmocka_unit_test(joins_of_rows_that_stay),
+        cmocka_unit_test(pairs_fulfil_the_condition),
+        cmocka_unit_test(keys_of_several_columns_may_be_null),
+        cmocka_unit_test(without_keys_every_row_meets_every_row),
+    };
+
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}

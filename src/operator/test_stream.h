@@ -1,0 +1,328 @@
+/* test_stream.h - for tests: SQL gives the inputs of a graph, which are cut into random batches,
+ * with deaths and reloads on the way; what comes out is compared with SQL over all of the inputs.
+ *
+ * An input's last column is `i`, the order of its rows, which operators do not see; $row_kind is
+ * before it when the rows are changes. Its watermark goes `delay_ms` behind its column `ts`.
+ */
+#ifndef OPERATOR_TEST_STREAM_H
+#define OPERATOR_TEST_STREAM_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/disk_sim.h"
+#include "operator/operator.h"
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if (call)                                                                                  \
+            fail_msg("%s: %s", #call, err.text);                                                   \
+    } while (0)
+
+#define INPUTS_MAX 2
+
+struct test_plan {
+    const char *inputs[INPUTS_MAX];
+    int64_t delay_ms[INPUTS_MAX]; /* -1: no watermarks */
+    int (*build)(struct op **leaves, struct op **root, void *arg, struct err *err);
+    void *arg;
+    int64_t batch; /* the largest; 0: 400 rows */
+};
+
+static struct vec_db *db;
+static struct vec_conn *conn;
+
+static int open_all(void **state)
+{
+    struct vec_options options = {.threads = 1, .memory_bytes = 256 << 20};
+    struct err err = {0};
+
+    (void)state;
+    return vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err) ? -1 : 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    vec_conn_free(conn);
+    vec_db_free(db);
+    return 0;
+}
+
+/* A query over `in` (NULL: over nothing). */
+static void run(const char *sql, const struct vec_columns *columns, const struct vec_batch *in,
+                struct vec_columns *out_columns, struct vec_batch *out)
+{
+    struct vec_fragment *fragment = NULL;
+    struct vec_columns none = {0};
+    struct vec_batch empty = {0};
+    struct err err = {0};
+
+    vec_columns_add(&none, "x", duckdb_create_logical_type(DUCKDB_TYPE_INTEGER));
+    OK(vec_fragment_new(&fragment, conn, sql, columns ? columns : &none, &err));
+    OK(vec_fragment_run(fragment, in ? in : &empty, out, &err));
+    if (out_columns)
+        assert_int_equal(vec_columns_copy(out_columns, vec_fragment_columns(fragment)), 0);
+    vec_fragment_free(fragment);
+    vec_columns_free(&none);
+}
+
+/* The rows of a query as sorted text. */
+static void text_of(const char *sql, const struct vec_columns *columns, const struct vec_batch *in,
+                    struct buf *out)
+{
+    struct vec_batch rows = {0};
+    size_t room = strlen(sql) + 200;
+    char *full = malloc(room);
+
+    buf_clear(out);
+    snprintf(full, room, "SELECT CAST(row(*COLUMNS(r.*)) AS VARCHAR) AS t FROM (%s) r ORDER BY t",
+             sql);
+    run(full, columns, in, NULL, &rows);
+    free(full);
+    for (size_t c = 0; c < rows.count; c++) {
+        duckdb_string_t *text =
+            duckdb_vector_get_data(duckdb_data_chunk_get_vector(rows.chunks[c], 0));
+
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(rows.chunks[c]); i++) {
+            buf_append(out, duckdb_string_t_data(&text[i]), duckdb_string_t_length(text[i]));
+            buf_append_u8(out, '\n');
+        }
+    }
+    vec_batch_deinit(&rows);
+    buf_cstr(out);
+}
+
+struct test_input {
+    struct vec_columns columns, seen; /* seen: by operators */
+    struct vec_batch rows;
+    bool timed;
+};
+
+struct test_life {
+    struct state *state;
+    struct op_graph *graph;
+    struct op *leaves[INPUTS_MAX], *root;
+    struct disk_sim *sim;
+    int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
+};
+
+struct test_saved {
+    char manifest[4000];
+    int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
+    size_t out; /* chunks */
+};
+
+static void begin(struct test_life *life, const struct test_plan *plan,
+                  const struct test_input *inputs, const char *manifest)
+{
+    struct state_options options = {disk_sim_disk(life->sim), clock_system(), "state", 4096};
+    struct err err = {0};
+
+    OK(state_new(&life->state, &options, &err));
+    OK(op_graph_new(&life->graph, &(struct op_graph_options){conn, life->state}, &err));
+    for (int n = 0; n < INPUTS_MAX && plan->inputs[n]; n++)
+        OK(op_leaf_new(&life->leaves[n], life->graph, &inputs[n].seen, &err));
+    OK(plan->build(life->leaves, &life->root, plan->arg, &err));
+    OK(state_load(life->state, manifest, &err));
+    OK(op_graph_load(life->graph, &err));
+}
+
+static void end(struct test_life *life)
+{
+    op_graph_free(life->graph);
+    state_free(life->state);
+}
+
+static void keep(struct test_life *life, struct vec_batch *out)
+{
+    struct vec_batch *rows = op_graph_out(life->graph);
+
+    for (size_t i = 0; i < rows->count; i++)
+        assert_int_equal(vec_batch_add(out, rows->chunks[i]), 0);
+    rows->count = 0;
+    rows->rows = 0;
+}
+
+static void save(struct test_life *life, struct test_saved *saved, size_t out, int64_t epoch)
+{
+    struct arena arena = {0};
+    const char *json;
+    struct err err = {0};
+    bool done;
+
+    OK(state_seal(life->state, epoch, &err));
+    OK(state_flush(life->state, INT64_MAX, &done, &err));
+    OK(state_manifest(life->state, &arena, &json, &err));
+    snprintf(saved->manifest, sizeof(saved->manifest), "%s", json);
+    state_committed(life->state);
+    memcpy(saved->next, life->next, sizeof(saved->next));
+    memcpy(saved->marks, life->marks, sizeof(saved->marks));
+    saved->out = out;
+    arena_deinit(&arena);
+}
+
+static void die(struct test_life *life, const struct test_plan *plan,
+                const struct test_input *inputs, const struct test_saved *saved,
+                struct vec_batch *out)
+{
+    end(life);
+    disk_sim_power_loss(life->sim);
+    disk_sim_reboot(life->sim);
+    while (out->count > saved->out) {
+        out->rows -= (int64_t)duckdb_data_chunk_get_size(out->chunks[out->count - 1]);
+        duckdb_destroy_data_chunk(&out->chunks[--out->count]);
+    }
+    memcpy(life->next, saved->next, sizeof(saved->next));
+    memcpy(life->marks, saved->marks, sizeof(saved->marks));
+    begin(life, plan, inputs, saved->manifest[0] ? saved->manifest : NULL);
+}
+
+static int64_t highest_ms(const struct vec_columns *columns, const struct vec_batch *rows)
+{
+    struct vec_batch out = {0};
+    int64_t ms = 0;
+
+    run("SELECT COALESCE(epoch_ms(max(ts)), 0)::BIGINT FROM feed", columns, rows, NULL, &out);
+    ms = *(int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(out.chunks[0], 0));
+    vec_batch_deinit(&out);
+    return ms;
+}
+
+/* Rows [from, from + len) of an input, and the watermark behind them. */
+static void step(struct test_life *life, const struct test_plan *plan,
+                 const struct test_input *input, int n, int64_t len, struct vec_batch *out)
+{
+    struct vec_batch batch = {0};
+    struct err err = {0};
+    char sql[200];
+    int64_t mark;
+
+    snprintf(sql, sizeof(sql),
+             "SELECT * EXCLUDE (i) FROM feed WHERE i >= %" PRId64 " AND i < %" PRId64 " ORDER BY i",
+             life->next[n], life->next[n] + len);
+    run(sql, &input->columns, &input->rows, NULL, &batch);
+    OK(op_graph_rows(life->leaves[n], &batch, &err));
+    keep(life, out);
+    if (plan->delay_ms[n] >= 0) {
+        mark = highest_ms(&input->seen, &batch) - plan->delay_ms[n];
+        life->marks[n] = mark > life->marks[n] ? mark : life->marks[n];
+        OK(op_graph_mark(life->leaves[n], life->marks[n], &err));
+        keep(life, out);
+    }
+    vec_batch_deinit(&batch);
+    life->next[n] += len;
+}
+
+static void stream(const struct test_plan *plan, const struct test_input *inputs, uint64_t seed,
+                   struct vec_columns *out_columns, struct vec_batch *out)
+{
+    struct test_saved saved = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
+    struct test_life life = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
+    bool dies = seed > 2;
+    int64_t epoch = 0;
+    struct err err = {0};
+    struct rng rng;
+
+    rng_init(&rng, seed);
+    OK(disk_sim_new(&life.sim, seed, &err));
+    begin(&life, plan, inputs, NULL);
+    for (;;) {
+        int n = plan->inputs[1] ? (int)rng_below(&rng, 2) : 0;
+        int64_t len = 1 + (int64_t)rng_below(&rng, plan->batch ? (uint64_t)plan->batch : 400);
+
+        if (life.next[n] >= inputs[n].rows.rows && plan->inputs[1])
+            n = !n;
+        if (life.next[n] >= inputs[n].rows.rows)
+            break;
+        step(&life, plan, &inputs[n], n, len, out);
+        if (dies && rng_below(&rng, 3) == 0)
+            save(&life, &saved, out->count, ++epoch);
+        if (dies && rng_below(&rng, 5) == 0)
+            die(&life, plan, inputs, &saved, out);
+    }
+    for (int n = 0; n < INPUTS_MAX && plan->inputs[n]; n++) {
+        OK(op_graph_mark(life.leaves[n], OP_TIME_MAX, &err));
+        keep(&life, out);
+    }
+    assert_int_equal(vec_columns_copy(out_columns, op_graph_columns(life.graph)), 0);
+    end(&life);
+    disk_sim_free(life.sim);
+}
+
+/* A change stream never takes back what it did not give before. */
+static void check_whole(const struct vec_columns *columns, const struct vec_batch *out,
+                        uint64_t seed)
+{
+    struct vec_batch bad = {0};
+
+    run("SELECT * FROM (SELECT t, n, sum(s) OVER (PARTITION BY t ORDER BY n ROWS UNBOUNDED "
+        "PRECEDING) AS live FROM (SELECT CAST(row(*COLUMNS(* EXCLUDE (\"$row_kind\", n))) AS "
+        "VARCHAR) AS t, n, CASE WHEN \"$row_kind\" IN (0, 2) THEN 1 ELSE -1 END AS s FROM (SELECT "
+        "*, row_number() OVER () AS n FROM feed))) WHERE live < 0",
+        columns, out, NULL, &bad);
+    if (bad.rows)
+        fail_msg("seed %d: %d rows are taken back that were not given", (int)seed, (int)bad.rows);
+    vec_batch_deinit(&bad);
+}
+
+/* Streams the inputs in several ways; `streamed` over what comes out is `batch`, which stands
+ * alone, over them all: it reads the inputs as l and r. */
+static void compare(const struct test_plan *plan, const char *streamed, const char *batch)
+{
+    struct test_input inputs[INPUTS_MAX] = {0};
+    struct buf want = {0}, got = {0}, sql = {0};
+
+    for (int n = 0; n < INPUTS_MAX && plan->inputs[n]; n++) {
+        struct vec_batch none = {0};
+
+        run(plan->inputs[n], NULL, NULL, &inputs[n].columns, &inputs[n].rows);
+        run("SELECT * EXCLUDE (i) FROM feed WHERE false", &inputs[n].columns, &none,
+            &inputs[n].seen, &none);
+        vec_batch_deinit(&none);
+    }
+    assert_int_equal(buf_printf(&sql, "WITH l AS MATERIALIZED (%s), r AS MATERIALIZED (%s) %s",
+                                plan->inputs[0], plan->inputs[1] ? plan->inputs[1] : "SELECT 1",
+                                batch),
+                     0);
+    text_of(buf_cstr(&sql), NULL, NULL, &want);
+    assert_true(want.len > 100);
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct vec_columns columns = {0};
+        struct vec_batch out = {0};
+
+        stream(plan, inputs, seed, &columns, &out);
+        if (!strcmp(columns.list[columns.count - 1].name, OP_KIND))
+            check_whole(&columns, &out, seed);
+        text_of(streamed, &columns, &out, &got);
+        if (!slice_eq(buf_slice(&want), buf_slice(&got)))
+            fail_msg("seed %d\n%.3000s\nis not\n%.3000s", (int)seed, (char *)got.ptr,
+                     (char *)want.ptr);
+        vec_batch_deinit(&out);
+        vec_columns_free(&columns);
+    }
+    buf_deinit(&want);
+    buf_deinit(&got);
+    buf_deinit(&sql);
+    for (int n = 0; n < INPUTS_MAX; n++) {
+        vec_batch_deinit(&inputs[n].rows);
+        vec_columns_free(&inputs[n].columns);
+        vec_columns_free(&inputs[n].seen);
+    }
+}
+
+/* What is left of a change stream, each row with how often it is there. */
+#define NET                                                                                        \
+    "SELECT * EXCLUDE (\"$row_kind\"), sum(CASE WHEN \"$row_kind\" IN (0, 2) THEN 1 ELSE -1 "      \
+    "END)::BIGINT AS n FROM feed GROUP BY ALL HAVING n <> 0"
+/* What is left of the changes of l or r, of columns that are not `columns`. */
+#define LIVE(table)                                                                                \
+    "(SELECT * EXCLUDE (i, \"$row_kind\", c, g) FROM (SELECT *, unnest(range(c)) AS g FROM "       \
+    "(SELECT * EXCLUDE (i, \"$row_kind\"), 0 AS \"$row_kind\", 0 AS i, sum(CASE WHEN "             \
+    "\"$row_kind\" IN (0, 2) THEN 1 ELSE -1 END)::BIGINT AS c FROM " table                         \
+    " GROUP BY ALL HAVING c > 0)))"
+
+#endif
