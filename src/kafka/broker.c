@@ -27,6 +27,9 @@ const struct meta_migration broker_migrations[] = {
      " group_id TEXT NOT NULL, topic TEXT NOT NULL, partition_index INTEGER NOT NULL,"
      " committed_offset BIGINT NOT NULL, leader_epoch INTEGER NOT NULL, metadata TEXT NOT NULL,"
      " commit_ms BIGINT NOT NULL, PRIMARY KEY (group_id, topic, partition_index));"},
+    {"kafka", 2,
+     "CREATE TABLE kafka_txn ("
+     " producer_id BIGINT PRIMARY KEY, producer_epoch INTEGER NOT NULL);"},
     {NULL, 0, NULL},
 };
 
@@ -157,6 +160,8 @@ int broker_new(struct broker **out, const struct broker_options *options, struct
         rc = meta_write_wait(options->meta, load_cluster, broker, err);
     if (!rc)
         rc = topics_load(broker, err);
+    if (!rc)
+        rc = txns_resolve(broker, err);
     if (!rc)
         rc = make_loops(broker, err);
     if (!rc)

@@ -74,6 +74,11 @@ static int copy_records(struct fetch_part *part)
     return rc;
 }
 
+static bool is_committed_only(const struct request *req)
+{
+    return ((const struct fetch_request *)req->in)->isolation_level == 1;
+}
+
 /* Fills one answer; returns its bytes. */
 static size_t look_at_part(struct request *req, struct fetch_part *part, size_t max_bytes,
                            bool at_least_one)
@@ -90,10 +95,12 @@ static size_t look_at_part(struct request *req, struct fetch_part *part, size_t 
         return 0;
     if (part->in->partition_max_bytes >= 0 && (size_t)part->in->partition_max_bytes < max_bytes)
         max_bytes = (size_t)part->in->partition_max_bytes;
-    rc = log_locate(part->partition->log, part->in->fetch_offset, max_bytes, at_least_one,
-                    &out->records.extent, NULL);
+    rc = (is_committed_only(req) ? log_locate_stable
+                                 : log_locate)(part->partition->log, part->in->fetch_offset,
+                                               max_bytes, at_least_one, &out->records.extent, NULL);
     at = log_offsets(part->partition->log);
-    out->high_watermark = out->last_stable_offset = at.high_watermark;
+    out->high_watermark = at.high_watermark;
+    out->last_stable_offset = at.stable;
     out->log_start_offset = at.start;
     len = out->records.extent.len;
     if (!rc)
@@ -211,6 +218,32 @@ static void park(struct request *req)
         arm_tick(loop);
 }
 
+/* Readers of committed records are told which of those sent they pass over (KIP-98). */
+static void tell_aborted(struct request *req)
+{
+    for (size_t i = 0; i < req->fetch->count; i++) {
+        struct fetch_part *part = &req->fetch->parts[i];
+        const struct log_extent *extent = &part->out->records.extent;
+        struct log_aborted *list;
+        size_t count;
+
+        if (part->out->error_code || !extent->len)
+            continue;
+        if (log_aborted(part->partition->log, extent->first_offset, extent->end_offset, &req->arena,
+                        &list, &count) ||
+            (count && !REPLY_ARRAY(req, part->out->aborted_transactions,
+                                   fetch_aborted_transaction_reply_schema, count))) {
+            forget_records(part);
+            part->out->error_code = UNKNOWN_SERVER_ERROR;
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) {
+            part->out->aborted_transactions.items[k].producer_id = list[k].producer_id;
+            part->out->aborted_transactions.items[k].first_offset = list[k].first_offset;
+        }
+    }
+}
+
 static void finish(struct request *req)
 {
     if (req->parked_prev) {
@@ -220,6 +253,8 @@ static void finish(struct request *req)
         req->parked_prev = NULL;
         unwatch(req->fetch);
     }
+    if (is_committed_only(req) && !req->done)
+        tell_aborted(req);
     count_out(req->fetch);
     request_done(req);
 }

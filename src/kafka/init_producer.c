@@ -24,7 +24,7 @@ static int take_block(struct meta_txn *txn, void *arg, struct err *err)
     return rc;
 }
 
-static int next_id(struct broker *broker, int64_t *out)
+int producer_id_next(struct broker *broker, int64_t *out)
 {
     int rc = 0;
 
@@ -57,7 +57,7 @@ void handle_init_producer_id(struct request *req)
         return;
     }
     /* KIP-360: a producer that lost track asks for its next epoch; a new id does as well. */
-    out->error_code = kafka_error(next_id(req->broker, &id));
+    out->error_code = kafka_error(producer_id_next(req->broker, &id));
     if (out->error_code)
         return;
     out->producer_id = id;

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "base/workers.h"
+#include "log/batch.h"
 #include "log/log.h"
 #include "meta/meta.h"
 
@@ -112,6 +113,23 @@ int topic_append(struct topic *topic, int32_t partition, uint8_t *bytes, size_t 
 int topic_commit_in(struct meta_txn *txn, const char *id, int32_t partition, int64_t end,
                     struct err *err);
 void topic_committed(struct topic *topic, int32_t partition, int64_t end);
+
+/* Syncs the partition on a thread of the broker: what was appended shows to readers soon. */
+void topic_flush_soon(struct topic *topic, int32_t partition);
+
+/* Output of a job to ordinary topics: one transaction per interval. Records show at once to those
+ * who do not wait; to readers of committed records when the commit that broker_txn_commit_in was
+ * part of is true and broker_txn_end has said so. After a crash the next broker_new ends what was
+ * open, as that commit decided. One thread at a time, but commit_in on the metadata writer's. */
+struct broker_txn;
+int broker_txn_new(struct broker_txn **out, struct broker *broker, struct err *err); /* worker */
+/* The builder's records as a batch; it is empty afterwards. */
+int broker_txn_append(struct broker_txn *txn, struct topic *topic, int32_t partition,
+                      struct batch_builder *builder, enum codec codec, struct err *err);
+int broker_txn_flush(struct broker_txn *txn, struct err *err); /* all of it is durable; worker */
+int broker_txn_commit_in(struct broker_txn *txn, struct meta_txn *in, struct err *err);
+void broker_txn_end(struct broker_txn *txn, bool commit); /* frees it; accepts NULL */
+void broker_txn_leave(struct broker_txn *txn); /* nobody knows: left to the next start; frees it */
 
 /* fn runs after a topic was made or deleted, on any thread; keep it short. */
 int broker_watch(struct broker *broker, void (*fn)(void *arg, const char *name, bool created),

@@ -142,7 +142,7 @@ struct partition {
     pthread_mutex_t lock; /* taken after the log's watch lock */
     struct ticket *tickets, **tickets_end;
     struct waiter *waiters;
-    bool flushing, queued;
+    bool flushing, queued, again; /* again: another sync is wanted after this one */
     struct work flush;
 };
 
@@ -201,8 +201,8 @@ struct broker {
     size_t loop_count;
     struct workers *syncers; /* for syncs alone: a produce never waits behind other work */
     char cluster_id[23];
-    atomic_int requests;       /* in work */
-    atomic_size_t in_work;     /* bytes of their frames */
+    atomic_int requests;   /* in work */
+    atomic_size_t in_work; /* bytes of their frames */
     struct frame_pool frames;
     atomic_int closing_topics; /* being closed on workers */
     atomic_bool running;
@@ -224,8 +224,15 @@ struct broker {
 
     pthread_mutex_t producer_lock;
     int64_t next_producer_id, last_producer_id; /* a block taken from the metadata store */
+    struct idle_producer {
+        int64_t id;
+        int16_t epoch; /* the next */
+    } idle[64];        /* ids of ended transactions of jobs */
+    size_t idle_count;
 };
 
+int producer_id_next(struct broker *broker, int64_t *out); /* init_producer.c */
+int txns_resolve(struct broker *broker, struct err *err);  /* txns.c: at the start */
 struct topic *topic_find_slice(struct broker *broker, struct slice name);
 struct topic *topic_find_id(struct broker *broker, const struct uuid *id);
 struct partition *topic_partition(struct topic *topic, int32_t index); /* NULL: none */

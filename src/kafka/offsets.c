@@ -8,7 +8,7 @@
 #define TIME_EARLIEST_LOCAL (-4) /* KIP-405 */
 #define TIME_LATEST_TIERED  (-5) /* KIP-1005: nothing is tiered here */
 
-static int16_t find_offset(struct log *log, int64_t time_ms,
+static int16_t find_offset(struct log *log, int64_t time_ms, bool committed,
                            struct list_offsets_partition_reply *out)
 {
     struct log_offsets at = log_offsets(log);
@@ -17,7 +17,7 @@ static int16_t find_offset(struct log *log, int64_t time_ms,
 
     switch (time_ms) {
     case TIME_LATEST:
-        offset = at.high_watermark;
+        offset = committed ? at.stable : at.high_watermark;
         break;
     case TIME_EARLIEST:
     case TIME_EARLIEST_LOCAL:
@@ -47,6 +47,7 @@ static void list_topic(struct request *req, const struct list_offsets_topic *in,
                        struct list_offsets_topic_reply *out)
 {
     struct topic *topic = topic_find_slice(req->broker, in->name);
+    bool committed = ((const struct list_offsets_request *)req->in)->isolation_level == 1;
 
     out->name = in->name;
     if (!REPLY_ARRAY(req, out->partitions, list_offsets_partition_reply_schema,
@@ -66,7 +67,7 @@ static void list_topic(struct request *req, const struct list_offsets_topic *in,
         else if (!p->log)
             reply->error_code = KAFKA_STORAGE_ERROR;
         else
-            reply->error_code = find_offset(p->log, asked->timestamp, reply);
+            reply->error_code = find_offset(p->log, asked->timestamp, committed, reply);
     }
     topic_unref(topic);
 }

@@ -79,8 +79,9 @@ void flush_done(struct work *work)
         bool more;
 
         pthread_mutex_lock(&p->lock);
-        more = p->tickets != NULL;
+        more = p->tickets != NULL || p->again;
         p->flushing = more;
+        p->again = false;
         pthread_mutex_unlock(&p->lock);
         if (!more)
             break;
@@ -89,6 +90,27 @@ void flush_done(struct work *work)
         flush_run(work);
     }
     topic_unref(p->topic);
+}
+
+void topic_flush_soon(struct topic *topic, int32_t partition)
+{
+    struct partition *p = topic_partition(topic, partition);
+    bool start;
+
+    if (!p || !p->log)
+        return;
+    pthread_mutex_lock(&p->lock);
+    start = !p->flushing;
+    p->again = p->flushing;
+    p->flushing = true;
+    pthread_mutex_unlock(&p->lock);
+    if (!start)
+        return;
+    topic_ref(topic);
+    if (workers_submit(topic->broker->syncers, &p->flush)) {
+        flush_run(&p->flush); /* the workers are full: pay for it here */
+        flush_done(&p->flush);
+    }
 }
 
 void flush_dirty(struct broker_loop *loop)
