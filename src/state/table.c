@@ -354,39 +354,40 @@ static int open_entry(struct state_table *table, const struct state_key *key, ui
     return rc;
 }
 
+static int edit(struct state_table *table, const struct state_key *key, uint32_t size,
+                struct entry **entry, bool *fresh, struct err *err)
+{
+    struct space *space;
+    int rc = open_entry(table, key, size, &space, entry, fresh, err);
+
+    if (!rc && (*entry)->value_len != size)
+        rc = err_set(err, ERR_CORRUPT, "state %s keeps %u bytes under a key, not %u: it is of "
+                     "another plan", table->name, (*entry)->value_len, size);
+    return rc;
+}
+
 int state_edit(struct state_table *table, const struct state_key *key, uint32_t size, void **value,
                bool *fresh, struct err *err)
 {
-    struct space *space;
     struct entry *entry;
-    int rc = open_entry(table, key, size, &space, &entry, fresh, err);
+    int rc = edit(table, key, size, &entry, fresh, err);
 
-    if (rc)
-        return rc;
-    if (entry->value_len != size)
-        return err_set(err, ERR_CORRUPT, "state %s keeps %u bytes under a key, not %u: it is of "
-                       "another plan", table->name, entry->value_len, size);
-    *value = entry->value;
-    return 0;
+    if (!rc)
+        *value = entry->value;
+    return rc;
 }
 
-int state_modify(struct state_table *table, const struct state_key *key, void **value,
-                 uint32_t *len, struct err *err)
+int state_edit_sub(struct state_table *table, const struct state_key *key, uint32_t size,
+                   void **value, struct slice *sub, bool *fresh, struct err *err)
 {
-    struct space *space = table_space(table, key->space, false);
     struct entry *entry;
-    int rc = find_live(table, space, key, &entry, err);
+    int rc = edit(table, key, size, &entry, fresh, err);
 
-    *value = NULL;
-    if (!rc && entry)
-        rc = before_change(table, space, entry, err);
-    if (rc || !entry)
-        return rc;
-    if (table->ttl_ms)
-        entry->touched = state_now(table->state);
-    *value = entry->value;
-    *len = entry->value_len;
-    return 0;
+    if (!rc) {
+        *value = entry->value;
+        *sub = entry_sub(table, entry);
+    }
+    return rc;
 }
 
 static int set_value(struct state_table *table, struct space *space, struct entry *entry,
