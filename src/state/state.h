@@ -66,12 +66,12 @@ const void *state_look(struct state_table *table, const struct state_key *key, u
  * may write to it until the next seal. */
 int state_edit(struct state_table *table, const struct state_key *key, uint32_t size, void **value,
                bool *fresh, struct err *err);
-/* The value in place, to change some of its bytes; *value NULL: there is none. */
-int state_modify(struct state_table *table, const struct state_key *key, void **value,
-                 uint32_t *len, struct err *err);
 /* The same, with the entry's own copy of key->sub, which stays where it is as long as the value. */
 int state_edit_sub(struct state_table *table, const struct state_key *key, uint32_t size,
                    void **value, struct slice *sub, bool *fresh, struct err *err);
+/* The value in place, to change some of its bytes; *value NULL: there is none. */
+int state_modify(struct state_table *table, const struct state_key *key, void **value,
+                 uint32_t *len, struct err *err);
 int state_put(struct state_table *table, const struct state_key *key, struct slice value,
               struct err *err);
 int state_drop(struct state_table *table, const struct state_key *key, struct err *err);

@@ -390,6 +390,25 @@ int state_edit_sub(struct state_table *table, const struct state_key *key, uint3
     return rc;
 }
 
+int state_modify(struct state_table *table, const struct state_key *key, void **value,
+                 uint32_t *len, struct err *err)
+{
+    struct space *space = table_space(table, key->space, false);
+    struct entry *entry;
+    int rc = find_live(table, space, key, &entry, err);
+
+    *value = NULL;
+    if (!rc && entry)
+        rc = before_change(table, space, entry, err);
+    if (rc || !entry)
+        return rc;
+    if (table->ttl_ms)
+        entry->touched = state_now(table->state);
+    *value = entry->value;
+    *len = entry->value_len;
+    return 0;
+}
+
 static int set_value(struct state_table *table, struct space *space, struct entry *entry,
                      struct slice value, struct err *err)
 {
