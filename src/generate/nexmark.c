@@ -2,7 +2,7 @@
 #include "generate/nexmark.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <pthread.h>
 
 #include "generate/generate_int.h"
 
@@ -45,29 +45,42 @@ static struct slice done(struct maker *m, uint8_t *from)
     return text;
 }
 
-static uint8_t *letters(struct maker *m, uint8_t *at, size_t len)
-{
-    uint64_t left = 0;
+/* Texts are cut out of these, as the public generator does: drawing each letter would take longer
+ * than all the rest. In the last two one letter in 13 is a blank or a '_'. */
+#define POOL (1 << 16)
+static uint8_t pools[3][POOL];
+enum { LETTERS, WORDS, NAMES };
 
-    for (size_t i = 0; i < len; i++, left /= 26) {
-        if (i % 12 == 0)
-            left = bits(m);
-        at[i] = (uint8_t)('a' + left % 26);
-    }
+static void fill_pools(void)
+{
+    static const uint8_t special[] = {0, ' ', '_'};
+
+    for (uint64_t p = 0; p < COUNT_OF(pools); p++)
+        for (uint64_t i = 0; i < POOL; i++) {
+            uint64_t drawn = draw(p + 1, i);
+
+            pools[p][i] = special[p] && (drawn >> 32) % 13 == 0
+                              ? special[p]
+                              : (uint8_t)('a' + (drawn & 0xffffffff) % 26);
+        }
+}
+
+static uint8_t *cut(struct maker *m, int pool, uint8_t *at, size_t len)
+{
+    memcpy(at, pools[pool] + below(m, POOL - len), len);
     return at + len;
 }
 
-/* Three letters or more, below `most`, now and then one that is `special`. */
-static struct slice word(struct maker *m, size_t most, uint8_t special)
+/* Three letters or more, below `most`, the first and the last no blank. */
+static struct slice word(struct maker *m, size_t most, int pool)
 {
     uint8_t *from = m->at;
-    size_t len = 3 + below(m, most - 3);
 
-    letters(m, from, len);
-    for (size_t i = 1; i + 1 < len; i++)
-        if (below(m, 13) == 0)
-            from[i] = special;
-    m->at += len;
+    m->at = cut(m, pool, from, 3 + below(m, most - 3));
+    if (*from == ' ')
+        *from = 'a';
+    if (m->at[-1] == ' ')
+        m->at[-1] = 'z';
     return done(m, from);
 }
 
@@ -80,9 +93,23 @@ static struct slice extra(struct maker *m, size_t size, size_t average)
     if (size < average) {
         room = average - size;
         delta = (room + 2) / 5;
-        m->at = letters(m, from, room - delta + (delta ? below(m, 2 * delta) : 0));
+        m->at = cut(m, LETTERS, from, room - delta + (delta ? below(m, 2 * delta) : 0));
     }
     return done(m, from);
+}
+
+static uint8_t *put_digits(uint8_t *at, uint64_t value, int least)
+{
+    uint8_t digits[20];
+    int count = 0;
+
+    do {
+        digits[count++] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value || count < least);
+    while (count)
+        *at++ = digits[--count];
+    return at;
 }
 
 static struct slice add(struct maker *m, const char *text)
@@ -146,7 +173,6 @@ static void make_person(struct maker *m, int64_t event, struct nexmark_person *o
                                          "Kent",     "Cheyenne"};
     static const char *const states[] = {"AZ", "CA", "ID", "OR", "WA", "WY"};
     uint8_t *from = m->at;
-    char card[24];
 
     out->id = FIRST_ID + last_person(event);
     add(m, firsts[below(m, COUNT_OF(firsts))]);
@@ -154,14 +180,18 @@ static void make_person(struct maker *m, int64_t event, struct nexmark_person *o
     add(m, lasts[below(m, COUNT_OF(lasts))]);
     out->name = done(m, from);
     from = m->at;
-    word(m, 7, ' ');
+    word(m, 7, WORDS);
     add(m, "@");
-    word(m, 5, ' ');
+    word(m, 5, WORDS);
     add(m, ".com");
     out->email = done(m, from);
-    snprintf(card, sizeof(card), "%04d %04d %04d %04d", (int)below(m, 10000), (int)below(m, 10000),
-             (int)below(m, 10000), (int)below(m, 10000));
-    out->credit_card = add(m, card);
+    from = m->at;
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            add(m, " ");
+        m->at = put_digits(m->at, below(m, 10000), 4);
+    }
+    out->credit_card = done(m, from);
     out->city = add(m, cities[below(m, COUNT_OF(cities))]);
     out->state = add(m, states[below(m, COUNT_OF(states))]);
     out->extra = extra(m,
@@ -188,8 +218,8 @@ static void make_auction(struct maker *m, const struct nexmark *nexmark, int64_t
     out->category = FIRST_CATEGORY + (int64_t)below(m, CATEGORIES);
     out->initial_bid = price(m);
     out->expires_us = time_us + auction_us(m, nexmark);
-    out->item_name = word(m, 20, ' ');
-    out->description = word(m, 100, ' ');
+    out->item_name = word(m, 20, WORDS);
+    out->description = word(m, 100, WORDS);
     out->reserve = out->initial_bid + price(m);
     out->extra = extra(m, 48 + out->item_name.len + out->description.len, AUCTION_SIZE);
 }
@@ -197,17 +227,16 @@ static void make_auction(struct maker *m, const struct nexmark *nexmark, int64_t
 static void make_url(struct maker *m, uint64_t stream, uint64_t channel, struct nexmark_bid *out)
 {
     struct maker own = {stream ^ 0x5ca1ab1e, channel << 8, m->at};
-    char text[40];
 
     add(&own, "https://www.nexmark.com/");
     for (int i = 0; i < 3; i++) {
-        word(&own, 5, '_');
+        word(&own, 5, NAMES);
         add(&own, "/");
     }
     add(&own, "item.htm?query=1");
     if (channel < CHANNELS && below(&own, 10) > 0) {
-        snprintf(text, sizeof(text), "&channel_id=%u", (unsigned)(bits(&own) >> 33));
-        add(&own, text);
+        add(&own, "&channel_id=");
+        own.at = put_digits(own.at, bits(&own) >> 33, 1);
     }
     out->url = done(&own, m->at);
     m->at = own.at;
@@ -217,7 +246,7 @@ static void make_bid(struct maker *m, const struct nexmark *nexmark, int64_t eve
                      struct nexmark_bid *out)
 {
     static const char *const hot[] = {"Google", "Facebook", "Baidu", "Apple"};
-    char text[24];
+    uint8_t *from = m->at;
     uint64_t channel;
 
     out->auction =
@@ -231,8 +260,9 @@ static void make_bid(struct maker *m, const struct nexmark *nexmark, int64_t eve
         channel += CHANNELS;
     } else {
         channel = below(m, CHANNELS);
-        snprintf(text, sizeof(text), "channel-%d", (int)channel);
-        out->channel = add(m, text);
+        add(m, "channel-");
+        m->at = put_digits(m->at, channel, 1);
+        out->channel = done(m, from);
     }
     make_url(m, nexmark->seed, channel, out);
     out->extra = extra(m, 32, BID_SIZE);
@@ -249,10 +279,12 @@ static uint64_t in_disorder(const struct nexmark *nexmark, uint64_t n)
 void nexmark_event(const struct nexmark *nexmark, uint64_t n, int64_t time_us,
                    struct nexmark_event *out)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     uint64_t number = in_disorder(nexmark, n);
     struct maker m = {mix(nexmark->seed ^ draw(0x6e65786d61726b, number)), 0, out->text};
     int64_t event = (int64_t)number, offset = event % EVENTS;
 
+    pthread_once(&once, fill_pools);
     time_us += (int64_t)(((double)number - (double)n) * nexmark->interval_us);
     time_us -= ((time_us % 1000) + 1000) % 1000;
     out->time_us = time_us;
@@ -280,7 +312,7 @@ static uint8_t *put_raw(uint8_t *at, const char *text)
 static uint8_t *put_number(uint8_t *at, const char *name, int64_t value)
 {
     at = put_raw(at, name);
-    return at + snprintf((char *)at, 24, "%lld", (long long)value);
+    return put_digits(at, (uint64_t)value, 1); /* none is negative */
 }
 
 /* None of the texts has a character that JSON escapes. */
