@@ -43,7 +43,7 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
 }
 
 static int open_source(struct connector *c, const struct sql_insert_plan *plan,
-                       struct session *session, struct arena *arena, struct stream_pipeline *out,
+                       struct session *session, struct arena *arena, struct stream_input *out,
                        struct err *err)
 {
     struct source_request r = {&c->options, plan->source, session_resolver(session)->time_zone};
@@ -142,16 +142,32 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     return rc;
 }
 
-/* What the stream runs between the source and the SELECT above the aggregate. The names of sql.h
- * and of operator.h stand in one order. */
-static int make_flow(const struct sql_flow *plan, struct arena *arena,
-                     const struct stream_flow **out, struct err *err)
+/* The operators between a SELECT below and one above. */
+struct flow {
+    struct op_aggregate_spec aggregate;
+    const char *select;
+};
+
+static int build_flow(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
 {
-    struct stream_flow *flow = ARENA_NEW(arena, struct stream_flow);
+    const struct flow *flow = arg;
+    struct op *aggregate, *post;
+    int rc = op_aggregate_new(&aggregate, leaves[0], &flow->aggregate, err);
+
+    (void)graph;
+    return rc ? rc : op_fragment_new(&post, aggregate, flow->select, err);
+}
+
+/* The names of sql.h and of operator.h stand in one order. */
+static int make_flow(const struct sql_flow *plan, const char *select, struct arena *arena,
+                     const struct stream_graph **out, struct err *err)
+{
+    struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
+    struct flow *flow = ARENA_NEW(arena, struct flow);
     struct op_call *calls = ARENA_ARRAY(arena, struct op_call, plan->call_count + 1);
     struct op_window *window = ARENA_NEW(arena, struct op_window);
 
-    if (!flow || !calls || !window)
+    if (!graph || !flow || !calls || !window)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < plan->call_count; i++)
         calls[i] = (struct op_call){.what = (enum op_aggregate)plan->calls[i].what,
@@ -163,15 +179,15 @@ static int make_flow(const struct sql_flow *plan, struct arena *arena,
                                  .size = plan->size_ms,
                                  .slide = plan->slide_ms,
                                  .offset = plan->offset_ms};
-    flow->pre = plan->pre;
-    flow->marks = plan->marks;
+    flow->select = select;
     flow->aggregate = (struct op_aggregate_spec){.keys = plan->keys,
                                                  .key_count = plan->key_count,
                                                  .calls = calls,
                                                  .call_count = plan->call_count,
                                                  .window = plan->windowed ? window : NULL,
                                                  .rowtime = (int)plan->rowtime};
-    *out = flow;
+    *graph = (struct stream_graph){build_flow, flow};
+    *out = graph;
     return 0;
 }
 
@@ -180,21 +196,26 @@ static int plan_insert(struct connector *c, struct session *session,
                        struct stream_pipeline *out, struct err *err)
 {
     struct sql_insert_plan plan = {0};
-    int rc = sql_plan_insert(insert, session_resolver(session), arena, &plan, err);
+    struct stream_input *in = ARENA_NEW(arena, struct stream_input);
+    int rc = in ? sql_plan_insert(insert, session_resolver(session), arena, &plan, err)
+                : err_set(err, ERR_NOMEM, "plan");
 
     if (!rc)
-        rc = open_source(c, &plan, session, arena, out, err);
-    if (!rc)
-        rc = open_sink(c, &plan, session, insert, &out->sink, err);
+        rc = open_source(c, &plan, session, arena, in, err);
     if (rc)
         return rc;
-    if (plan.flow)
-        rc = make_flow(plan.flow, arena, &out->flow, err);
+    out->inputs = in;
+    out->input_count = 1;
+    rc = open_sink(c, &plan, session, insert, &out->sink, err);
+    if (!rc && plan.flow)
+        rc = make_flow(plan.flow, plan.duckdb, arena, &out->graph, err);
     if (rc)
         return rc;
-    out->select = plan.passes ? NULL : plan.duckdb;
+    in->name = arena_strdup(arena, plan.source->name);
+    in->pre = plan.flow ? plan.flow->pre : plan.passes ? NULL : plan.duckdb;
+    in->marks = plan.flow ? plan.flow->marks : NULL;
     out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
-    out->name = out->target
+    out->name = in->name && out->target
                     ? arena_printf(arena, "%s > %s", plan.source->name, out->target)
                     : NULL;
     return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline of %s", plan.source->name);

@@ -28,6 +28,33 @@ static bool position_moved(const struct stream_position *a, const struct stream_
     return a->count && memcmp(a->offsets, b->offsets, a->count * sizeof(a->offsets[0])) != 0;
 }
 
+static bool has_moved(const struct pipeline *p, const struct pipeline_cut *cut)
+{
+    bool moved = false;
+
+    for (size_t i = 0; i < p->count; i++)
+        moved |= position_moved(&cut->positions[i], &p->committed[i]);
+    return moved;
+}
+
+static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_txn *txn,
+                           struct err *err)
+{
+    struct pipeline *p = &c->job->pipelines[number];
+    struct pipeline_cut *cut = &c->cuts[number];
+    const struct stream_pipeline *spec = p->spec;
+    const char *job = p->job->name;
+    int rc = cut->cut ? spec->sink->ops->commit_in(spec->sink, cut->cut, txn, err) : 0;
+
+    for (size_t i = 0; i < p->count && cut->moved && !rc; i++)
+        rc = rows_commit_position(txn, job, spec->name, spec->inputs[i].name, &cut->positions[i],
+                                  err);
+    if (!rc && (cut->moved || cut->cut))
+        rc = rows_commit_pipeline(txn, job, spec->name, cut->cut ? cut->cut->rows : 0, cut->state,
+                                  err);
+    return rc;
+}
+
 static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct epoch_commit *c = arg;
@@ -35,16 +62,8 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
     int rc = rows_commit_epoch(txn, job, c->epoch.epoch, c->reject_rows,
                                meta_epoch(job->options->meta), err);
 
-    for (size_t i = 0; i < job->count && !rc; i++) {
-        const struct stream_pipeline *spec = job->pipelines[i].spec;
-
-        if (c->cuts[i].cut)
-            rc = spec->sink->ops->commit_in(spec->sink, c->cuts[i].cut, txn, err);
-        if (!rc && c->cuts[i].moved)
-            rc = rows_commit_position(txn, job->name, spec->name, &c->cuts[i].position,
-                                      c->cuts[i].cut ? c->cuts[i].cut->rows : 0,
-                                      c->cuts[i].state, err);
-    }
+    for (size_t i = 0; i < job->count && !rc; i++)
+        rc = commit_pipeline(c, i, txn, err);
     if (!rc && c->rejects)
         rc = job->plan.rejects->ops->commit_in(job->plan.rejects, c->rejects, txn, err);
     return rc;
@@ -87,22 +106,31 @@ static int drain_rejects(struct epoch_commit *c, struct err *err)
     return rc ? err_wrap(err, rc, "dead letters of job %s", c->job->name) : 0;
 }
 
-/* {"payment_charges":[120,98]}: one member per pipeline's topic; also of those that stood still. */
+/* {"payment_charges":[120,98]}: one member per input's topic; also of those that stood still. */
+static int add_offsets(struct buf *text, const struct pipeline *p, const struct pipeline_cut *cut)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        const struct stream_position *at = &cut->positions[i];
+
+        rc = buf_printf(text, "%s\"%s\":[", text->len > 1 ? "," : "", p->spec->inputs[i].topic);
+        for (size_t n = 0; n < at->count && !rc; n++)
+            rc = buf_printf(text, "%s%" PRId64, n ? "," : "", at->offsets[n]);
+        if (!rc)
+            rc = buf_append_str(text, "]");
+    }
+    return rc;
+}
+
 static char *offsets_json(struct epoch_commit *c, struct arena *arena)
 {
     struct buf text = {0};
     char *out = NULL;
     int rc = buf_append_str(&text, "{");
 
-    for (size_t i = 0; i < c->job->count && !rc; i++) {
-        const struct stream_position *at = &c->cuts[i].position;
-
-        rc = buf_printf(&text, "%s\"%s\":[", i ? "," : "", c->job->pipelines[i].spec->topic);
-        for (size_t p = 0; p < at->count && !rc; p++)
-            rc = buf_printf(&text, "%s%" PRId64, p ? "," : "", at->offsets[p]);
-        if (!rc)
-            rc = buf_append_str(&text, "]");
-    }
+    for (size_t i = 0; i < c->job->count && !rc; i++)
+        rc = add_offsets(&text, &c->job->pipelines[i], &c->cuts[i]);
     if (!rc)
         rc = buf_append_str(&text, "}");
     if (!rc)
@@ -130,11 +158,14 @@ static int stage_all(struct epoch_commit *c, struct err *err)
 static int flush_sources(struct epoch_commit *c, struct err *err)
 {
     for (size_t i = 0; i < c->job->count; i++) {
-        struct stream_source *source = c->job->pipelines[i].spec->source;
-        int rc = c->cuts[i].moved ? source->ops->flush(source, err) : 0;
+        const struct stream_pipeline *spec = c->job->pipelines[i].spec;
 
-        if (rc)
-            return err_wrap(err, rc, "%s: flush of the log", c->job->pipelines[i].spec->name);
+        for (size_t k = 0; k < spec->input_count && c->cuts[i].moved; k++) {
+            int rc = spec->inputs[k].source->ops->flush(spec->inputs[k].source, err);
+
+            if (rc)
+                return err_wrap(err, rc, "%s: flush of the log", spec->name);
+        }
     }
     return 0;
 }
@@ -163,13 +194,13 @@ static void after(struct epoch_commit *c, enum stream_outcome outcome)
     for (size_t i = 0; i < job->count; i++) {
         struct pipeline *p = &job->pipelines[i];
 
-        if (ok && c->cuts[i].moved && p->flow)
-            flow_is_true(p->flow);
+        if (ok && c->cuts[i].state)
+            flow_is_true(p->flow, c->cuts[i].state_epoch);
         if (ok && c->cuts[i].moved) {
             struct arena old = p->arena;
 
-            p->arena = c->cuts[i].arena; /* the position lives in it */
-            p->committed = c->cuts[i].position;
+            p->arena = c->cuts[i].arena; /* the positions live in it */
+            p->committed = c->cuts[i].positions;
             c->cuts[i].arena = old;
         }
         if (!c->cuts[i].cut)
@@ -197,8 +228,7 @@ int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, stru
 
     *committed = false;
     for (size_t i = 0; i < job->count; i++) {
-        cuts[i].moved = position_moved(&cuts[i].position, &job->pipelines[i].committed) ||
-                        (cuts[i].state && cuts[i].cut); /* windows fired without a row */
+        cuts[i].moved = has_moved(&job->pipelines[i], &cuts[i]);
         moved |= cuts[i].moved;
         rows |= cuts[i].cut != NULL;
         c.reject_rows += cuts[i].rejects.rows;

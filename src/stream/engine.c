@@ -29,15 +29,15 @@ static struct job *find(struct stream_engine *engine, const char *name)
 static void watch(struct stream_engine *engine, struct job *job)
 {
     int64_t limit_ms = engine->options.watchdog_ms;
-    int64_t since_ms = (clock_mono_ns(engine->options.clock) - atomic_load(&job->progress_ns)) /
-                       1000000;
+    int64_t since_ms =
+        (clock_mono_ns(engine->options.clock) - atomic_load(&job->progress_ns)) / 1000000;
     char reason[200];
     struct err err = {0};
     bool stuck;
 
     pthread_mutex_lock(&job->mutex);
-    stuck = strcmp(job->state, "RUNNING") == 0 && atomic_load(&job->uncommitted) &&
-            since_ms > limit_ms;
+    stuck =
+        strcmp(job->state, "RUNNING") == 0 && atomic_load(&job->uncommitted) && since_ms > limit_ms;
     if (stuck) {
         snprintf(reason, sizeof(reason),
                  "offsets advance but no table was committed for %" PRId64 " s", since_ms / 1000);
@@ -242,15 +242,21 @@ int stream_engine_cancel(struct stream_engine *engine, const char *name, struct 
     return rc;
 }
 
+static int64_t input_lag(const struct input *in)
+{
+    return in->spec->source->ops->lag(in->spec->source);
+}
+
 static int64_t job_lag(struct job *job)
 {
     int64_t lag = 0;
 
-    for (size_t i = 0; i < job->count; i++) {
-        int64_t more = job->pipelines[i].spec->source->ops->lag(job->pipelines[i].spec->source);
+    for (size_t i = 0; i < job->count; i++)
+        for (size_t k = 0; k < job->pipelines[i].count; k++) {
+            int64_t more = input_lag(&job->pipelines[i].inputs[k]);
 
-        lag += more > 0 ? more : 0;
-    }
+            lag += more > 0 ? more : 0;
+        }
     return lag;
 }
 
@@ -292,18 +298,37 @@ int stream_engine_catch_up(struct stream_engine *engine, const char *name, int64
     return rc;
 }
 
-static void pipeline_info(struct pipeline *p, struct arena *arena,
-                          struct stream_pipeline_info *out)
+static void input_info(struct input *in, struct arena *arena, struct stream_input_info *out)
+{
+    out->name = arena_strdup(arena, in->spec->name);
+    out->topic = arena_strdup(arena, in->spec->topic);
+    out->rows = atomic_load(&in->rows_in);
+    out->lag = input_lag(in);
+    out->timed = in->marks != NULL;
+    out->idle = atomic_load(&in->idle);
+    out->ended = atomic_load(&in->over);
+    out->watermark_ms = atomic_load(&in->mark_shown);
+    out->slowest = atomic_load(&in->slowest);
+}
+
+static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream_pipeline_info *out)
 {
     out->name = arena_strdup(arena, p->spec->name);
-    out->topic = arena_strdup(arena, p->spec->topic);
+    out->topic = arena_strdup(arena, p->spec->inputs[0].topic);
     out->target = arena_strdup(arena, p->spec->target);
     out->rows_in = atomic_load(&p->rows_in);
     out->rows_out = atomic_load(&p->rows_out);
     out->rejects = atomic_load(&p->rejected);
     out->rows_committed = atomic_load(&p->rows_committed);
-    out->lag = p->spec->source->ops->lag(p->spec->source);
     out->waiting = p->waiting[0] ? arena_strdup(arena, p->waiting) : NULL;
+    out->inputs = ARENA_ARRAY(arena, struct stream_input_info, p->count ? p->count : 1);
+    for (size_t i = 0; out->inputs && i < p->count; i++) {
+        input_info(&p->inputs[i], arena, &out->inputs[out->input_count++]);
+        if (out->inputs[i].lag < 0 || out->lag < 0)
+            out->lag = -1;
+        else
+            out->lag += out->inputs[i].lag;
+    }
 }
 
 static void job_info(struct job *job, struct arena *arena, struct stream_job_info *out)

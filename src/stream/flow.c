@@ -1,27 +1,19 @@
-/* flow.c - what a pipeline remembers: its operators, their state, and how far its time has come.
- *
- * Each partition of the source has a watermark of its own, the highest that its rows gave; the
- * pipeline's is the lowest of them. A partition that has not given a row yet holds all back, as in
- * Flink; so does one that stopped, until it goes on.
- */
+/* flow.c - what a pipeline remembers: its operators and their state, fed by its inputs. */
 #include <stdio.h>
 
 #include "base/codec.h"
 #include "stream/stream_int.h"
 
-#define PARTITIONS_MAX 100000
+#define IDLE_CHECK_MS 10
+#define AWAKE_MS_MAX  1000 /* more between two ticks was not spent waiting for rows */
 
 struct flow {
     struct pipeline *pipeline;
     struct state *state;
     struct op_graph *graph;
-    struct op *leaf;
-    struct vec_fragment *marks; /* NULL: nothing goes by time */
-    struct vec_batch marked;
-    int64_t *highest; /* per partition */
-    size_t count;
-    int64_t epoch;        /* of the last seal */
-    _Atomic bool is_true; /* and its transaction was made */
+    int64_t checked_ms;         /* awake_ms when idle inputs were looked for last */
+    int64_t epoch;              /* of the last seal */
+    _Atomic int64_t true_epoch; /* the last one whose transaction was made */
 };
 
 static int open_state(struct flow *flow, const struct stream_pipeline *spec, struct err *err)
@@ -39,28 +31,30 @@ static int open_state(struct flow *flow, const struct stream_pipeline *spec, str
     return state_new(&flow->state, &options, err);
 }
 
-static int open_graph(struct flow *flow, const struct stream_pipeline *spec,
-                      const struct vec_columns *shaped, struct err *err)
+static int open_graph(struct flow *flow, struct err *err)
 {
-    struct op_graph_options options = {flow->pipeline->conn, flow->state};
-    struct op *aggregate, *post;
-    int rc = op_graph_new(&flow->graph, &options, err);
+    struct pipeline *p = flow->pipeline;
+    struct op_graph_options options = {p->conn, flow->state};
+    struct op **leaves = calloc(p->count ? p->count : 1, sizeof(struct op *));
+    int rc = leaves ? op_graph_new(&flow->graph, &options, err)
+                    : err_set(err, ERR_NOMEM, "%s", p->spec->name);
 
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        rc = op_leaf_new(&leaves[i], flow->graph, input_columns(&p->inputs[i]), err);
+        p->inputs[i].leaf = rc ? NULL : leaves[i];
+    }
     if (!rc)
-        rc = op_leaf_new(&flow->leaf, flow->graph, shaped, err);
-    if (!rc)
-        rc = op_aggregate_new(&aggregate, flow->leaf, &spec->flow->aggregate, err);
-    return rc ? rc : op_fragment_new(&post, aggregate, spec->select, err);
+        rc = p->spec->graph->build(p->spec->graph->arg, flow->graph, leaves, err);
+    free(leaves);
+    return rc;
 }
 
 static int read_epoch(struct flow *flow, const char *manifest)
 {
-    return manifest && sscanf(manifest, "{\"epoch\":%" SCNd64, &flow->epoch) != 1 ? ERR_CORRUPT
-                                                                                  : 0;
+    return manifest && sscanf(manifest, "{\"epoch\":%" SCNd64, &flow->epoch) != 1 ? ERR_CORRUPT : 0;
 }
 
-int flow_open(struct flow **out, struct pipeline *p, const struct vec_columns *source,
-              const struct vec_columns *shaped, const char *manifest, struct err *err)
+int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struct err *err)
 {
     struct flow *flow = calloc(1, sizeof(*flow));
     int rc;
@@ -70,9 +64,7 @@ int flow_open(struct flow **out, struct pipeline *p, const struct vec_columns *s
     flow->pipeline = p;
     rc = open_state(flow, p->spec, err);
     if (!rc)
-        rc = open_graph(flow, p->spec, shaped, err);
-    if (!rc && p->spec->flow->marks)
-        rc = vec_fragment_new(&flow->marks, p->conn, p->spec->flow->marks, source, err);
+        rc = open_graph(flow, err);
     if (!rc)
         rc = state_load(flow->state, manifest, err);
     if (!rc && read_epoch(flow, manifest))
@@ -92,9 +84,6 @@ void flow_close(struct flow *flow)
         return;
     op_graph_free(flow->graph);
     state_free(flow->state);
-    vec_fragment_free(flow->marks);
-    vec_batch_deinit(&flow->marked);
-    free(flow->highest);
     free(flow);
 }
 
@@ -103,98 +92,106 @@ const struct vec_columns *flow_columns(const struct flow *flow)
     return op_graph_columns(flow->graph);
 }
 
-struct vec_batch *flow_out(struct flow *flow) { return op_graph_out(flow->graph); }
-
-/* ---- time ---- */
-
-static int know_partitions(struct flow *flow, size_t count, struct err *err)
+struct vec_batch *flow_out(struct flow *flow)
 {
-    int64_t *more;
-
-    if (count <= flow->count)
-        return 0;
-    more = count <= PARTITIONS_MAX ? realloc(flow->highest, count * sizeof(*more)) : NULL;
-    if (!more)
-        return err_set(err, ERR_NOMEM, "watermarks of %zu partitions", count);
-    flow->highest = more;
-    while (flow->count < count)
-        flow->highest[flow->count++] = OP_TIME_MIN;
-    return 0;
+    return op_graph_out(flow->graph);
 }
 
-static int read_marks(struct flow *flow, const struct vec_batch *polled, struct err *err)
+/* ---- rows and time ---- */
+
+static int tell_time(struct input *in, bool idle, struct err *err)
 {
-    int rc;
+    bool was = atomic_exchange(&in->idle, idle);
 
-    vec_batch_clear(&flow->marked);
-    rc = vec_fragment_run(flow->marks, polled, &flow->marked, err);
-    for (size_t c = 0; c < flow->marked.count && !rc; c++) {
-        duckdb_data_chunk chunk = flow->marked.chunks[c];
-        const int32_t *partitions = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
-        const int64_t *marks = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+    return was == idle ? 0 : op_graph_idle(in->leaf, idle, err);
+}
 
-        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk) && !rc; i++) {
-            rc = know_partitions(flow, (size_t)partitions[i] + 1, err);
-            if (!rc && marks[i] > flow->highest[partitions[i]])
-                flow->highest[partitions[i]] = marks[i];
+int flow_rows(struct flow *flow, struct input *in, struct err *err)
+{
+    bool rose = false, idle = false;
+    int rc = 0;
+
+    vec_batch_clear(flow_out(flow));
+    if (in->polled.rows && in->marks)
+        rc = tell_time(in, false, err);
+    if (!rc && in->rows->rows)
+        rc = op_graph_rows(in->leaf, in->rows, err);
+    if (!rc && in->marks && in->polled.rows)
+        rc = input_marks(in, err);
+    if (!rc && in->marks && in->marked.rows) /* else time stood still */
+        rc = input_time(in, &rose, &idle, err);
+    return rc || !rose ? rc : op_graph_mark(in->leaf, in->mark, err);
+}
+
+int flow_end(struct flow *flow, struct input *in, struct err *err)
+{
+    vec_batch_clear(flow_out(flow));
+    in->mark = OP_TIME_MAX;
+    atomic_store(&in->idle, false);
+    atomic_store(&in->mark_shown, OP_TIME_MAX);
+    return op_graph_mark(in->leaf, OP_TIME_MAX, err);
+}
+
+/* Those that still speak go on without the idle. */
+static int look_for_idle(struct flow *flow, struct err *err)
+{
+    struct pipeline *p = flow->pipeline;
+    int rc = 0;
+
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        struct input *in = &p->inputs[i];
+        bool rose, idle;
+
+        if (!in->marks || !in->spec->idle_ms || in->ended)
+            continue;
+        rc = input_time(in, &rose, &idle, err);
+        if (!rc && rose)
+            rc = op_graph_mark(in->leaf, in->mark, err);
+        if (!rc && idle != atomic_load(&in->idle)) {
+            p->stirred = true;
+            rc = tell_time(in, idle, err);
         }
     }
     return rc;
 }
 
-/* The source knows how many partitions there are; those that never spoke count too. */
-static int lowest(struct flow *flow, int64_t *mark, struct err *err)
+int flow_tick(struct flow *flow, struct err *err)
 {
-    struct stream_source *source = flow->pipeline->spec->source;
-    struct stream_position position = {0};
-    struct arena arena = {0};
-    int rc = source->ops->position(source, &arena, &position, err);
-
-    if (!rc)
-        rc = know_partitions(flow, position.count, err);
-    *mark = flow->count ? OP_TIME_MAX : OP_TIME_MIN;
-    for (size_t i = 0; i < flow->count; i++)
-        if (flow->highest[i] < *mark)
-            *mark = flow->highest[i];
-    arena_deinit(&arena);
-    return rc;
-}
-
-int flow_rows(struct flow *flow, const struct vec_batch *polled, const struct vec_batch *shaped,
-              struct err *err)
-{
-    int64_t mark = OP_TIME_MIN;
+    struct pipeline *p = flow->pipeline;
+    struct clock *clock = p->job->options->clock;
+    int64_t now_ms = clock_mono_ms(clock), since_ms = now_ms - p->ticked_ms;
     int rc;
 
     vec_batch_clear(flow_out(flow));
-    rc = shaped->rows ? op_graph_rows(flow->leaf, shaped, err) : 0;
-    if (!rc && flow->marks)
-        rc = read_marks(flow, polled, err);
-    if (!rc && flow->marks && flow->marked.rows) /* else time stood still */
-        rc = lowest(flow, &mark, err);
-    return rc || mark == OP_TIME_MIN ? rc : op_graph_mark(flow->leaf, mark, err);
-}
-
-int flow_end(struct flow *flow, struct err *err)
-{
-    vec_batch_clear(flow_out(flow));
-    return op_graph_mark(flow->leaf, OP_TIME_MAX, err);
+    if (since_ms > 0) {
+        p->awake_ms += since_ms < AWAKE_MS_MAX ? since_ms : AWAKE_MS_MAX;
+        p->ticked_ms = now_ms;
+    }
+    rc = op_graph_clock(flow->graph, clock_wall_ms(clock), err);
+    if (rc || p->awake_ms - flow->checked_ms < IDLE_CHECK_MS)
+        return rc;
+    flow->checked_ms = p->awake_ms;
+    return look_for_idle(flow, err);
 }
 
 /* ---- epochs ---- */
 
-int flow_seal(struct flow *flow, struct arena *arena, const char **manifest, struct err *err)
+int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err)
 {
     bool done;
     int rc;
 
     /* Files that the last manifest does without are needed until its epoch is true. */
-    if (atomic_exchange(&flow->is_true, false))
+    if (flow->epoch && atomic_load(&flow->true_epoch) == flow->epoch)
         state_committed(flow->state);
-    rc = state_seal(flow->state, ++flow->epoch, err);
+    cut->state_epoch = ++flow->epoch;
+    rc = state_seal(flow->state, flow->epoch, err);
     if (!rc)
         rc = state_flush(flow->state, INT64_MAX, &done, err);
-    return rc ? rc : state_manifest(flow->state, arena, manifest, err);
+    return rc ? rc : state_manifest(flow->state, &cut->arena, &cut->state, err);
 }
 
-void flow_is_true(struct flow *flow) { atomic_store(&flow->is_true, true); }
+void flow_is_true(struct flow *flow, int64_t epoch)
+{
+    atomic_store(&flow->true_epoch, epoch);
+}

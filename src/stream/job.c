@@ -59,8 +59,9 @@ void stream_plan_close(struct stream_plan *plan)
     for (size_t i = 0; i < plan->count; i++) {
         struct stream_pipeline *p = &plan->pipelines[i];
 
-        if (p->source)
-            p->source->ops->free(p->source);
+        for (size_t k = 0; k < p->input_count; k++)
+            if (p->inputs[k].source)
+                p->inputs[k].source->ops->free(p->inputs[k].source);
         if (p->sink)
             p->sink->ops->free(p->sink);
     }
@@ -189,7 +190,7 @@ static int collect(struct job *job, struct pipeline_cut *cuts, struct err *err)
 
     atomic_store(&job->cut_signal, true);
     for (size_t i = 0; i < job->count; i++)
-        job->pipelines[i].spec->source->ops->wake(job->pipelines[i].spec->source);
+        pipeline_wake(&job->pipelines[i]);
     pthread_mutex_lock(&job->mutex);
     while (!all_given(job))
         pthread_cond_wait(&job->changed, &job->mutex);
@@ -199,7 +200,7 @@ static int collect(struct job *job, struct pipeline_cut *cuts, struct err *err)
 
         cuts[i] = (struct pipeline_cut){0};
         if (!p->given) { /* its source ended before: it stays where it is */
-            cuts[i].position = p->committed;
+            cuts[i].positions = p->committed;
             continue;
         }
         cuts[i] = p->cut;
@@ -412,7 +413,7 @@ void job_stop(struct job *job)
     job->stop = true;
     atomic_store(&job->stopping, true);
     for (size_t i = 0; i < job->count; i++)
-        job->pipelines[i].spec->source->ops->wake(job->pipelines[i].spec->source);
+        pipeline_wake(&job->pipelines[i]);
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
 }
@@ -432,7 +433,7 @@ int job_step(struct job *job, int max_polls, struct err *err)
     int rc = cuts ? 0 : err_set(err, ERR_NOMEM, "job %s", job->name);
 
     for (size_t i = 0; i < job->count && !rc; i++) {
-        job->pipelines[i].polls_left = max_polls;
+        job->pipelines[i].polls_left = (int64_t)max_polls * (int64_t)job->pipelines[i].count;
         rc = pipeline_epoch(&job->pipelines[i], &cuts[i]);
         if (rc && err)
             *err = job->pipelines[i].err;

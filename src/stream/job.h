@@ -15,21 +15,31 @@
 
 struct stream_engine;
 
-/* Rows that must be remembered: source -> pre -> operator -> select -> sink. Borrowed. */
-struct stream_flow {
-    const char *pre;   /* over the source's rows */
-    const char *marks; /* partition and watermark over the same (sql.h); NULL: none */
-    struct op_aggregate_spec aggregate; /* of pre's rows */
+/* What a pipeline reads, one of them or many. */
+struct stream_input {
+    const char *name;             /* stable within the pipeline; positions are kept by it */
+    const char *topic;            /* of the source, for summaries and screens */
+    struct stream_source *source; /* own */
+    const char *pre;   /* SELECT over its rows as `feed`, row by row: a row that it cannot compute
+                          becomes a reject; NULL: they pass as they are */
+    const char *marks; /* SELECT partition, watermark in ms over its rows (sql.h); NULL: no time */
+    int64_t idle_ms;   /* without rows for so long a partition holds nothing back; 0: never */
+};
+
+/* What stands between the inputs and the sink. `build` makes operators above the leaves, which are
+ * in the order of the inputs and give what their `pre` gives; the one made last is the root. */
+struct stream_graph {
+    int (*build)(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err);
+    void *arg;
 };
 
 struct stream_pipeline {
-    const char *name;              /* "payment_charges > payments_db.payment_charges": stable */
-    const char *topic;             /* of the source, for summaries and screens */
-    const char *target;            /* of the sink */
-    struct stream_source *source;  /* own */
-    const char *select;            /* over the table `feed`; NULL: rows pass as they are */
-    const struct stream_flow *flow; /* NULL: every row stands alone; else `select` is over it */
-    struct stream_sink *sink;      /* own */
+    const char *name;            /* "payment_charges > payments_db.payment_charges": stable */
+    const char *target;          /* of the sink */
+    struct stream_input *inputs; /* in the planner's arena, as all text is */
+    size_t input_count;
+    const struct stream_graph *graph; /* NULL: the rows of the one input are the sink's */
+    struct stream_sink *sink;         /* own */
 };
 
 struct stream_plan {
@@ -46,15 +56,15 @@ typedef int stream_plan_fn(void *arg, const char *job, const char *script, struc
 void stream_plan_close(struct stream_plan *plan);
 
 struct stream_engine_options {
-    struct meta *meta;   /* borrowed for the engine's life, as are the next two */
-    struct vec_db *db;   /* for fragments */
+    struct meta *meta; /* borrowed for the engine's life, as are the next two */
+    struct vec_db *db; /* for fragments */
     struct clock *clock;
-    struct disk *disk;       /* of state, in a folder of its own; both NULL: no pipeline may */
-    const char *state_dir;   /* remember rows */
+    struct disk *disk;     /* of state, in a folder of its own; both NULL: no pipeline may */
+    const char *state_dir; /* remember rows */
     stream_plan_fn *plan;
     void *plan_arg;
-    int64_t commit_interval_ms; /* 5000 */
-    int64_t commit_bytes;       /* cut early at this many bytes read; 0: 256 MiB */
+    int64_t commit_interval_ms;             /* 5000 */
+    int64_t commit_bytes;                   /* cut early at this many bytes read; 0: 256 MiB */
     int64_t restart_min_ms, restart_max_ms; /* 1000, 60000 */
     int64_t watchdog_ms; /* offsets moved and no commit for this long: failed. 0: 60000 */
 };
@@ -66,7 +76,7 @@ void stream_engine_free(struct stream_engine *engine);
 
 /* Makes the row when absent and starts the job. A job of this name with the same script goes on
  * where it was: submitting again is harmless. Another script replaces the old one and keeps the
- * offsets of pipelines whose names did not change. */
+ * offsets of inputs and pipelines whose names did not change. */
 int stream_engine_submit(struct stream_engine *engine, const char *name, const char *script,
                          struct err *err);
 /* Starts every job whose row says RUNNING or RESTARTING and that is not running yet. */
@@ -76,19 +86,28 @@ int stream_engine_cancel(struct stream_engine *engine, const char *name, struct 
 int stream_engine_catch_up(struct stream_engine *engine, const char *name, int64_t timeout_ms,
                            struct err *err);
 
+struct stream_input_info {
+    const char *name, *topic;
+    int64_t rows, lag;       /* polled since the start; records not read yet, -1 unknown */
+    bool timed, idle, ended; /* timed: it has watermarks */
+    int64_t watermark_ms;    /* OP_TIME_MIN: none yet */
+    int64_t slowest;         /* the partition that holds it back; -1: none */
+};
 struct stream_pipeline_info {
-    const char *name, *topic, *target;
+    const char *name, *topic, *target;  /* topic: of the first input */
     int64_t rows_in, rows_out, rejects; /* since the start; rows_out committed */
     int64_t rows_committed;             /* over all starts */
-    int64_t lag;                        /* -1 unknown */
+    int64_t lag;                        /* of all inputs; -1 unknown */
     const char *waiting;                /* why it waits, or NULL */
+    struct stream_input_info *inputs;
+    size_t input_count;
 };
 struct stream_job_info {
     const char *name, *id, *state, *reason, *script;
     int64_t created_ms, started_ms;
-    int64_t epoch;            /* last committed */
-    int64_t committed_ms;     /* when; 0: never */
-    int64_t commit_took_ms;   /* the last one, cut to true */
+    int64_t epoch;          /* last committed */
+    int64_t committed_ms;   /* when; 0: never */
+    int64_t commit_took_ms; /* the last one, cut to true */
     int64_t restarts, rejects /* over all starts */;
     struct stream_pipeline_info *pipelines;
     size_t count;

@@ -1,21 +1,23 @@
-/* pipeline.c - one pipeline: its source is polled, its fragment shapes the rows, its sink drains.
+/* pipeline.c - one pipeline: its sources are polled in turn, their rows shaped and led through its
+ * operators, its sink drains.
  *
  * The pipeline offers the sink a feed and lets it pull: rows go from the decoder into the Parquet
  * writer on one thread, chunk by chunk, and nothing queues in between. The feed ends when a cut is
- * wanted; what the sink then holds, the source's position and the rejects form a pipeline_cut,
+ * wanted; what the sink then holds, the sources' positions and the rejects form a pipeline_cut,
  * and the thread reads on for the next epoch while the coordinator commits this one.
  *
- * A fragment that fails on a batch is run again on halves of it until the rows that cannot be
- * computed stand alone: those go to the rejects with DuckDB's own words, all others pass.
- */
+ * Inputs take turns, a poll each. One whose time is ahead lets those behind it go first for a
+ * while, since what it would give had to be remembered until they come: joins then hold little,
+ * whatever the rates of their sides are. */
 #include <stdio.h>
 
 #include "stream/stream_int.h"
 
-#define WAIT_MS           50
-#define TOPIC_GONE_MS     500
-#define REJECT_BYTES_MAX  ((int64_t)32 << 20)
-#define BYTES_PER_ROW     200 /* for the early cut: what a row costs is known only afterwards */
+#define WAIT_MS          50
+#define TOPIC_GONE_MS    500
+#define REJECT_BYTES_MAX ((int64_t)32 << 20)
+#define BYTES_PER_ROW    200 /* for the early cut: what a row costs is known only afterwards */
+#define PASSED_OVER_MAX  15  /* turns that an input ahead of others gives them in a row */
 
 static bool cut_wanted(struct pipeline *p)
 {
@@ -52,9 +54,9 @@ static void set_waiting(struct pipeline *p, const char *why)
     pthread_mutex_unlock(&p->job->mutex);
 }
 
-static int on_reject(void *arg, const struct stream_reject *reject, struct err *err)
+int pipeline_reject(void *pipeline, const struct stream_reject *reject, struct err *err)
 {
-    struct pipeline *p = arg;
+    struct pipeline *p = pipeline;
     int rc;
 
     if (!p->job->plan.rejects)
@@ -66,181 +68,178 @@ static int on_reject(void *arg, const struct stream_reject *reject, struct err *
     return rc;
 }
 
-/* A part of `chunk` that shares its vectors. */
-static int chunk_part(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t from,
-                      idx_t len, duckdb_data_chunk *out)
-{
-    duckdb_selection_vector sel = duckdb_create_selection_vector(len);
-    sel_t *rows = sel ? duckdb_selection_vector_get_data_ptr(sel) : NULL;
+/* ---- inputs in turn ---- */
 
-    *out = sel ? vec_chunk_new(columns) : NULL;
-    if (!*out) {
-        if (sel)
-            duckdb_destroy_selection_vector(sel);
-        return ERR_NOMEM;
-    }
-    for (idx_t i = 0; i < len; i++)
-        rows[i] = (sel_t)(from + i);
-    vec_chunk_refer(*out, chunk);
-    for (idx_t c = 0; c < columns->count; c++)
-        duckdb_slice_vector(duckdb_data_chunk_get_vector(*out, c), sel, len);
-    duckdb_data_chunk_set_size(*out, len);
-    duckdb_destroy_selection_vector(sel);
-    return 0;
+static int64_t now_ms(struct pipeline *p)
+{
+    return clock_mono_ms(p->job->options->clock);
 }
 
-static int reject_row(struct pipeline *p, int64_t row, const struct err *why, struct err *err)
+/* Somebody behind it has rows. */
+static bool is_ahead(struct pipeline *p, const struct input *in)
 {
-    struct stream_reject reject = {0};
-    int rc = p->spec->source->ops->origin(p->spec->source, row, &reject, err);
+    for (size_t i = 0; i < p->count && in->marks; i++) {
+        struct input *other = &p->inputs[i];
 
-    if (rc)
-        return rc;
-    reject.reason = why->text;
-    return on_reject(p, &reject, err);
+        if (other != in && other->marks && other->gave && !other->ended && other->mark < in->mark)
+            return true;
+    }
+    return false;
 }
 
-/* Runs the fragment on rows [from, from + len) of a chunk; first_row is the chunk's in the
- * batch. */
-static int salvage(struct pipeline *p, duckdb_data_chunk chunk, idx_t from, idx_t len,
-                   int64_t first_row, struct err *err)
+/* NULL: every one is over, or gone for now. */
+static struct input *next_input(struct pipeline *p)
 {
-    const struct vec_columns *columns = p->spec->source->ops->columns(p->spec->source);
-    struct vec_batch part = {0};
-    duckdb_data_chunk piece;
-    struct err why = {0};
-    int rc = chunk_part(columns, chunk, from, len, &piece);
+    for (size_t tries = 0; tries < 2 * p->count; tries++) {
+        struct input *in = &p->inputs[p->turn];
 
-    if (rc)
-        return err_set(err, rc, "%s: part of a batch", p->spec->name);
-    rc = vec_batch_add(&part, piece);
-    if (rc) {
-        duckdb_destroy_data_chunk(&piece);
-        return err_set(err, rc, "%s: part of a batch", p->spec->name);
+        p->turn = (p->turn + 1) % p->count;
+        if (in->ended || (in->gone && now_ms(p) < in->retry_ms))
+            continue;
+        if (in->passed_over < PASSED_OVER_MAX && is_ahead(p, in)) {
+            in->passed_over++;
+            continue;
+        }
+        in->passed_over = 0;
+        return in;
     }
-    part.rows = (int64_t)len;
-    rc = vec_fragment_run(p->fragment, &part, &p->shaped, &why);
-    vec_batch_deinit(&part);
-    if (rc == 0)
-        return 0;
-    if (rc != ERR_INVALID) {
-        if (err)
-            *err = why;
-        return rc;
-    }
-    if (len == 1)
-        return reject_row(p, first_row + (int64_t)from, &why, err);
-    rc = salvage(p, chunk, from, len / 2, first_row, err);
-    return rc ? rc : salvage(p, chunk, from + len / 2, len - len / 2, first_row, err);
+    return NULL;
 }
 
-static int shape_rows(struct pipeline *p, struct err *err)
+static bool all_ended(const struct pipeline *p)
 {
-    struct err why = {0};
-    int64_t first_row = 0;
-    int rc;
+    bool ended = true;
 
-    vec_batch_clear(&p->shaped);
-    if (!p->fragment) {
-        p->ready = &p->polled;
-        return 0;
-    }
-    p->ready = &p->shaped;
-    rc = vec_fragment_run(p->fragment, &p->polled, &p->shaped, &why);
-    if (rc == 0)
-        return 0;
-    if (rc != ERR_INVALID) {
-        if (err)
-            *err = why;
-        return rc;
-    }
-    vec_batch_clear(&p->shaped);
-    for (size_t i = 0; i < p->polled.count; i++) {
-        idx_t rows = duckdb_data_chunk_get_size(p->polled.chunks[i]);
-
-        rc = rows ? salvage(p, p->polled.chunks[i], 0, rows, first_row, err) : 0;
-        if (rc)
-            return rc;
-        first_row += (int64_t)rows;
-    }
-    return 0;
+    for (size_t i = 0; i < p->count; i++)
+        ended &= p->inputs[i].ended;
+    return ended;
 }
 
-static int shape(struct pipeline *p, struct err *err)
+/* A bounded source is read: what its rows still lead to is served. */
+static int end_input(struct pipeline *p, struct input *in, struct err *err)
 {
-    int rc = shape_rows(p, err);
+    int rc = p->flow ? flow_end(p->flow, in, err) : 0;
 
-    if (rc || !p->flow)
-        return rc;
-    rc = flow_rows(p->flow, &p->polled, p->ready, err);
-    p->ready = flow_out(p->flow);
+    in->ended = p->stirred = true;
+    in->gave = false;
+    atomic_store(&in->over, true);
+    if (all_ended(p)) {
+        p->ended = true;
+        want_cut(p);
+    }
+    if (!rc && p->flow)
+        p->ready = flow_out(p->flow);
     return rc;
 }
 
-/* The source is bounded and read: what its rows still lead to is served before the feed ends. */
-static int end_source(struct pipeline *p, struct err *err)
+static void set_gone(struct pipeline *p, struct input *in, bool gone, const char *why)
 {
-    int rc = p->flow ? flow_end(p->flow, err) : 0;
+    in->gone = gone;
+    in->retry_ms = now_ms(p) + TOPIC_GONE_MS;
+    for (size_t i = 0; i < p->count; i++)
+        gone |= p->inputs[i].gone;
+    if (why[0] || !gone)
+        set_waiting(p, why);
+}
 
-    p->ended = true;
-    want_cut(p);
+/* 0 with p->ready served next, maybe with no rows. */
+static int take_rows(struct pipeline *p, struct input *in, struct err *err)
+{
+    p->stirred = true;
+    p->bytes_in_epoch += in->polled.rows * BYTES_PER_ROW;
+    atomic_fetch_add(&p->rows_in, in->polled.rows);
+    if (!atomic_exchange(&p->job->uncommitted, true))
+        atomic_store(&p->job->progress_ns, clock_mono_ns(p->job->options->clock));
+    if (p->flow) {
+        p->ready = flow_out(p->flow);
+        return flow_rows(p->flow, in, err);
+    }
+    p->ready = in->rows;
+    return 0;
+}
+
+static int poll_once(struct pipeline *p, struct input *in, struct err *err)
+{
+    int rc = input_poll(in, err);
+
+    in->gave = rc == 0 && in->polled.rows > 0;
+    if (in->gone && rc != ERR_NOENT)
+        set_gone(p, in, false, "");
+    if (rc == ERR_CLOSED)
+        return end_input(p, in, err);
+    if (rc == ERR_NOENT && p->job->threads) {
+        set_gone(p, in, true, err->text);
+        return 0;
+    }
+    return rc || !in->gave ? rc : take_rows(p, in, err);
+}
+
+/* Time goes by, whether rows come or not. */
+static int tick(struct pipeline *p, struct err *err)
+{
+    int rc = p->flow ? flow_tick(p->flow, err) : 0;
+
     if (rc || !p->flow)
         return rc;
     p->ready = flow_out(p->flow);
-    p->next_chunk = 0;
-    return p->ready->rows > 0;
+    p->stirred |= p->ready->rows > 0;
+    return 0;
 }
 
-/* 0 with p->ready filled (maybe with no rows), or an error. */
-static int poll_once(struct pipeline *p, struct err *err)
+static void wait_for_rows(struct pipeline *p)
 {
-    struct stream_source *source = p->spec->source;
-    int rc;
+    for (size_t i = 0; i < p->count; i++)
+        if (!p->inputs[i].ended && !p->inputs[i].gone) {
+            struct stream_source *source = p->inputs[i].spec->source;
 
-    vec_batch_clear(&p->polled);
-    p->ready = &p->polled;
-    p->next_chunk = 0;
-    if (!p->job->threads)
-        p->polls_left--;
-    rc = source->ops->poll(source, &p->polled, on_reject, p, err);
-    if (rc)
-        return rc;
-    if (p->polled.rows == 0)
-        return 0;
-    p->bytes_in_epoch += p->polled.rows * BYTES_PER_ROW;
-    atomic_fetch_add(&p->rows_in, p->polled.rows);
-    if (!atomic_exchange(&p->job->uncommitted, true))
-        atomic_store(&p->job->progress_ns, clock_mono_ns(p->job->options->clock));
-    return shape(p, err);
+            source->ops->wait(source, WAIT_MS);
+            return;
+        }
+    p->job->options->clock->sleep_ns(p->job->options->clock, (int64_t)WAIT_MS * 1000000);
 }
 
 /* Polls until there are rows (1), the feed is to end (0), or an error. */
 static int next_rows(struct pipeline *p, struct err *err)
 {
     int64_t bytes_max = p->job->options->commit_bytes;
+    size_t quiet = 0; /* polls without rows, in a row */
 
+    p->next_chunk = 0;
     while (!p->ended && !cut_wanted(p)) {
-        int rc = poll_once(p, err);
+        struct input *in;
+        int rc;
 
+        p->ready = NULL;
+        rc = tick(p, err);
+        if (rc || (p->ready && p->ready->rows))
+            return rc ? rc : 1;
+        in = next_input(p);
+        if (!p->job->threads)
+            p->polls_left--;
+        rc = in ? poll_once(p, in, err) : 0;
         if (p->bytes_in_epoch > bytes_max || p->rejects.bytes > REJECT_BYTES_MAX)
             want_cut(p);
-        if (rc == 0 && p->waiting[0])
-            set_waiting(p, "");
-        if (rc == 0 && p->ready->rows > 0)
-            return 1;
-        if (rc == ERR_CLOSED) {
-            return end_source(p, err);
-        } else if (rc == ERR_NOENT && p->job->threads) {
-            set_waiting(p, err->text);
-            p->spec->source->ops->wait(p->spec->source, TOPIC_GONE_MS);
-        } else if (rc) {
-            return rc;
-        } else if (p->polled.rows == 0 && p->job->threads) {
-            p->spec->source->ops->wait(p->spec->source, WAIT_MS);
+        if (rc || (p->ready && p->ready->rows))
+            return rc ? rc : 1;
+        quiet = in && in->gave ? 0 : quiet + 1;
+        if (quiet >= p->count && !p->ended && p->job->threads) {
+            wait_for_rows(p);
+            quiet = 0;
         }
     }
     return 0;
 }
+
+void pipeline_wake(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->spec->input_count; i++) {
+        struct stream_source *source = p->spec->inputs[i].source;
+
+        source->ops->wake(source);
+    }
+}
+
+/* ---- the feed ---- */
 
 static int pull(void *arg, duckdb_data_chunk out, struct err *err)
 {
@@ -249,7 +248,7 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
     for (;;) {
         int rc;
 
-        while (p->next_chunk < p->ready->count) {
+        while (p->ready && p->next_chunk < p->ready->count) {
             duckdb_data_chunk chunk = p->ready->chunks[p->next_chunk++];
 
             if (duckdb_data_chunk_get_size(chunk) == 0)
@@ -267,6 +266,21 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
     }
 }
 
+static int positions(struct pipeline *p, struct pipeline_cut *out, struct err *err)
+{
+    int rc = 0;
+
+    out->positions = ARENA_ARRAY(&out->arena, struct stream_position, p->count ? p->count : 1);
+    if (!out->positions)
+        return err_set(err, ERR_NOMEM, "positions of %s", p->spec->name);
+    for (size_t i = 0; i < p->count && !rc; i++) {
+        struct stream_source *source = p->inputs[i].spec->source;
+
+        rc = source->ops->position(source, &out->arena, &out->positions[i], err);
+    }
+    return rc;
+}
+
 /* Fills `out` with everything since the last cut. Error in p->err, and then nothing is kept. */
 int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
 {
@@ -276,16 +290,15 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
     *out = (struct pipeline_cut){0};
     *err = (struct err){0};
     p->bytes_in_epoch = 0;
-    p->ready = &p->polled;
-    vec_batch_clear(&p->polled);
-    p->next_chunk = 0;
+    p->ready = NULL;
+    p->stirred = false;
     rc = next_rows(p, err);
     if (rc > 0)
         rc = p->spec->sink->ops->drain(p->spec->sink, &p->feed, &out->cut, err);
     if (rc == 0)
-        rc = p->spec->source->ops->position(p->spec->source, &out->arena, &out->position, err);
-    if (rc == 0 && p->flow)
-        rc = flow_seal(p->flow, &out->arena, &out->state, err);
+        rc = positions(p, out, err);
+    if (rc == 0 && p->flow && p->stirred)
+        rc = flow_seal(p->flow, out, err);
     if (rc) {
         if (out->cut)
             p->spec->sink->ops->after_commit(p->spec->sink, out->cut, STREAM_REFUSED);
@@ -328,52 +341,88 @@ void *pipeline_main(void *arg)
     return NULL;
 }
 
+/* ---- opened and closed ---- */
+
+static int seek(struct pipeline *p, size_t number, struct err *err)
+{
+    const struct stream_input *spec = p->inputs[number].spec;
+    struct stream_position *at = &p->committed[number];
+    int rc =
+        rows_position(p->job->options->meta, p->job->name, p->spec, spec->name, &p->arena, at, err);
+
+    if (!rc)
+        rc = spec->source->ops->seek(spec->source, at->count ? at : NULL, err);
+    if (rc == ERR_NOENT && p->job->threads) { /* the topic may come later */
+        set_gone(p, &p->inputs[number], true, err ? err->text : "the topic does not exist");
+        p->inputs[number].retry_ms = 0;
+        rc = 0;
+    }
+    return rc;
+}
+
+static int open_inputs(struct pipeline *p, struct err *err)
+{
+    const struct stream_pipeline *spec = p->spec;
+    int rc = vec_conn_new(&p->conn, p->job->options->db, err);
+
+    p->inputs = calloc(spec->input_count, sizeof(*p->inputs));
+    p->committed = ARENA_ARRAY(&p->arena, struct stream_position, spec->input_count);
+    if (!rc && (!p->inputs || !p->committed))
+        rc = err_set(err, ERR_NOMEM, "inputs");
+    while (!rc && p->count < spec->input_count) {
+        rc = input_open(&p->inputs[p->count], p, &spec->inputs[p->count], err);
+        p->count++; /* to be closed, half-built too */
+    }
+    return rc;
+}
+
+static int open_flow(struct pipeline *p, struct err *err)
+{
+    const char *state = NULL;
+    int64_t committed = 0;
+    int rc = rows_pipeline(p->job->options->meta, p->job->name, p->spec->name, &p->arena,
+                           &committed, &state, err);
+
+    atomic_store(&p->rows_committed, committed);
+    if (!rc && p->spec->graph)
+        rc = flow_open(&p->flow, p, state, err);
+    return rc;
+}
+
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,
                   struct err *err)
 {
-    const struct vec_columns *columns = spec->source->ops->columns(spec->source);
-    const char *select = spec->flow ? spec->flow->pre : spec->select, *state = NULL;
-    int64_t committed;
     int rc;
 
-    *p = (struct pipeline){.job = job, .spec = spec};
+    *p = (struct pipeline){.job = job, .spec = spec, .ticked_ms = now_ms(&(struct pipeline){job})};
+    if (!spec->input_count || (!spec->graph && spec->input_count > 1))
+        return err_set(err, ERR_INVALID, "%s: %zu inputs and no operators", spec->name,
+                       spec->input_count);
     rc = reject_buf_init(&p->rejects, job->options->clock);
     if (rc)
         return err_set(err, rc, "%s", spec->name);
-    if (select) {
-        rc = vec_conn_new(&p->conn, job->options->db, err);
-        if (!rc)
-            rc = vec_fragment_new(&p->fragment, p->conn, select, columns, err);
-        if (rc)
-            return err_wrap(err, rc, "%s", spec->name);
-        columns = vec_fragment_columns(p->fragment);
-    }
-    rc = rows_position(job->options->meta, job->name, spec->name, &p->arena, &p->committed,
-                       &committed, &state, err);
-    if (!rc && spec->flow)
-        rc = flow_open(&p->flow, p, spec->source->ops->columns(spec->source), columns, state, err);
-    if (rc)
-        return err_wrap(err, rc, "%s", spec->name);
-    p->feed = (struct vec_feed){p->flow ? flow_columns(p->flow) : columns, pull, p};
-    atomic_store(&p->rows_committed, committed);
-    rc = spec->source->ops->seek(spec->source, p->committed.count ? &p->committed : NULL, err);
-    if (rc == ERR_NOENT && job->threads) { /* the topic may come later */
-        set_waiting(p, err ? err->text : "the topic does not exist");
-        rc = 0;
-    }
+    rc = open_inputs(p, err);
+    if (!rc)
+        rc = open_flow(p, err);
+    for (size_t i = 0; i < p->count && !rc; i++)
+        rc = seek(p, i, err);
+    if (!rc)
+        p->feed = (struct vec_feed){p->flow ? flow_columns(p->flow) : input_columns(&p->inputs[0]),
+                                    pull, p};
     return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
 }
 
 void pipeline_close(struct pipeline *p)
 {
-    vec_batch_deinit(&p->polled);
-    vec_batch_deinit(&p->shaped);
-    reject_buf_deinit(&p->rejects);
     flow_close(p->flow);
-    p->flow = NULL;
-    vec_fragment_free(p->fragment);
+    for (size_t i = 0; i < p->count; i++)
+        input_close(&p->inputs[i]);
+    free(p->inputs);
+    reject_buf_deinit(&p->rejects);
     vec_conn_free(p->conn);
     arena_deinit(&p->arena);
-    p->fragment = NULL;
+    p->flow = NULL;
+    p->inputs = NULL;
+    p->count = 0;
     p->conn = NULL;
 }

@@ -5,8 +5,15 @@
 #include "stream/stream_int.h"
 
 enum reject_column { /* in the order of stream_reject_columns */
-    REJECT_REASON, REJECT_COLUMN, REJECT_TOPIC, REJECT_PARTITION, REJECT_OFFSET,
-    REJECT_RECORD_TIME, REJECT_REJECTED_AT, REJECT_KEY, REJECT_VALUE
+                     REJECT_REASON,
+                     REJECT_COLUMN,
+                     REJECT_TOPIC,
+                     REJECT_PARTITION,
+                     REJECT_OFFSET,
+                     REJECT_RECORD_TIME,
+                     REJECT_REJECTED_AT,
+                     REJECT_KEY,
+                     REJECT_VALUE
 };
 
 static const struct {

@@ -1,6 +1,6 @@
 /* rows.c - jobs as rows: what makes a job survive. The tables:
  *   jobs         one row per job: script, state, last committed epoch, owner
- *   job_offsets  one row per job, pipeline and source partition: next offset to read
+ *   job_inputs   one row per job, pipeline, input and source partition: next offset to read
  *   job_totals   one row per job and pipeline: rows committed over all starts
  *   job_states   one row per job and pipeline that remembers rows: its state's manifest
  */
@@ -21,6 +21,14 @@ const struct meta_migration stream_migrations[] = {
     {"stream", 2,
      "CREATE TABLE job_states(job TEXT NOT NULL, pipeline TEXT NOT NULL, manifest TEXT NOT NULL,"
      " PRIMARY KEY(job, pipeline)) WITHOUT ROWID;"},
+    /* An empty input is the only one of its pipeline: of the time when each had one. */
+    {"stream", 3,
+     "CREATE TABLE job_inputs(job TEXT NOT NULL, pipeline TEXT NOT NULL, input TEXT NOT NULL,"
+     " partition INTEGER NOT NULL, incarnation TEXT NOT NULL, offset INTEGER NOT NULL,"
+     " PRIMARY KEY(job, pipeline, input, partition)) WITHOUT ROWID;"
+     "INSERT INTO job_inputs SELECT job, pipeline, '', partition, incarnation, offset"
+     " FROM job_offsets;"
+     "DROP TABLE job_offsets;"},
     {NULL, 0, NULL},
 };
 
@@ -132,8 +140,8 @@ static int state_in(struct meta_txn *txn, void *arg, struct err *err)
                      c->name, c->state, c->reason);
 }
 
-int rows_state(struct meta *meta, const char *name, const char *state,
-               const char *reason, struct err *err)
+int rows_state(struct meta *meta, const char *name, const char *state, const char *reason,
+               struct err *err)
 {
     struct change c = {name, state, reason ? reason : "", 0};
 
@@ -155,29 +163,68 @@ int rows_claim(struct meta *meta, const char *name, struct err *err)
     return meta_write_wait(meta, claim_in, &c, err);
 }
 
-struct position_read {
+struct pipeline_read {
     const char *job, *pipeline;
     struct arena *arena;
-    struct stream_position *out;
     int64_t rows;
     const char *state;
 };
 
-static int state_of(struct meta_txn *txn, struct position_read *r, struct err *err)
+static int pipeline_in(struct meta_txn *txn, void *arg, struct err *err)
 {
+    struct pipeline_read *r = arg;
     struct meta_stmt *stmt;
     int rc = meta_query(txn, &stmt, err,
-                        "SELECT manifest FROM job_states WHERE job = ?1 AND pipeline = ?2", "ss",
-                        r->job, r->pipeline);
+                        "SELECT coalesce((SELECT rows FROM job_totals WHERE job = ?1 AND pipeline ="
+                        " ?2), 0), (SELECT manifest FROM job_states WHERE job = ?1 AND pipeline ="
+                        " ?2)",
+                        "ss", r->job, r->pipeline);
 
     if (rc)
         return rc;
     r->state = NULL;
     if (meta_next(stmt, err, &rc)) {
-        r->state = arena_strdup(r->arena, meta_text(stmt, 0));
-        if (!r->state)
+        const char *state = meta_text(stmt, 1);
+
+        r->rows = meta_i64(stmt, 0);
+        r->state = state ? arena_strdup(r->arena, state) : NULL;
+        if (state && !r->state)
             rc = err_set(err, ERR_NOMEM, "state of %s", r->pipeline);
     }
+    meta_done(stmt);
+    return rc;
+}
+
+int rows_pipeline(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
+                  int64_t *rows_committed, const char **state, struct err *err)
+{
+    struct pipeline_read r = {job, pipeline, arena, 0, NULL};
+    int rc = meta_read(meta, pipeline_in, &r, err);
+
+    *rows_committed = r.rows;
+    *state = r.state;
+    return rc;
+}
+
+struct position_read {
+    const char *job, *pipeline, *input;
+    struct arena *arena;
+    struct stream_position *out;
+};
+
+static int count_partitions(struct meta_txn *txn, const struct position_read *r, int64_t *count,
+                            struct err *err)
+{
+    struct meta_stmt *stmt;
+    int rc = meta_query(txn, &stmt, err,
+                        "SELECT count(*) FROM job_inputs WHERE job = ?1 AND pipeline = ?2 AND"
+                        " input = ?3",
+                        "sss", r->job, r->pipeline, r->input);
+
+    if (rc)
+        return rc;
+    if (meta_next(stmt, err, &rc))
+        *count = meta_i64(stmt, 0);
     meta_done(stmt);
     return rc;
 }
@@ -188,31 +235,18 @@ static int position_in(struct meta_txn *txn, void *arg, struct err *err)
     struct stream_position *out = r->out;
     struct meta_stmt *stmt;
     int64_t count = 0;
-    int rc;
+    int rc = count_partitions(txn, r, &count, err);
 
     *out = (struct stream_position){0};
-    rc = meta_query(txn, &stmt, err,
-                    "SELECT count(*), coalesce((SELECT rows FROM job_totals WHERE job = ?1 AND"
-                    " pipeline = ?2), 0) FROM job_offsets WHERE job = ?1 AND pipeline = ?2",
-                    "ss", r->job, r->pipeline);
-    if (rc)
-        return rc;
-    if (meta_next(stmt, err, &rc)) {
-        count = meta_i64(stmt, 0);
-        r->rows = meta_i64(stmt, 1);
-    }
-    meta_done(stmt);
-    if (!rc)
-        rc = state_of(txn, r, err);
     if (rc || count == 0)
         return rc;
     out->offsets = ARENA_ARRAY(r->arena, int64_t, (size_t)count);
     if (!out->offsets)
         return err_set(err, ERR_NOMEM, "offsets of %s", r->pipeline);
     rc = meta_query(txn, &stmt, err,
-                    "SELECT partition, offset, incarnation FROM job_offsets"
-                    " WHERE job = ?1 AND pipeline = ?2 ORDER BY partition",
-                    "ss", r->job, r->pipeline);
+                    "SELECT partition, offset, incarnation FROM job_inputs"
+                    " WHERE job = ?1 AND pipeline = ?2 AND input = ?3 ORDER BY partition",
+                    "sss", r->job, r->pipeline, r->input);
     if (rc)
         return rc;
     while (out->count < (size_t)count && meta_next(stmt, err, &rc)) {
@@ -229,26 +263,28 @@ static int position_in(struct meta_txn *txn, void *arg, struct err *err)
     return rc;
 }
 
-int rows_position(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
-                  struct stream_position *out, int64_t *rows_committed, const char **state,
+int rows_position(struct meta *meta, const char *job, const struct stream_pipeline *pipeline,
+                  const char *input, struct arena *arena, struct stream_position *out,
                   struct err *err)
 {
-    struct position_read r = {job, pipeline, arena, out, 0, NULL};
+    struct position_read r = {job, pipeline->name, input, arena, out};
     int rc = meta_read(meta, position_in, &r, err);
 
-    *rows_committed = r.rows;
-    *state = r.state;
+    if (!rc && !out->count && pipeline->input_count == 1) {
+        r.input = "";
+        rc = meta_read(meta, position_in, &r, err);
+    }
     return rc;
 }
 
 int rows_commit_epoch(struct meta_txn *txn, struct job *job, int64_t epoch, int64_t rejects,
                       int64_t owner, struct err *err)
 {
-    int rc = meta_exec(txn, err,
-                       "UPDATE jobs SET epoch = ?2, rejects = rejects + ?3, committed_ms = ?4"
-                       " WHERE name = ?1 AND epoch = ?2 - 1 AND owner = ?5",
-                       "siiii", job->name, epoch, rejects, clock_wall_ms(job->options->clock),
-                       owner);
+    int rc =
+        meta_exec(txn, err,
+                  "UPDATE jobs SET epoch = ?2, rejects = rejects + ?3, committed_ms = ?4"
+                  " WHERE name = ?1 AND epoch = ?2 - 1 AND owner = ?5",
+                  "siiii", job->name, epoch, rejects, clock_wall_ms(job->options->clock), owner);
 
     if (rc)
         return rc;
@@ -260,7 +296,21 @@ int rows_commit_epoch(struct meta_txn *txn, struct job *job, int64_t epoch, int6
 }
 
 int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipeline,
-                         const struct stream_position *position, int64_t rows,
+                         const char *input, const struct stream_position *position, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < position->count && !rc; i++)
+        rc = meta_exec(txn, err,
+                       "INSERT INTO job_inputs VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+                       " ON CONFLICT(job, pipeline, input, partition)"
+                       " DO UPDATE SET incarnation = ?5, offset = ?6",
+                       "sssisi", job, pipeline, input, (int64_t)i, position->incarnation,
+                       position->offsets[i]);
+    return rc;
+}
+
+int rows_commit_pipeline(struct meta_txn *txn, const char *job, const char *pipeline, int64_t rows,
                          const char *state, struct err *err)
 {
     int rc = 0;
@@ -270,14 +320,6 @@ int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipe
                        "INSERT INTO job_states VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(job, pipeline) DO UPDATE SET manifest = ?3",
                        "sss", job, pipeline, state);
-
-    for (size_t i = 0; i < position->count && !rc; i++)
-        rc = meta_exec(txn, err,
-                       "INSERT INTO job_offsets VALUES(?1, ?2, ?3, ?4, ?5)"
-                       " ON CONFLICT(job, pipeline, partition)"
-                       " DO UPDATE SET incarnation = ?4, offset = ?5",
-                       "ssisi", job, pipeline, (int64_t)i, position->incarnation,
-                       position->offsets[i]);
     if (!rc && rows > 0)
         rc = meta_exec(txn, err,
                        "INSERT INTO job_totals VALUES(?1, ?2, ?3)"

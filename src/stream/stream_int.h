@@ -20,33 +20,66 @@ int reject_buf_add(struct reject_buf *buf, const struct stream_reject *reject, s
 
 /* The end of a pipeline's part of an epoch, on its way to the commit. */
 struct pipeline_cut {
-    struct arena arena;              /* of the position */
-    struct stream_position position; /* count 0: nothing known yet */
-    struct stream_cut *cut;          /* NULL: no rows */
+    struct arena arena;                /* of the positions and the state's manifest */
+    struct stream_position *positions; /* of the inputs; an empty one: nothing known yet */
+    struct stream_cut *cut;            /* NULL: no rows */
     struct vec_batch rejects;
-    const char *state; /* manifest; NULL: the pipeline keeps none */
-    bool moved; /* the position differs from the committed one; job_commit tells */
+    const char *state; /* manifest; NULL: the pipeline keeps none, or it is as it was */
+    int64_t state_epoch;
+    bool moved; /* a position differs from the committed one; job_commit tells */
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
+
+/* Time of one partition of an input. */
+struct mark {
+    int64_t highest_ms; /* that its rows gave; OP_TIME_MIN: none */
+    int64_t seen_ms;    /* the pipeline's awake_ms at the last of them, or at its first sight */
+};
+
+/* One of the sources of a pipeline, on its thread; what is _Atomic is shown to others. */
+struct input {
+    struct pipeline *pipeline;
+    const struct stream_input *spec;
+    struct vec_fragment *pre, *marks; /* NULL: rows pass; nothing goes by time */
+    struct vec_batch polled, shaped, marked;
+    struct vec_batch *rows; /* what the last poll gave: one of the above */
+    struct op *leaf;        /* NULL: without a graph */
+
+    struct mark *partitions;
+    size_t partition_count;
+    struct arena scratch;
+    int64_t mark;     /* told to the leaf last */
+    bool ended;       /* bounded, and read */
+    bool gave;        /* rows, when polled last */
+    bool gone;        /* its topic is not there */
+    int64_t retry_ms; /* then: mono time of the next try */
+    int passed_over;  /* turns given to others because it is ahead of them */
+    _Atomic bool idle, over;
+    _Atomic int64_t rows_in, mark_shown, slowest;
+};
 
 struct pipeline {
     struct job *job;
     const struct stream_pipeline *spec;
+    struct input *inputs;
+    size_t count, turn; /* turn: the input that is asked next */
     struct vec_conn *conn;
-    struct vec_fragment *fragment; /* NULL: rows pass */
-    struct flow *flow;             /* NULL: every row stands alone */
+    struct flow *flow; /* NULL: every row stands alone */
     struct vec_feed feed;
-    struct vec_batch polled, shaped, *ready; /* ready: the one that the feed serves */
+    struct vec_batch *ready; /* the one that the feed serves; NULL: none */
     size_t next_chunk;
     struct reject_buf rejects;
+    int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
+                                    stalls makes no partition idle */
     int64_t bytes_in_epoch;
-    int polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
-    _Atomic bool ended; /* its source is bounded and read */
+    int64_t polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
+    _Atomic bool ended; /* its sources are bounded and read */
     bool over;          /* the coordinator's: ended, and its last part was taken */
-    struct err err; /* why the epoch failed */
+    bool stirred;       /* rows came, or went, since the last cut */
+    struct err err;     /* why the epoch failed */
 
     struct arena arena; /* of `committed`, which is the coordinator's */
-    struct stream_position committed;
+    struct stream_position *committed;
 
     /* Under the job's mutex. */
     pthread_t thread;
@@ -77,31 +110,44 @@ struct job {
     const char *state; /* a literal */
     char reason[400];
     bool stop, cut_early; /* stop: what `stopping` says, for those that wait */
-    bool ending; /* the part that each pipeline gives next is its last */
-    int64_t cuts_done;   /* the number of the last cut whose commit is over */
+    bool ending;          /* the part that each pipeline gives next is its last */
+    int64_t cuts_done;    /* the number of the last cut whose commit is over */
     int64_t restarts, rejects, created_ms, started_ms, committed_ms, commit_took_ms;
     int64_t epoch; /* last committed */
 
     _Atomic int64_t progress_ns; /* mono time of the last commit, or of the first row after it */
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
-    _Atomic bool stopping;        /* stop, or a pipeline failed: feeds end for good */
-    _Atomic bool cut_signal;      /* pipelines end their feeds */
+    _Atomic bool stopping;       /* stop, or a pipeline failed: feeds end for good */
+    _Atomic bool cut_signal;     /* pipelines end their feeds */
 };
+
+/* input.c: rows of one source, shaped, and their time. */
+int input_open(struct input *in, struct pipeline *p, const struct stream_input *spec,
+               struct err *err);
+void input_close(struct input *in);
+const struct vec_columns *input_columns(const struct input *in); /* of what `pre` gives */
+/* 0 with in->rows filled (maybe with none), ERR_CLOSED at the end of a bounded source, ERR_NOENT
+ * when its topic is not there. */
+int input_poll(struct input *in, struct err *err);
+/* Takes the marks of the rows of the last poll; then, and when only time went by, input_time says
+ * whether the watermark is another one and whether nobody has spoken for too long. */
+int input_marks(struct input *in, struct err *err);
+int input_time(struct input *in, bool *rose, bool *idle, struct err *err);
 
 /* flow.c: what a pipeline remembers. All calls on its thread but flow_is_true. */
 struct flow;
-int flow_open(struct flow **out, struct pipeline *p, const struct vec_columns *source,
-              const struct vec_columns *shaped, const char *manifest, struct err *err);
+int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struct err *err);
 void flow_close(struct flow *flow); /* accepts NULL */
 const struct vec_columns *flow_columns(const struct flow *flow);
-/* What follows from the rows of one poll, as the source gave them and as `pre` shaped them. */
-int flow_rows(struct flow *flow, const struct vec_batch *polled, const struct vec_batch *shaped,
-              struct err *err);
-int flow_end(struct flow *flow, struct err *err); /* the source is bounded and over */
+/* What follows from the rows of an input's poll, from its end, and from time that goes by: in
+ * flow_out until the next call. */
+int flow_rows(struct flow *flow, struct input *in, struct err *err);
+int flow_end(struct flow *flow, struct input *in, struct err *err);
+int flow_tick(struct flow *flow, struct err *err);
 struct vec_batch *flow_out(struct flow *flow);
-/* Writes down what changed; the manifest, in the arena, goes into the epoch's transaction. */
-int flow_seal(struct flow *flow, struct arena *arena, const char **manifest, struct err *err);
-void flow_is_true(struct flow *flow); /* that transaction was made. Any thread */
+/* Writes down what changed; the manifest, in the cut's arena, goes into the epoch's transaction. */
+int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err);
+void flow_is_true(struct flow *flow, int64_t epoch); /* that was made. Any thread */
 
 /* rows.c: jobs in the metadata store. */
 struct job_row {
@@ -112,18 +158,24 @@ int rows_submit(struct meta *meta, struct clock *clock, const char *name, const 
                 struct err *err);
 int rows_load(struct meta *meta, struct arena *arena, const char *name /* NULL: all */,
               struct job_row **out, size_t *count, struct err *err);
-int rows_state(struct meta *meta, const char *name, const char *state,
-               const char *reason, struct err *err);
+int rows_state(struct meta *meta, const char *name, const char *state, const char *reason,
+               struct err *err);
 /* Claims the job for this process (zombies of an older epoch then fail to commit). */
 int rows_claim(struct meta *meta, const char *name, struct err *err);
-int rows_position(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
-                  struct stream_position *out, int64_t *rows_committed, const char **state,
+/* Of an input; what was written down before pipelines had several is found for the only one. */
+int rows_position(struct meta *meta, const char *job, const struct stream_pipeline *pipeline,
+                  const char *input, struct arena *arena, struct stream_position *out,
                   struct err *err);
+/* Rows committed, and the manifest of its state; NULL: none. */
+int rows_pipeline(struct meta *meta, const char *job, const char *pipeline, struct arena *arena,
+                  int64_t *rows_committed, const char **state, struct err *err);
 /* Inside the commit's transaction. */
 int rows_commit_epoch(struct meta_txn *txn, struct job *job, int64_t epoch, int64_t rejects,
                       int64_t owner, struct err *err);
 int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipeline,
-                         const struct stream_position *position, int64_t rows,
+                         const char *input, const struct stream_position *position,
+                         struct err *err);
+int rows_commit_pipeline(struct meta_txn *txn, const char *job, const char *pipeline, int64_t rows,
                          const char *state, struct err *err);
 
 /* pipeline.c */
@@ -131,6 +183,8 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
                   struct err *err);
 void pipeline_close(struct pipeline *p);
 int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out); /* error in p->err */
+int pipeline_reject(void *pipeline, const struct stream_reject *reject, struct err *err);
+void pipeline_wake(struct pipeline *p); /* ends a wait for rows. Any thread */
 void *pipeline_main(void *pipeline);
 
 /* commit.c */
@@ -143,7 +197,7 @@ void job_free(struct job *job);
 int job_open(struct job *job, struct err *err);
 void job_close(struct job *job);
 int job_start(struct job *job, struct err *err); /* the coordinator's thread */
-void job_stop(struct job *job); /* asks for a last commit; job_join waits */
+void job_stop(struct job *job);                  /* asks for a last commit; job_join waits */
 void job_join(struct job *job);
 int job_step(struct job *job, int max_polls, struct err *err);
 

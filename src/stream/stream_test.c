@@ -36,7 +36,10 @@ struct test_source {
     int64_t batch_rows[POLL_ROWS];
 };
 
-static bool is_bad(int64_t n) { return n % 100 == 13; }
+static bool is_bad(int64_t n)
+{
+    return n % 100 == 13;
+}
 
 static int poll(struct stream_source *source, struct vec_batch *out, stream_reject_fn *reject,
                 void *arg, struct err *err)
@@ -89,7 +92,10 @@ static void wait_ms(struct stream_source *source, int64_t timeout_ms)
     clock_system()->sleep_ns(clock_system(), timeout_ms > 2 ? 2000000 : timeout_ms * 1000000);
 }
 
-static void wake(struct stream_source *source) { (void)source; }
+static void wake(struct stream_source *source)
+{
+    (void)source;
+}
 
 static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
                     struct err *err)
@@ -222,8 +228,14 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     free(base);
 }
 
-static int recover(struct stream_sink *sink, struct err *err) { return (void)sink, (void)err, 0; }
-static void sink_free(struct stream_sink *sink) { free(sink); }
+static int recover(struct stream_sink *sink, struct err *err)
+{
+    return (void)sink, (void)err, 0;
+}
+static void sink_free(struct stream_sink *sink)
+{
+    free(sink);
+}
 
 static const struct stream_sink_ops sink_ops = {
     drain, stage, commit_in, after_commit, recover, sink_free,
@@ -251,9 +263,13 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     source->world = world;
     vec_columns_add(&source->columns, "n", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
-    out->pipelines[0] = (struct stream_pipeline){
-        .name = "numbers > table", .topic = "numbers", .target = "table",
-        .source = &source->source, .select = world->select, .sink = test_sink(world, "rows", 0)};
+    out->pipelines[0] = (struct stream_pipeline){.name = "numbers > table",
+                                                 .target = "table",
+                                                 .inputs = ARENA_NEW(arena, struct stream_input),
+                                                 .input_count = 1,
+                                                 .sink = test_sink(world, "rows", 0)};
+    out->pipelines[0].inputs[0] = (struct stream_input){
+        .name = "numbers", .topic = "numbers", .source = &source->source, .pre = world->select};
     out->count = 1;
     out->rejects = test_sink(world, "rejects", 4 /* offset */);
     return 0;
@@ -267,8 +283,11 @@ static const struct meta_migration *const migrations[] = {stream_migrations, tes
 
 static void open_meta(struct world *world, struct disk *disk, const char *path)
 {
-    struct meta_options o = {.path = path, .disk = disk, .clock = clock_system(),
-                             .migrations = migrations, .no_thread = disk != disk_system()};
+    struct meta_options o = {.path = path,
+                             .disk = disk,
+                             .clock = clock_system(),
+                             .migrations = migrations,
+                             .no_thread = disk != disk_system()};
     struct err err = {0};
 
     if (meta_new(&world->meta, &o, &err))
@@ -325,10 +344,15 @@ static void assert_exactly_once(struct world *world, int64_t n)
 
 static struct stream_engine *engine(struct world *world)
 {
-    struct stream_engine_options o = {.meta = world->meta, .db = world->db,
-                                      .clock = clock_system(), .plan = plan, .plan_arg = world,
-                                      .commit_interval_ms = 20, .restart_min_ms = 5,
-                                      .restart_max_ms = 20, .watchdog_ms = 500};
+    struct stream_engine_options o = {.meta = world->meta,
+                                      .db = world->db,
+                                      .clock = clock_system(),
+                                      .plan = plan,
+                                      .plan_arg = world,
+                                      .commit_interval_ms = 20,
+                                      .restart_min_ms = 5,
+                                      .restart_max_ms = 20,
+                                      .watchdog_ms = 500};
     struct stream_engine *out;
     struct err err = {0};
 
@@ -418,7 +442,8 @@ static void a_job_resumes_from_its_row(void **state)
         struct stream_engine *e = engine(&world);
 
         assert_int_equal(round ? stream_engine_resume(e, NULL)
-                               : stream_engine_submit(e, "job", "script", NULL), 0);
+                               : stream_engine_submit(e, "job", "script", NULL),
+                         0);
         atomic_fetch_add(&world.produced, 1234);
         if (round == 7)
             catch_up(e);

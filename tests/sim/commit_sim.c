@@ -223,9 +223,14 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     if (rc)
         return rc;
     out->count = 1;
-    out->pipelines[0] = (struct stream_pipeline){"numbers > db.numbers", "numbers", "db.numbers",
-                                                 NULL, NULL, NULL};
-    rc = kafka_source_new(&out->pipelines[0].source, &source, err);
+    out->pipelines[0] = (struct stream_pipeline){
+        .name = "numbers > db.numbers", .target = "db.numbers",
+        .inputs = ARENA_NEW(arena, struct stream_input)};
+    if (!out->pipelines[0].inputs)
+        return err_set(err, ERR_NOMEM, "plan");
+    out->pipelines[0].input_count = 1;
+    out->pipelines[0].inputs[0] = (struct stream_input){.name = "numbers", .topic = "numbers"};
+    rc = kafka_source_new(&out->pipelines[0].inputs[0].source, &source, err);
     if (!rc)
         rc = lake_sink_new(&out->pipelines[0].sink, &sink, err);
     if (!rc)

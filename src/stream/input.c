@@ -1,0 +1,248 @@
+/* input.c - one of the sources of a pipeline: rows are polled and shaped, and say how late it is.
+ *
+ * A SELECT that fails on a batch is run again on halves of it until the rows that it cannot compute
+ * stand alone: those go to the rejects with DuckDB's own words, all others pass.
+ *
+ * Each partition of a source has a watermark, the highest that its rows gave; the input's is the
+ * lowest of those that are not idle. A partition that never spoke counts, until it is idle. */
+#include "stream/stream_int.h"
+
+#define PARTITIONS_MAX 100000
+
+/* ---- rows that cannot be computed ---- */
+
+struct trial {
+    struct input *in;
+    struct vec_fragment *fragment;
+    struct vec_batch *out;
+    bool rejects; /* else a row that fails gives nothing, silently: it was rejected before */
+};
+
+/* A part of `chunk` that shares its vectors. */
+static int chunk_part(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t from,
+                      idx_t len, duckdb_data_chunk *out)
+{
+    duckdb_selection_vector sel = duckdb_create_selection_vector(len);
+    sel_t *rows = sel ? duckdb_selection_vector_get_data_ptr(sel) : NULL;
+
+    *out = sel ? vec_chunk_new(columns) : NULL;
+    if (!*out) {
+        if (sel)
+            duckdb_destroy_selection_vector(sel);
+        return ERR_NOMEM;
+    }
+    for (idx_t i = 0; i < len; i++)
+        rows[i] = (sel_t)(from + i);
+    vec_chunk_refer(*out, chunk);
+    for (idx_t c = 0; c < columns->count; c++)
+        duckdb_slice_vector(duckdb_data_chunk_get_vector(*out, c), sel, len);
+    duckdb_data_chunk_set_size(*out, len);
+    duckdb_destroy_selection_vector(sel);
+    return 0;
+}
+
+static int reject_row(struct input *in, int64_t row, const struct err *why, struct err *err)
+{
+    struct stream_reject reject = {0};
+    int rc = in->spec->source->ops->origin(in->spec->source, row, &reject, err);
+
+    if (rc)
+        return rc;
+    reject.reason = why->text;
+    return pipeline_reject(in->pipeline, &reject, err);
+}
+
+/* The fragment on rows [from, from + len) of a chunk. ERR_INVALID: it fails on one of them. */
+static int try_part(const struct trial *t, duckdb_data_chunk chunk, idx_t from, idx_t len,
+                    struct err *err)
+{
+    const char *name = t->in->pipeline->spec->name;
+    struct vec_batch part = {0};
+    duckdb_data_chunk piece;
+    int rc = chunk_part(t->in->spec->source->ops->columns(t->in->spec->source), chunk, from, len,
+                        &piece);
+
+    if (rc)
+        return err_set(err, rc, "%s: part of a batch", name);
+    rc = vec_batch_add(&part, piece);
+    if (rc) {
+        duckdb_destroy_data_chunk(&piece);
+        return err_set(err, rc, "%s: part of a batch", name);
+    }
+    part.rows = (int64_t)len;
+    rc = vec_fragment_run(t->fragment, &part, t->out, err);
+    vec_batch_deinit(&part);
+    return rc;
+}
+
+/* first_row: the chunk's in the batch. */
+static int salvage(const struct trial *t, duckdb_data_chunk chunk, idx_t from, idx_t len,
+                   int64_t first_row, struct err *err)
+{
+    struct err why = {0};
+    int rc = try_part(t, chunk, from, len, &why);
+
+    if (rc == 0)
+        return 0;
+    if (rc != ERR_INVALID) {
+        if (err)
+            *err = why;
+        return rc;
+    }
+    if (len == 1)
+        return t->rejects ? reject_row(t->in, first_row + (int64_t)from, &why, err) : 0;
+    rc = salvage(t, chunk, from, len / 2, first_row, err);
+    return rc ? rc : salvage(t, chunk, from + len / 2, len - len / 2, first_row, err);
+}
+
+/* All rows of the last poll through a fragment, but those that it fails on. */
+static int run(const struct trial *t, struct err *err)
+{
+    struct vec_batch *polled = &t->in->polled;
+    struct err why = {0};
+    int64_t first_row = 0;
+    int rc;
+
+    vec_batch_clear(t->out);
+    rc = vec_fragment_run(t->fragment, polled, t->out, &why);
+    if (rc && rc != ERR_INVALID && err)
+        *err = why;
+    if (rc != ERR_INVALID)
+        return rc;
+    vec_batch_clear(t->out);
+    rc = 0;
+    for (size_t i = 0; i < polled->count && !rc; i++) {
+        idx_t rows = duckdb_data_chunk_get_size(polled->chunks[i]);
+
+        rc = rows ? salvage(t, polled->chunks[i], 0, rows, first_row, err) : 0;
+        first_row += (int64_t)rows;
+    }
+    return rc;
+}
+
+int input_poll(struct input *in, struct err *err)
+{
+    struct stream_source *source = in->spec->source;
+    int rc;
+
+    vec_batch_clear(&in->polled);
+    vec_batch_clear(&in->shaped);
+    in->rows = &in->polled;
+    rc = source->ops->poll(source, &in->polled, pipeline_reject, in->pipeline, err);
+    if (rc || !in->polled.rows)
+        return rc;
+    atomic_fetch_add(&in->rows_in, in->polled.rows);
+    if (!in->pre)
+        return 0;
+    in->rows = &in->shaped;
+    return run(&(struct trial){in, in->pre, &in->shaped, true}, err);
+}
+
+/* ---- time ---- */
+
+static int know_partitions(struct input *in, size_t count, struct err *err)
+{
+    struct mark *more;
+
+    if (count <= in->partition_count)
+        return 0;
+    more = count <= PARTITIONS_MAX ? realloc(in->partitions, count * sizeof(*more)) : NULL;
+    if (!more)
+        return err_set(err, ERR_NOMEM, "watermarks of %zu partitions", count);
+    in->partitions = more;
+    while (in->partition_count < count)
+        in->partitions[in->partition_count++] = (struct mark){OP_TIME_MIN, in->pipeline->awake_ms};
+    return 0;
+}
+
+int input_marks(struct input *in, struct err *err)
+{
+    int rc = run(&(struct trial){in, in->marks, &in->marked, false}, err);
+
+    for (size_t c = 0; c < in->marked.count && !rc; c++) {
+        duckdb_data_chunk chunk = in->marked.chunks[c];
+        const int32_t *partitions = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+        const int64_t *marks = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+
+        for (idx_t i = 0; i < duckdb_data_chunk_get_size(chunk) && !rc; i++) {
+            rc = partitions[i] < 0 ? err_set(err, ERR_CORRUPT, "partition %d", (int)partitions[i])
+                                   : know_partitions(in, (size_t)partitions[i] + 1, err);
+            if (rc)
+                break;
+            in->partitions[partitions[i]].seen_ms = in->pipeline->awake_ms;
+            if (marks[i] > in->partitions[partitions[i]].highest_ms)
+                in->partitions[partitions[i]].highest_ms = marks[i];
+        }
+    }
+    return rc;
+}
+
+static bool is_idle(const struct input *in, int64_t seen_ms)
+{
+    return in->spec->idle_ms > 0 && in->pipeline->awake_ms - seen_ms >= in->spec->idle_ms;
+}
+
+/* The source knows how many partitions there are; those that never spoke count too. */
+int input_time(struct input *in, bool *rose, bool *idle, struct err *err)
+{
+    struct stream_position position = {0};
+    int64_t low = OP_TIME_MAX, slowest = -1;
+    int rc;
+
+    arena_reset(&in->scratch);
+    rc = in->spec->source->ops->position(in->spec->source, &in->scratch, &position, err);
+    if (!rc)
+        rc = know_partitions(in, position.count, err);
+    *idle = !in->partition_count ? is_idle(in, 0) : true;
+    for (size_t i = 0; i < in->partition_count && !rc; i++) {
+        if (is_idle(in, in->partitions[i].seen_ms))
+            continue;
+        *idle = false;
+        if (slowest < 0 || in->partitions[i].highest_ms < low) {
+            low = in->partitions[i].highest_ms;
+            slowest = (int64_t)i;
+        }
+    }
+    *rose = !rc && slowest >= 0 && low > in->mark;
+    if (*rose)
+        in->mark = low;
+    atomic_store(&in->mark_shown, in->mark);
+    atomic_store(&in->slowest, slowest);
+    return rc;
+}
+
+/* ---- */
+
+const struct vec_columns *input_columns(const struct input *in)
+{
+    return in->pre ? vec_fragment_columns(in->pre)
+                   : in->spec->source->ops->columns(in->spec->source);
+}
+
+int input_open(struct input *in, struct pipeline *p, const struct stream_input *spec,
+               struct err *err)
+{
+    const struct vec_columns *columns = spec->source->ops->columns(spec->source);
+    int rc = 0;
+
+    *in = (struct input){.pipeline = p, .spec = spec, .mark = OP_TIME_MIN};
+    atomic_store(&in->mark_shown, OP_TIME_MIN);
+    atomic_store(&in->slowest, -1);
+    in->rows = &in->polled;
+    if (spec->pre)
+        rc = vec_fragment_new(&in->pre, p->conn, spec->pre, columns, err);
+    if (!rc && spec->marks)
+        rc = vec_fragment_new(&in->marks, p->conn, spec->marks, columns, err);
+    return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
+}
+
+void input_close(struct input *in)
+{
+    vec_batch_deinit(&in->polled);
+    vec_batch_deinit(&in->shaped);
+    vec_batch_deinit(&in->marked);
+    vec_fragment_free(in->pre);
+    vec_fragment_free(in->marks);
+    arena_deinit(&in->scratch);
+    free(in->partitions);
+}
