@@ -21,8 +21,8 @@ static const struct {
 static bool is_number(duckdb_type type)
 {
     return type == DUCKDB_TYPE_TINYINT || type == DUCKDB_TYPE_SMALLINT ||
-           type == DUCKDB_TYPE_INTEGER || type == DUCKDB_TYPE_BIGINT ||
-           type == DUCKDB_TYPE_FLOAT || type == DUCKDB_TYPE_DOUBLE || type == DUCKDB_TYPE_DECIMAL;
+           type == DUCKDB_TYPE_INTEGER || type == DUCKDB_TYPE_BIGINT || type == DUCKDB_TYPE_FLOAT ||
+           type == DUCKDB_TYPE_DOUBLE || type == DUCKDB_TYPE_DECIMAL;
 }
 
 static duckdb_logical_type sum_type(const struct accumulator *acc, duckdb_logical_type arg)
@@ -38,7 +38,7 @@ int accumulator_init(struct accumulator *acc, const struct op_call *call,
                      const struct vec_columns *columns, duckdb_logical_type *result,
                      struct err *err)
 {
-    static const char *const names[] = {"COUNT", "SUM", "MIN", "MAX"};
+    static const char *const names[] = {"COUNT", "SUM", "MIN", "MAX", "FIRST_VALUE", "LAST_VALUE"};
     duckdb_logical_type arg = call->arg < 0 ? NULL : columns->list[call->arg].type;
 
     *acc = (struct accumulator){.what = call->what};
@@ -46,6 +46,8 @@ int accumulator_init(struct accumulator *acc, const struct op_call *call,
         *result = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
         return 0;
     }
+    if (call->what >= COUNT_OF(names))
+        return err_set(err, ERR_UNSUPPORTED, "an aggregate that keeps more than a slot");
     acc->type = acc->stored = duckdb_get_type_id(arg);
     if (acc->type == DUCKDB_TYPE_DECIMAL)
         acc->stored = duckdb_decimal_internal_type(arg);
@@ -72,33 +74,54 @@ int accumulator_init(struct accumulator *acc, const struct op_call *call,
 static void read_i64(duckdb_type type, const void *data, idx_t rows, void *out)
 {
     switch (type) {
-    case DUCKDB_TYPE_BOOLEAN: WIDEN(int64_t, bool); return;
-    case DUCKDB_TYPE_TINYINT: WIDEN(int64_t, int8_t); return;
-    case DUCKDB_TYPE_SMALLINT: WIDEN(int64_t, int16_t); return;
+    case DUCKDB_TYPE_BOOLEAN:
+        WIDEN(int64_t, bool);
+        return;
+    case DUCKDB_TYPE_TINYINT:
+        WIDEN(int64_t, int8_t);
+        return;
+    case DUCKDB_TYPE_SMALLINT:
+        WIDEN(int64_t, int16_t);
+        return;
     case DUCKDB_TYPE_INTEGER:
-    case DUCKDB_TYPE_DATE: WIDEN(int64_t, int32_t); return;
-    default: memcpy(out, data, rows * sizeof(int64_t)); return;
+    case DUCKDB_TYPE_DATE:
+        WIDEN(int64_t, int32_t);
+        return;
+    default:
+        memcpy(out, data, rows * sizeof(int64_t));
+        return;
     }
 }
 
 static void read_i128(duckdb_type stored, const void *data, idx_t rows, void *out)
 {
     switch (stored) {
-    case DUCKDB_TYPE_SMALLINT: WIDEN(__int128, int16_t); return;
-    case DUCKDB_TYPE_INTEGER: WIDEN(__int128, int32_t); return;
-    case DUCKDB_TYPE_BIGINT: WIDEN(__int128, int64_t); return;
-    default: memcpy(out, data, rows * sizeof(__int128)); return;
+    case DUCKDB_TYPE_SMALLINT:
+        WIDEN(__int128, int16_t);
+        return;
+    case DUCKDB_TYPE_INTEGER:
+        WIDEN(__int128, int32_t);
+        return;
+    case DUCKDB_TYPE_BIGINT:
+        WIDEN(__int128, int64_t);
+        return;
+    default:
+        memcpy(out, data, rows * sizeof(__int128));
+        return;
     }
 }
 
-void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t rows, void *out)
+void accumulator_widen(const struct accumulator *acc, const void *data, idx_t rows, void *out)
 {
-    const void *data = duckdb_vector_get_data(vector);
-
     switch (acc->rep) {
-    case REP_NONE: return;
-    case REP_I64: read_i64(acc->type, data, rows, out); return;
-    case REP_I128: read_i128(acc->stored, data, rows, out); return;
+    case REP_NONE:
+        return;
+    case REP_I64:
+        read_i64(acc->type, data, rows, out);
+        return;
+    case REP_I128:
+        read_i128(acc->stored, data, rows, out);
+        return;
     case REP_F64:
         if (acc->type == DUCKDB_TYPE_FLOAT)
             WIDEN(double, float);
@@ -106,6 +129,11 @@ void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t
             memcpy(out, data, rows * sizeof(double));
         return;
     }
+}
+
+void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t rows, void *out)
+{
+    accumulator_widen(acc, duckdb_vector_get_data(vector), rows, out);
 }
 
 /* ---- accumulating ---- */
@@ -123,13 +151,28 @@ static void set_i128(struct slot *slot, __int128 value)
     memcpy(slot->v.i128, &value, sizeof(value));
 }
 
-/* One value more or less; `first`: nothing was there to compare with. */
+/* Does a value take the place of the one there? `first`: there is none. */
+static bool wins(enum op_aggregate what, bool first, bool less, bool more)
+{
+    switch (what) {
+    case OP_MIN:
+        return first || less;
+    case OP_MAX:
+        return first || more;
+    case OP_FIRST_VALUE:
+        return first;
+    default:
+        return true;
+    }
+}
+
+/* One value more or less. */
 static void add_i64(enum op_aggregate what, struct slot *slot, int64_t value, int sign, bool first)
 {
     if (what == OP_SUM)
-        slot->v.i64 = (int64_t)((uint64_t)slot->v.i64 +
-                                (sign > 0 ? (uint64_t)value : 0 - (uint64_t)value));
-    else if (first || (what == OP_MIN ? value < slot->v.i64 : value > slot->v.i64))
+        slot->v.i64 =
+            (int64_t)((uint64_t)slot->v.i64 + (sign > 0 ? (uint64_t)value : 0 - (uint64_t)value));
+    else if (wins(what, first, value<slot->v.i64, value> slot->v.i64))
         slot->v.i64 = value;
 }
 
@@ -137,7 +180,7 @@ static void add_f64(enum op_aggregate what, struct slot *slot, double value, int
 {
     if (what == OP_SUM)
         slot->v.f64 += sign > 0 ? value : -value;
-    else if (first || (what == OP_MIN ? value < slot->v.f64 : value > slot->v.f64))
+    else if (wins(what, first, value<slot->v.f64, value> slot->v.f64))
         slot->v.f64 = value;
 }
 
@@ -147,10 +190,10 @@ static void add_i128(enum op_aggregate what, struct slot *slot, __int128 value, 
     __int128 old = get_i128(slot);
 
     if (what == OP_SUM)
-        set_i128(slot, (__int128)((unsigned __int128)old +
-                                  (sign > 0 ? (unsigned __int128)value
-                                            : 0 - (unsigned __int128)value)));
-    else if (first || (what == OP_MIN ? value < old : value > old))
+        set_i128(slot,
+                 (__int128)((unsigned __int128)old +
+                            (sign > 0 ? (unsigned __int128)value : 0 - (unsigned __int128)value)));
+    else if (wins(what, first, value<old, value> old))
         set_i128(slot, value);
 }
 
@@ -173,9 +216,12 @@ void accumulator_add(const struct accumulator *acc, uint8_t *const *groups, size
             if (signs[i])
                 ((struct slot *)(void *)(groups[i] + offset))->n += signs[i];
         return;
-    case REP_I64: ADD_ALL(int64_t, add_i64) return;
-    case REP_I128: ADD_ALL(__int128, add_i128) return;
-    case REP_F64: ADD_ALL(double, add_f64) return;
+    case REP_I64:
+        ADD_ALL(int64_t, add_i64) return;
+    case REP_I128:
+        ADD_ALL(__int128, add_i128) return;
+    case REP_F64:
+        ADD_ALL(double, add_f64) return;
     }
 }
 
@@ -184,10 +230,17 @@ void accumulator_merge(const struct accumulator *acc, struct slot *into, const s
     if (!from->n)
         return;
     switch (acc->rep) {
-    case REP_NONE: break;
-    case REP_I64: add_i64(acc->what, into, from->v.i64, 1, into->n == 0); break;
-    case REP_I128: add_i128(acc->what, into, get_i128(from), 1, into->n == 0); break;
-    case REP_F64: add_f64(acc->what, into, from->v.f64, 1, into->n == 0); break;
+    case REP_NONE:
+        break;
+    case REP_I64:
+        add_i64(acc->what, into, from->v.i64, 1, into->n == 0);
+        break;
+    case REP_I128:
+        add_i128(acc->what, into, get_i128(from), 1, into->n == 0);
+        break;
+    case REP_F64:
+        add_f64(acc->what, into, from->v.f64, 1, into->n == 0);
+        break;
     }
     into->n += from->n;
 }
@@ -204,30 +257,47 @@ bool accumulator_same(const struct accumulator *acc, const struct slot *a, const
 static void store_i64(duckdb_type type, int64_t value, void *data, idx_t row)
 {
     switch (type) {
-    case DUCKDB_TYPE_BOOLEAN: ((bool *)data)[row] = value; return;
-    case DUCKDB_TYPE_TINYINT: ((int8_t *)data)[row] = (int8_t)value; return;
-    case DUCKDB_TYPE_SMALLINT: ((int16_t *)data)[row] = (int16_t)value; return;
+    case DUCKDB_TYPE_BOOLEAN:
+        ((bool *)data)[row] = value;
+        return;
+    case DUCKDB_TYPE_TINYINT:
+        ((int8_t *)data)[row] = (int8_t)value;
+        return;
+    case DUCKDB_TYPE_SMALLINT:
+        ((int16_t *)data)[row] = (int16_t)value;
+        return;
     case DUCKDB_TYPE_INTEGER:
-    case DUCKDB_TYPE_DATE: ((int32_t *)data)[row] = (int32_t)value; return;
-    default: ((int64_t *)data)[row] = value; return;
+    case DUCKDB_TYPE_DATE:
+        ((int32_t *)data)[row] = (int32_t)value;
+        return;
+    default:
+        ((int64_t *)data)[row] = value;
+        return;
     }
 }
 
 static void store_i128(duckdb_type stored, __int128 value, void *data, idx_t row)
 {
     switch (stored) {
-    case DUCKDB_TYPE_SMALLINT: ((int16_t *)data)[row] = (int16_t)value; return;
-    case DUCKDB_TYPE_INTEGER: ((int32_t *)data)[row] = (int32_t)value; return;
-    case DUCKDB_TYPE_BIGINT: ((int64_t *)data)[row] = (int64_t)value; return;
-    default: memcpy((uint8_t *)data + row * sizeof(value), &value, sizeof(value)); return;
+    case DUCKDB_TYPE_SMALLINT:
+        ((int16_t *)data)[row] = (int16_t)value;
+        return;
+    case DUCKDB_TYPE_INTEGER:
+        ((int32_t *)data)[row] = (int32_t)value;
+        return;
+    case DUCKDB_TYPE_BIGINT:
+        ((int64_t *)data)[row] = (int64_t)value;
+        return;
+    default:
+        memcpy((uint8_t *)data + row * sizeof(value), &value, sizeof(value));
+        return;
     }
 }
 
-static void sum_result(const struct accumulator *acc, const struct slot *slot,
-                       duckdb_vector vector, idx_t row)
+static void sum_result(const struct accumulator *acc, const struct slot *slot, duckdb_vector vector,
+                       idx_t row)
 {
-    const __int128 limit =
-        (__int128)((unsigned __int128)DECIMAL_MAX_HIGH << 64 | DECIMAL_MAX_LOW);
+    const __int128 limit = (__int128)((unsigned __int128)DECIMAL_MAX_HIGH << 64 | DECIMAL_MAX_LOW);
     void *data = duckdb_vector_get_data(vector);
     __int128 sum;
 
@@ -264,4 +334,20 @@ void accumulator_result(const struct accumulator *acc, const struct slot *slot,
     } else {
         ((double *)data)[row] = slot->v.f64;
     }
+}
+
+/* The commonest ones in loops of their own. */
+void accumulator_results(const struct accumulator *acc, const uint8_t *const *groups, size_t offset,
+                         idx_t count, duckdb_vector vector, idx_t row)
+{
+    int64_t *data = (int64_t *)duckdb_vector_get_data(vector) + row;
+
+    if (acc->what == OP_COUNT) {
+        for (idx_t i = 0; i < count; i++)
+            data[i] = ((const struct slot *)(const void *)(groups[i] + offset))->n;
+        return;
+    }
+    for (idx_t i = 0; i < count; i++)
+        accumulator_result(acc, (const struct slot *)(const void *)(groups[i] + offset), vector,
+                           row + i);
 }

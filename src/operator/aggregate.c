@@ -1,34 +1,39 @@
-/* aggregate.c - groups of accumulators by key; and the aggregate without a window, whose output is
- * the changes of its rows.
+/* aggregate.c - groups of accumulators by key: rows into them, groups into each other, results out.
  *
  * A chunk is taken in two steps: each row's group is found (or made) once, then each call runs over
- * all rows in a loop of its own. Groups do not move while the batch lasts.
+ * all rows in a loop of its own. Groups do not move while the batch lasts. Rows that go out are
+ * gathered and written column by column.
  */
 #include <stdio.h>
 
 #include "operator/aggregate.h"
-
-/* ---- shared ---- */
 
 uint32_t agg_group_size(const struct agg *agg)
 {
     return (uint32_t)(sizeof(struct agg_group) + agg->call_count * sizeof(struct slot));
 }
 
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "an aggregate");
+}
+
+/* ---- making one ---- */
+
 static int init_keys(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,
                      struct err *err)
 {
     size_t *which = calloc(spec->key_count + 1, sizeof(*which));
-    int rc = which ? vec_codec_new(&agg->key_codec, &below->columns, spec->keys, spec->key_count,
-                                   err)
-                   : err_set(err, ERR_NOMEM, "an aggregate");
+    int rc = which
+                 ? vec_codec_new(&agg->key_codec, &below->columns, spec->keys, spec->key_count, err)
+                 : no_memory(err);
 
     for (size_t i = 0; i < spec->key_count && !rc; i++) {
         const struct vec_column *column = &below->columns.list[spec->keys[i]];
 
         which[i] = i;
         if (vec_columns_add(&agg->op.columns, column->name, vec_type_copy(column->type)))
-            rc = err_set(err, ERR_NOMEM, "an aggregate");
+            rc = no_memory(err);
     }
     if (!rc)
         rc = vec_codec_new(&agg->out_codec, &agg->op.columns, which, spec->key_count, err);
@@ -36,116 +41,222 @@ static int init_keys(struct agg *agg, struct op *below, const struct op_aggregat
     return rc;
 }
 
-static int init_calls(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,
-                      struct err *err)
+static int init_codecs(struct agg *agg, struct agg_call *call, size_t column, struct op *below,
+                       struct err *err)
 {
     int rc = 0;
 
+    if (call->distinct || call->keep != KEEP_SLOT)
+        rc = vec_codec_new(&call->codec, &below->columns, (size_t[]){(size_t)call->spec.arg}, 1,
+                           err);
+    if (!rc && call->keep == KEEP_MEMBERS)
+        rc = vec_codec_new(&call->codec2, &below->columns, (size_t[]){(size_t)call->spec.arg2}, 1,
+                           err);
+    if (!rc && call->keep != KEEP_SLOT)
+        rc = vec_codec_new(&call->result, &agg->op.columns, &column, 1, err);
+    return rc;
+}
+
+static int init_calls(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,
+                      struct err *err)
+{
+    int rc = spec->call_count > UINT8_MAX
+                 ? err_set(err, ERR_LIMIT, "more than %d aggregates at one place", UINT8_MAX)
+                 : 0;
+
     for (size_t i = 0; i < spec->call_count && !rc; i++) {
-        const struct op_call *call = &spec->calls[i];
+        struct agg_call *call = &agg->calls[i];
         duckdb_logical_type type = NULL;
         char name[24];
 
-        agg->calls[i] = *call;
-        rc = accumulator_init(&agg->accs[i], call, &below->columns, &type, err);
-        if (!rc && agg->kind_column >= 0 && (call->what == OP_MIN || call->what == OP_MAX))
-            rc = err_set(err, ERR_UNSUPPORTED,
-                         "MIN and MAX over rows that are taken back are not built yet");
-        if (!rc && call->distinct && call->arg >= 0 && call->what <= OP_SUM)
-            rc = vec_codec_new(&agg->values[i], &below->columns, (size_t[]){(size_t)call->arg}, 1,
-                               err);
+        call->spec = spec->calls[i];
+        rc = keep_init(call, &below->columns, agg->kind_column >= 0, &type, err);
+        if (rc)
+            break;
         snprintf(name, sizeof(name), "$%zu", i);
-        if (!rc && vec_columns_add(&agg->op.columns, name, type))
-            rc = err_set(err, ERR_NOMEM, "an aggregate");
-        else if (rc)
-            duckdb_destroy_logical_type(&type);
+        if (vec_columns_add(&agg->op.columns, name, type))
+            rc = no_memory(err);
+        if (!rc)
+            rc = init_codecs(agg, call, agg->op.columns.count - 1, below, err);
+        agg->wide |= call->keep != KEEP_SLOT;
     }
     return rc;
+}
+
+static bool make_room(struct agg *agg, size_t call_count)
+{
+    idx_t rows = vec_chunk_rows();
+
+    agg->calls = calloc(call_count + 1, sizeof(*agg->calls));
+    agg->at = calloc(rows, sizeof(uint8_t *));
+    agg->names = calloc(rows, sizeof(*agg->names));
+    agg->spaces = calloc(rows, sizeof(*agg->spaces));
+    agg->signs = calloc(rows, 1);
+    agg->changes = calloc(rows, 1);
+    agg->widened = calloc(rows, 16);
+    agg->out.keys = calloc(rows, sizeof(*agg->out.keys));
+    agg->out.wide = calloc(rows, sizeof(*agg->out.wide));
+    agg->out.groups = calloc(rows, sizeof(const struct agg_group *));
+    agg->out.kinds = calloc(rows, 1);
+    agg->out.starts = calloc(rows, sizeof(int64_t));
+    agg->out.ends = calloc(rows, sizeof(int64_t));
+    return agg->calls && agg->at && agg->names && agg->spaces && agg->signs && agg->changes &&
+           agg->widened && agg->out.keys && agg->out.wide && agg->out.groups && agg->out.kinds &&
+           agg->out.starts && agg->out.ends;
 }
 
 int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,
              struct err *err)
 {
-    idx_t rows = vec_chunk_rows();
-    int rc;
+    int rc = make_room(agg, spec->call_count) ? 0 : no_memory(err);
 
     agg->kind_column = op_kind_column(&below->columns);
     agg->key_count = spec->key_count;
-    agg->call_count = spec->call_count;
-    agg->calls = calloc(spec->call_count + 1, sizeof(*agg->calls));
-    agg->accs = calloc(spec->call_count + 1, sizeof(*agg->accs));
-    agg->values = calloc(spec->call_count + 1, sizeof(struct vec_codec *));
-    agg->seen = calloc(spec->call_count + 1, sizeof(*agg->seen));
-    agg->at = calloc(rows, sizeof(uint8_t *));
-    agg->spaces = calloc(rows, sizeof(*agg->spaces));
-    agg->signs = calloc(rows, 1);
-    agg->changes = calloc(rows, 1);
-    agg->widened = calloc(rows, 16);
-    if (!agg->calls || !agg->accs || !agg->values || !agg->seen || !agg->at || !agg->spaces ||
-        !agg->signs || !agg->changes || !agg->widened)
-        return err_set(err, ERR_NOMEM, "an aggregate");
-    rc = init_keys(agg, below, spec, err);
+    agg->call_count = rc ? 0 : spec->call_count;
+    if (!rc)
+        rc = init_keys(agg, below, spec, err);
     return rc ? rc : init_calls(agg, below, spec, err);
+}
+
+int agg_add_columns(struct agg *agg, bool windowed, bool kinds, struct err *err)
+{
+    static const char *const names[] = {"window_start", "window_end"};
+    bool bad = false;
+
+    agg->windowed = windowed;
+    agg->kinds = kinds;
+    for (size_t i = 0; windowed && i < COUNT_OF(names); i++)
+        bad |= vec_columns_add(&agg->op.columns, names[i],
+                               duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP)) != 0;
+    if (kinds)
+        bad |= vec_columns_add(&agg->op.columns, OP_KIND,
+                               duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)) != 0;
+    return bad ? no_memory(err) : 0;
+}
+
+typedef int open_fn(void *arg, const char *name, bool grouped, struct state_table **out,
+                    struct err *err);
+
+static int open_tables(const struct agg *agg, struct agg_store *store, open_fn *open, void *arg,
+                       struct err *err)
+{
+    bool distinct = false, kept = false, ordered = false;
+    int rc = open(arg, "groups", false, &store->groups, err);
+
+    for (size_t i = 0; i < agg->call_count; i++) {
+        enum keep keep = agg->calls[i].keep;
+        bool one = keep == KEEP_ONE || keep == KEEP_SKETCH;
+
+        distinct |= agg->calls[i].distinct;
+        kept |= one;
+        ordered |= !one && keep != KEEP_SLOT;
+    }
+    if (!rc && distinct)
+        rc = open(arg, "distinct", true, &store->distinct, err);
+    if (!rc && kept)
+        rc = open(arg, "kept", false, &store->kept, err);
+    if (!rc && ordered)
+        rc = open(arg, "ordered", false, &store->ordered, err);
+    return rc;
+}
+
+static int open_own(void *arg, const char *name, bool grouped, struct state_table **out,
+                    struct err *err)
+{
+    return op_table(arg, name, grouped, out, err);
 }
 
 int agg_open(struct agg *agg, struct err *err)
 {
-    bool distinct = false;
-    int rc = op_table(&agg->op, "groups", false, &agg->groups, err);
+    return open_tables(agg, &agg->store, open_own, &agg->op, err);
+}
 
-    for (size_t i = 0; i < agg->call_count; i++)
-        distinct |= agg->values[i] != NULL;
-    return rc || !distinct ? rc : op_table(&agg->op, "distinct", true, &agg->distinct, err);
+static int open_scratch(void *arg, const char *name, bool grouped, struct state_table **out,
+                        struct err *err)
+{
+    struct state_table_options options = {.name = name, .grouped = grouped};
+
+    return state_table_open(arg, &options, out, err);
+}
+
+int agg_open_scratch(struct agg *agg, struct state *state, struct agg_store *out, struct err *err)
+{
+    return open_tables(agg, out, open_scratch, state, err);
+}
+
+static void free_calls(struct agg *agg)
+{
+    for (size_t i = 0; agg->calls && i < agg->call_count; i++) {
+        struct agg_call *call = &agg->calls[i];
+
+        vec_codec_free(call->codec);
+        vec_codec_free(call->codec2);
+        vec_codec_free(call->result);
+        vec_rows_deinit(&call->seen);
+        vec_rows_deinit(&call->seen2);
+    }
+    free(agg->calls);
 }
 
 void agg_deinit(struct agg *agg)
 {
-    for (size_t i = 0; agg->values && i < agg->call_count; i++)
-        vec_codec_free(agg->values[i]);
-    for (size_t i = 0; agg->seen && i < agg->call_count; i++)
-        vec_rows_deinit(&agg->seen[i]);
-    free(agg->seen);
-    free(agg->values);
+    free_calls(agg);
     vec_codec_free(agg->key_codec);
     vec_codec_free(agg->out_codec);
     vec_rows_deinit(&agg->keys);
-    free(agg->calls);
-    free(agg->accs);
     free(agg->at);
+    free(agg->names);
     free(agg->spaces);
     free(agg->signs);
     free(agg->changes);
     free(agg->widened);
+    free(agg->out.keys);
+    free(agg->out.wide);
+    free((void *)agg->out.groups);
+    free(agg->out.kinds);
+    free(agg->out.starts);
+    free(agg->out.ends);
+    arena_deinit(&agg->arena);
+    ordered_deinit(&agg->map);
+    ordered_deinit(&agg->twin);
+    buf_deinit(&agg->scratch);
+    buf_deinit(&agg->result);
+    buf_deinit(&agg->made);
 }
+
+/* ---- rows in ---- */
 
 int agg_read_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
     const uint8_t *kinds;
+    int rc = vec_rows_encode(agg->key_codec, chunk, &agg->keys, err);
 
     memset(agg->changes, 1, rows);
     if (agg->kind_column >= 0) {
-        kinds = duckdb_vector_get_data(
-            duckdb_data_chunk_get_vector(chunk, (idx_t)agg->kind_column));
+        kinds =
+            duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, (idx_t)agg->kind_column));
         for (idx_t i = 0; i < rows; i++)
             agg->changes[i] = kinds[i] == OP_UPDATE_BEFORE || kinds[i] == OP_DELETE ? -1 : 1;
     }
-    return vec_rows_encode(agg->key_codec, chunk, &agg->keys, err);
+    for (idx_t i = 0; i < rows && !rc; i++)
+        agg->names[i] = vec_row(&agg->keys, i);
+    return rc;
 }
 
 /* Which rows a call takes, and in which direction. */
-static void call_signs(struct agg *agg, const struct op_call *call, duckdb_data_chunk chunk)
+static void call_signs(struct agg *agg, const struct agg_call *call, duckdb_data_chunk chunk)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
     const uint64_t *validity = NULL, *filter_validity = NULL;
     const bool *filter = NULL;
     duckdb_vector vector;
 
-    if (call->arg >= 0)
-        validity = duckdb_vector_get_validity(
-            duckdb_data_chunk_get_vector(chunk, (idx_t)call->arg));
-    if (call->filter >= 0) {
-        vector = duckdb_data_chunk_get_vector(chunk, (idx_t)call->filter);
+    if (call->spec.arg >= 0 && !call->nulls)
+        validity =
+            duckdb_vector_get_validity(duckdb_data_chunk_get_vector(chunk, (idx_t)call->spec.arg));
+    if (call->spec.filter >= 0) {
+        vector = duckdb_data_chunk_get_vector(chunk, (idx_t)call->spec.filter);
         filter = duckdb_vector_get_data(vector);
         filter_validity = duckdb_vector_get_validity(vector);
     }
@@ -156,247 +267,349 @@ static void call_signs(struct agg *agg, const struct op_call *call, duckdb_data_
                             : 0;
 }
 
-/* A value counts when its number leaves 0 and when it comes back to it. */
-static int distinct_sign(struct agg *agg, size_t call, idx_t row, struct err *err)
+static int distinct_name(struct agg *agg, size_t call, struct slice value, struct err *err)
 {
-    uint8_t sub[256];
-    struct slice value = vec_row(&agg->seen[call], row);
-    struct state_key key = {agg->spaces[row], vec_row(&agg->keys, row), {0}};
-    struct buf large = {0};
-    int64_t *times;
+    buf_clear(&agg->scratch);
+    return buf_append_u8(&agg->scratch, (uint8_t)call) || buf_append_slice(&agg->scratch, value)
+               ? no_memory(err)
+               : 0;
+}
+
+/* A value counts when its number leaves 0 and when it comes back to it. */
+static int distinct_sign(struct agg *agg, size_t call, const struct agg_place *at,
+                         struct slice value, int64_t by, int8_t *sign, struct err *err)
+{
+    struct state_key key = {at->space, at->key, {0}};
+    int64_t *times, before;
     void *found;
     bool fresh;
-    int rc;
+    int rc = distinct_name(agg, call, value, err);
 
-    if (value.len < sizeof(sub)) {
-        sub[0] = (uint8_t)call;
-        memcpy(sub + 1, value.ptr, value.len);
-        key.sub = slice_of(sub, value.len + 1);
-    } else {
-        if (buf_append_u8(&large, (uint8_t)call) || buf_append_slice(&large, value)) {
-            buf_deinit(&large);
-            return err_set(err, ERR_NOMEM, "DISTINCT");
-        }
-        key.sub = buf_slice(&large);
-    }
-    rc = state_edit(agg->distinct, &key, sizeof(*times), &found, &fresh, err);
+    key.sub = buf_slice(&agg->scratch);
+    if (!rc)
+        rc = state_edit(at->store->distinct, &key, sizeof(*times), &found, &fresh, err);
+    if (rc)
+        return rc;
     times = found;
-    if (!rc) {
-        *times += agg->signs[row];
-        if (*times != (agg->signs[row] > 0 ? 1 : 0))
-            agg->signs[row] = 0;
-        if (*times <= 0)
-            rc = state_drop(agg->distinct, &key, err);
+    before = *times;
+    *times += by;
+    *sign = (int8_t)((*times > 0) - (before > 0));
+    return *times > 0 ? 0 : state_drop(at->store->distinct, &key, err);
+}
+
+static struct agg_place place_of(const struct agg *agg, idx_t row)
+{
+    return (struct agg_place){&agg->store, agg->spaces[row], agg->names[row],
+                              (struct agg_group *)(void *)agg->at[row]};
+}
+
+static int distinct_signs(struct agg *agg, size_t call, struct err *err)
+{
+    int rc = 0;
+
+    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
+        struct agg_place place = place_of(agg, i);
+
+        if (agg->signs[i])
+            rc = distinct_sign(agg, call, &place, vec_row(&agg->calls[call].seen, i), agg->signs[i],
+                               &agg->signs[i], err);
     }
-    buf_deinit(&large);
     return rc;
 }
 
-static int distinct_signs(struct agg *agg, size_t call, duckdb_data_chunk chunk, struct err *err)
+static int keep_all(struct agg *agg, size_t c, struct err *err)
 {
-    int rc = vec_rows_encode(agg->values[call], chunk, &agg->seen[call], err);
+    struct agg_call *call = &agg->calls[c];
+    int rc = 0;
 
-    for (idx_t i = 0; i < agg->seen[call].count && !rc; i++)
+    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
+        struct agg_place place = place_of(agg, i);
+        struct slice second = {0};
+
+        if (call->codec2)
+            second = vec_row(&call->seen2, i);
         if (agg->signs[i])
-            rc = distinct_sign(agg, call, i, err);
+            rc = keep_add(agg, c, &place, vec_row(&call->seen, i), second, agg->signs[i], err);
+    }
     return rc;
+}
+
+static int add_call(struct agg *agg, size_t c, duckdb_data_chunk chunk, struct err *err)
+{
+    struct agg_call *call = &agg->calls[c];
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    int rc = call->codec ? vec_rows_encode(call->codec, chunk, &call->seen, err) : 0;
+
+    if (!rc && call->codec2)
+        rc = vec_rows_encode(call->codec2, chunk, &call->seen2, err);
+    call_signs(agg, call, chunk);
+    if (!rc && call->distinct)
+        rc = distinct_signs(agg, c, err);
+    if (rc || call->keep != KEEP_SLOT)
+        return rc ? rc : keep_all(agg, c, err);
+    if (call->spec.arg >= 0)
+        accumulator_read(&call->acc, duckdb_data_chunk_get_vector(chunk, (idx_t)call->spec.arg),
+                         rows, agg->widened);
+    accumulator_add(&call->acc, agg->at, sizeof(struct agg_group) + c * sizeof(struct slot),
+                    agg->signs, agg->widened, rows);
+    return 0;
 }
 
 int agg_add_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err)
 {
-    idx_t rows = duckdb_data_chunk_get_size(chunk);
     int rc = 0;
 
-    for (idx_t i = 0; i < rows; i++)
-        if (agg->at[i])
-            ((struct agg_group *)(void *)agg->at[i])->rows += agg->changes[i];
-    for (size_t c = 0; c < agg->call_count && !rc; c++) {
-        const struct op_call *call = &agg->calls[c];
-
-        call_signs(agg, call, chunk);
-        if (agg->values[c])
-            rc = distinct_signs(agg, c, chunk, err);
-        if (!rc && call->arg >= 0)
-            accumulator_read(&agg->accs[c],
-                             duckdb_data_chunk_get_vector(chunk, (idx_t)call->arg), rows,
-                             agg->widened);
-        if (!rc)
-            accumulator_add(&agg->accs[c], agg->at,
-                            sizeof(struct agg_group) + c * sizeof(struct slot), agg->signs,
-                            agg->widened, rows);
-    }
-    return rc;
-}
-
-int agg_put_row(struct agg *agg, duckdb_data_chunk out, idx_t row, struct slice key,
-                const struct agg_group *group, struct err *err)
-{
-    int rc = vec_row_decode(agg->out_codec, key, out, 0, row, err);
-
     for (size_t c = 0; c < agg->call_count && !rc; c++)
-        accumulator_result(&agg->accs[c], &group->slots[c],
-                           duckdb_data_chunk_get_vector(out, (idx_t)(agg->key_count + c)), row);
+        rc = add_call(agg, c, chunk, err);
     return rc;
 }
 
-/* ---- without a window ---- */
-
-/* A group that the batch has changed, as it was before. */
-struct touched {
-    struct agg_group *group, *before;
-    struct slice key;
-    bool was; /* its row has been put out */
-};
-
-struct changes {
-    struct agg agg;
-    struct arena arena; /* of a batch */
-    struct touched *touched;
-    size_t count, cap;
-};
-
-/* Without keys there is always one row, though nothing be left to count. */
-static int touch(struct changes *c, struct agg_group *group, struct slice key, bool fresh)
+int agg_find(const struct agg *agg, struct agg_place *place, bool *fresh, struct err *err)
 {
-    uint32_t size = agg_group_size(&c->agg);
+    struct state_key key = {place->space, place->key, {0}};
+    void *group;
+    int rc = state_edit(place->store->groups, &key, agg_group_size(agg), &group, fresh, err);
 
-    if (group->touched < c->count && c->touched[group->touched].group == group)
-        return 0;
-    if (c->count == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 256;
-        struct touched *more = realloc(c->touched, cap * sizeof(*more));
+    place->group = group;
+    return rc;
+}
 
-        if (!more)
-            return ERR_NOMEM;
-        c->touched = more;
-        c->cap = cap;
-    }
-    group->touched = c->count;
-    c->touched[c->count] = (struct touched){group, arena_alloc(&c->arena, size),
-                                            arena_slice(&c->arena, key),
-                                            c->agg.key_count ? group->rows > 0 : !fresh};
-    if (!c->touched[c->count].before || (key.len && !c->touched[c->count].key.ptr))
-        return ERR_NOMEM;
-    memcpy(c->touched[c->count++].before, group, size);
+/* ---- groups that become one ---- */
+
+/* One value, in bytes of a codec, as a row of the call. */
+static int add_value(struct agg *agg, size_t c, const struct agg_place *into, struct slice value,
+                     struct err *err)
+{
+    struct agg_call *call = &agg->calls[c];
+    _Alignas(16) uint8_t raw[16] = {0}, widened[16];
+    uint8_t *group = (uint8_t *)into->group;
+    static const int8_t sign = 1;
+
+    if (call->keep != KEEP_SLOT)
+        return keep_add(agg, c, into, value, (struct slice){0}, 1, err);
+    if (value.len > 1 && value.len <= 1 + sizeof(raw))
+        memcpy(raw, value.ptr + 1, value.len - 1);
+    accumulator_widen(&call->acc, raw, 1, widened);
+    accumulator_add(&call->acc, &group, sizeof(struct agg_group) + c * sizeof(struct slot), &sign,
+                    widened, 1);
     return 0;
 }
 
-static int find_groups(struct changes *c, struct err *err)
+/* Values that the other has not had yet come to it as rows would. */
+static int merge_distinct(struct agg *agg, const struct agg_place *from,
+                          const struct agg_place *into, struct err *err)
 {
-    struct agg *agg = &c->agg;
+    struct state_walk walk;
+    struct slice sub, value;
     int rc = 0;
 
-    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
-        struct state_key key = {.key = vec_row(&agg->keys, i)};
-        void *group;
-        bool fresh;
+    state_walk_group(&walk, from->store->distinct, from->space, from->key);
+    while (!rc && state_walk_next(&walk, NULL, &sub, &value)) {
+        struct slice what = slice_of(sub.ptr + 1, sub.len - 1);
+        int64_t times;
+        int8_t sign;
 
-        rc = state_edit(agg->groups, &key, agg_group_size(agg), &group, &fresh, err);
-        agg->at[i] = rc ? NULL : group;
-        if (!rc && touch(c, group, key.key, fresh))
-            rc = err_set(err, ERR_NOMEM, "an aggregate");
+        memcpy(&times, value.ptr, sizeof(times));
+        rc = distinct_sign(agg, sub.ptr[0], into, what, times, &sign, err);
+        if (!rc && sign > 0)
+            rc = add_value(agg, sub.ptr[0], into, what, err);
     }
     return rc;
 }
 
-static int put_change(struct changes *c, enum op_kind kind, struct slice key,
-                      const struct agg_group *group, struct err *err)
+int agg_merge(struct agg *agg, const struct agg_place *from, const struct agg_place *into,
+              struct err *err)
 {
-    struct agg *agg = &c->agg;
-    idx_t row;
-    duckdb_data_chunk out = op_out_row(&agg->op, &row);
-    uint8_t *kinds;
+    int rc = 0;
 
-    if (!out)
-        return err_set(err, ERR_NOMEM, "an aggregate");
-    kinds = duckdb_vector_get_data(
-        duckdb_data_chunk_get_vector(out, (idx_t)(agg->key_count + agg->call_count)));
-    kinds[row] = (uint8_t)kind;
-    return agg_put_row(agg, out, row, key, group, err);
+    into->group->rows += from->group->rows;
+    if (agg->store.distinct)
+        rc = merge_distinct(agg, from, into, err);
+    for (size_t c = 0; c < agg->call_count && !rc; c++)
+        if (!agg->calls[c].distinct)
+            rc = keep_merge(agg, c, from, into, err);
+    return rc;
 }
 
-static bool same_results(const struct agg *agg, const struct agg_group *a,
-                         const struct agg_group *b)
+static int drop_distinct(const struct agg_place *place, struct err *err)
+{
+    struct state_walk walk;
+    struct slice sub;
+    int rc = 0;
+
+    state_walk_group(&walk, place->store->distinct, place->space, place->key);
+    while (!rc && state_walk_next(&walk, NULL, &sub, NULL)) {
+        struct state_key key = {place->space, place->key, sub};
+
+        rc = state_drop(place->store->distinct, &key, err);
+    }
+    return rc;
+}
+
+int agg_drop_kept(struct agg *agg, const struct agg_place *place, struct err *err)
+{
+    int rc = place->store->distinct ? drop_distinct(place, err) : 0;
+
+    for (size_t c = 0; agg->wide && c < agg->call_count && !rc; c++)
+        rc = keep_drop(agg, c, place, err);
+    return rc;
+}
+
+int agg_drop(struct agg *agg, const struct agg_place *place, struct err *err)
+{
+    struct state_key key = {place->space, place->key, {0}};
+    int rc = agg_drop_kept(agg, place, err);
+
+    return rc ? rc : state_drop(place->store->groups, &key, err);
+}
+
+int agg_drop_space(const struct agg_store *store, int64_t space, struct err *err)
+{
+    struct state_table *const tables[] = {store->groups, store->distinct, store->kept,
+                                          store->ordered};
+    int rc = 0;
+
+    for (size_t i = 0; i < COUNT_OF(tables) && !rc; i++)
+        if (tables[i])
+            rc = state_drop_space(tables[i], space, err);
+    return rc;
+}
+
+/* ---- results ---- */
+
+/* Of each such call: the length of its bytes, then they. */
+int agg_wide(struct agg *agg, const struct agg_place *place, struct slice *out, struct err *err)
+{
+    int rc = 0;
+
+    *out = (struct slice){0};
+    if (!agg->wide)
+        return 0;
+    buf_clear(&agg->made);
+    for (size_t c = 0; c < agg->call_count && !rc; c++) {
+        uint32_t len = 0;
+        size_t start = agg->made.len;
+
+        if (agg->calls[c].keep == KEEP_SLOT)
+            continue;
+        rc = buf_append(&agg->made, &len, sizeof(len))
+                 ? no_memory(err)
+                 : keep_result(agg, c, place, &agg->made, err);
+        if (rc)
+            return rc;
+        len = (uint32_t)(agg->made.len - start - sizeof(len));
+        memcpy(agg->made.ptr + start, &len, sizeof(len));
+    }
+    *out = arena_slice(&agg->arena, buf_slice(&agg->made));
+    return rc ? rc : out->ptr ? 0 : no_memory(err);
+}
+
+bool agg_same(const struct agg *agg, const struct agg_group *a, struct slice a_wide,
+              const struct agg_group *b, struct slice b_wide)
 {
     for (size_t c = 0; c < agg->call_count; c++)
-        if (!accumulator_same(&agg->accs[c], &a->slots[c], &b->slots[c]))
+        if (agg->calls[c].keep == KEEP_SLOT &&
+            !accumulator_same(&agg->calls[c].acc, &a->slots[c], &b->slots[c]))
             return false;
-    return true;
+    return slice_eq(a_wide, b_wide);
 }
 
-static int put_changes(struct changes *c, const struct touched *t, struct err *err)
+int agg_put(struct agg *agg, enum op_kind kind, struct slice key, const struct agg_group *group,
+            struct slice wide, int64_t start, int64_t end, struct err *err)
 {
-    struct agg *agg = &c->agg;
-    bool was = t->was, is = t->group->rows > 0 || !agg->key_count;
-    int rc = 0;
+    struct agg_pending *out = &agg->out;
+    int rc = out->count == vec_chunk_rows() ? agg_flush(agg, err) : 0;
 
-    if (was && is && same_results(agg, t->before, t->group))
-        return 0;
-    if (was)
-        rc = put_change(c, is ? OP_UPDATE_BEFORE : OP_DELETE, t->key, t->before, err);
-    if (is && !rc)
-        rc = put_change(c, was ? OP_UPDATE_AFTER : OP_INSERT, t->key, t->group, err);
-    return rc || is ? rc : state_drop(agg->groups, &(struct state_key){.key = t->key}, err);
-}
-
-static int changes_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
-{
-    struct changes *c = (struct changes *)op;
-    int rc = 0;
-
-    (void)input;
-    c->count = 0;
-    memset(c->agg.spaces, 0, vec_chunk_rows() * sizeof(*c->agg.spaces));
-    for (size_t i = 0; i < rows->count && !rc; i++) {
-        rc = agg_read_chunk(&c->agg, rows->chunks[i], err);
-        if (!rc)
-            rc = find_groups(c, err);
-        if (!rc)
-            rc = agg_add_chunk(&c->agg, rows->chunks[i], err);
-    }
-    for (size_t i = 0; i < c->count && !rc; i++)
-        rc = put_changes(c, &c->touched[i], err);
-    arena_reset(&c->arena);
+    out->keys[out->count] = slice_of(key.ptr, key.len - agg->key_tail);
+    out->groups[out->count] = group;
+    out->wide[out->count] = wide;
+    out->kinds[out->count] = (uint8_t)kind;
+    out->starts[out->count] = start;
+    out->ends[out->count++] = end;
     return rc;
 }
 
-static void changes_free(struct op *op)
+/* The next call's bytes of pending row i. */
+static struct slice next_wide(struct agg_pending *out, idx_t i)
 {
-    struct changes *c = (struct changes *)op;
+    struct slice *rest = &out->wide[i], bytes;
+    uint32_t len;
 
-    agg_deinit(&c->agg);
-    arena_deinit(&c->arena);
-    free(c->touched);
-    free(c);
+    memcpy(&len, rest->ptr, sizeof(len));
+    bytes = slice_of(rest->ptr + sizeof(len), len);
+    *rest = slice_of(bytes.ptr + len, rest->len - sizeof(len) - len);
+    return bytes;
 }
 
-static const struct op_ops changes_ops = {.name = "aggregate", .rows = changes_rows,
-                                          .free = changes_free};
-
-static int changes_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
-                       struct err *err)
+static int put_call(struct agg *agg, size_t c, idx_t from, idx_t count, duckdb_data_chunk chunk,
+                    idx_t row, struct err *err)
 {
-    struct changes *c = calloc(1, sizeof(*c));
-    int rc = c ? agg_init(&c->agg, below, spec, err) : err_set(err, ERR_NOMEM, "an aggregate");
+    const struct agg_call *call = &agg->calls[c];
+    idx_t column = (idx_t)(agg->key_count + c);
+    duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
+    int rc = 0;
 
-    if (!rc && vec_columns_add(&c->agg.op.columns, OP_KIND,
-                               duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
-        rc = err_set(err, ERR_NOMEM, "an aggregate");
-    if (!rc)
-        rc = op_add(&c->agg.op, below->graph, &below, 1, &changes_ops, err);
-    if (rc) {
-        if (c)
-            vec_columns_free(&c->agg.op.columns);
-        if (c)
-            changes_free(&c->agg.op);
-        return rc;
+    if (call->keep == KEEP_SLOT) {
+        accumulator_results(&call->acc,
+                            (const uint8_t *const *)(const void *)agg->out.groups + from,
+                            sizeof(struct agg_group) + c * sizeof(struct slot), count, vector, row);
+        return 0;
     }
-    *out = &c->agg.op;
-    return agg_open(&c->agg, err);
+    for (idx_t i = 0; i < count && !rc; i++)
+        rc = vec_row_decode(call->result, next_wide(&agg->out, from + i), chunk, column, row + i,
+                            err);
+    return rc;
+}
+
+static void put_times(const int64_t *ms, idx_t count, duckdb_vector vector, idx_t row)
+{
+    int64_t *out = (int64_t *)duckdb_vector_get_data(vector) + row;
+
+    for (idx_t i = 0; i < count; i++)
+        out[i] = ms[i] * 1000;
+}
+
+static int put_rows(struct agg *agg, idx_t from, idx_t count, duckdb_data_chunk chunk, idx_t row,
+                    struct err *err)
+{
+    idx_t column = (idx_t)(agg->key_count + agg->call_count);
+    int rc = agg->key_count ? vec_rows_decode(agg->out_codec, agg->out.keys + from, count, chunk,
+                                              NULL, 0, row, err)
+                            : 0;
+
+    for (size_t c = 0; c < agg->call_count && !rc; c++)
+        rc = put_call(agg, c, from, count, chunk, row, err);
+    if (agg->windowed) {
+        put_times(agg->out.starts + from, count, duckdb_data_chunk_get_vector(chunk, column++),
+                  row);
+        put_times(agg->out.ends + from, count, duckdb_data_chunk_get_vector(chunk, column++), row);
+    }
+    if (agg->kinds)
+        memcpy((uint8_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, column)) + row,
+               agg->out.kinds + from, count);
+    return rc;
+}
+
+int agg_flush(struct agg *agg, struct err *err)
+{
+    int rc = 0;
+
+    for (idx_t done = 0; done < agg->out.count && !rc;) {
+        idx_t row, count = agg->out.count - done;
+        duckdb_data_chunk chunk = op_out_rows(&agg->op, &count, &row);
+
+        rc = chunk ? put_rows(agg, done, count, chunk, row, err) : no_memory(err);
+        done += count;
+    }
+    agg->out.count = 0;
+    return rc;
 }
 
 int op_aggregate_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
                      struct err *err)
 {
-    return spec->window ? window_new(out, below, spec, err) : changes_new(out, below, spec, err);
+    if (!spec->window)
+        return changes_new(out, below, spec, err);
+    return spec->window->kind == OP_SESSION ? err_set(err, ERR_UNSUPPORTED, "a SESSION window")
+                                            : window_new(out, below, spec, err);
 }

@@ -51,6 +51,7 @@ int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int c
     op->next = graph->last;
     graph->last = op;
     for (int i = 0; i < count; i++) {
+        op->in[i].from = below[i];
         below[i]->above = op;
         below[i]->above_input = i;
     }
@@ -75,7 +76,7 @@ int op_kind_column(const struct vec_columns *columns)
                : -1;
 }
 
-duckdb_data_chunk op_out_row(struct op *op, idx_t *row)
+duckdb_data_chunk op_out_rows(struct op *op, idx_t *count, idx_t *row)
 {
     duckdb_data_chunk chunk = op->out.count ? op->out.chunks[op->out.count - 1] : NULL;
 
@@ -90,9 +91,29 @@ duckdb_data_chunk op_out_row(struct op *op, idx_t *row)
         }
         *row = 0;
     }
-    duckdb_data_chunk_set_size(chunk, *row + 1);
-    op->out.rows++;
+    if (*count > vec_chunk_rows() - *row)
+        *count = vec_chunk_rows() - *row;
+    duckdb_data_chunk_set_size(chunk, *row + *count);
+    op->out.rows += (int64_t)*count;
     return chunk;
+}
+
+duckdb_data_chunk op_out_row(struct op *op, idx_t *row)
+{
+    idx_t one = 1;
+
+    return op_out_rows(op, &one, row);
+}
+
+int op_late(struct op *op, int input, duckdb_data_chunk chunk, idx_t row, struct err *err)
+{
+    const struct op_graph_options *options = &op->graph->options;
+
+    op->late++;
+    if (!options->late || !op->in[input].from)
+        return 0;
+    return options->late(options->late_arg, op->number, &op->in[input].from->columns, chunk, row,
+                         err);
 }
 
 int op_graph_load(struct op_graph *graph, struct err *err)
@@ -204,7 +225,10 @@ int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err)
     return tick(graph->last, err);
 }
 
-struct vec_batch *op_graph_out(struct op_graph *graph) { return &graph->last->out; }
+struct vec_batch *op_graph_out(struct op_graph *graph)
+{
+    return &graph->last->out;
+}
 
 const struct vec_columns *op_graph_columns(const struct op_graph *graph)
 {
@@ -216,8 +240,8 @@ size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t m
     size_t count = 0;
 
     for (const struct op *op = graph->last; op && count < max; op = op->next)
-        out[count++] = (struct op_info){op->ops->name, op->rows_in, op->rows_out, op->late,
-                                        op->mark};
+        out[count++] =
+            (struct op_info){op->ops->name, op->rows_in, op->rows_out, op->late, op->mark};
     return count;
 }
 
@@ -237,7 +261,10 @@ static int leaf_rows(struct op *op, int input, const struct vec_batch *rows, str
     return 0;
 }
 
-static void leaf_free(struct op *op) { free(op); }
+static void leaf_free(struct op *op)
+{
+    free(op);
+}
 
 static const struct op_ops leaf_ops = {.name = "source", .rows = leaf_rows, .free = leaf_free};
 
@@ -277,15 +304,15 @@ static void fragment_free(struct op *op)
     free(op);
 }
 
-static const struct op_ops fragment_ops = {.name = "fragment", .rows = fragment_rows,
-                                           .free = fragment_free};
+static const struct op_ops fragment_ops = {
+    .name = "fragment", .rows = fragment_rows, .free = fragment_free};
 
 int op_fragment_new(struct op **out, struct op *below, const char *select, struct err *err)
 {
     struct fragment_op *f = calloc(1, sizeof(*f));
-    int rc = f ? vec_fragment_new(&f->fragment, below->graph->options.conn, select,
-                                  &below->columns, err)
-               : err_set(err, ERR_NOMEM, "a fragment");
+    int rc =
+        f ? vec_fragment_new(&f->fragment, below->graph->options.conn, select, &below->columns, err)
+          : err_set(err, ERR_NOMEM, "a fragment");
 
     if (!rc && vec_columns_copy(&f->op.columns, vec_fragment_columns(f->fragment))) {
         vec_fragment_free(f->fragment);
@@ -321,8 +348,7 @@ static int union_rows(struct op *op, int input, const struct vec_batch *rows, st
         for (idx_t c = 0; c + 1 < op->columns.count; c++)
             duckdb_vector_reference_vector(duckdb_data_chunk_get_vector(chunk, c),
                                            duckdb_data_chunk_get_vector(from, c));
-        memset(duckdb_vector_get_data(
-                   duckdb_data_chunk_get_vector(chunk, op->columns.count - 1)),
+        memset(duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, op->columns.count - 1)),
                OP_INSERT, duckdb_data_chunk_get_size(from));
         duckdb_data_chunk_set_size(chunk, duckdb_data_chunk_get_size(from));
     }

@@ -87,7 +87,7 @@ int op_fragment_new(struct op **out, struct op *below, const char *select, struc
  * kinds when any of them has one. */
 int op_union_new(struct op **out, struct op *const *below, size_t count, struct err *err);
 
-/* ---- aggregates (aggregate.c, window.c, session.c) ---- */
+/* ---- aggregates (changes.c, window.c, session.c) ---- */
 
 /* Calls that DuckDB's words can make of these are made above: AVG is SUM / COUNT, VAR_POP is of
  * SUM(x), SUM(x * x) and COUNT(x). All take changes. NULL arguments are left out unless
@@ -102,7 +102,7 @@ enum op_aggregate {
     OP_LISTAGG,        /* VARCHAR */
     OP_COLLECT,        /* a multiset: MAP(value, INTEGER) */
     OP_ARRAY_AGG,      /* LIST */
-    OP_JSON_OBJECTAGG, /* VARCHAR, keys sorted as Flink does */
+    OP_JSON_OBJECTAGG, /* VARCHAR, keys sorted as Flink does. Values are JSON text */
     OP_JSON_ARRAYAGG,
     OP_SINGLE_VALUE,          /* ERR_INVALID when there is a second row */
     OP_APPROX_COUNT_DISTINCT, /* BIGINT; not of changes that take back */
@@ -137,6 +137,8 @@ struct op_window {
     /* table.exec.emit: results before the end every `early` ms, for each late row at once within
      * `lateness`; 0: none. Then the output has kinds. */
     int64_t early, late, lateness;
+    /* Of times that are instants: windows are of its local time. NULL: UTC. */
+    const char *zone;
 };
 
 struct op_aggregate_spec {

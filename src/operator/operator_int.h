@@ -19,6 +19,7 @@ struct op_ops {
 };
 
 struct op_input {
+    const struct op *from; /* NULL: a leaf's */
     int64_t mark;
     bool idle;
 };
@@ -57,6 +58,11 @@ int op_kind_column(const struct vec_columns *columns);
 
 /* The chunk that has room for a row, and that row's number in it. NULL: out of memory. */
 duckdb_data_chunk op_out_row(struct op *op, idx_t *row);
+/* Likewise for up to *count rows; *count: how many it has taken. */
+duckdb_data_chunk op_out_rows(struct op *op, idx_t *count, idx_t *row);
+/* A row of an input that came too late for this operator: counted, and handed to whoever keeps
+ * such rows. */
+int op_late(struct op *op, int input, duckdb_data_chunk chunk, idx_t row, struct err *err);
 
 /* ---- accumulators (accumulate.c) ---- */
 
@@ -82,6 +88,8 @@ struct accumulator {
 int accumulator_init(struct accumulator *acc, const struct op_call *call,
                      const struct vec_columns *columns, duckdb_logical_type *result,
                      struct err *err);
+/* Values as they lie in a vector as int64, __int128 or double, into `out` of 16 bytes a row. */
+void accumulator_widen(const struct accumulator *acc, const void *data, idx_t rows, void *out);
 /* Values of a vector as int64, __int128 or double, into `out` of 16 bytes a row. */
 void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t rows, void *out);
 /* signs[i]: 1 adds row i to *slots[i] + offset, -1 takes it back (COUNT and SUM only), 0 skips. */
@@ -89,6 +97,9 @@ void accumulator_add(const struct accumulator *acc, uint8_t *const *groups, size
                      const int8_t *signs, const void *values, idx_t rows);
 void accumulator_merge(const struct accumulator *acc, struct slot *into, const struct slot *from);
 bool accumulator_same(const struct accumulator *acc, const struct slot *a, const struct slot *b);
+/* Those of groups[0], ... into rows `row` and following. */
+void accumulator_results(const struct accumulator *acc, const uint8_t *const *groups, size_t offset,
+                         idx_t count, duckdb_vector vector, idx_t row);
 void accumulator_result(const struct accumulator *acc, const struct slot *slot,
                         duckdb_vector vector, idx_t row);
 

@@ -1,25 +1,18 @@
-/* window.c - aggregates by key and window of time: TUMBLE, HOP and CUMULATE.
+/* window.c - aggregates by key and window of time: TUMBLE, HOP, CUMULATE, and windows that the rows
+ * carry (ATTACHED).
  *
  * Two ways. By window: a space of the state is a window, a row is added to each window it lies in,
- * and a window that fires is put out and dropped whole. By pane: where windows overlap and the
- * calls can be merged, a space is the pane that no window boundary cuts; a row is added once, and
- * a window that fires is merged of its panes. Spaces are numbered by the end of what they hold.
+ * and a window that fires is put out and dropped whole. By pane: where windows overlap, a space is
+ * the pane that no window boundary cuts; a row is added once, and a window that fires is merged of
+ * its panes. Spaces are numbered by the end of what they hold. ATTACHED windows of one end may
+ * begin at different times (sessions): the start is a tail of the group's key.
  *
  * What has fired is kept in the state: after a restart, when watermarks begin anew, a row for a
  * window that was put out before is late and does not open it a second time.
  */
-#include "operator/aggregate.h"
+#include "operator/window.h"
 
-struct windows {
-    struct agg agg;
-    struct op_window w;
-    int rowtime;
-    int64_t pane;  /* length; 0: by window */
-    int64_t fired; /* the highest watermark there was: windows up to it are out */
-    struct state_table *progress;
-    struct state *scratch; /* a window being merged */
-    struct state_table *merged;
-};
+#define TAIL sizeof(int64_t)
 
 static int64_t floor_to(int64_t value, int64_t step, int64_t offset)
 {
@@ -28,17 +21,21 @@ static int64_t floor_to(int64_t value, int64_t step, int64_t offset)
     return value - (rest < 0 ? rest + step : rest);
 }
 
-static int64_t floor_ms(int64_t micros) { return micros / 1000 - (micros % 1000 < 0); }
-
 /* How far apart windows begin. */
 static int64_t stride(const struct op_window *w)
 {
     return w->kind == OP_HOP ? w->slide : w->size;
 }
 
-static int64_t window_start(const struct op_window *w, int64_t end)
+int64_t window_start(const struct windows *o, struct slice key, int64_t end)
 {
-    return w->kind == OP_CUMULATE ? floor_to(end - 1, w->size, w->offset) : end - w->size;
+    int64_t start;
+
+    if (o->w.kind == OP_ATTACHED) {
+        memcpy(&start, key.ptr + key.len - TAIL, sizeof(start));
+        return start;
+    }
+    return o->w.kind == OP_CUMULATE ? floor_to(end - 1, o->w.size, o->w.offset) : end - o->w.size;
 }
 
 /* The first and the last window with the time `ms` in it, by their ends. */
@@ -59,46 +56,107 @@ static int64_t step(const struct op_window *w)
     return w->kind == OP_TUMBLE ? w->size : w->slide;
 }
 
+/* Windows up to this end take no more rows. */
+static int64_t closed(const struct windows *o)
+{
+    if (o->fired == OP_TIME_MIN || o->fired == OP_TIME_MAX)
+        return o->fired;
+    return o->fired - o->w.lateness;
+}
+
 /* ---- rows in ---- */
 
-/* The k-th of the windows that row i lies in and that has not fired; false: there is none. */
+/* The k-th of the windows that row i lies in and that take rows; false: there is none. */
 static bool nth_space(const struct windows *o, int64_t ms, int k, int64_t *space)
 {
-    int64_t end;
+    int64_t done = closed(o), end;
 
-    if (o->fired == OP_TIME_MAX)
+    if (done == OP_TIME_MAX || ms == OP_TIME_MIN)
         return false;
     if (o->pane) {
         *space = floor_to(ms, o->pane, o->w.offset) + o->pane;
-        return k == 0 && last_end(&o->w, ms) - 1 > o->fired;
+        return k == 0 && last_end(&o->w, ms) - 1 > done;
     }
     end = first_end(&o->w, ms);
-    if (end - 1 <= o->fired && o->fired != OP_TIME_MIN)
-        end += (o->fired + 1 - end) / step(&o->w) * step(&o->w) + step(&o->w);
+    if (end - 1 <= done && done != OP_TIME_MIN)
+        end += (done + 1 - end) / step(&o->w) * step(&o->w) + step(&o->w);
     *space = end + k * step(&o->w);
     return *space <= last_end(&o->w, ms);
 }
 
-static int find_groups(struct windows *o, const int64_t *times, const uint64_t *validity, int k,
-                       bool *any, struct err *err)
+/* Rows say their window: the space is its end, and the start goes into the name of the group. */
+static int read_attached(struct windows *o, duckdb_data_chunk chunk, struct err *err)
+{
+    struct agg *agg = &o->agg;
+    duckdb_vector start = duckdb_data_chunk_get_vector(chunk, (idx_t)o->w.start);
+    duckdb_vector end = duckdb_data_chunk_get_vector(chunk, (idx_t)o->w.end);
+    const uint64_t *valid = duckdb_vector_get_validity(end);
+    const int64_t *starts = duckdb_vector_get_data(start), *ends = duckdb_vector_get_data(end);
+
+    for (idx_t i = 0; i < agg->keys.count; i++) {
+        struct slice key = agg->names[i];
+        uint8_t *name = arena_alloc(&agg->arena, key.len + TAIL);
+        int64_t ms = starts[i] / 1000;
+
+        if (!name)
+            return err_set(err, ERR_NOMEM, "a window");
+        memcpy(name, key.ptr, key.len);
+        memcpy(name + key.len, &ms, sizeof(ms));
+        agg->names[i] = slice_of(name, key.len + TAIL);
+        o->clock.ms[i] = vec_is_valid(valid, i) ? ends[i] / 1000 : OP_TIME_MIN;
+    }
+    return 0;
+}
+
+static bool space_of(const struct windows *o, idx_t i, int k, int64_t *space)
+{
+    if (o->w.kind != OP_ATTACHED)
+        return nth_space(o, o->clock.ms[i], k, space);
+    *space = o->clock.ms[i];
+    return !k && *space != OP_TIME_MIN && closed(o) != OP_TIME_MAX &&
+           (closed(o) == OP_TIME_MIN || *space - 1 > closed(o));
+}
+
+static int find_groups(struct windows *o, duckdb_data_chunk chunk, int k, bool *any,
+                       struct err *err)
 {
     struct agg *agg = &o->agg;
     int rc = 0;
 
     *any = false;
     for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
-        struct state_key key = {.key = vec_row(&agg->keys, i)};
-        void *group = NULL;
+        struct agg_place place = {&agg->store, 0, agg->names[i], NULL};
         bool fresh;
 
-        if (vec_is_valid(validity, i) && nth_space(o, floor_ms(times[i]), k, &agg->spaces[i])) {
-            key.space = agg->spaces[i];
-            rc = state_edit(agg->groups, &key, agg_group_size(agg), &group, &fresh, err);
+        if (space_of(o, i, k, &place.space)) {
+            rc = agg_find(agg, &place, &fresh, err);
+            if (!rc)
+                place.group->rows += agg->changes[i];
             *any = true;
         } else if (k == 0) {
-            agg->op.late++;
+            rc = op_late(&agg->op, 0, chunk, i, err);
         }
-        agg->at[i] = group;
+        agg->spaces[i] = place.space;
+        agg->at[i] = (uint8_t *)place.group;
+    }
+    return rc;
+}
+
+static int add_chunk(struct windows *o, duckdb_data_chunk chunk, struct err *err)
+{
+    bool any = true;
+    int rc = agg_read_chunk(&o->agg, chunk, err);
+
+    if (!rc && o->w.kind == OP_ATTACHED)
+        rc = read_attached(o, chunk, err);
+    else if (!rc)
+        window_clock_read(&o->clock, &o->agg.op, chunk);
+    for (int k = 0; any && !rc; k++) {
+        rc = find_groups(o, chunk, k, &any, err);
+        if (!rc && any)
+            rc = agg_add_chunk(&o->agg, chunk, err);
+        if (!rc && any && o->updates)
+            rc = update_touch(o, err);
     }
     return rc;
 }
@@ -110,43 +168,36 @@ static int window_rows(struct op *op, int input, const struct vec_batch *rows, s
 
     (void)input;
     for (size_t c = 0; c < rows->count && !rc; c++) {
-        duckdb_vector time = duckdb_data_chunk_get_vector(rows->chunks[c], (idx_t)o->rowtime);
-        bool any = true;
-
-        rc = agg_read_chunk(&o->agg, rows->chunks[c], err);
-        for (int k = 0; any && !rc; k++) {
-            rc = find_groups(o, duckdb_vector_get_data(time), duckdb_vector_get_validity(time), k,
-                             &any, err);
-            if (!rc && any)
-                rc = agg_add_chunk(&o->agg, rows->chunks[c], err);
-        }
+        rc = add_chunk(o, rows->chunks[c], err);
+        arena_reset(&o->agg.arena);
     }
-    return rc;
+    return rc || !o->updates ? rc : update_rows(o, err);
 }
 
 /* ---- windows out ---- */
 
-static int put_window(struct windows *o, struct state_table *table, int64_t space, int64_t end,
+static int put_window(struct windows *o, const struct agg_store *store, int64_t space, int64_t end,
                       struct err *err)
 {
     struct agg *agg = &o->agg;
+    struct agg_place place = {.store = store, .space = space};
     struct state_walk walk;
-    struct slice key, value;
+    struct slice value, wide;
     int rc = 0;
 
-    state_walk_space(&walk, table, space);
-    while (!rc && state_walk_next(&walk, &key, NULL, &value)) {
-        idx_t row, at = (idx_t)(agg->key_count + agg->call_count);
-        duckdb_data_chunk out = op_out_row(&agg->op, &row);
-
-        if (!out)
-            return err_set(err, ERR_NOMEM, "a window");
-        rc = agg_put_row(agg, out, row, key, (const void *)value.ptr, err);
-        ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(out, at)))[row] =
-            window_start(&o->w, end) * 1000;
-        ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(out, at + 1)))[row] =
-            end * 1000;
+    state_walk_space(&walk, store->groups, space);
+    while (!rc && state_walk_next(&walk, &place.key, NULL, &value)) {
+        place.group = (struct agg_group *)(uintptr_t)value.ptr;
+        if (place.group->rows <= 0)
+            continue;
+        rc = agg_wide(agg, &place, &wide, err);
+        if (!rc)
+            rc = agg_put(agg, OP_INSERT, place.key, place.group, wide,
+                         window_start(o, place.key, end), end, err);
     }
+    if (!rc)
+        rc = agg_flush(agg, err);
+    arena_reset(&agg->arena);
     return rc;
 }
 
@@ -156,12 +207,10 @@ static int fire_windows(struct windows *o, int64_t mark, struct err *err)
     int64_t end;
     int rc = 0;
 
-    while (!rc && state_space_from(agg->groups, INT64_MIN, &end) && end - 1 <= mark) {
-        rc = put_window(o, agg->groups, end, end, err);
+    while (!rc && state_space_from(agg->store.groups, INT64_MIN, &end) && end - 1 <= mark) {
+        rc = put_window(o, &agg->store, end, end, err);
         if (!rc)
-            rc = state_drop_space(agg->groups, end, err);
-        if (!rc && agg->distinct)
-            rc = state_drop_space(agg->distinct, end, err);
+            rc = agg_drop_space(&agg->store, end, err);
     }
     return rc;
 }
@@ -169,36 +218,34 @@ static int fire_windows(struct windows *o, int64_t mark, struct err *err)
 static int merge_pane(struct windows *o, int64_t pane, struct err *err)
 {
     struct agg *agg = &o->agg;
+    struct agg_place from = {.store = &agg->store, .space = pane}, into = {.store = &o->merged};
     struct state_walk walk;
-    struct slice key, value;
+    struct slice value;
     int rc = 0;
 
-    state_walk_space(&walk, agg->groups, pane);
-    while (!rc && state_walk_next(&walk, &key, NULL, &value)) {
-        const struct agg_group *from = (const void *)value.ptr;
-        struct agg_group *into;
-        void *found;
+    state_walk_space(&walk, agg->store.groups, pane);
+    while (!rc && state_walk_next(&walk, &from.key, NULL, &value)) {
         bool fresh;
 
-        rc = state_edit(o->merged, &(struct state_key){.key = key}, agg_group_size(agg), &found,
-                        &fresh, err);
-        into = found;
-        for (size_t c = 0; c < agg->call_count && !rc; c++)
-            accumulator_merge(&agg->accs[c], &into->slots[c], &from->slots[c]);
+        from.group = (struct agg_group *)(uintptr_t)value.ptr;
+        into.key = from.key;
+        rc = agg_find(agg, &into, &fresh, err);
+        if (!rc)
+            rc = agg_merge(agg, &from, &into, err);
     }
     return rc;
 }
 
 static int fire_merged(struct windows *o, int64_t end, struct err *err)
 {
-    int64_t pane = window_start(&o->w, end);
+    int64_t pane = window_start(o, (struct slice){0}, end);
     int rc = 0;
 
-    while (!rc && state_space_from(o->agg.groups, pane + 1, &pane) && pane <= end)
+    while (!rc && state_space_from(o->agg.store.groups, pane + 1, &pane) && pane <= end)
         rc = merge_pane(o, pane, err);
     if (!rc)
-        rc = put_window(o, o->merged, 0, end, err);
-    return rc ? rc : state_drop_space(o->merged, 0, err);
+        rc = put_window(o, &o->merged, 0, end, err);
+    return rc ? rc : agg_drop_space(&o->merged, 0, err);
 }
 
 /* Panes that no window needs which has yet to fire. */
@@ -207,9 +254,9 @@ static int drop_panes(struct windows *o, int64_t mark, struct err *err)
     int64_t pane;
     int rc = 0;
 
-    while (!rc && state_space_from(o->agg.groups, INT64_MIN, &pane) &&
+    while (!rc && state_space_from(o->agg.store.groups, INT64_MIN, &pane) &&
            last_end(&o->w, pane - 1) - 1 <= mark)
-        rc = state_drop_space(o->agg.groups, pane, err);
+        rc = agg_drop_space(&o->agg.store, pane, err);
     return rc;
 }
 
@@ -219,7 +266,7 @@ static int fire_panes(struct windows *o, int64_t mark, struct err *err)
     int64_t pane = INT64_MIN, end = INT64_MIN;
     int rc = 0;
 
-    while (!rc && state_space_from(o->agg.groups, pane, &pane)) {
+    while (!rc && state_space_from(o->agg.store.groups, pane, &pane)) {
         int64_t last = last_end(&o->w, pane - 1), next = first_end(&o->w, pane - 1);
 
         if (next <= end) /* put out with an earlier pane */
@@ -240,24 +287,46 @@ static int save_progress(struct windows *o, int64_t mark, struct err *err)
 {
     void *value;
     bool fresh;
-    int rc = state_edit(o->progress, &(struct state_key){.key = SLICE_LIT("fired")},
-                        sizeof(mark), &value, &fresh, err);
+    int rc = state_edit(o->progress, &(struct state_key){.key = SLICE_LIT("fired")}, sizeof(mark),
+                        &value, &fresh, err);
 
     if (!rc)
         memcpy(value, &mark, sizeof(mark));
     return rc;
 }
 
-static int window_mark(struct op *op, int64_t mark, struct err *err)
+static int fire(struct windows *o, int64_t mark, struct err *err)
 {
-    struct windows *o = (struct windows *)op;
     int rc;
 
     if (mark <= o->fired)
         return 0;
-    rc = o->pane ? fire_panes(o, mark, err) : fire_windows(o, mark, err);
+    if (o->updates)
+        rc = update_mark(o, mark, err);
+    else
+        rc = o->pane ? fire_panes(o, mark, err) : fire_windows(o, mark, err);
     o->fired = mark;
     return rc ? rc : save_progress(o, mark, err);
+}
+
+/* Windows of processing time that are open when the input ends are put out too. */
+static int window_mark(struct op *op, int64_t mark, struct err *err)
+{
+    struct windows *o = (struct windows *)op;
+
+    if (o->clock.rowtime < 0 && mark != OP_TIME_MAX)
+        return 0;
+    return fire(o, window_clock_mark(&o->clock, mark), err);
+}
+
+static int window_tick(struct op *op, struct err *err)
+{
+    struct windows *o = (struct windows *)op;
+    int rc = 0;
+
+    if (o->clock.rowtime < 0)
+        rc = fire(o, window_clock_now(&o->clock, op), err);
+    return rc || !o->updates ? rc : update_tick(o, err);
 }
 
 static int window_load(struct op *op, struct err *err)
@@ -271,7 +340,7 @@ static int window_load(struct op *op, struct err *err)
         return err_set(err, ERR_CORRUPT, "windows: what had fired has %u bytes", len);
     if (value)
         memcpy(&o->fired, value, sizeof(o->fired));
-    return 0;
+    return o->updates ? update_load(o, err) : 0;
 }
 
 static void window_free(struct op *op)
@@ -279,20 +348,29 @@ static void window_free(struct op *op)
     struct windows *o = (struct windows *)op;
 
     agg_deinit(&o->agg);
+    window_clock_deinit(&o->clock);
     state_free(o->scratch);
     free(o);
 }
 
-static const struct op_ops window_ops = {.name = "window aggregate", .rows = window_rows,
-                                         .mark = window_mark, .load = window_load,
+static const struct op_ops window_ops = {.name = "window aggregate",
+                                         .rows = window_rows,
+                                         .mark = window_mark,
+                                         .tick = window_tick,
+                                         .load = window_load,
                                          .free = window_free};
 
-static int64_t common_divisor(int64_t a, int64_t b) { return b ? common_divisor(b, a % b) : a; }
+/* ---- making one ---- */
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    return b ? common_divisor(b, a % b) : a;
+}
 
 static int check_window(const struct op_window *w, struct err *err)
 {
-    if (w->kind > OP_CUMULATE || w->early || w->late || w->lateness)
-        return err_set(err, ERR_UNSUPPORTED, "a window that is not a TUMBLE, HOP or CUMULATE");
+    if (w->kind == OP_ATTACHED)
+        return 0;
     if (w->size <= 0 || (w->kind != OP_TUMBLE && w->slide <= 0))
         return err_set(err, ERR_INVALID, "a window's size and slide must be more than 0 ms");
     if (w->kind == OP_CUMULATE && w->size % w->slide)
@@ -303,32 +381,23 @@ static int check_window(const struct op_window *w, struct err *err)
 static int window_init(struct windows *o, struct op *below, const struct op_aggregate_spec *spec,
                        struct err *err)
 {
-    struct vec_columns *columns = &o->agg.op.columns;
-    bool distinct = false;
     int rc = check_window(spec->window, err);
 
     o->w = *spec->window;
-    o->rowtime = spec->rowtime;
     o->fired = OP_TIME_MIN;
-    if (!rc && op_kind_column(&below->columns) >= 0)
-        rc = err_set(err, ERR_UNSUPPORTED, "a window over rows that change: not built yet");
+    o->updates = o->w.early || o->w.late || o->w.lateness;
+    if (!rc)
+        rc = window_clock_init(&o->clock, spec, err);
     if (!rc)
         rc = agg_init(&o->agg, below, spec, err);
-    if (!rc && (vec_columns_add(columns, "window_start",
-                                duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP)) ||
-                vec_columns_add(columns, "window_end",
-                                duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP))))
-        rc = err_set(err, ERR_NOMEM, "a window");
-    for (size_t i = 0; i < spec->call_count && !rc; i++)
-        distinct |= o->agg.values[i] != NULL;
-    if (!rc && o->w.kind != OP_TUMBLE && !distinct)
+    if (!rc)
+        rc = agg_add_columns(&o->agg, true, o->updates, err);
+    o->agg.key_tail = o->w.kind == OP_ATTACHED ? TAIL : 0;
+    if (!o->updates && (o->w.kind == OP_HOP || o->w.kind == OP_CUMULATE))
         o->pane = o->w.kind == OP_HOP ? common_divisor(o->w.size, o->w.slide) : o->w.slide;
-    if (!rc && o->pane)
+    if (!rc && (o->pane || o->updates))
         rc = state_new(&o->scratch, &(struct state_options){0}, err);
-    if (!rc && o->pane)
-        rc = state_table_open(o->scratch, &(struct state_table_options){.name = "merged"},
-                              &o->merged, err);
-    return rc;
+    return rc || !o->pane ? rc : agg_open_scratch(&o->agg, o->scratch, &o->merged, err);
 }
 
 int window_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
@@ -348,5 +417,7 @@ int window_new(struct op **out, struct op *below, const struct op_aggregate_spec
     }
     *out = &o->agg.op;
     rc = agg_open(&o->agg, err);
-    return rc ? rc : op_table(*out, "progress", false, &o->progress, err);
+    if (!rc)
+        rc = op_table(*out, "progress", false, &o->progress, err);
+    return rc || !o->updates ? rc : update_init(o, err);
 }
