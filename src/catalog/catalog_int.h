@@ -169,6 +169,7 @@ bool queue_enter(struct catalog *catalog, const struct lake_ident *ident, struct
 struct ticket *queue_take(struct catalog *catalog, const struct lake_ident *ident, size_t max);
 void queue_answer(struct ticket *ticket);
 void queue_leave(struct catalog *catalog, const struct lake_ident *ident);
+size_t queue_length(struct catalog *catalog, const struct lake_ident *ident); /* who waits */
 void queue_init(struct catalog *catalog);
 void queue_deinit(struct catalog *catalog);
 

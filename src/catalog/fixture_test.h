@@ -36,7 +36,9 @@ static inline void stack_close(struct stack *s)
 }
 
 /* `dir` holds everything. no_thread: deterministic, for simulated disks. */
-static inline int stack_open(struct stack *s, const char *dir, bool no_thread, struct err *err)
+static inline int stack_open_with(struct stack *s, const char *dir,
+                                  const struct meta_migration *const *migrations, bool no_thread,
+                                  struct err *err)
 {
     char path[300];
     int rc = disk_mkdirs(s->disk, dir, err);
@@ -46,7 +48,7 @@ static inline int stack_open(struct stack *s, const char *dir, bool no_thread, s
         struct meta_options options = {.path = path,
                                        .disk = s->disk,
                                        .clock = s->clock,
-                                       .migrations = stack_migrations,
+                                       .migrations = migrations,
                                        .no_thread = no_thread};
         rc = meta_new(&s->meta, &options, err);
     }
@@ -69,6 +71,11 @@ static inline int stack_open(struct stack *s, const char *dir, bool no_thread, s
         rc = catalog_new(&s->catalog, &options, err);
     }
     return rc;
+}
+
+static inline int stack_open(struct stack *s, const char *dir, bool no_thread, struct err *err)
+{
+    return stack_open_with(s, dir, stack_migrations, no_thread, err);
 }
 
 static inline int make_table(struct stack *s, const char *ns, const char *name,

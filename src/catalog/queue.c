@@ -143,6 +143,20 @@ void queue_leave(struct catalog *catalog, const struct lake_ident *ident)
     pthread_mutex_unlock(&slot->mutex);
 }
 
+size_t queue_length(struct catalog *catalog, const struct lake_ident *ident)
+{
+    struct queue_slot *slot = slot_of(catalog, ident);
+    struct table_queue *queue;
+    size_t count = 0;
+
+    pthread_mutex_lock(&slot->mutex);
+    queue = *find(slot, ident);
+    for (struct ticket *at = queue ? queue->head : NULL; at; at = at->next)
+        count++;
+    pthread_mutex_unlock(&slot->mutex);
+    return count;
+}
+
 void queue_init(struct catalog *catalog)
 {
     for (size_t i = 0; i < QUEUE_SLOTS; i++)

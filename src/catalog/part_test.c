@@ -1,0 +1,310 @@
+/* part_test.c - commits of our own through the queue: a group of them is true as a whole, on a disk
+ * that loses power too, and each has what must be true beside it.
+ *
+ * A group is made on purpose: the test holds the table until all writers wait for it.
+ */
+#include <unistd.h>
+
+#include "base/disk_sim.h"
+#include "catalog/fixture_test.h"
+
+#define WRITERS 3
+#define ROUNDS  2
+#define DIR     "data"
+
+static const struct lake_ident table_ident = {"db", "t"};
+
+/* One commit of one file, with a row in the metadata beside it. */
+struct writer {
+    pthread_t thread;
+    struct stack *stack;
+    struct arena arena;
+    struct lake_data_file file;
+    struct lake_property who;
+    struct lake_staged *staged;
+    struct lake_metadata *base;
+    char name[16];
+    int number, rc;
+};
+
+static int note(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct writer *w = arg;
+
+    return meta_exec(txn, err, "INSERT INTO beside (who) VALUES (?)", "s", w->name);
+}
+
+static const struct meta_migration beside_migrations[] = {
+    {"beside", 1, "CREATE TABLE beside (who TEXT PRIMARY KEY) WITHOUT ROWID;"},
+    {NULL, 0, NULL},
+};
+
+static int stage(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
+                 struct lake_metadata **next, struct err *err)
+{
+    struct writer *w = arg;
+    struct lake_change change = {.added = &w->file,
+                                 .added_count = 1,
+                                 .summary = &w->who,
+                                 .summary_count = 1,
+                                 .maintain = true};
+    struct lake_metadata *before = w->base;
+    int rc;
+
+    w->base = lake_metadata_ref(base);
+    rc = lake_stage_part(w->stack->lake, &table_ident, base, &change, carrier, &w->staged, next,
+                         err);
+    lake_metadata_free(before);
+    return rc;
+}
+
+static void *commit(void *arg)
+{
+    struct writer *w = arg;
+    struct lake_part part = {
+        .ident = table_ident, .stage = stage, .arg = w, .also = note, .also_arg = w};
+    struct lake_catalog *catalog = catalog_lake(w->stack->catalog);
+
+    w->rc = catalog->ops->commit(catalog, &part, NULL);
+    if (w->rc == 0)
+        lake_staged_settle(w->staged);
+    else if (w->rc == ERR_UNKNOWN)
+        lake_staged_free(w->staged);
+    else
+        lake_staged_abandon(w->staged);
+    lake_metadata_free(w->base);
+    return NULL;
+}
+
+/* The file has no bytes that anybody reads here: what is tested is what points at it. */
+static void init_writer(struct writer *w, struct stack *stack, int number)
+{
+    *w = (struct writer){.stack = stack, .number = number, .rc = ERR_CLOSED};
+    snprintf(w->name, sizeof(w->name), "w%d", number);
+    w->who = (struct lake_property){"who", w->name};
+    w->file = (struct lake_data_file){.path = arena_printf(&w->arena, "s3://warehouse/f%d", number),
+                                      .format = "PARQUET",
+                                      .record_count = 1,
+                                      .file_bytes = 10,
+                                      .sort_order_id = -1,
+                                      .first_row_id = -1,
+                                      .content_pos = -1,
+                                      .content_bytes = -1};
+}
+
+/* All of them wait, then the first leads the others. */
+static void commit_together(struct stack *stack, struct writer *writers)
+{
+    struct ticket alone = {0};
+    int rc;
+
+    assert_true(queue_enter(stack->catalog, &table_ident, &alone, &rc));
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, commit, &writers[i]), 0);
+    while (queue_length(stack->catalog, &table_ident) < WRITERS)
+        usleep(50);
+    queue_leave(stack->catalog, &table_ident);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(writers[i].thread, NULL);
+}
+
+/* ---- a disk that loses power ---- */
+
+struct plan {
+    int64_t at, seen; /* the call that fails, from 1 */
+    bool for_good;    /* and all after it */
+    struct writer writers[WRITERS * ROUNDS];
+};
+
+static int on_call(void *arg, enum disk_call call, const char *path)
+{
+    struct plan *plan = arg;
+
+    (void)call, (void)path;
+    plan->seen++;
+    return plan->seen == plan->at || (plan->for_good && plan->seen > plan->at) ? ERR_IO : 0;
+}
+
+static int open_stack(struct stack *stack, bool no_thread, struct err *err)
+{
+    static const struct meta_migration *const migrations[] = {catalog_migrations, beside_migrations,
+                                                              NULL};
+
+    return stack_open_with(stack, DIR, migrations, no_thread, err);
+}
+
+static void run_script(struct plan *plan, struct stack *stack)
+{
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    int rc = open_stack(stack, true, NULL);
+
+    for (int i = 0; i < WRITERS * ROUNDS; i++)
+        init_writer(&plan->writers[i], stack, i);
+    rc = rc ? rc : catalog_namespace_create(stack->catalog, "db", NULL, NULL);
+    rc = rc ? rc : make_table(stack, "db", "t", &table, &arena, NULL);
+    catalog_table_deinit(&table);
+    for (int round = 0; !rc && round < ROUNDS; round++) {
+        if (round)
+            pending_flush(stack->catalog, NULL);
+        commit_together(stack, &plan->writers[round * WRITERS]);
+    }
+    arena_deinit(&arena);
+    stack_close(stack);
+}
+
+struct found {
+    bool beside[WRITERS * ROUNDS];
+    int snapshots[WRITERS * ROUNDS], files[WRITERS * ROUNDS];
+};
+
+static int read_beside(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct found *found = arg;
+    struct meta_stmt *stmt = NULL;
+    int rc = meta_query(txn, &stmt, err, "SELECT who FROM beside", "");
+
+    while (!rc && meta_next(stmt, err, &rc))
+        found->beside[atoi(meta_text(stmt, 0) + 1)] = true;
+    meta_done(stmt);
+    return rc;
+}
+
+/* Every manifest that main's head names, and what it says is there. */
+static void read_files(struct stack *stack, struct lake_metadata *m, struct found *found)
+{
+    const struct lake_snapshot *head = lake_metadata_snapshot(m);
+    struct lake_manifest_list *list;
+    struct err err = {0};
+
+    if (lake_manifest_list_load(stack->lake, m, head, &list, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < list->file_count; i++) {
+        struct lake_manifest *manifest;
+
+        if (lake_manifest_load(stack->lake, m, &list->files[i], &manifest, &err))
+            fail_msg("%s", err.text);
+        for (size_t k = 0; k < manifest->entry_count; k++)
+            found->files[atoi(strrchr(manifest->entries[k].file.path, 'f') + 1)]++;
+        lake_manifest_free(manifest);
+    }
+    lake_manifest_list_free(list);
+}
+
+static void check(const struct plan *plan, struct stack *stack)
+{
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    struct found found = {0};
+    struct err err = {0};
+
+    if (open_stack(stack, true, &err) || meta_read(stack->meta, read_beside, &found, &err))
+        fail_msg("call %" PRId64 ": %s", plan->at, err.text);
+    if (catalog_table_load(stack->catalog, &table_ident, &arena, &table, &err) == 0) {
+        if (lake_metadata_snapshot(table.metadata))
+            read_files(stack, table.metadata, &found);
+        for (size_t i = 0; i < table.metadata->snapshot_count; i++)
+            found.snapshots[atoi(lake_summary(&table.metadata->snapshots[i], "who") + 1)]++;
+    }
+    for (int i = 0; i < WRITERS * ROUNDS; i++) {
+        int there = found.snapshots[i], told = plan->writers[i].rc;
+
+        if (there > 1 || found.files[i] != there || found.beside[i] != (there == 1) ||
+            (told != ERR_UNKNOWN && there != (told == 0)))
+            fail_msg("call %" PRId64 ": commit %d was told %d; %d snapshots, %d files, %s",
+                     plan->at, i, told, there, found.files[i],
+                     found.beside[i] ? "its row" : "no row");
+    }
+    catalog_table_deinit(&table);
+    arena_deinit(&arena);
+    stack_close(stack);
+}
+
+static bool try_plan(struct plan *plan, uint64_t seed)
+{
+    struct disk_sim *sim = NULL;
+    struct clock_fake clock;
+    struct stack stack = {0};
+
+    clock_fake_init(&clock, 1700000000000000);
+    assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
+    stack.disk = disk_sim_disk(sim);
+    stack.clock = &clock.clock;
+    plan->seen = 0;
+    disk_sim_on_call(sim, on_call, plan);
+    run_script(plan, &stack);
+    disk_sim_on_call(sim, NULL, NULL);
+    if (plan->for_good) {
+        disk_sim_power_loss(sim);
+        disk_sim_reboot(sim);
+    }
+    check(plan, &stack);
+    for (int i = 0; i < WRITERS * ROUNDS; i++)
+        arena_deinit(&plan->writers[i].arena);
+    disk_sim_free(sim);
+    return plan->seen >= plan->at;
+}
+
+static void a_group_is_true_or_not_after_power_loss_at_every_disk_call(void **state)
+{
+    struct plan plan = {.at = 1, .for_good = true};
+
+    (void)state;
+    for (; try_plan(&plan, (uint64_t)plan.at); plan.at++)
+        ;
+    assert_true(plan.at > 100); /* the script does reach the disk */
+}
+
+static void a_group_is_true_or_not_when_any_disk_call_fails(void **state)
+{
+    struct plan plan = {.at = 1};
+
+    (void)state;
+    for (; try_plan(&plan, (uint64_t)plan.at); plan.at++)
+        ;
+}
+
+static void who_waits_together_shares_one_metadata_file(void **state)
+{
+    struct plan plan = {.at = -1};
+    struct arena arena = {0};
+    struct catalog_commit_row *rows;
+    struct disk_sim *sim = NULL;
+    struct clock_fake clock;
+    struct stack stack = {0};
+    size_t count;
+
+    (void)state;
+    clock_fake_init(&clock, 1700000000000000);
+    assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
+    stack.disk = disk_sim_disk(sim);
+    stack.clock = &clock.clock;
+    run_script(&plan, &stack);
+    check(&plan, &stack);
+    assert_int_equal(open_stack(&stack, true, NULL), 0);
+    assert_int_equal(catalog_log(stack.catalog, 0, 100, &arena, &rows, &count, NULL), 0);
+    assert_int_equal(count, 2 + ROUNDS); /* the namespace, the table, and one for each group */
+    stack_close(&stack);
+    for (int i = 0; i < WRITERS * ROUNDS; i++)
+        arena_deinit(&plan.writers[i].arena);
+    arena_deinit(&arena);
+    disk_sim_free(sim);
+}
+
+/* Hundreds of failures on purpose would say so. */
+static void say_nothing(void *arg, enum diag_level level, const char *part, const char *line)
+{
+    (void)arg, (void)level, (void)part, (void)line;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_together_shares_one_metadata_file),
+        cmocka_unit_test(a_group_is_true_or_not_after_power_loss_at_every_disk_call),
+        cmocka_unit_test(a_group_is_true_or_not_when_any_disk_call_fails),
+    };
+
+    diag_set_sink(say_nothing, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
