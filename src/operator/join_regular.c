@@ -370,11 +370,15 @@ static int gather(struct regular *r, int s, idx_t i, struct err *err)
     while (!rc && state_walk_next(&walk, NULL, &key.sub, &value))
         rc = queue_add(r, s, i, key.sub, (struct row_state *)(uintptr_t)value.ptr, err);
     for (size_t k = first; r->tracked[!s] && k < r->count && !rc; k++) {
+        struct slice *row = s == LEFT ? &r->rights[k] : &r->lefts[k];
+        struct row_state was = *r->queue[k].other;
         void *at;
 
-        key.sub = s == LEFT ? r->rights[k] : r->lefts[k];
-        rc = state_edit(other->rows, &key, sizeof(struct row_state), &at, &fresh, err);
+        key.sub = *row;
+        rc = state_edit_sub(other->rows, &key, sizeof(was), &at, row, &fresh, err);
         r->queue[k].other = at;
+        if (fresh && !rc) /* its time to live has ended between the walk and here: it lives on */
+            *r->queue[k].other = was;
     }
     return rc ? rc : queue_add(r, s, i, JOIN_NONE, NULL, err);
 }
