@@ -350,8 +350,9 @@ int lake_maintain_merge(struct lake *lake, const struct lake_metadata *metadata,
     size_t made = 0;
     int rc;
 
-    /* A table with a key is written by key: rows of its files go at any time. */
-    if (lake_metadata_schema(metadata)->identifier_count)
+    /* Rows may go while the files are merged. A merge that sorts tears them apart, so its map is a
+     * run per row: only for a table that is written by key, which loses rows all the time. */
+    if (lake_metadata_schema(metadata)->identifier_count || !lake_sort_usable(metadata))
         asked.map = ARENA_NEW(arena, struct lake_row_map);
     rc = rewriter->run(rewriter->arg, lake, metadata, &asked, arena, &files, &made, err);
     *out = (struct lake_rewrite){.removed = merge->files,

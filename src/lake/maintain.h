@@ -70,6 +70,7 @@ struct lake_rewriter {
                const struct lake_merge *merge, struct arena *arena, struct lake_data_file **files,
                size_t *count, struct err *err);
     void *arg;
+    struct vec_db *db; /* lets deletes that come meanwhile follow the rows; NULL: they do not */
 };
 /* The real one, over DuckDB: arg is a struct vec_db *. A table with a sort order whose transforms
  * DuckDB can compute is written in that order. */

@@ -252,5 +252,5 @@ static int run(void *arg, struct lake *lake, const struct lake_metadata *metadat
 
 struct lake_rewriter lake_rewriter_duckdb(struct vec_db *db)
 {
-    return (struct lake_rewriter){run, db};
+    return (struct lake_rewriter){run, db, db};
 }

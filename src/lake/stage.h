@@ -61,7 +61,7 @@ struct lake_rewrite {
     size_t delete_count;
     const struct lake_row_map *map; /* where each row went, files in the order of the above: deletes
                                        by position that were not applied follow the rows into the
-                                       new files. NULL, no `db`, or v3: they drop the rewrite */
+                                       new files. NULL, or no `db`: they drop the rewrite */
 };
 
 /* Rows of one data file that go. */

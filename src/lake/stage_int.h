@@ -117,7 +117,8 @@ struct rebase { /* deletes of the new files of all rewrites at hand; zeroed, the
     struct list_job *job;
     struct vec_db *db;
     struct vec_conn *conn;
-    struct entries added;
+    struct vectors vectors; /* v3 */
+    struct entries added;   /* v3: in the order of the vectors */
 };
 struct late_delete { /* by position, of a rewrite's input, and not read by it */
     size_t input;

@@ -21,6 +21,7 @@ static int nomem(struct err *err)
 
 void rebase_deinit(struct rebase *r)
 {
+    vectors_deinit(&r->vectors);
     vec_conn_free(r->conn);
 }
 
@@ -93,9 +94,14 @@ static int add_delete(struct rebase *r, const struct lake_data_file *file,
     struct lake_data_file *f = &entry.file;
     int rc;
 
-    rc = delete_file_write(job->lake, r->conn, job->metadata, file->path, p, job->arena, f, err);
-    if (!rc && path_list_add(job->written, job->arena, f->path))
-        rc = nomem(err);
+    if (job->metadata->format_version >= 3) {
+        rc = vectors_add(&r->vectors, file->path, p, f, err);
+    } else {
+        rc =
+            delete_file_write(job->lake, r->conn, job->metadata, file->path, p, job->arena, f, err);
+        if (!rc && path_list_add(job->written, job->arena, f->path))
+            rc = nomem(err);
+    }
     f->spec_id = file->spec_id;
     f->partition = file->partition;
     f->partition_count = file->partition_count;
@@ -137,10 +143,22 @@ int rebase_rewrite(struct rebase *r, const struct lake_rewrite *w, const struct 
     return rc;
 }
 
+static int put_vectors(struct rebase *r, struct err *err)
+{
+    struct list_job *job = r->job;
+    const char *path;
+    int rc =
+        vectors_write(&r->vectors, job->lake, job->metadata, &r->added, job->arena, &path, err);
+
+    if (!rc && path_list_add(job->written, job->arena, path))
+        rc = nomem(err);
+    return rc;
+}
+
 int rebase_write(struct rebase *r, struct lines *out, struct change_totals *totals, struct err *err)
 {
     const struct lake_metadata *m = r->job->metadata;
-    int rc = 0;
+    int rc = r->vectors.count ? put_vectors(r, err) : 0;
 
     for (size_t k = 0; k < m->spec_count && !rc; k++) {
         struct entries entries = {0};
@@ -161,10 +179,8 @@ int rebase_write(struct rebase *r, struct lines *out, struct change_totals *tota
     return rc;
 }
 
-/* Not in v3: DuckDB's extension was seen to leave out vectors of files that came with a rewrite,
- * where pyiceberg and we apply them. A rewrite there waits until it meets no late delete. */
 bool rebase_can(const struct rebase *r, const struct lake_rewrite *w)
 {
     return w->map && w->map->old_count == w->removed_count && w->map->new_count == w->added_count &&
-           r->db && r->job->metadata->format_version < 3;
+           r->db;
 }

@@ -204,7 +204,7 @@ static int fake_merge_or_fail(void *arg, struct lake *lake, const struct lake_me
 static void cut(struct bench *b, int n, int64_t rows, int64_t bytes)
 {
     struct arena arena = {0};
-    struct lake_rewriter rewriter = {fake_merge, b};
+    struct lake_rewriter rewriter = {fake_merge, b, NULL};
     struct lake_metadata *base = bench_metadata(b);
     struct lake_staged *staged = NULL;
     struct lake_ident ident = {"ns", "t"};
@@ -442,7 +442,7 @@ static bool try_cut(struct bench *b, int n)
     struct arena arena = {0};
     struct lake_staged *staged = NULL;
     struct lake_ident ident = {"ns", "t"};
-    struct lake_rewriter rewriter = {fake_merge_or_fail, b};
+    struct lake_rewriter rewriter = {fake_merge_or_fail, b, NULL};
     struct lake_rewrite *rewrites;
     struct lake_metadata *base = NULL;
     struct lake_data_file file = {0};

@@ -209,7 +209,7 @@ static bool is_kept(const struct run *r)
 /* Its commit expires snapshots too: *expired. */
 static void run_rewrites(struct run *r, bool *expired)
 {
-    struct lake_change change = {.maintain = true};
+    struct lake_change change = {.maintain = true, .db = r->o->rewriter.db};
     struct tally tallies[LAKE_WHYS] = {0};
     struct err why = {0};
     size_t kept = 0;

@@ -172,11 +172,13 @@ static struct lake_rewrite *rewrites_of(struct real *r, struct arena *arena, siz
     return rewrites;
 }
 
-static size_t commit_rewrites(struct real *r, const struct lake_rewrite *rewrites, size_t count)
+/* `db` NULL: deletes that came meanwhile cannot follow the rows. */
+static size_t commit_rewrites(struct real *r, const struct lake_rewrite *rewrites, size_t count,
+                              struct vec_db *db)
 {
     struct lake_staged *staged = NULL;
     struct lake_ident ident = {"ns", "t"};
-    struct lake_change change = {.rewrites = rewrites, .rewrite_count = count};
+    struct lake_change change = {.rewrites = rewrites, .rewrite_count = count, .db = db};
     size_t kept;
     int rc = lake_stage(r->lake, &ident, r->m, r->location, &change, &staged, &r->err);
 
@@ -216,13 +218,80 @@ static void rows_deleted_during_a_merge_stay_deleted(void **state)
         insert_range(r, 100, 5);   /* an append in between is no trouble ... */
         delete_rows(r, 3, one, 1); /* ... a delete is */
         before = strdup(rows_of(r));
-        assert_int_equal(commit_rewrites(r, rewrites, count), 0);
+        assert_int_equal(commit_rewrites(r, rewrites, count, NULL), 0);
         assert_string_equal(rows_of(r), before);
         upkeep(r, 1, &told);
         assert_int_equal(told.counts[LAKE_DO_MERGE], 1);
         assert_string_equal(rows_of(r), before);
         assert_int_equal(count_files(r, NULL), 1);
         free(before);
+        arena_deinit(&arena);
+        real_deinit(r);
+    }
+}
+
+/* Some rows of each data file that has more than a few: those drawn, whatever was deleted before.
+ */
+static void delete_at_random(struct real *r, struct rng *rng)
+{
+    struct arena arena = {0};
+    struct lake_row_delete rows[16];
+    struct lake_change change = {.row_deletes = rows, .db = r->db};
+    struct lake_plan plan;
+
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    assert_true(plan.file_count <= COUNT_OF(rows));
+    for (size_t f = 0; f < plan.file_count; f++) {
+        const struct lake_data_file *file = &plan.files[f].entry.file;
+        struct lake_row_delete *d = &rows[change.row_delete_count];
+
+        *d = (struct lake_row_delete){
+            .path = file->path, .spec_id = -1, .sequence_number = -1, .file_sequence_number = -1};
+        d->positions = ARENA_ARRAY(&arena, int64_t, (size_t)file->record_count);
+        for (int64_t i = 0; i < file->record_count; i++)
+            if (rng_below(rng, 9) == 0)
+                ((int64_t *)d->positions)[d->position_count++] = i;
+        change.row_delete_count += d->position_count != 0;
+    }
+    commit(r, &change);
+    arena_deinit(&arena);
+}
+
+/* Goal: a merge is kept whatever is deleted beside it, no deleted row comes back and no other goes.
+ * Method: rows are deleted at random before it, twice while it runs, and after it; the next merge
+ * takes what the last one left. */
+static void rows_deleted_during_a_merge_follow_it(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 8; run++) {
+        struct real real, *r = &real;
+        struct arena arena = {0};
+        struct rng rng;
+
+        rng_init(&rng, (uint64_t)run + 1);
+        begin(r, run & 1);
+        for (int round = 0; round < 3; round++) {
+            struct lake_rewrite *rewrites;
+            size_t count, deletes;
+            char *before;
+
+            for (int i = 0; i < 4; i++)
+                insert_range(r, round * 1000 + i * 100, 40 + 50 * i);
+            if (round != 1)
+                delete_at_random(r, &rng);
+            rewrites = rewrites_of(r, &arena, &count);
+            assert_true(count > 0);
+            delete_at_random(r, &rng);
+            insert_range(r, round * 1000 + 500, 60);
+            delete_at_random(r, &rng);
+            before = strdup(rows_of(r));
+            assert_int_equal(commit_rewrites(r, rewrites, count, r->db), count);
+            assert_string_equal(rows_of(r), before);
+            assert_true(count_files(r, &deletes) >= deletes); /* one for each at most */
+            delete_at_random(r, &rng);
+            assert_true(count_files(r, &deletes) >= deletes);
+            free(before);
+        }
         arena_deinit(&arena);
         real_deinit(r);
     }
@@ -243,7 +312,7 @@ static void appends_during_a_merge_stay(void **state)
     rewrites = rewrites_of(r, &arena, &count);
     insert_range(r, 100, 5);
     before = strdup(rows_of(r));
-    assert_int_equal(commit_rewrites(r, rewrites, count), 1);
+    assert_int_equal(commit_rewrites(r, rewrites, count, NULL), 1);
     assert_string_equal(rows_of(r), before);
     assert_int_equal(count_files(r, NULL), 2);
     free(before);
@@ -513,7 +582,7 @@ static void a_writers_files_are_in_flight_until_they_are_committed(void **state)
         rewrites = rewrites_of(r, &arena, &count);
         assert_int_equal(count, 1);
         assert_int_equal(inflight_count(lake_inflight(r->lake)), 1);
-        assert_int_equal(commit_rewrites(r, rewrites, count), 1);
+        assert_int_equal(commit_rewrites(r, rewrites, count, NULL), 1);
         assert_int_equal(inflight_count(lake_inflight(r->lake)), 0);
         arena_deinit(&arena);
     }
@@ -570,6 +639,7 @@ int main(void)
         cmocka_unit_test(deleted_rows_are_rewritten_away),
         cmocka_unit_test(a_file_of_deleted_rows_goes),
         cmocka_unit_test(rows_deleted_during_a_merge_stay_deleted),
+        cmocka_unit_test(rows_deleted_during_a_merge_follow_it),
         cmocka_unit_test(appends_during_a_merge_stay),
         cmocka_unit_test(deletes_by_equality_outlive_a_merge_just_long_enough),
         cmocka_unit_test(rows_keep_their_ids_when_they_are_merged),
