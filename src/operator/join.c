@@ -1,16 +1,6 @@
 /* join.c - what all kinds of joins are made of. */
 #include "operator/join.h"
 
-static bool same_type(duckdb_logical_type a, duckdb_logical_type b)
-{
-    duckdb_type type = duckdb_get_type_id(a);
-
-    if (type != duckdb_get_type_id(b))
-        return false;
-    return type != DUCKDB_TYPE_DECIMAL || (duckdb_decimal_width(a) == duckdb_decimal_width(b) &&
-                                           duckdb_decimal_scale(a) == duckdb_decimal_scale(b));
-}
-
 static int init_side(struct join_side *side, const struct vec_columns *columns, const size_t *keys,
                      size_t key_count, struct err *err)
 {
@@ -36,7 +26,7 @@ static int check_keys(const struct op *left, const struct op *right,
         const struct vec_column *l = &left->columns.list[spec->left_keys[i]];
         const struct vec_column *r = &right->columns.list[spec->right_keys[i]];
 
-        if (!same_type(l->type, r->type))
+        if (!rows_same_type(l->type, r->type))
             return err_set(err, ERR_INVALID, "a join's keys `%s` and `%s` are of different types",
                            l->name, r->name);
     }

@@ -38,6 +38,16 @@ int rows_columns(struct vec_columns *to, const struct vec_columns *from, struct 
     return rc;
 }
 
+bool rows_same_type(duckdb_logical_type a, duckdb_logical_type b)
+{
+    duckdb_type type = duckdb_get_type_id(a);
+
+    if (type != duckdb_get_type_id(b))
+        return false;
+    return type != DUCKDB_TYPE_DECIMAL || (duckdb_decimal_width(a) == duckdb_decimal_width(b) &&
+                                           duckdb_decimal_scale(a) == duckdb_decimal_scale(b));
+}
+
 int rows_add_kind(struct vec_columns *to, struct err *err)
 {
     if (vec_columns_add(to, OP_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))

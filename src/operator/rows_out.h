@@ -15,6 +15,7 @@ int rows_codec(struct vec_codec **out, const struct vec_columns *columns, size_t
 int rows_columns(struct vec_columns *to, const struct vec_columns *from, struct err *err);
 int rows_add_column(struct vec_columns *to, duckdb_logical_type type /* take */, struct err *err);
 int rows_add_kind(struct vec_columns *to, struct err *err);
+bool rows_same_type(duckdb_logical_type a, duckdb_logical_type b); /* not below lists and structs */
 
 /* Rows that wait for a chunk to be full. The bytes given are borrowed until rows_out_flush: they
  * are decoded column by column then. Columns: the left row's, the right row's, a number, the kind;
@@ -133,6 +134,41 @@ static inline const struct sorted_item *sorted_next(struct sorted_walk *walk)
 
     walk->at = 0;
     return item;
+}
+
+/* ---- rows that wait for the watermark (waiting.c) ---- */
+
+/* Kept in state and, in the order of time, then of `order`, then of arrival, in memory. */
+struct waiting_row {
+    int64_t ms, number; /* number: of arrival, and its name in state */
+    uint32_t order_len, key_len, row_len;
+    enum op_kind kind;
+    uint8_t bytes[]; /* time, order, number; then key, row */
+};
+struct waiting {
+    struct state_table *table;
+    struct sorted sorted;
+    struct waiting_row **taken; /* since the last release */
+    size_t taken_count, taken_cap;
+    int64_t next; /* number */
+};
+void waiting_deinit(struct waiting *waiting);
+int waiting_open(struct waiting *waiting, struct op *op, const char *name, struct err *err);
+int waiting_load(struct waiting *waiting, struct err *err);
+int waiting_add(struct waiting *waiting, int64_t ms, struct slice order, struct slice key,
+                struct slice row, enum op_kind kind, struct err *err);
+/* The first one, if its time is at or before until_ms: it no longer waits, and stays where it is
+ * until the release. *out NULL: none. */
+int waiting_take(struct waiting *waiting, int64_t until_ms, const struct waiting_row **out,
+                 struct err *err);
+int waiting_release(struct waiting *waiting, struct err *err);
+static inline struct slice waiting_key(const struct waiting_row *row)
+{
+    return slice_of(row->bytes + 16 + row->order_len, row->key_len);
+}
+static inline struct slice waiting_bytes(const struct waiting_row *row)
+{
+    return slice_of(row->bytes + 16 + row->order_len + row->key_len, row->row_len);
 }
 
 #endif
