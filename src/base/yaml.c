@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <yaml.h>
 
+#include "base/base.h"
+#include "base/json.h"
+
 #define TEXT_MAX  ((size_t)10 << 20)
 #define NODES_MAX 100000
 #define DEPTH_MAX 64
@@ -53,7 +56,8 @@ static int next_event(struct reader *r)
                        p->context ? p->context : "", p->context ? ": " : "",
                        p->problem ? p->problem : "malformed",
                        p->problem && strstr(p->problem, "cannot start any token")
-                           ? " (a tab? YAML is indented with spaces)" : "");
+                           ? " (a tab? YAML is indented with spaces)"
+                           : "");
     }
     r->has_event = true;
     return 0;
@@ -79,8 +83,8 @@ static int read_scalar(struct reader *r, struct yaml_node *out)
         return fail_at(r, r->event.start_mark, "tag %s is not supported: leave it out", tag);
     if (memchr(r->event.data.scalar.value, 0, r->event.data.scalar.length))
         return fail_at(r, r->event.start_mark, "a zero byte in a text");
-    out->text = arena_cstr(r->arena, slice_of(r->event.data.scalar.value,
-                                              r->event.data.scalar.length));
+    out->text =
+        arena_cstr(r->arena, slice_of(r->event.data.scalar.value, r->event.data.scalar.length));
     if (!out->text)
         return no_memory(r);
     if (!out->quoted && is_null(out->text))
@@ -260,4 +264,48 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
         if (strcmp(map->items[2 * i].text, key) == 0)
             return &map->items[2 * i + 1];
     return NULL;
+}
+
+/* ---- as JSON ---- */
+
+static bool is_json_scalar(const char *text)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    const char *p = text + (*text == '-');
+    char *end;
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    if (*p < '0' || *p > '9' || (p[0] == '0' && p[1] >= '0' && p[1] <= 'x'))
+        return false; /* JSON writes no +1, .5, 007, 0x10 or inf */
+    strtod(text, &end);
+    return *end == '\0' && end[-1] != '.';
+}
+
+int yaml_json(const struct yaml_node *yaml, struct buf *out)
+{
+    int rc;
+
+    switch (yaml->type) {
+    case YAML_NULL:
+        return buf_append_str(out, "null");
+    case YAML_SCALAR:
+        return !yaml->quoted && is_json_scalar(yaml->text) ? buf_append_str(out, yaml->text)
+                                                           : json_quote(out, slice_str(yaml->text));
+    default:
+        break;
+    }
+    rc = buf_append_u8(out, yaml->type == YAML_MAP ? '{' : '[');
+    for (size_t i = 0; !rc && i < yaml->count; i++) {
+        rc = i ? buf_append_u8(out, ',') : 0;
+        if (!rc && yaml->type == YAML_MAP) {
+            rc = json_quote(out, slice_str(yaml->items[2 * i].text));
+            if (!rc)
+                rc = buf_append_u8(out, ':');
+        }
+        if (!rc)
+            rc = yaml_json(&yaml->items[yaml->type == YAML_MAP ? 2 * i + 1 : i], out);
+    }
+    return rc ? rc : buf_append_u8(out, yaml->type == YAML_MAP ? '}' : ']');
 }

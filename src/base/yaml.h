@@ -43,6 +43,9 @@ struct yaml_problems {
  * 100,000 nodes, 64 levels, no anchors that expand (aliases are refused by name). */
 int yaml_parse(struct slice text, struct arena *arena, struct yaml_node *out, struct err *err);
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key); /* or NULL */
+/* Appends the value as JSON: what is not in quotes and looks like a number or a word of JSON is
+ * one. ERR_NOMEM, ERR_LIMIT. */
+int yaml_json(const struct yaml_node *yaml, struct buf *out);
 
 enum yaml_kind {
     YK_STR,      /* const char * */

@@ -21,7 +21,7 @@ static const struct cli_command command_version = {
 
 static const struct cli_command *const commands[] = {
     &command_up,    &command_down,     &command_status, &command_logs,  &command_sql,
-    &command_check, &command_doctor,   &command_init,   &command_generate,
+    &command_check, &command_test,     &command_doctor, &command_init,  &command_generate,
     &command_bucket, &command_topic,   &command_group,  &command_table, &command_job, &command_dlq,
     &command_maintain, &command_fsck,
     &command_version,

@@ -7,8 +7,8 @@
 
 extern const struct cli_command command_bucket, command_check, command_dlq, command_doctor,
     command_down, command_fsck, command_generate, command_group, command_init, command_job,
-    command_logs, command_maintain, command_sql, command_status, command_table, command_topic,
-    command_up;
+    command_logs, command_maintain, command_sql, command_status, command_table, command_test,
+    command_topic, command_up;
 
 /* Reads a project; mistakes are printed. Returns an exit code. The caller owns *out. */
 int cli_project(const char *dir, struct config **out);

@@ -29,6 +29,7 @@ int connector_new(struct connector **out, const struct connector_options *option
 }
 
 void connector_free(struct connector *connector) { free(connector); }
+const struct connector_options *connector_options(struct connector *c) { return &c->options; }
 struct catalog *connector_lake_catalog(struct connector *c) { return c->options.catalog; }
 struct lake *connector_lake(struct connector *c) { return c->options.lake; }
 const int *connector_catalog_ports(struct connector *c) { return c->options.catalog_ports; }
@@ -52,6 +53,10 @@ static int open_source(struct connector *c, const struct sql_insert_plan *plan,
     if (!handle)
         return err_set(err, ERR_UNSUPPORTED,
                        "a job reads a stream: INSERT of rows that come from no table is none");
+    if (c->options.stand_ins) {
+        out->topic = plan->source->name;
+        return c->options.stand_ins->source(c->options.stand_ins->arg, &r, &out->source, err);
+    }
     if (handle->kind == SESSION_LAKE)
         return err_set(err, ERR_UNSUPPORTED,
                        "reading the Iceberg table `%s` as a stream is not built yet",
@@ -135,7 +140,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     if (!rc && plan->flow && plan->flow->changes &&
         vec_columns_add(&columns, LAKE_ROW_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
         rc = err_set(err, ERR_NOMEM, "columns");
-    if (!rc)
+    if (!rc && c->options.stand_ins)
+        rc = c->options.stand_ins->sink(c->options.stand_ins->arg, &r, out, err);
+    else if (!rc)
         rc = handle->kind == SESSION_LAKE ? open_lake_sink(c, plan, insert, &columns, out, err)
                                           : factory_sink(&r, out, err);
     vec_columns_free(&columns);

@@ -16,6 +16,17 @@
 
 struct broker; /* kafka/kafka.h */
 struct connector;
+struct source_request; /* factory.h */
+struct sink_request;
+
+/* In place of every table's source and sink: tests of SQL (given.h). */
+struct connector_stand_ins {
+    int (*source)(void *arg, const struct source_request *request, struct stream_source **out,
+                  struct err *err);
+    int (*sink)(void *arg, const struct sink_request *request, struct stream_sink **out,
+                struct err *err);
+    void *arg;
+};
 struct connector_options { /* all borrowed for life */
     struct clock *clock;
     struct meta *meta;
@@ -30,10 +41,12 @@ struct connector_options { /* all borrowed for life */
     const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends;
                                    NULL: all are */
     const int *catalog_ports;   /* likewise, of our own catalog */
+    const struct connector_stand_ins *stand_ins; /* NULL: tables are what they say */
 };
 int connector_new(struct connector **out, const struct connector_options *options,
                   struct err *err);
 void connector_free(struct connector *connector);
+const struct connector_options *connector_options(struct connector *connector); /* borrowed */
 struct catalog *connector_lake_catalog(struct connector *connector); /* borrowed */
 
 /* stream_plan_fn with a connector as its arg: runs the script's DDL and turns its INSERT or

@@ -179,53 +179,10 @@ int literal_text(struct compiler *c, const char *text, struct literal *out)
     return literal_bytes(c, text ? text : "", text ? strlen(text) : 0, out);
 }
 
-static bool is_json_scalar(const char *text)
-{
-    static const char *const words[] = {"true", "false", "null"};
-    const char *p = text + (*text == '-');
-    char *end;
-
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (strcmp(text, words[i]) == 0)
-            return true;
-    if (*p < '0' || *p > '9' || (p[0] == '0' && p[1] >= '0' && p[1] <= 'x'))
-        return false; /* JSON writes no +1, .5, 007, 0x10 or inf */
-    strtod(text, &end);
-    return *end == '\0' && end[-1] != '.';
-}
-
-static int json_of(const struct yaml_node *yaml, struct buf *out)
-{
-    int rc;
-
-    switch (yaml->type) {
-    case YAML_NULL:
-        return buf_append_str(out, "null");
-    case YAML_SCALAR:
-        return !yaml->quoted && is_json_scalar(yaml->text)
-                   ? buf_append_str(out, yaml->text)
-                   : json_quote(out, slice_str(yaml->text));
-    default:
-        break;
-    }
-    rc = buf_append_u8(out, yaml->type == YAML_MAP ? '{' : '[');
-    for (size_t i = 0; !rc && i < yaml->count; i++) {
-        rc = i ? buf_append_u8(out, ',') : 0;
-        if (!rc && yaml->type == YAML_MAP) {
-            rc = json_quote(out, slice_str(yaml->items[2 * i].text));
-            if (!rc)
-                rc = buf_append_u8(out, ':');
-        }
-        if (!rc)
-            rc = json_of(&yaml->items[yaml->type == YAML_MAP ? 2 * i + 1 : i], out);
-    }
-    return rc ? rc : buf_append_u8(out, yaml->type == YAML_MAP ? '}' : ']');
-}
-
 int literal_json(struct compiler *c, const struct yaml_node *yaml, struct literal *out)
 {
     struct buf text = {0};
-    int rc = json_of(yaml, &text);
+    int rc = yaml_json(yaml, &text);
 
     rc = rc ? nomem(c) : literal_bytes(c, text.ptr, text.len, out);
     buf_deinit(&text);
