@@ -156,6 +156,11 @@ void catalog_free(struct catalog *catalog)
     free(catalog);
 }
 
+int catalog_sync_wait(struct catalog *catalog, struct err *err)
+{
+    return pending_flush(catalog, err);
+}
+
 const char *catalog_name(const struct catalog *catalog)
 {
     return catalog->name;

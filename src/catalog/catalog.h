@@ -182,5 +182,7 @@ int catalog_log(struct catalog *catalog, int64_t before, size_t max, struct aren
 
 /* Runs waiting purges until none is left. Tests and the simulator. Worker. */
 int catalog_purge_wait(struct catalog *catalog, struct err *err);
+/* Syncs the small files of commits that are true. Likewise. */
+int catalog_sync_wait(struct catalog *catalog, struct err *err);
 
 #endif

@@ -265,20 +265,24 @@ static struct merge_result *take_merged(struct lake_sink *s)
     return merged;
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *base,
-                 const struct stream_epoch *epoch, struct err *err)
+/* On the table's newest state: written out, or through a queue's carrier. */
+struct target {
+    struct lake_metadata *base;
+    const char *location; /* of its file; NULL: through the carrier */
+    struct lake_carrier *carrier;
+    struct lake_metadata **next;
+};
+
+static int stage_on(struct lake_sink *s, struct lake_cut *cut, const struct stream_epoch *epoch,
+                    const struct target *target, struct err *err)
 {
-    struct lake_sink *s = self(sink);
-    struct lake_cut *cut = (struct lake_cut *)base;
     struct lake_ident ident = {s->ns, s->name};
     struct lake_change change = {.added = cut->files,
                                  .added_count = cut->count,
                                  .maintain = true,
                                  .db = s->options.write ? NULL : s->options.db};
-    struct lake_metadata *newest;
-    const char *location;
     char number[24];
-    int rc;
+    int rc = 0;
 
     snprintf(number, sizeof(number), "%" PRId64, epoch->epoch);
     struct lake_property summary[] = {{"tarn.job", epoch->job},
@@ -294,22 +298,69 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
         change.rewrites = cut->merged->rewrites;
         change.rewrite_count = cut->merged->count;
     }
-    rc = load_newest(s, &cut->arena, &location, &newest, err);
-    if (rc)
-        return err_wrap(err, rc, "table %s", s->name);
     if (cut->keys) {
         struct lake_row_delete *deletes;
 
-        rc = lake_upsert_stage(s->upsert, cut->keys, newest, &cut->arena, &deletes,
+        rc = lake_upsert_stage(s->upsert, cut->keys, target->base, &cut->arena, &deletes,
                                &change.row_delete_count, err);
         change.row_deletes = deletes;
         change.allow_empty = cut->count == 0; /* deletes of rows that never were */
     }
-    rc =
-        rc ? rc : lake_stage(s->options.lake, &ident, newest, location, &change, &cut->staged, err);
+    if (!rc && target->location)
+        rc = lake_stage(s->options.lake, &ident, target->base, target->location, &change,
+                        &cut->staged, err);
+    else if (!rc)
+        rc = lake_stage_part(s->options.lake, &ident, target->base, &change, target->carrier,
+                             &cut->staged, target->next, err);
     lake_metadata_free(cut->base); /* staged held the old one until now */
-    cut->base = newest;
+    cut->base = lake_metadata_ref(target->base);
     return rc ? err_wrap(err, rc, "table %s", s->name) : 0;
+}
+
+static int stage(struct stream_sink *sink, struct stream_cut *base,
+                 const struct stream_epoch *epoch, struct err *err)
+{
+    struct lake_sink *s = self(sink);
+    struct lake_cut *cut = (struct lake_cut *)base;
+    struct target target = {0};
+    int rc = load_newest(s, &cut->arena, &target.location, &target.base, err);
+
+    if (rc)
+        return err_wrap(err, rc, "table %s", s->name);
+    rc = stage_on(s, cut, epoch, &target, err);
+    lake_metadata_free(target.base);
+    return rc;
+}
+
+/* ---- through the catalog's queue ---- */
+
+struct queued {
+    struct lake_sink *sink;
+    struct lake_cut *cut;
+    const struct stream_epoch *epoch;
+};
+
+static int stage_part(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
+                      struct lake_metadata **next, struct err *err)
+{
+    struct queued *q = arg;
+    struct target target = {.base = base, .carrier = carrier, .next = next};
+
+    return stage_on(q->sink, q->cut, q->epoch, &target, err);
+}
+
+static int commit(struct stream_sink *sink, struct stream_cut *base,
+                  const struct stream_epoch *epoch, meta_fn *also, void *also_arg, struct err *err)
+{
+    struct lake_sink *s = self(sink);
+    struct queued q = {s, (struct lake_cut *)base, epoch};
+    struct lake_part part = {.ident = {s->ns, s->name},
+                             .stage = stage_part,
+                             .arg = &q,
+                             .also = also,
+                             .also_arg = also_arg};
+
+    return s->options.catalog->ops->commit(s->options.catalog, &part, err);
 }
 
 static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct meta_txn *txn,
@@ -471,7 +522,11 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free,
+    drain, stage, commit_in, after_commit, recover, sink_free, NULL,
+};
+
+static const struct stream_sink_ops queued_ops = {
+    drain, stage, commit_in, after_commit, recover, sink_free, commit,
 };
 
 int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,
@@ -482,7 +537,8 @@ int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *opti
 
     if (!s)
         return err_set(err, ERR_NOMEM, "sink %s", options->ident.name);
-    s->sink.ops = &ops;
+    s->sink.ops =
+        options->catalog->joins_meta && options->catalog->ops->commit ? &queued_ops : &ops;
     s->options = *options;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->idle, NULL);

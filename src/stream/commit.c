@@ -3,7 +3,8 @@
  * The order is the promise (stream.h). Everything before the transaction may be lost in a crash and
  * leaves only files that nobody points at; everything after it is repeated by recovery. A sink
  * whose table somebody else committed to in between answers ERR_CONFLICT: all stage again on the
- * new base, which costs manifests and metadata, never data files.
+ * new base, which costs manifests and metadata, never data files. An epoch of a single cut goes
+ * through the queue of its sink, where there is one, and waits there for its turn instead.
  */
 #include <stdio.h>
 
@@ -13,6 +14,7 @@
 
 struct epoch_commit {
     struct job *job;
+    struct stream_sink *queued; /* its cut is the epoch's only one, and goes through its queue */
     struct pipeline_cut *cuts;
     struct stream_cut *rejects; /* NULL: none */
     int64_t reject_rows;
@@ -44,8 +46,10 @@ static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_tx
     struct pipeline_cut *cut = &c->cuts[number];
     const struct stream_pipeline *spec = p->spec;
     const char *job = p->job->name;
-    int rc = cut->cut ? spec->sink->ops->commit_in(spec->sink, cut->cut, txn, err) : 0;
+    int rc = 0;
 
+    if (cut->cut && spec->sink != c->queued)
+        rc = spec->sink->ops->commit_in(spec->sink, cut->cut, txn, err);
     for (size_t i = 0; i < p->count && cut->moved && !rc; i++)
         rc = rows_commit_position(txn, job, spec->name, spec->inputs[i].name, &cut->positions[i],
                                   err);
@@ -67,6 +71,26 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
     if (!rc && c->rejects)
         rc = job->plan.rejects->ops->commit_in(job->plan.rejects, c->rejects, txn, err);
     return rc;
+}
+
+/* The only cut of the epoch, if its sink has a queue; NULL: there are none or several. */
+static struct stream_cut *queued_cut(struct epoch_commit *c)
+{
+    struct stream_cut *only = NULL;
+
+    for (size_t i = 0; i < c->job->count; i++) {
+        struct stream_sink *sink = c->job->pipelines[i].spec->sink;
+
+        if (!c->cuts[i].cut)
+            continue;
+        if (only || c->rejects || !sink->ops->commit) {
+            c->queued = NULL;
+            return NULL;
+        }
+        only = c->cuts[i].cut;
+        c->queued = sink;
+    }
+    return only;
 }
 
 /* The batches of rejects of all pipelines, one after another, as a feed. */
@@ -172,9 +196,12 @@ static int flush_sources(struct epoch_commit *c, struct err *err)
 
 static int make_true(struct epoch_commit *c, struct err *err)
 {
+    struct stream_cut *queued = queued_cut(c);
     struct job *job = c->job;
     int rc = ERR_CONFLICT;
 
+    if (queued)
+        return c->queued->ops->commit(c->queued, queued, &c->epoch, commit_in, c, err);
     for (int tries = 0; rc == ERR_CONFLICT && tries < STAGE_TRIES; tries++) {
         if (tries && job->threads)
             job->options->clock->sleep_ns(job->options->clock, (int64_t)tries * 2000000);

@@ -8,6 +8,7 @@
  * Order of a cut: (1) pipelines end their feeds, sinks finish their files; (2) the source logs are
  * flushed; (3) sinks stage: everything durable, nothing visible; (4) the metadata transaction;
  * (5) after_commit: high watermarks, caches. Pipelines read on for the next epoch meanwhile.
+ * Steps 3 and 4 are one call where an epoch has a single cut and its sink a queue.
  * Invariants: a commit never names an offset past the flushed end or a file not synced; an interval
  * without rows, rejects or offset progress makes no commit, and one without rows no snapshot; an
  * epoch commits once, in order, by the owner of the data folder's epoch.
@@ -101,6 +102,12 @@ struct stream_sink_ops {
     /* At the start of a job: repeats what after_commit does for the last committed epoch. */
     int (*recover)(struct stream_sink *, struct err *);
     void (*free)(struct stream_sink *);
+    /* Stages the cut and makes it true with `also` in one transaction, in turn with others who
+     * write to the same place and together with those who wait. Instead of stage and commit_in, for
+     * an epoch that has this cut and no other; after_commit follows. NULL: the sink has no such
+     * way. `also` as a meta_fn of commit_in's kind. */
+    int (*commit)(struct stream_sink *, struct stream_cut *, const struct stream_epoch *,
+                  meta_fn *also, void *also_arg, struct err *);
 };
 struct stream_sink {
     const struct stream_sink_ops *ops;

@@ -371,6 +371,8 @@ static void live(struct world *w)
         clock_fake_advance(&w->clock, (int64_t)rng_below(&w->rng, 6000) * 1000000);
         if (rng_below(&w->rng, 3))
             rc = produce(w, rng_below(&w->rng, 3) != 0, &err);
+        else if (rng_below(&w->rng, 4) == 0)
+            rc = catalog_sync_wait(w->catalog, &err);
         else
             rc = w->job ? stream_job_step(w->job, 1 + (int)rng_below(&w->rng, 4), &err)
                         : open_job(w, &err);
