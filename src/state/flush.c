@@ -35,7 +35,7 @@ static int write_sealed(struct state_table *table, struct space *space, struct e
 {
     int rc = run_entry(table->state, &table->state->run, table, space->number, entry, err);
 
-    entry->flags &= (uint8_t)~SEALED;
+    entry->flags &= (uint8_t)~sealed_flag(table->state);
     if (entry->flags & GONE)
         entry_release(table, space, entry);
     return rc;
@@ -49,13 +49,13 @@ int before_change(struct state_table *table, struct space *space, struct entry *
 
     if (!table->state->dir)
         return 0;
-    if (entry->flags & SEALED)
+    if (entry->flags & sealed_flag(table->state))
         rc = write_sealed(table, space, entry, err);
     if (!rc && base_needs(space, entry))
         rc = write_base(table, space, entry, err);
-    if (rc || entry->flags & CHANGED)
+    if (rc || entry->flags & table->state->changed)
         return rc;
-    entry->flags |= CHANGED;
+    entry->flags |= table->state->changed;
     return entry_list_add(&space->changed, entry) ? err_set(err, ERR_NOMEM, "state %s", table->name)
                                                : 0;
 }
@@ -85,7 +85,7 @@ static int write_next_sealed(struct state_table *table, struct space *space, str
 {
     struct entry *entry = space->sealed.list[space->sealed_pos++];
 
-    return entry->flags & SEALED ? write_sealed(table, space, entry, err) : 0;
+    return entry->flags & sealed_flag(table->state) ? write_sealed(table, space, entry, err) : 0;
 }
 
 static int write_space(struct state_table *table, struct space *space, struct err *err)
@@ -124,10 +124,6 @@ static void seal_space(struct space *space)
 {
     struct entries written = space->sealed;
 
-    for (uint32_t i = 0; i < space->changed.count; i++) {
-        space->changed.list[i]->flags &= (uint8_t)~CHANGED;
-        space->changed.list[i]->flags |= SEALED;
-    }
     space->sealed = space->changed;
     space->sealed_pos = 0;
     space->changed = written;
@@ -195,6 +191,7 @@ int state_seal(struct state *state, int64_t epoch, struct err *err)
     base = base_is_due(state);
     state->epoch = epoch;
     state->sealing = true;
+    state->changed = sealed_flag(state); /* nothing sealed was left: no entry has this one */
     rc = run_open(state, &state->run, false, epoch, err);
     if (!rc && base) {
         rc = run_open(state, &state->base, true, epoch, err);

@@ -154,6 +154,56 @@ int run_drop_space(struct state *state, struct run_writer *run, const struct sta
     return end_record(state, run, rc ? rc : put_space(&run->raw, space), err);
 }
 
+static int sync_later(struct state *state, struct run_writer *run, struct err *err)
+{
+    struct state_sync *sync = calloc(1, sizeof(*sync));
+
+    if (!sync)
+        return err_set(err, ERR_NOMEM, "state");
+    *sync = (struct state_sync){.next = state->unsynced, .disk = state->disk, .file = run->file};
+    state->unsynced = sync;
+    run->file = NULL;
+    return 0;
+}
+
+struct state_sync *state_take_sync(struct state *state)
+{
+    struct state_sync *sync = state->unsynced;
+
+    if (!sync)
+        return NULL;
+    sync->dir = strdup(state->dir); /* NULL: state_sync_wait says so */
+    state->unsynced = NULL;
+    return sync;
+}
+
+int state_sync_wait(struct state_sync *sync, struct err *err)
+{
+    int rc = 0;
+
+    if (!sync)
+        return 0;
+    for (struct state_sync *at = sync; at && !rc; at = at->next)
+        rc = file_sync(at->file, err);
+    if (!rc)
+        rc = sync->dir ? disk_sync_dir(sync->disk, sync->dir, err)
+                       : err_set(err, ERR_NOMEM, "state");
+    state_sync_free(sync);
+    return rc;
+}
+
+void state_sync_free(struct state_sync *sync)
+{
+    while (sync) {
+        struct state_sync *next = sync->next;
+
+        file_close(sync->file);
+        free(sync->dir);
+        free(sync);
+        sync = next;
+    }
+}
+
 int run_close(struct state *state, struct run_writer *run, struct err *err)
 {
     uint8_t end[HEAD_LEN] = {0};
@@ -165,6 +215,8 @@ int run_close(struct state *state, struct run_writer *run, struct err *err)
     put_u32(end + 8, crc32c(0, end, 8));
     rc = file_pwrite(run->file, end, HEAD_LEN, run->pos, err);
     run->pos += (int64_t)HEAD_LEN;
+    if (!rc && state->sync_later)
+        return sync_later(state, run, err);
     if (!rc)
         rc = file_sync(run->file, err);
     file_close(run->file);

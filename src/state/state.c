@@ -15,6 +15,8 @@ int state_new(struct state **out, const struct state_options *options, struct er
         return err_set(err, ERR_NOMEM, "state");
     state->disk = options->disk;
     state->clock = options->clock;
+    state->changed = 1;
+    state->sync_later = options->sync_later;
     state->base_min_bytes = options->base_min_bytes ? options->base_min_bytes : BASE_MIN_BYTES;
     state->dir = options->dir ? strdup(options->dir) : NULL;
     if (options->dir)
@@ -61,6 +63,7 @@ void state_free(struct state *state)
     run_deinit(&state->base);
     free_runs(state->runs);
     free_runs(state->obsolete);
+    state_sync_free(state->unsynced);
     free(state->dir);
     free(state);
 }
@@ -98,23 +101,35 @@ int state_manifest(struct state *state, struct arena *arena, const char **json, 
                         run == state->runs ? "" : ",", run->name, run->epoch, run->bytes);
     if (!rc)
         rc = buf_append_str(&text, "]}");
+    for (struct run *run = state->obsolete; run && !rc; run = run->next)
+        run->unnamed = true;
     *json = rc ? NULL : arena_cstr(arena, buf_slice(&text));
     buf_deinit(&text);
     return *json ? 0 : err_set(err, ERR_NOMEM, "state: the manifest");
 }
 
-/* A file that cannot be removed now is found by the next load. */
+/* A base may have been finished since that manifest: what it replaces is still named there. A file
+ * that cannot be removed now is found by the next load. */
 void state_committed(struct state *state)
 {
+    struct run **at = &state->obsolete;
     char path[4096];
 
-    for (struct run *run = state->obsolete; run; run = run->next) {
+    while (*at) {
+        struct run *run = *at;
+
+        if (!run->unnamed) {
+            at = &run->next;
+            continue;
+        }
         snprintf(path, sizeof(path), "%s/%s", state->dir, run->name);
         (void)disk_unlink(state->disk, path, NULL);
+        *at = run->next;
+        free(run);
     }
-    free_runs(state->obsolete);
-    state->obsolete = NULL;
 }
+
+bool state_is_busy(const struct state *state) { return state->sealing || state->basing; }
 
 static int parse_run(struct state *state, const json_t *json, struct run ***end, struct err *err)
 {

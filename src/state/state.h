@@ -35,6 +35,8 @@ struct state_options {
     struct clock *clock; /* likewise: for slices and for ttl */
     const char *dir;     /* its own folder, made when absent; NULL: nothing is ever written */
     int64_t base_min_bytes; /* of runs before a base is worth its writing; 0: 16 MiB */
+    bool sync_later; /* files are durable only after state_sync_wait, which another thread may call:
+                        flush never waits for the disk */
 };
 int state_new(struct state **out, const struct state_options *options, struct err *err);
 void state_free(struct state *state); /* accepts NULL */
@@ -104,6 +106,14 @@ int state_flush(struct state *state, int64_t budget_ns, bool *done, struct err *
 /* Of the sealed epoch, once flush was done: JSON, in the arena. */
 int state_manifest(struct state *state, struct arena *arena, const char **json, struct err *err);
 void state_committed(struct state *state);
+bool state_is_busy(const struct state *state); /* flush has something to do */
+
+/* With sync_later: the files written since the last call, to be made durable before the manifest
+ * made last is true. Owned by the caller. NULL: none. */
+struct state_sync;
+struct state_sync *state_take_sync(struct state *state);
+int state_sync_wait(struct state_sync *sync, struct err *err); /* any thread; frees it */
+void state_sync_free(struct state_sync *sync);                 /* without; accepts NULL */
 
 struct state_info {
     int64_t entries, memory_bytes, disk_bytes, changed; /* changed: entries since the last seal */

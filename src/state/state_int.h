@@ -7,7 +7,9 @@
  *
  * Two writers run behind the table, and each needs entries as they were at a seal:
  *   the run    `changed` lists what changed since the last seal. The seal turns it into `sealed`,
- *              which state_flush writes from the front; SEALED marks those not written yet.
+ *              which state_flush writes from the front. One flag marks those of `changed`, another
+ *              those of `sealed` that are not written yet; a seal touches no entry: the two flags
+ *              change their meaning.
  *   the base   every entry of `all` up to base_end as it was at the seal the base belongs to;
  *              those before base_pos are written. An entry that is written out of turn is swapped
  *              to base_pos, since `all` has no order.
@@ -19,8 +21,7 @@
 
 #include "state/state.h"
 
-#define CHANGED 1 /* in space->changed */
-#define SEALED  2 /* in space->sealed, not written yet */
+#define LISTED  3 /* two flags: state->changed, in space->changed; the other, sealed_flag() */
 #define GONE    4 /* dropped; in no index, freed when neither list needs it */
 #define BIG     8 /* its value has an allocation of its own */
 
@@ -107,6 +108,7 @@ struct run {
     char name[40];
     int64_t bytes, epoch;
     bool base;
+    bool unnamed; /* obsolete, and the last manifest does without it */
 };
 
 struct state {
@@ -115,13 +117,26 @@ struct state {
     char *dir; /* NULL: in memory alone */
     struct state_table *tables;
     int64_t epoch;        /* of the last seal */
+    uint8_t changed;      /* the flag of LISTED that says: changed since the last seal */
     bool sealing;         /* its run is not durable yet */
     struct run_writer run, base;
     bool basing;          /* a base is under way */
     int64_t base_epoch, base_bytes, base_min_bytes;
     struct run *runs;     /* oldest first: what a manifest names */
     struct run *obsolete; /* named by older manifests only */
+    bool sync_later;
+    struct state_sync *unsynced; /* written files, for state_take_sync */
 };
+
+struct state_sync {
+    struct state_sync *next;
+    struct disk *disk;
+    char *dir; /* of the first alone */
+    struct file *file;
+};
+
+/* Of entries in space->sealed that are not written yet. */
+static inline uint8_t sealed_flag(const struct state *state) { return state->changed ^ LISTED; }
 
 /* pool.c */
 void *pool_take(struct pool *pool, size_t size); /* NULL: out of memory */

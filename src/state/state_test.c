@@ -30,6 +30,8 @@ struct world {
     struct model now, sealed, committed;
     char manifest[8192]; /* "": none */
     bool sealing;
+    bool sync_later;
+    bool due; /* state_committed, of the last manifest */
     int64_t epoch;
 };
 
@@ -40,7 +42,8 @@ static struct slice key_of(size_t number, char text[16])
 
 static void open_world(struct world *w)
 {
-    struct state_options options = {disk_sim_disk(w->sim), clock_system(), "state", 2000};
+    struct state_options options = {disk_sim_disk(w->sim), clock_system(), "state", 2000,
+                                    w->sync_later};
     struct err err = {0};
 
     assert_int_equal(state_new(&w->state, &options, &err), 0);
@@ -51,7 +54,7 @@ static void open_world(struct world *w)
                                       &w->grouped, &err), 0);
     if (state_load(w->state, w->manifest[0] ? w->manifest : NULL, &err))
         fail_msg("%s", err.text);
-    w->sealing = false;
+    w->sealing = w->due = false;
 }
 
 static bool is_value(struct slice value, const struct cell *cell)
@@ -164,12 +167,14 @@ static int finish_epoch(struct world *w)
     const char *json;
     int rc = state_manifest(w->state, &arena, &json, &err);
 
+    if (!rc)
+        rc = state_sync_wait(state_take_sync(w->state), &err);
     if (!rc) {
         assert_true(strlen(json) < sizeof(w->manifest));
         strcpy(w->manifest, json);
         w->committed = w->sealed;
         w->sealing = false;
-        state_committed(w->state);
+        w->due = true;
     }
     arena_deinit(&arena);
     return rc;
@@ -190,6 +195,10 @@ static int step(struct world *w)
         rc = state_flush(w->state, rng_below(&w->rand, 3) ? 0 : INT64_MAX, &done, &err);
         if (!rc && done && w->sealing)
             rc = finish_epoch(w);
+    }
+    if (!rc && w->due && rng_below(&w->rand, 30) == 0) { /* a base may have been finished since */
+        w->due = false;
+        state_committed(w->state);
     }
     return rc;
 }
@@ -212,6 +221,7 @@ static void start(struct world *w, uint64_t seed)
 
     memset(w, 0, sizeof(*w));
     rng_init(&w->rand, seed);
+    w->sync_later = seed % 2;
     assert_int_equal(disk_sim_new(&w->sim, seed, &err), 0);
     open_world(w);
 }

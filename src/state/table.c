@@ -301,7 +301,7 @@ static void take_out(struct state_table *table, struct space *space, struct entr
         leave_group(entry);
     base_forget(space, entry);
     entry->flags |= GONE;
-    if (!(entry->flags & (CHANGED | SEALED)))
+    if (!(entry->flags & LISTED))
         entry_release(table, space, entry);
 }
 
@@ -496,7 +496,7 @@ int load_drop(struct state_table *table, const struct state_key *key, struct err
     struct entry *entry = space ? find(table, space, key) : NULL;
 
     (void)err;
-    if (entry && !(entry->flags & CHANGED))
+    if (entry && !(entry->flags & LISTED))
         take_out(table, space, entry);
     return 0;
 }
@@ -507,7 +507,7 @@ void load_end(struct state_table *table)
         struct entries *changed = &table->spaces[i]->changed;
 
         for (uint32_t k = 0; k < changed->count; k++) {
-            changed->list[k]->flags &= (uint8_t)~CHANGED;
+            changed->list[k]->flags &= (uint8_t)~LISTED;
             if (changed->list[k]->flags & GONE)
                 entry_release(table, table->spaces[i], changed->list[k]);
         }

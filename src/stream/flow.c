@@ -5,6 +5,7 @@
 #include "stream/stream_int.h"
 
 #define IDLE_CHECK_MS 10
+#define FINISH_NS     10000000
 #define AWAKE_MS_MAX  1000 /* more between two ticks was not spent waiting for rows */
 
 struct flow {
@@ -13,13 +14,14 @@ struct flow {
     struct op_graph *graph;
     int64_t checked_ms;         /* awake_ms when idle inputs were looked for last */
     int64_t epoch;              /* of the last seal */
+    bool sealed;                /* and it is not written yet */
     _Atomic int64_t true_epoch; /* the last one whose transaction was made */
 };
 
 static int open_state(struct flow *flow, const struct stream_pipeline *spec, struct err *err)
 {
     const struct stream_engine_options *o = flow->pipeline->job->options;
-    struct state_options options = {.disk = o->disk, .clock = o->clock};
+    struct state_options options = {.disk = o->disk, .clock = o->clock, .sync_later = true};
     char path[4096];
 
     if (!o->state_dir)
@@ -176,22 +178,70 @@ int flow_tick(struct flow *flow, struct err *err)
 
 /* ---- epochs ---- */
 
+/* What was sealed is written: the coordinator may commit it. */
+static int publish(struct flow *flow, struct err *err)
+{
+    struct pipeline *p = flow->pipeline;
+    struct sealed_state *sealed = &p->sealed[flow->epoch % 2];
+    struct arena arena = {0};
+    const char *json;
+    char *manifest = NULL;
+    int rc = state_manifest(flow->state, &arena, &json, err);
+
+    if (!rc) {
+        manifest = strdup(json);
+        rc = manifest ? 0 : err_set(err, ERR_NOMEM, "%s: its state", p->spec->name);
+    }
+    arena_deinit(&arena);
+    if (rc)
+        return rc;
+    flow->sealed = false;
+    pthread_mutex_lock(&p->job->mutex);
+    assert(!sealed->epoch); /* a cut is taken before the next but one begins */
+    *sealed = (struct sealed_state){flow->epoch, manifest, state_take_sync(flow->state)};
+    pthread_cond_broadcast(&p->job->changed);
+    pthread_mutex_unlock(&p->job->mutex);
+    return 0;
+}
+
+bool flow_is_busy(const struct flow *flow) { return flow->sealed || state_is_busy(flow->state); }
+bool flow_is_sealed(const struct flow *flow) { return flow->sealed; }
+
+int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err)
+{
+    bool done = false;
+    int rc = state_flush(flow->state, budget_ns, &done, err);
+
+    return rc || !done || !flow->sealed ? rc : publish(flow, err);
+}
+
+int flow_finish(struct flow *flow, struct err *err)
+{
+    int rc = 0;
+
+    while (flow->sealed && !rc)
+        rc = flow_flush(flow, FINISH_NS, err);
+    return rc;
+}
+
 int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err)
 {
-    bool done;
-    int rc;
+    struct clock *clock = flow->pipeline->job->options->clock;
+    int64_t began = clock_mono_ns(clock), took;
+    int rc = flow_finish(flow, err);
 
+    if (rc)
+        return rc;
     /* Files that the last manifest does without are needed until its epoch is true. */
     if (flow->epoch && atomic_load(&flow->true_epoch) == flow->epoch)
         state_committed(flow->state);
     cut->state_epoch = ++flow->epoch;
     rc = state_seal(flow->state, flow->epoch, err);
-    if (!rc)
-        rc = state_flush(flow->state, INT64_MAX, &done, err);
-    return rc ? rc : state_manifest(flow->state, &cut->arena, &cut->state, err);
+    flow->sealed = rc == 0;
+    took = clock_mono_ns(clock) - began;
+    if (took > atomic_load(&flow->pipeline->pause_ns))
+        atomic_store(&flow->pipeline->pause_ns, took);
+    return rc;
 }
 
-void flow_is_true(struct flow *flow, int64_t epoch)
-{
-    atomic_store(&flow->true_epoch, epoch);
-}
+void flow_is_true(struct flow *flow, int64_t epoch) { atomic_store(&flow->true_epoch, epoch); }

@@ -119,15 +119,17 @@ int job_open(struct job *job, struct err *err)
 void job_close(struct job *job)
 {
     struct pipeline *pipelines;
+    size_t count;
 
-    for (size_t i = 0; i < job->count; i++)
-        if (job->pipelines[i].job)
-            pipeline_close(&job->pipelines[i]);
     pthread_mutex_lock(&job->mutex); /* a status request may be reading them */
     pipelines = job->pipelines;
+    count = job->count;
     job->pipelines = NULL;
     job->count = 0;
     pthread_mutex_unlock(&job->mutex);
+    for (size_t i = 0; i < count; i++)
+        if (pipelines[i].job)
+            pipeline_close(&pipelines[i]);
     free(pipelines);
     stream_plan_close(&job->plan);
     arena_reset(&job->arena);
@@ -232,6 +234,16 @@ static void discard(struct job *job, struct pipeline_cut *cuts)
     }
 }
 
+static int await_states(struct job *job, struct pipeline_cut *cuts, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < job->count && !rc; i++)
+        if (cuts[i].state_epoch)
+            rc = pipeline_await_state(&job->pipelines[i], &cuts[i], err);
+    return rc;
+}
+
 static int cut_and_commit(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
     struct clock *clock = job->options->clock;
@@ -244,6 +256,8 @@ static int cut_and_commit(struct job *job, struct pipeline_cut *cuts, struct err
     rc = collect(job, cuts, err);
     for (size_t i = 0; i < job->count; i++)
         rejects += cuts[i].rejects.rows;
+    if (!rc)
+        rc = await_states(job, cuts, err);
     if (!rc)
         rc = job_commit(job, cuts, &committed, err);
     discard(job, cuts);
@@ -438,6 +452,8 @@ int job_step(struct job *job, int max_polls, struct err *err)
         if (rc && err)
             *err = job->pipelines[i].err;
     }
+    if (!rc)
+        rc = await_states(job, cuts, err);
     if (!rc)
         rc = job_commit(job, cuts, &committed, err);
     if (committed)

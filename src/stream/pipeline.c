@@ -17,6 +17,8 @@
 #define TOPIC_GONE_MS    500
 #define REJECT_BYTES_MAX ((int64_t)32 << 20)
 #define BYTES_PER_ROW    200 /* for the early cut: what a row costs is known only afterwards */
+#define FLUSH_NS          1000000 /* of state that was sealed, between two polls */
+#define FLUSH_QUIET_NS    5000000 /* when there are no rows */
 #define PASSED_OVER_MAX  15  /* turns that an input ahead of others gives them in a row */
 
 static bool cut_wanted(struct pipeline *p)
@@ -198,6 +200,15 @@ static void wait_for_rows(struct pipeline *p)
     p->job->options->clock->sleep_ns(p->job->options->clock, (int64_t)WAIT_MS * 1000000);
 }
 
+/* There are no rows: sealed state is written, or the thread sleeps. */
+static int pass_time(struct pipeline *p, struct err *err)
+{
+    if (p->flow && flow_is_busy(p->flow))
+        return flow_flush(p->flow, FLUSH_QUIET_NS, err);
+    wait_for_rows(p);
+    return 0;
+}
+
 /* Polls until there are rows (1), the feed is to end (0), or an error. */
 static int next_rows(struct pipeline *p, struct err *err)
 {
@@ -210,7 +221,9 @@ static int next_rows(struct pipeline *p, struct err *err)
         int rc;
 
         p->ready = NULL;
-        rc = tick(p, err);
+        rc = p->flow && flow_is_busy(p->flow) ? flow_flush(p->flow, FLUSH_NS, err) : 0;
+        if (!rc)
+            rc = tick(p, err);
         if (rc || (p->ready && p->ready->rows))
             return rc ? rc : 1;
         in = next_input(p);
@@ -223,11 +236,37 @@ static int next_rows(struct pipeline *p, struct err *err)
             return rc ? rc : 1;
         quiet = in && in->gave ? 0 : quiet + 1;
         if (quiet >= p->count && !p->ended && p->job->threads) {
-            wait_for_rows(p);
+            rc = pass_time(p, err);
+            if (rc)
+                return rc;
             quiet = 0;
         }
     }
     return 0;
+}
+
+int pipeline_await_state(struct pipeline *p, struct pipeline_cut *cut, struct err *err)
+{
+    struct job *job = p->job;
+    struct sealed_state *sealed = &p->sealed[cut->state_epoch % 2], taken;
+
+    pthread_mutex_lock(&job->mutex);
+    while (sealed->epoch != cut->state_epoch && !p->done && !(p->given && p->rc))
+        pthread_cond_wait(&job->changed, &job->mutex);
+    taken = *sealed;
+    *sealed = (struct sealed_state){0};
+    if (taken.epoch != cut->state_epoch && err)
+        *err = p->err;
+    pthread_mutex_unlock(&job->mutex);
+    if (taken.epoch != cut->state_epoch)
+        return p->rc ? p->rc : err_set(err, ERR_IO, "%s: its state was not written", p->spec->name);
+    cut->state = arena_strdup(&cut->arena, taken.manifest);
+    free(taken.manifest);
+    if (!cut->state) {
+        state_sync_free(taken.sync);
+        return err_set(err, ERR_NOMEM, "%s: its state", p->spec->name);
+    }
+    return state_sync_wait(taken.sync, err);
 }
 
 void pipeline_wake(struct pipeline *p)
@@ -299,6 +338,8 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
         rc = positions(p, out, err);
     if (rc == 0 && p->flow && p->stirred)
         rc = flow_seal(p->flow, out, err);
+    if (rc == 0 && p->flow && (p->ended || !p->job->threads))
+        rc = flow_finish(p->flow, err);
     if (rc) {
         if (out->cut)
             p->spec->sink->ops->after_commit(p->spec->sink, out->cut, STREAM_REFUSED);
@@ -319,6 +360,43 @@ void pipeline_cut_deinit(struct pipeline_cut *cut)
     *cut = (struct pipeline_cut){0};
 }
 
+/* With the mutex held. The time is not lost: what was sealed is written meanwhile. */
+static void wait_to_be_taken(struct pipeline *p)
+{
+    struct job *job = p->job;
+    struct err err = {0};
+    int rc;
+
+    if (p->rc || !p->flow || !flow_is_sealed(p->flow)) {
+        pthread_cond_wait(&job->changed, &job->mutex);
+        return;
+    }
+    pthread_mutex_unlock(&job->mutex);
+    rc = flow_flush(p->flow, FLUSH_QUIET_NS, &err);
+    pthread_mutex_lock(&job->mutex);
+    if (rc) {
+        p->rc = rc;
+        p->err = err;
+    }
+}
+
+/* The last part was given: what it sealed is written before the thread ends. */
+static void finish_state(struct pipeline *p)
+{
+    struct job *job = p->job;
+    struct err err = {0};
+    int rc = 0;
+
+    pthread_mutex_unlock(&job->mutex);
+    if (!p->rc && p->flow)
+        rc = flow_finish(p->flow, &err);
+    pthread_mutex_lock(&job->mutex);
+    if (rc) {
+        p->rc = rc;
+        p->err = err;
+    }
+}
+
 /* The thread: epochs, one after another; each is given to the coordinator, which takes it. */
 void *pipeline_main(void *arg)
 {
@@ -333,8 +411,11 @@ void *pipeline_main(void *arg)
         p->given = true;
         pthread_cond_broadcast(&job->changed);
         while (p->given)
-            pthread_cond_wait(&job->changed, &job->mutex);
-        p->done = p->rc || p->ended || job->ending;
+            wait_to_be_taken(p);
+        if (p->rc || p->ended || job->ending) {
+            finish_state(p);
+            p->done = true;
+        }
     }
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
@@ -418,6 +499,10 @@ void pipeline_close(struct pipeline *p)
     for (size_t i = 0; i < p->count; i++)
         input_close(&p->inputs[i]);
     free(p->inputs);
+    for (size_t i = 0; i < COUNT_OF(p->sealed); i++) {
+        free(p->sealed[i].manifest);
+        state_sync_free(p->sealed[i].sync);
+    }
     reject_buf_deinit(&p->rejects);
     vec_conn_free(p->conn);
     arena_deinit(&p->arena);

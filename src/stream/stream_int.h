@@ -24,11 +24,18 @@ struct pipeline_cut {
     struct stream_position *positions; /* of the inputs; an empty one: nothing known yet */
     struct stream_cut *cut;            /* NULL: no rows */
     struct vec_batch rejects;
-    const char *state; /* manifest; NULL: the pipeline keeps none, or it is as it was */
-    int64_t state_epoch;
+    int64_t state_epoch; /* of the seal; 0: the pipeline keeps no state, or it is as it was */
+    const char *state;   /* then: its manifest, once it is written */
     bool moved; /* a position differs from the committed one; job_commit tells */
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
+
+/* A seal that was written, until the coordinator takes it. */
+struct sealed_state {
+    int64_t epoch; /* 0: none */
+    char *manifest;
+    struct state_sync *sync; /* its files; NULL: none */
+};
 
 /* Time of one partition of an input. */
 struct mark {
@@ -87,7 +94,9 @@ struct pipeline {
     int rc;
     struct pipeline_cut cut;
     char waiting[200]; /* why it waits; "" when it does not */
+    struct sealed_state sealed[2]; /* by the epoch's parity: the next may be there already */
 
+    _Atomic int64_t pause_ns; /* longest that a seal took */
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
 };
 
@@ -145,8 +154,13 @@ int flow_rows(struct flow *flow, struct input *in, struct err *err);
 int flow_end(struct flow *flow, struct input *in, struct err *err);
 int flow_tick(struct flow *flow, struct err *err);
 struct vec_batch *flow_out(struct flow *flow);
-/* Writes down what changed; the manifest, in the cut's arena, goes into the epoch's transaction. */
+/* Ends an epoch of the state, which takes no time. flow_flush then writes it down beside the rows
+ * that follow; then p->sealed has the manifest for the epoch's transaction. */
 int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err);
+int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err);
+int flow_finish(struct flow *flow, struct err *err); /* until it is written */
+bool flow_is_sealed(const struct flow *flow);        /* and not written */
+bool flow_is_busy(const struct flow *flow);          /* flush has something to do */
 void flow_is_true(struct flow *flow, int64_t epoch); /* that was made. Any thread */
 
 /* rows.c: jobs in the metadata store. */
@@ -184,6 +198,8 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
 void pipeline_close(struct pipeline *p);
 int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out); /* error in p->err */
 int pipeline_reject(void *pipeline, const struct stream_reject *reject, struct err *err);
+/* Of a cut that sealed a state: waits until that is written, makes it durable. */
+int pipeline_await_state(struct pipeline *p, struct pipeline_cut *cut, struct err *err);
 void pipeline_wake(struct pipeline *p); /* ends a wait for rows. Any thread */
 void *pipeline_main(void *pipeline);
 

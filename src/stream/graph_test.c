@@ -1,0 +1,588 @@
+/* graph_test.c - pipelines of two inputs with operators between them and the sink: nothing lost,
+ * nothing doubled, whatever fails; time goes by the slowest that still speaks.
+ *
+ * An input's row n is (n % 2, key, n, n ms): its partitions are even and odd numbers. The sink
+ * notes the changes of an epoch in the metadata store inside of the job's transaction; at the end
+ * they must cancel to what SQL says of all rows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/disk_sim.h"
+#include "stream/stream_int.h"
+
+#define POLL_ROWS 100
+#define INPUTS    2
+#define KEYS      50
+
+struct world {
+    struct meta *meta;
+    struct vec_db *db;
+    struct clock *clock;
+    struct disk *disk;
+    char dir[64];
+    _Atomic int64_t produced[INPUTS];
+    _Atomic bool bounded[INPUTS], silent_odd[INPUTS];
+    _Atomic int drain_fails;
+    bool windows; /* else a change stream */
+    int64_t idle_ms;
+};
+
+/* ---- sources ---- */
+
+struct test_source {
+    struct stream_source source;
+    struct world *world;
+    int number;
+    struct vec_columns columns;
+    _Atomic int64_t next;
+};
+
+static int64_t key_of(int input, int64_t n) { return (n * 7 + input) % KEYS; }
+
+static int poll(struct stream_source *source, struct vec_batch *out, stream_reject_fn *reject,
+                void *arg, struct err *err)
+{
+    struct test_source *s = (struct test_source *)source;
+    int64_t end = atomic_load(&s->world->produced[s->number]);
+    duckdb_data_chunk chunk;
+    idx_t rows = 0;
+
+    (void)reject;
+    (void)arg;
+    if (s->next >= end)
+        return s->world->bounded[s->number] ? err_set(err, ERR_CLOSED, "end") : 0;
+    chunk = vec_chunk_new(&s->columns);
+    for (; rows < POLL_ROWS && s->next < end; s->next++) {
+        int64_t n = s->next;
+
+        if (n % 2 && s->world->silent_odd[s->number])
+            continue;
+        ((int32_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0)))[rows] =
+            (int32_t)(n % 2);
+        ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1)))[rows] =
+            key_of(s->number, n);
+        ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2)))[rows] = n;
+        ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 3)))[rows] =
+            n * 1000;
+        rows++;
+    }
+    duckdb_data_chunk_set_size(chunk, rows);
+    assert_int_equal(vec_batch_add(out, chunk), 0);
+    return 0;
+}
+
+static int origin(struct stream_source *source, int64_t row, struct stream_reject *out,
+                  struct err *err)
+{
+    (void)source;
+    (void)row;
+    (void)out;
+    return err_set(err, ERR_INVALID, "no row of this test is rejected");
+}
+
+static void wait_ms(struct stream_source *source, int64_t timeout_ms)
+{
+    (void)source;
+    clock_system()->sleep_ns(clock_system(), timeout_ms > 2 ? 2000000 : timeout_ms * 1000000);
+}
+
+static void wake(struct stream_source *source) { (void)source; }
+
+static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
+                    struct err *err)
+{
+    (void)err;
+    out->incarnation = "one";
+    out->offsets = ARENA_ARRAY(arena, int64_t, 2);
+    out->offsets[0] = ((struct test_source *)source)->next;
+    out->offsets[1] = 0;
+    out->count = 2;
+    return 0;
+}
+
+static int seek(struct stream_source *source, const struct stream_position *from, struct err *err)
+{
+    (void)err;
+    ((struct test_source *)source)->next = from ? from->offsets[0] : 0;
+    return 0;
+}
+
+static int flush(struct stream_source *source, struct err *err)
+{
+    return (void)source, (void)err, 0;
+}
+
+static int64_t lag(struct stream_source *source)
+{
+    struct test_source *s = (struct test_source *)source;
+
+    return atomic_load(&s->world->produced[s->number]) - s->next;
+}
+
+static const struct vec_columns *columns(struct stream_source *source)
+{
+    return &((struct test_source *)source)->columns;
+}
+
+static void source_free(struct stream_source *source)
+{
+    vec_columns_free(&((struct test_source *)source)->columns);
+    free(source);
+}
+
+static const struct stream_source_ops source_ops = {
+    poll, origin, wait_ms, wake, position, seek, flush, lag, columns, source_free,
+};
+
+static struct stream_source *test_source(struct world *world, int number)
+{
+    struct test_source *s = calloc(1, sizeof(*s));
+
+    s->source.ops = &source_ops;
+    s->world = world;
+    s->number = number;
+    vec_columns_add(&s->columns, "p", duckdb_create_logical_type(DUCKDB_TYPE_INTEGER));
+    vec_columns_add(&s->columns, "k", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+    vec_columns_add(&s->columns, "n", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+    vec_columns_add(&s->columns, "t", duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP));
+    return &s->source;
+}
+
+/* ---- the sink: (key, count, sum, kind) ---- */
+
+struct test_cut {
+    struct stream_cut cut;
+    int64_t (*rows)[4];
+};
+
+struct test_sink {
+    struct stream_sink sink;
+    struct world *world;
+};
+
+static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
+                 struct err *err)
+{
+    struct test_sink *s = (struct test_sink *)sink;
+    struct test_cut *cut = calloc(1, sizeof(*cut));
+    size_t cap = 0;
+    int rc = 0;
+
+    *out = NULL;
+    for (bool more = true; more && !rc;) {
+        duckdb_data_chunk chunk = vec_chunk_new(feed->columns);
+        idx_t rows;
+
+        rc = feed->pull(feed->arg, chunk, err);
+        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+        for (idx_t i = 0; i < rows; i++) {
+            int64_t *to;
+
+            if ((size_t)cut->cut.rows == cap)
+                cut->rows = realloc(cut->rows, (cap = cap ? cap * 2 : 64) * sizeof(*cut->rows));
+            to = cut->rows[cut->cut.rows++];
+            for (idx_t c = 0; c < 3; c++)
+                to[c] = ((int64_t *)duckdb_vector_get_data(
+                    duckdb_data_chunk_get_vector(chunk, c)))[i];
+            to[3] = s->world->windows ? 0
+                                      : ((uint8_t *)duckdb_vector_get_data(
+                                            duckdb_data_chunk_get_vector(chunk, 3)))[i];
+        }
+        more = rows > 0;
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    if (!rc && atomic_load(&s->world->drain_fails) > 0) {
+        atomic_fetch_sub(&s->world->drain_fails, 1);
+        rc = err_set(err, ERR_IO, "the disk had a bad day");
+    }
+    if (rc) {
+        free(cut->rows);
+        free(cut);
+        return rc;
+    }
+    *out = &cut->cut;
+    return 0;
+}
+
+static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
+                 struct err *err)
+{
+    return (void)sink, (void)cut, (void)epoch, (void)err, 0;
+}
+
+static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct meta_txn *txn,
+                     struct err *err)
+{
+    struct test_cut *cut = (struct test_cut *)base;
+    int rc = 0;
+
+    (void)sink;
+    for (int64_t i = 0; i < base->rows && !rc; i++)
+        rc = meta_exec(txn, err, "INSERT INTO changes VALUES(?1, ?2, ?3, ?4)", "iiii",
+                       cut->rows[i][0], cut->rows[i][1], cut->rows[i][2], cut->rows[i][3]);
+    return rc;
+}
+
+static void after_commit(struct stream_sink *sink, struct stream_cut *base,
+                         enum stream_outcome outcome)
+{
+    (void)sink;
+    (void)outcome;
+    free(((struct test_cut *)base)->rows);
+    free(base);
+}
+
+static int recover(struct stream_sink *sink, struct err *err) { return (void)sink, (void)err, 0; }
+static void sink_free(struct stream_sink *sink) { free(sink); }
+
+static const struct stream_sink_ops sink_ops = {
+    .drain = drain, .stage = stage, .commit_in = commit_in, .after_commit = after_commit,
+    .recover = recover, .free = sink_free,
+};
+
+/* ---- plans ---- */
+
+static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+{
+    static const size_t keys[] = {1};
+    static const struct op_call calls[] = {{.what = OP_COUNT, .arg = -1, .filter = -1, .arg2 = -1},
+                                           {.what = OP_SUM, .arg = 2, .filter = -1, .arg2 = -1}};
+    static const struct op_window window = {.kind = OP_TUMBLE, .size = 100, .slide = 100};
+    struct world *world = arg;
+    struct op_aggregate_spec spec = {.keys = keys, .key_count = 1, .calls = calls, .call_count = 2,
+                                     .window = world->windows ? &window : NULL,
+                                     .rowtime = 3};
+    struct op *both, *sums;
+    int rc = op_union_new(&both, leaves, INPUTS, err);
+
+    (void)graph;
+    return rc ? rc : op_aggregate_new(&sums, both, &spec, err);
+}
+
+static int plan(void *arg, const char *job, const char *script, struct arena *arena,
+                struct stream_plan *out, struct err *err)
+{
+    static const char *const names[INPUTS] = {"left", "right"};
+    struct world *world = arg;
+    struct test_sink *sink = calloc(1, sizeof(*sink));
+    struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
+
+    (void)job;
+    (void)script;
+    (void)err;
+    *sink = (struct test_sink){{&sink_ops}, world};
+    *graph = (struct stream_graph){build, world};
+    out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
+    out->pipelines[0] = (struct stream_pipeline){
+        .name = "left, right > table", .target = "table",
+        .inputs = ARENA_ARRAY(arena, struct stream_input, INPUTS), .input_count = INPUTS,
+        .graph = graph, .sink = &sink->sink};
+    for (int i = 0; i < INPUTS; i++)
+        out->pipelines[0].inputs[i] = (struct stream_input){
+            .name = names[i], .topic = names[i], .source = test_source(world, i),
+            .marks = world->windows
+                         ? "SELECT p, max(epoch_ms(t)) - 1 FROM feed GROUP BY p" : NULL,
+            .idle_ms = world->idle_ms};
+    out->count = 1;
+    return 0;
+}
+
+static const struct meta_migration test_migrations[] = {
+    {"test", 1, "CREATE TABLE changes(k INTEGER, n INTEGER, s INTEGER, kind INTEGER)"},
+    {NULL, 0, NULL},
+};
+static const struct meta_migration *const migrations[] = {stream_migrations, test_migrations, NULL};
+
+/* ---- one world ---- */
+
+static void open_meta(struct world *world, const char *path)
+{
+    struct meta_options o = {.path = path, .disk = world->disk, .clock = world->clock,
+                             .migrations = migrations, .no_thread = world->disk != disk_system()};
+    struct err err = {0};
+
+    if (meta_new(&world->meta, &o, &err))
+        fail_msg("%s", err.text);
+}
+
+static void set_up(struct world *world)
+{
+    struct vec_options o = {.threads = 1, .memory_bytes = (int64_t)256 << 20};
+    struct err err = {0};
+    char path[100];
+
+    *world = (struct world){.clock = clock_system(), .disk = disk_system()};
+    strcpy(world->dir, "/tmp/tarn-graph-test-XXXXXX");
+    assert_non_null(mkdtemp(world->dir));
+    snprintf(path, sizeof(path), "%s/meta.db", world->dir);
+    open_meta(world, path);
+    if (vec_db_new(&world->db, &o, &err))
+        fail_msg("%s", err.text);
+}
+
+static void tear_down(struct world *world)
+{
+    struct err err = {0};
+
+    meta_free(world->meta);
+    vec_db_free(world->db);
+    assert_int_equal(disk_remove_tree(disk_system(), world->dir, &err), 0);
+}
+
+static struct stream_engine *engine(struct world *world)
+{
+    struct stream_engine_options o = {.meta = world->meta, .db = world->db, .clock = world->clock,
+                                      .disk = world->disk, .state_dir = world->dir,
+                                      .plan = plan, .plan_arg = world, .commit_interval_ms = 20,
+                                      .restart_min_ms = 5, .restart_max_ms = 20};
+    struct stream_engine *out;
+    struct err err = {0};
+
+    if (stream_engine_new(&out, &o, &err))
+        fail_msg("%s", err.text);
+    return out;
+}
+
+/* Rows of the table that the changes make, as text: one "key count sum" a line, sorted. */
+struct table {
+    char text[65536];
+    size_t len;
+    int64_t rows;
+};
+
+static int read_in(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct table *t = arg;
+    struct meta_stmt *stmt;
+    int rc = meta_query(txn, &stmt, err,
+                        "SELECT k, n, s, sum(CASE WHEN kind IN (0, 2) THEN 1 ELSE -1 END) AS times"
+                        " FROM changes GROUP BY k, n, s HAVING times <> 0 ORDER BY k, n, s", "");
+
+    t->len = 0;
+    while (!rc && meta_next(stmt, err, &rc)) {
+        assert_int_equal(meta_i64(stmt, 3), 1);
+        t->len += (size_t)snprintf(t->text + t->len, sizeof(t->text) - t->len,
+                                   "%" PRId64 " %" PRId64 " %" PRId64 "\n", meta_i64(stmt, 0),
+                                   meta_i64(stmt, 1), meta_i64(stmt, 2));
+        t->rows++;
+    }
+    meta_done(stmt);
+    return rc;
+}
+
+static struct table *read_table(struct world *world)
+{
+    struct table *t = calloc(1, sizeof(*t));
+    struct err err = {0};
+
+    if (meta_read(world->meta, read_in, t, &err))
+        fail_msg("%s", err.text);
+    return t;
+}
+
+/* One row per key: what all numbers below the produced ones say. */
+static void assert_sums(struct world *world)
+{
+    struct table *t = read_table(world);
+    int64_t count[KEYS] = {0}, sum[KEYS] = {0};
+    char *expected = calloc(1, sizeof(t->text));
+    size_t len = 0;
+
+    for (int i = 0; i < INPUTS; i++)
+        for (int64_t n = 0; n < world->produced[i]; n++) {
+            count[key_of(i, n)]++;
+            sum[key_of(i, n)] += n;
+        }
+    for (int k = 0; k < KEYS; k++)
+        len += (size_t)snprintf(expected + len, sizeof(t->text) - len,
+                                "%d %" PRId64 " %" PRId64 "\n", k, count[k], sum[k]);
+    assert_string_equal(t->text, expected);
+    free(expected);
+    free(t);
+}
+
+static void catch_up(struct stream_engine *e)
+{
+    struct err err = {0};
+
+    if (stream_engine_catch_up(e, "job", 20000, &err))
+        fail_msg("%s", err.text);
+}
+
+static struct stream_job_info *only_job(struct stream_engine *e, struct arena *arena)
+{
+    struct stream_job_info *jobs;
+    size_t count;
+
+    assert_int_equal(stream_engine_list(e, arena, &jobs, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    return jobs;
+}
+
+/* ---- claims ---- */
+
+static void two_inputs_are_counted_once_through_failures_and_new_starts(void **state)
+{
+    struct world world;
+
+    (void)state;
+    set_up(&world);
+    for (int round = 0; round < 6; round++) {
+        struct stream_engine *e = engine(&world);
+
+        assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+        for (int i = 0; i < 5; i++) {
+            atomic_fetch_add(&world.produced[0], 777);
+            atomic_fetch_add(&world.produced[1], 55);
+            atomic_store(&world.drain_fails, i == round % 5);
+            world.clock->sleep_ns(world.clock, 7000000);
+        }
+        if (round % 2)
+            catch_up(e);
+        stream_engine_free(e);
+    }
+    assert_sums(&world);
+    tear_down(&world);
+}
+
+static int64_t wait_for_rows(struct world *world, int64_t rows)
+{
+    for (int i = 0; i < 400; i++) {
+        struct table *t = read_table(world);
+        int64_t have = t->rows;
+
+        free(t);
+        if (have >= rows)
+            return have;
+        world->clock->sleep_ns(world->clock, 5000000);
+    }
+    return -1;
+}
+
+static void a_silent_input_holds_windows_back_until_it_is_idle(void **state)
+{
+    struct world world;
+    struct stream_engine *e;
+    struct arena arena = {0};
+    struct stream_job_info *job;
+
+    (void)state;
+    set_up(&world);
+    world.windows = true;
+    world.idle_ms = 600;
+    world.produced[0] = 1000; /* ten windows, the last one open */
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+    do {
+        world.clock->sleep_ns(world.clock, 5000000);
+        job = only_job(e, &arena);
+    } while (!job->count || job->pipelines[0].inputs[0].watermark_ms != 997);
+    assert_int_equal(job->pipelines[0].rows_committed, 0);
+    assert_int_equal(job->pipelines[0].inputs[1].watermark_ms, OP_TIME_MIN);
+    assert_int_equal(job->pipelines[0].inputs[1].slowest, 0);
+    assert_int_equal(job->pipelines[0].inputs[0].watermark_ms, 997);
+    for (int i = 0; i < 80; i++) { /* the other speaks on, within its last window */
+        atomic_fetch_add(&world.produced[0], 1);
+        world.clock->sleep_ns(world.clock, 10000000);
+    }
+    assert_true(wait_for_rows(&world, 9 * KEYS) >= 9 * KEYS);
+    job = only_job(e, &arena);
+    assert_true(job->pipelines[0].inputs[1].idle);
+    arena_deinit(&arena);
+    stream_engine_free(e);
+    tear_down(&world);
+}
+
+static void a_partition_without_rows_is_idle_beside_one_that_has_them(void **state)
+{
+    struct world world;
+    struct stream_engine *e;
+
+    (void)state;
+    set_up(&world);
+    world.windows = true;
+    world.idle_ms = 200;
+    world.silent_odd[0] = world.silent_odd[1] = true;
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+    for (int i = 0; i < 60; i++) { /* rows come all the time */
+        atomic_fetch_add(&world.produced[0], 20);
+        atomic_fetch_add(&world.produced[1], 20);
+        world.clock->sleep_ns(world.clock, 10000000);
+    }
+    assert_true(wait_for_rows(&world, 11 * 25) >= 11 * 25); /* even numbers have half the keys */
+    stream_engine_free(e);
+    tear_down(&world);
+}
+
+static void a_bounded_input_beside_an_endless_one_ends_its_time(void **state)
+{
+    struct world world;
+    struct stream_engine *e;
+    struct arena arena = {0};
+
+    (void)state;
+    set_up(&world);
+    world.windows = true;
+    world.produced[0] = 1000;
+    world.produced[1] = 50;
+    world.bounded[1] = true;
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+    assert_true(wait_for_rows(&world, 9 * KEYS) == 9 * KEYS);
+    assert_true(only_job(e, &arena)->pipelines[0].inputs[1].ended);
+    assert_string_equal(only_job(e, &arena)->state, "RUNNING");
+    world.bounded[0] = true; /* now all is over: the last window comes too */
+    assert_true(wait_for_rows(&world, 10 * KEYS) == 10 * KEYS);
+    for (int i = 0; i < 400 && strcmp(only_job(e, &arena)->state, "FINISHED") != 0; i++)
+        world.clock->sleep_ns(world.clock, 5000000);
+    assert_string_equal(only_job(e, &arena)->state, "FINISHED");
+    arena_deinit(&arena);
+    stream_engine_free(e);
+    tear_down(&world);
+}
+
+static int old_in(struct meta_txn *txn, void *arg, struct err *err)
+{
+    (void)arg;
+    return meta_exec(txn, err,
+                     "INSERT INTO job_inputs VALUES('job', 'p', '', 0, 'x', 41),"
+                     " ('job', 'p', '', 1, 'x', 42)", "");
+}
+
+static void a_place_from_before_there_were_inputs_is_found(void **state)
+{
+    struct stream_pipeline p = {.name = "p", .input_count = 1};
+    struct stream_position at = {0};
+    struct arena arena = {0};
+    struct world world;
+
+    (void)state;
+    set_up(&world);
+    assert_int_equal(meta_write_wait(world.meta, old_in, NULL, NULL), 0);
+    assert_int_equal(rows_position(world.meta, "job", &p, "only", &arena, &at, NULL), 0);
+    assert_int_equal(at.count, 2);
+    assert_int_equal(at.offsets[1], 42);
+    p.input_count = 2; /* it cannot be told whose it was */
+    assert_int_equal(rows_position(world.meta, "job", &p, "only", &arena, &at, NULL), 0);
+    assert_int_equal(at.count, 0);
+    arena_deinit(&arena);
+    tear_down(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_inputs_are_counted_once_through_failures_and_new_starts),
+        cmocka_unit_test(a_silent_input_holds_windows_back_until_it_is_idle),
+        cmocka_unit_test(a_partition_without_rows_is_idle_beside_one_that_has_them),
+        cmocka_unit_test(a_bounded_input_beside_an_endless_one_ends_its_time),
+        cmocka_unit_test(a_place_from_before_there_were_inputs_is_found),
+    };
+
+    diag_set_level(DIAG_ERROR + 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
