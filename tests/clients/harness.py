@@ -256,11 +256,11 @@ def java(tool, *args, **options):
     return run(os.path.join(JAVA_TOOLS, tool), *args, **options)
 
 
-def boto(tarn, **options):
+def boto(tarn, service="s3", **options):
     import boto3
     from botocore.config import Config
 
-    return boto3.client("s3", endpoint_url=tarn.s3_url, aws_access_key_id=ACCESS_KEY,
+    return boto3.client(service, endpoint_url=tarn.s3_url, aws_access_key_id=ACCESS_KEY,
                         aws_secret_access_key=options.pop("secret", SECRET_KEY),
                         region_name="us-east-1",
                         config=Config(s3={"addressing_style": "path"}, signature_version="s3v4",

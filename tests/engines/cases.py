@@ -92,6 +92,10 @@ for word, values in {
     case(f"type_{short}", f"a column of {word}", create(f"id long, v {word}", version=3 if "_ns" in short else 2),
          append(*rows), expect(*rows))
 
+SECONDS = [row(id=0, v=datetime.time(0, 0)), row(id=1, v=datetime.time(12, 34, 56)), row(id=2, v=datetime.time(23, 59, 59)), row(id=3)]
+case("type_time_seconds", "a column of times without fractions",
+     create("id long, v time"), append(*SECONDS), expect(*SECONDS))
+
 case("nested", "lists, maps and structs in each other, empty and null at every level",
      create("id long, l list<int>, m map<string,long>, s struct<x double, y list<string>>, "
             "ls list<struct<a int, b map<string,list<int>>>>, mm map<int,struct<k string, v decimal(9,3)>>"),
@@ -125,8 +129,8 @@ case("nan_bounds", "NaN, infinities, nulls and long texts in files whose bounds 
      create("id long, d double, f float, s string"),
      *(append(r) for r in BOUNDS),
      expect(*BOUNDS),
-     expect(row(id=5, d=7.0, f=7.0, s="z"), where="d > 5.0 AND d < 100.0"),
-     expect(row(id=2, d=math.inf, f=-math.inf, s="a" * 40), where="f < -1.0"),
+     expect(row(id=5, d=7.0, f=7.0, s="z"), where="d > 5e0 AND d < 1e2"),
+     expect(row(id=2, d=math.inf, f=-math.inf, s="a" * 40), where="f < -1e0"),
      expect(BOUNDS[3], where="s > 'zz'"),
      expect(BOUNDS[3], where="d IS NULL"),
      expect(BOUNDS[0], BOUNDS[1], where="id <= 2"))

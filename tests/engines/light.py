@@ -117,7 +117,15 @@ class PyIceberg(Engine):
         loaded.append(self.arrow(loaded, fields, rows), **({"branch": branch} if branch else {}))
 
     def do_delete(self, table, where):
-        self.load(table).delete(where)
+        """pyiceberg does not try again when another commit came first, as maintenance makes them."""
+        from pyiceberg.exceptions import CommitFailedException
+
+        for _ in range(5):
+            try:
+                return self.load(table).delete(where)
+            except CommitFailedException as lost:
+                why = lost
+        raise why
 
     def do_merge(self, table, fields, rows, key, delete=None):
         if delete:

@@ -48,18 +48,21 @@ class Spark(SqlEngine):
 
     def catalogs(self, tarn):
         """`lake` asks for vended credentials and S3FileIO, `parts` too, in small parts with checksums;
-        `s3a` is Hadoop's S3A with keys of its own."""
+        `signed` has no keys and sends each request to be signed; `s3a` is Hadoop's S3A with keys of its own."""
         kind = "org.apache.iceberg.spark.SparkCatalog"
         common = {"type": "rest", "uri": tarn.rest + "/api/catalog", "warehouse": CATALOG,
                   "credential": CREDENTIAL, "scope": "PRINCIPAL_ROLE:ALL", "cache-enabled": "false"}
-        found = {"lake": kind, "s3a": kind, "parts": kind}
-        for name in ("lake", "s3a", "parts"):
+        found = {}
+        for name in ("lake", "s3a", "parts", "signed"):
+            found[name] = kind
             found.update({f"{name}.{key}": value for key, value in common.items()})
-        for name in ("lake", "parts"):
+        for name in ("lake", "parts", "signed"):
             found[f"{name}.io-impl"] = "org.apache.iceberg.aws.s3.S3FileIO"
-            found[f"{name}.header.X-Iceberg-Access-Delegation"] = "vended-credentials"
-        found["parts.s3.multipart.part-size-bytes"] = str(5 << 20)
-        found["parts.s3.multipart.threshold"] = "1.0"
+            found[f"{name}.header.X-Iceberg-Access-Delegation"] = \
+                "remote-signing" if name == "signed" else "vended-credentials"
+        for name in ("parts", "signed"):
+            found[f"{name}.s3.multipart.part-size-bytes"] = str(5 << 20)
+            found[f"{name}.s3.multipart.threshold"] = "1.0"
         found["parts.s3.checksum-enabled"] = "true"
         found["s3a.io-impl"] = "org.apache.iceberg.hadoop.HadoopFileIO"
         return found

@@ -1,9 +1,19 @@
 """special.py - what is not a table's content: file systems, uploads in parts, transactions over tables,
 views, procedures. Each check is a function of the engines that are up; its name says what holds."""
 
+import hashlib
+import json
+import os
+import re
+import urllib.request
+
+import hadoop
 import model
+from harness import boto
 
 FIELDS = model.columns("id long, w string")
+DEPS = os.environ.get("ENGINES_DEPS", os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", ".deps", "engines"))
 ROWS = [{"id": n, "w": f"w{n}"} for n in range(20)]
 SPACE = "special"
 CHECKS = []
@@ -139,3 +149,128 @@ def a_rollback_is_seen_by_all(up, tarn):
     spark.do_rollback(table, first)
     for name in ("spark", "pyiceberg", "duckdb", "tarn"):
         same(up[name], table, ROWS[:2])
+
+
+# ---- files by Hadoop's S3A on the second AWS SDK ----
+
+def checksum(path):
+    with open(path, "rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+@check("hadoop")
+def s3a_of_hadoop_34_keeps_folders_and_files(up, tarn):
+    boto(tarn).create_bucket(Bucket="hadoop")
+    with hadoop.Shell(DEPS, tarn) as fs:
+        with open(fs.path("big"), "wb") as out:
+            out.write(os.urandom(24 << 20))
+        with open(fs.path("small"), "w") as out:
+            out.write("one\ntwo\n")
+        fs("-mkdir", "-p", "s3a://hadoop/a/empty")
+        fs("-put", fs.path("big"), fs.path("small"), "s3a://hadoop/a")
+        fs("-put", "-d", fs.path("small"), "s3a://hadoop/a/odd name+%41=ü")
+        found = re.findall(r"^([d-])\S+ .* (\d+) \S+ \S+ s3a://hadoop/(.+)$", fs("-ls", "-R", "s3a://hadoop/"), re.M)
+        assert sorted(found) == [("-", "25165824", "a/big"), ("-", "8", "a/odd name+%41=ü"), ("-", "8", "a/small"),
+                                 ("d", "0", "a"), ("d", "0", "a/empty")], found
+        fs("-mv", "s3a://hadoop/a", "s3a://hadoop/b")  # a copy and a delete each, the large one in parts
+        fs("-get", "s3a://hadoop/b/big", fs.path("back"))
+        assert checksum(fs.path("big")) == checksum(fs.path("back"))
+        assert fs("-cat", "s3a://hadoop/b/odd name+%41=ü") == "one\ntwo\n"
+        assert fs("-tail", "s3a://hadoop/b/small") == "one\ntwo\n"
+        fs("-test", "-e", "s3a://hadoop/a", status=1)
+        fs("-rm", "-r", "-skipTrash", "s3a://hadoop/b")
+        assert fs("-ls", "-R", "s3a://hadoop/") == ""
+
+
+@check("hadoop")
+def s3a_with_the_keys_of_a_role_may_only_read(up, tarn):
+    store = boto(tarn)
+    store.create_bucket(Bucket="roles")
+    for key in ("mine/file", "other/file"):
+        store.put_object(Bucket="roles", Key=key, Body=b"body\n")
+    policy = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws:s3:::roles/mine/*"},
+        {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::roles"}]}
+    role = boto(tarn, "sts").assume_role(
+        RoleArn="arn:aws:iam::000000000000:role/reader", RoleSessionName="hadoop", Policy=json.dumps(policy))
+    keys = role["Credentials"]
+    with hadoop.Shell(DEPS, tarn, {
+            "fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider",
+            "fs.s3a.access.key": keys["AccessKeyId"], "fs.s3a.secret.key": keys["SecretAccessKey"],
+            "fs.s3a.session.token": keys["SessionToken"]}) as fs:
+        assert fs("-cat", "s3a://roles/mine/file") == "body\n"
+        assert "AccessDenied" in fs("-cat", "s3a://roles/other/file", status=1)
+        assert "AccessDenied" in fs("-touchz", "s3a://roles/mine/new", status=1)
+
+
+# ---- keys: none at all ----
+
+@check("spark", "pyiceberg", "duckdb", "tarn")
+def s3fileio_has_its_requests_signed_by_the_catalog(up, tarn):
+    spark, table = up["spark"], (SPACE, "signed")
+    spark.sql(f"CREATE TABLE signed.{SPACE}.signed (id BIGINT, w STRING) USING iceberg "
+              "TBLPROPERTIES ('write.delete.mode'='merge-on-read')")
+    spark.frame(FIELDS, ROWS).writeTo(f"signed.{SPACE}.signed").append()
+    spark.sql(f"DELETE FROM signed.{SPACE}.signed WHERE id < 5")
+    assert spark.sql(f"SELECT count(*), min(id) FROM signed.{SPACE}.signed")[0][:] == (15, 5)
+    for name in ("spark", "pyiceberg", "duckdb", "tarn"):
+        same(up[name], table, ROWS[5:])
+    spark.sql(f"CALL signed.system.expire_snapshots(table => '{SPACE}.signed', "
+              "older_than => TIMESTAMP '2999-01-01 00:00:00', retain_last => 1)")  # DeleteObjects
+    same(spark, table, ROWS[5:])
+    big(spark, "signed", "big_signed", up["duckdb"], tarn)
+    config = spark.sql(f"DESCRIBE EXTENDED signed.{SPACE}.signed")
+    assert not any("secret" in str(row).lower() for row in config), config
+
+
+# ---- views ----
+
+def with_dialects(tarn, name, **texts):
+    """A view of one query in several dialects, as no engine makes it alone."""
+    version = {"version-id": 1, "timestamp-ms": 1, "schema-id": 0, "summary": {}, "default-catalog": "lake",
+               "default-namespace": [SPACE],
+               "representations": [{"type": "sql", "sql": sql, "dialect": word} for word, sql in texts.items()]}
+    fields = [{"id": 1, "name": "id", "required": False, "type": "long"},
+              {"id": 2, "name": "w", "required": False, "type": "string"}]
+    body = {"name": name, "properties": {}, "view-version": version,
+            "schema": {"type": "struct", "schema-id": 0, "fields": fields}}
+    urllib.request.urlopen(urllib.request.Request(
+        f"{tarn.rest}/v1/namespaces/{SPACE}/views", data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"})).close()
+
+
+def refuses(engine, text, pattern):
+    try:
+        engine.sql(text)
+    except Exception as error:
+        assert re.search(pattern, str(error)), error
+        return
+    raise AssertionError(f"{engine.name} took {text!r}")
+
+
+@check("spark", "trino", "pyiceberg", "tarn")
+def views_of_spark_and_of_trino_are_shared(up, tarn):
+    """An engine reads its own dialect, tarn both; of the other's view it has the name, and may drop it."""
+    spark, trino, ours = up["spark"], up["trino"], up["tarn"]
+    spark.do_create((SPACE, "seen"), FIELDS)
+    spark.do_append((SPACE, "seen"), FIELDS, ROWS)
+    spark.sql(f"USE lake.{SPACE}")
+    spark.sql("CREATE VIEW of_spark AS SELECT id, upper(w) AS w FROM seen WHERE id < 3")
+    trino.sql(f"CREATE VIEW lake.{SPACE}.of_trino AS SELECT id, upper(w) AS w FROM lake.{SPACE}.seen WHERE id < 3")
+    wanted = [{"id": n, "w": f"W{n}"} for n in range(3)]
+    for engine, view in ((spark, "of_spark"), (trino, "of_trino"), (ours, "of_spark"), (ours, "of_trino")):
+        same(engine, (SPACE, view), wanted)
+    assert {"of_spark", "of_trino"} <= {row[1] for row in spark.sql(f"SHOW VIEWS IN lake.{SPACE}")}
+    assert {"of_spark", "of_trino"} <= {row[0] for row in trino.sql(f"SHOW TABLES FROM lake.{SPACE}")}
+    assert {"of_spark", "of_trino"} <= {view[1] for view in up["pyiceberg"].catalog.list_views(SPACE)}
+    refuses(trino, f"SELECT * FROM lake.{SPACE}.of_spark", "dialect")
+    with_dialects(tarn, "of_both", spark="SELECT id, w FROM seen WHERE id < 2",
+                  trino=f'SELECT id, w FROM "{SPACE}"."seen" WHERE id < 2')
+    for engine in (spark, trino, ours):
+        same(engine, (SPACE, "of_both"), ROWS[:2])
+    spark.sql(f"DROP VIEW lake.{SPACE}.of_trino")
+    trino.sql(f"DROP VIEW lake.{SPACE}.of_spark")
+    left = {view[1] for view in up["pyiceberg"].catalog.list_views(SPACE)}
+    assert not left & {"of_spark", "of_trino"}, left
+    trino.sql(f"ALTER VIEW lake.{SPACE}.of_both RENAME TO lake.{SPACE}.both_again")
+    same(spark, (SPACE, "both_again"), ROWS[:2])
