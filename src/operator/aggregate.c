@@ -112,6 +112,7 @@ int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *
 
     agg->kind_column = op_kind_column(&below->columns);
     agg->key_count = spec->key_count;
+    agg->ttl_ms = spec->window ? 0 : spec->ttl_ms;
     agg->call_count = rc ? 0 : spec->call_count;
     if (!rc)
         rc = init_keys(agg, below, spec, err);
@@ -132,6 +133,15 @@ int agg_add_columns(struct agg *agg, bool windowed, bool kinds, struct err *err)
         bad |= vec_columns_add(&agg->op.columns, OP_KIND,
                                duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)) != 0;
     return bad ? no_memory(err) : 0;
+}
+
+/* What is kept beside a group whose time is over goes with it. */
+static int group_expired(void *arg, const struct state_key *key, void *value, struct err *err)
+{
+    struct agg *agg = arg;
+    struct agg_place place = {&agg->store, key->space, key->key, value};
+
+    return agg_drop_kept(agg, &place, err);
 }
 
 typedef int open_fn(void *arg, const char *name, bool grouped, struct state_table **out,
@@ -163,12 +173,20 @@ static int open_tables(const struct agg *agg, struct agg_store *store, open_fn *
 static int open_own(void *arg, const char *name, bool grouped, struct state_table **out,
                     struct err *err)
 {
-    return op_table(arg, name, grouped, out, err);
+    struct agg *agg = arg;
+    struct state_table_options options = {.name = name, .grouped = grouped};
+
+    if (!strcmp(name, "groups") && agg->ttl_ms) {
+        options.ttl_ms = agg->ttl_ms;
+        options.expired = group_expired;
+        options.expired_arg = agg;
+    }
+    return op_table_open(&agg->op, &options, out, err);
 }
 
 int agg_open(struct agg *agg, struct err *err)
 {
-    return open_tables(agg, &agg->store, open_own, &agg->op, err);
+    return open_tables(agg, &agg->store, open_own, agg, err);
 }
 
 static int open_scratch(void *arg, const char *name, bool grouped, struct state_table **out,

@@ -69,6 +69,7 @@ struct agg {
     struct op op;
     struct agg_call *calls;
     size_t key_count, call_count;
+    int64_t ttl_ms;              /* of groups; 0: for ever */
     bool wide;                   /* a call keeps something beside its slot */
     int kind_column;             /* of the input; -1 */
     bool windowed, kinds;        /* what the output has behind the calls */

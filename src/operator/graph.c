@@ -58,15 +58,22 @@ int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int c
     return 0;
 }
 
+int op_table_open(struct op *op, const struct state_table_options *options,
+                  struct state_table **out, struct err *err)
+{
+    struct state_table_options full = *options;
+    char name[64];
+
+    snprintf(name, sizeof(name), "%d.%s", op->number, options->name);
+    full.name = name;
+    return state_table_open(op->graph->options.state, &full, out, err);
+}
+
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
              struct err *err)
 {
-    char full[64];
-
-    snprintf(full, sizeof(full), "%d.%s", op->number, name);
-    return state_table_open(op->graph->options.state,
-                            &(struct state_table_options){.name = full, .grouped = grouped}, out,
-                            err);
+    return op_table_open(op, &(struct state_table_options){.name = name, .grouped = grouped}, out,
+                         err);
 }
 
 int op_kind_column(const struct vec_columns *columns)
@@ -188,7 +195,12 @@ static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct 
         if (!rc)
             rc = hand_up(op, err);
     }
-    return rc || !op->above ? rc : mark_input(op->above, op->above_input, op->mark, all_idle, err);
+    if (rc || !op->above)
+        return rc;
+    low = op->mark;
+    if (low != OP_TIME_MIN && low != OP_TIME_MAX)
+        low -= op->delay_ms;
+    return mark_input(op->above, op->above_input, low, all_idle, err);
 }
 
 int op_graph_rows(struct op *leaf, const struct vec_batch *rows, struct err *err)
@@ -219,10 +231,13 @@ static int tick(struct op *op, struct err *err)
 
 int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err)
 {
+    int rc;
+
     if (now_ms <= graph->now_ms)
         return 0;
     graph->now_ms = now_ms;
-    return tick(graph->last, err);
+    rc = state_tick(graph->options.state, now_ms, err);
+    return rc ? rc : tick(graph->last, err);
 }
 
 struct vec_batch *op_graph_out(struct op_graph *graph)

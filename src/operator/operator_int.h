@@ -32,6 +32,7 @@ struct op {
     int number, above_input, inputs;
     struct op_input *in; /* `inputs` of them; a leaf has one */
     int64_t mark;        /* told last */
+    int64_t delay_ms;    /* how far behind the watermark the times of its rows may be */
     struct vec_columns columns;
     struct vec_batch out;
     int64_t rows_in, rows_out, late;
@@ -51,6 +52,8 @@ int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int c
 /* Opens a table of the operator's state: its name is the operator's number and `name`. */
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
              struct err *err);
+int op_table_open(struct op *op, const struct state_table_options *options,
+                  struct state_table **out, struct err *err);
 /* Column of kinds in the rows of `columns`; -1: all +I. */
 int op_kind_column(const struct vec_columns *columns);
 

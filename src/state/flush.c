@@ -57,7 +57,7 @@ int before_change(struct state_table *table, struct space *space, struct entry *
         return rc;
     entry->flags |= table->state->changed;
     return entry_list_add(&space->changed, entry) ? err_set(err, ERR_NOMEM, "state %s", table->name)
-                                               : 0;
+                                                  : 0;
 }
 
 /* `all` is [written for the base | to be written | made since]: the hole is filled from the end of

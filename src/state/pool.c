@@ -11,7 +11,10 @@ struct big {
     uint64_t unused; /* what follows is aligned to 16 */
 };
 
-static size_t class_of(size_t size) { return (size + 15) / 16; }
+static size_t class_of(size_t size)
+{
+    return (size + 15) / 16;
+}
 
 static void *take_big(struct pool *pool, size_t size)
 {

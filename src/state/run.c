@@ -59,8 +59,7 @@ static char *path_of(const struct state *state, const char *name, char out[4096]
     return out;
 }
 
-int run_open(struct state *state, struct run_writer *run, bool base, int64_t epoch,
-             struct err *err)
+int run_open(struct state *state, struct run_writer *run, bool base, int64_t epoch, struct err *err)
 {
     (void)err;
     (void)state;
@@ -99,8 +98,7 @@ static int write_block(struct state *state, struct run_writer *run, struct err *
         return rc;
     put_u32(run->packed.ptr, run->raw.len);
     put_u32(run->packed.ptr + 4, run->packed.len - HEAD_LEN);
-    put_u32(run->packed.ptr + 8,
-            crc32c(0, run->packed.ptr + HEAD_LEN, run->packed.len - HEAD_LEN));
+    put_u32(run->packed.ptr + 8, crc32c(0, run->packed.ptr + HEAD_LEN, run->packed.len - HEAD_LEN));
     rc = file_pwrite(run->file, run->packed.ptr, run->packed.len, run->pos, err);
     run->pos += (int64_t)run->packed.len;
     buf_clear(&run->raw);

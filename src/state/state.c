@@ -83,6 +83,9 @@ int state_table_open(struct state *state, const struct state_table_options *opti
     table->state = state;
     table->grouped = options->grouped;
     table->ttl_ms = options->ttl_ms;
+    table->expired = options->expired;
+    table->expired_arg = options->expired_arg;
+    table->sweep_space = INT64_MIN;
     table->next = state->tables;
     state->tables = table;
     return 0;
@@ -129,7 +132,10 @@ void state_committed(struct state *state)
     }
 }
 
-bool state_is_busy(const struct state *state) { return state->sealing || state->basing; }
+bool state_is_busy(const struct state *state)
+{
+    return state->sealing || state->basing;
+}
 
 static int parse_run(struct state *state, const json_t *json, struct run ***end, struct err *err)
 {
@@ -225,12 +231,12 @@ void state_info(struct state *state, struct state_info *out)
 
             out->entries += space->entries.used;
             out->changed += space->changed.count;
-            out->memory_bytes += (int64_t)space->pool.bytes +
-                                 (int64_t)(space->entries.mask + space->groups.mask + 2) *
-                                     (int64_t)sizeof(struct place) +
-                                 (int64_t)(space->all.cap + space->changed.cap +
-                                           space->sealed.cap) *
-                                     (int64_t)sizeof(struct entry *);
+            out->memory_bytes +=
+                (int64_t)space->pool.bytes +
+                (int64_t)(space->entries.mask + space->groups.mask + 2) *
+                    (int64_t)sizeof(struct place) +
+                (int64_t)(space->all.cap + space->changed.cap + space->sealed.cap) *
+                    (int64_t)sizeof(struct entry *);
         }
     for (const struct run *run = state->runs; run; run = run->next)
         out->disk_bytes += run->bytes;

@@ -31,9 +31,9 @@ struct state;
 struct state_table;
 
 struct state_options {
-    struct disk *disk;   /* borrowed for life */
-    struct clock *clock; /* likewise: for slices and for ttl */
-    const char *dir;     /* its own folder, made when absent; NULL: nothing is ever written */
+    struct disk *disk;      /* borrowed for life */
+    struct clock *clock;    /* likewise: for slices and for ttl */
+    const char *dir;        /* its own folder, made when absent; NULL: nothing is ever written */
     int64_t base_min_bytes; /* of runs before a base is worth its writing; 0: 16 MiB */
     bool sync_later; /* files are durable only after state_sync_wait, which another thread may call:
                         flush never waits for the disk */
@@ -41,10 +41,19 @@ struct state_options {
 int state_new(struct state **out, const struct state_options *options, struct err *err);
 void state_free(struct state *state); /* accepts NULL */
 
+struct state_key {
+    int64_t space;
+    struct slice key, sub;
+};
+
 struct state_table_options {
     const char *name; /* unique in the state and stable over restarts; copied */
     bool grouped;
-    int64_t ttl_ms;   /* entries not changed for so long are gone; 0: never */
+    int64_t ttl_ms; /* entries not changed for so long are gone, at most 2 s later; 0: never */
+    /* Told of an entry whose time is over before it goes: for what belongs to it in other tables,
+     * which may be changed meanwhile. NULL: nothing does. */
+    int (*expired)(void *arg, const struct state_key *key, void *value, struct err *err);
+    void *expired_arg;
 };
 /* All tables are opened before state_load. */
 int state_table_open(struct state *state, const struct state_table_options *options,
@@ -55,11 +64,6 @@ int state_table_open(struct state *state, const struct state_table_options *opti
 int state_load(struct state *state, const char *manifest, struct err *err);
 
 /* ---- entries ---- */
-
-struct state_key {
-    int64_t space;
-    struct slice key, sub;
-};
 
 /* Borrowed until the next call that changes the table. NULL: there is none. */
 const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len);
@@ -96,6 +100,12 @@ void state_walk_group(struct state_walk *walk, struct state_table *table, int64_
 /* false: the end. `key` and `sub` may be NULL: not wanted. */
 bool state_walk_next(struct state_walk *walk, struct slice *key, struct slice *sub,
                      struct slice *value);
+
+/* Time goes on: now and then, between other calls. From the first call on, the time of ttl is this
+ * one and not the clock's; it may go back, which makes nothing older. Entries whose time is over
+ * are looked for, as many as keep every one within a quarter of its ttl behind its end; each call
+ * does a slice. They are gone for whoever asks before that, too. */
+int state_tick(struct state *state, int64_t now_ms, struct err *err);
 
 /* ---- epochs ---- */
 

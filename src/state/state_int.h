@@ -21,14 +21,14 @@
 
 #include "state/state.h"
 
-#define LISTED  3 /* two flags: state->changed, in space->changed; the other, sealed_flag() */
-#define GONE    4 /* dropped; in no index, freed when neither list needs it */
-#define BIG     8 /* its value has an allocation of its own */
+#define LISTED 3 /* two flags: state->changed, in space->changed; the other, sealed_flag() */
+#define GONE   4 /* dropped; in no index, freed when neither list needs it */
+#define BIG    8 /* its value has an allocation of its own */
 
 struct entry {
     uint64_t hash;
     uint8_t *value;
-    uint32_t at; /* in space->all */
+    uint32_t at;                                              /* in space->all */
     uint32_t key_len, sub_len, value_len, value_cap, own_cap; /* own_cap: of the room in it */
     uint32_t touched; /* seconds since the epoch; tables with a ttl */
     uint8_t flags;
@@ -86,6 +86,12 @@ struct state_table {
     char *name;
     bool grouped;
     int64_t ttl_ms;
+    int (*expired)(void *arg, const struct state_key *key, void *value, struct err *err);
+    void *expired_arg;
+    int64_t sweep_space;   /* where the search for entries whose time is over stands: */
+    uint32_t sweep_at;     /* those of the space's `all` from here on were looked at */
+    int64_t sweep_round;   /* entries when the search began anew */
+    int64_t sweep_due;     /* thousandths of entries to look at */
     struct space **spaces; /* by number */
     size_t space_count, space_cap;
     struct space *last; /* the one that was asked for last */
@@ -116,11 +122,12 @@ struct state {
     struct clock *clock;
     char *dir; /* NULL: in memory alone */
     struct state_table *tables;
-    int64_t epoch;        /* of the last seal */
-    uint8_t changed;      /* the flag of LISTED that says: changed since the last seal */
-    bool sealing;         /* its run is not durable yet */
+    int64_t now_ms;  /* 0: the clock's */
+    int64_t epoch;   /* of the last seal */
+    uint8_t changed; /* the flag of LISTED that says: changed since the last seal */
+    bool sealing;    /* its run is not durable yet */
     struct run_writer run, base;
-    bool basing;          /* a base is under way */
+    bool basing; /* a base is under way */
     int64_t base_epoch, base_bytes, base_min_bytes;
     struct run *runs;     /* oldest first: what a manifest names */
     struct run *obsolete; /* named by older manifests only */
@@ -136,7 +143,10 @@ struct state_sync {
 };
 
 /* Of entries in space->sealed that are not written yet. */
-static inline uint8_t sealed_flag(const struct state *state) { return state->changed ^ LISTED; }
+static inline uint8_t sealed_flag(const struct state *state)
+{
+    return state->changed ^ LISTED;
+}
 
 /* pool.c */
 void *pool_take(struct pool *pool, size_t size); /* NULL: out of memory */
@@ -151,6 +161,9 @@ void index_remove(struct index *index, uint64_t hash, const void *what);
 void index_deinit(struct index *index);
 
 /* table.c */
+bool entry_expired(const struct state_table *table, const struct entry *entry);
+int entry_expire(struct state_table *table, struct space *space, struct entry *entry,
+                 struct err *err);
 struct space *table_space(struct state_table *table, int64_t number, bool make);
 struct slice entry_key(const struct state_table *table, const struct entry *entry);
 struct slice entry_sub(const struct state_table *table, const struct entry *entry);

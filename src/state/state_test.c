@@ -47,11 +47,14 @@ static void open_world(struct world *w)
     struct err err = {0};
 
     assert_int_equal(state_new(&w->state, &options, &err), 0);
-    assert_int_equal(state_table_open(w->state, &(struct state_table_options){.name = "plain"},
-                                      &w->plain, &err), 0);
-    assert_int_equal(state_table_open(w->state, &(struct state_table_options){.name = "grouped",
-                                                                              .grouped = true},
-                                      &w->grouped, &err), 0);
+    assert_int_equal(
+        state_table_open(w->state, &(struct state_table_options){.name = "plain"}, &w->plain, &err),
+        0);
+    assert_int_equal(
+        state_table_open(w->state,
+                         &(struct state_table_options){.name = "grouped", .grouped = true},
+                         &w->grouped, &err),
+        0);
     if (state_load(w->state, w->manifest[0] ? w->manifest : NULL, &err))
         fail_msg("%s", err.text);
     w->sealing = w->due = false;
@@ -285,10 +288,11 @@ static void test_runs_are_replaced_by_a_base_before_they_outweigh_the_state(void
 
     (void)arg;
     assert_int_equal(disk_sim_new(&sim, 1, &err), 0);
-    assert_int_equal(state_new(&state, &(struct state_options){disk_sim_disk(sim), clock_system(),
-                                                               "s"}, &err), 0);
-    assert_int_equal(state_table_open(state, &(struct state_table_options){.name = "t"}, &table,
-                                      &err), 0);
+    assert_int_equal(
+        state_new(&state, &(struct state_options){disk_sim_disk(sim), clock_system(), "s"}, &err),
+        0);
+    assert_int_equal(
+        state_table_open(state, &(struct state_table_options){.name = "t"}, &table, &err), 0);
     for (int64_t epoch = 1; epoch <= 200; epoch++) {
         for (uint64_t k = 0; k < 1000; k++) {
             struct rng noise;
@@ -297,7 +301,8 @@ static void test_runs_are_replaced_by_a_base_before_they_outweigh_the_state(void
             for (size_t i = 0; i < COUNT_OF(words); i++)
                 words[i] = rng_u64(&noise);
             assert_int_equal(state_put(table, &(struct state_key){.key = slice_of(&k, sizeof(k))},
-                                       slice_of(words, sizeof(words)), &err), 0);
+                                       slice_of(words, sizeof(words)), &err),
+                             0);
         }
         assert_int_equal(state_seal(state, epoch, &err), 0);
         assert_int_equal(state_flush(state, INT64_MAX, &done, &err), 0);
@@ -325,14 +330,14 @@ static void test_an_entry_not_changed_for_its_ttl_is_gone(void **arg)
 
     (void)arg;
     clock_fake_init(&clock, 1000000000);
-    assert_int_equal(state_new(&state, &(struct state_options){.clock = &clock.clock},
-                               &err), 0);
-    assert_int_equal(state_table_open(state, &(struct state_table_options){.name = "t",
-                                                                           .ttl_ms = 10000},
-                                      &table, &err), 0);
+    assert_int_equal(state_new(&state, &(struct state_options){.clock = &clock.clock}, &err), 0);
+    assert_int_equal(state_table_open(state,
+                                      &(struct state_table_options){.name = "t", .ttl_ms = 10000},
+                                      &table, &err),
+                     0);
     assert_int_equal(state_edit(table, &key, 8, &value, &fresh, &err), 0);
     memset(value, 1, 8);
-    clock_fake_advance(&clock, 9000000000);
+    clock_fake_advance(&clock, 10000000000);
     assert_non_null(state_look(table, &key, &len));
     clock_fake_advance(&clock, 1000000000);
     assert_null(state_look(table, &key, &len));
@@ -358,15 +363,60 @@ static void test_a_torn_file_is_named(void **arg)
     assert_int_equal(disk_open(disk, &file, "state/1.run", DISK_WRITE, &err), 0);
     assert_int_equal(file_pwrite(file, "x", 1, 40, &err), 0);
     file_close(file);
-    assert_int_equal(state_new(&state, &(struct state_options){disk, clock_system(), "state"},
-                               &err), 0);
-    assert_int_equal(state_table_open(state, &(struct state_table_options){.name = "plain"},
-                                      &table, &err), 0);
+    assert_int_equal(
+        state_new(&state, &(struct state_options){disk, clock_system(), "state"}, &err), 0);
+    assert_int_equal(
+        state_table_open(state, &(struct state_table_options){.name = "plain"}, &table, &err), 0);
     assert_int_equal(state_load(state, w->manifest, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.text, "1.run"));
     state_free(state);
     end(w);
     free(w);
+}
+
+static int count_gone(void *arg, const struct state_key *key, void *value, struct err *err)
+{
+    (void)err;
+    assert_true(slice_starts(key->key, SLICE_LIT("key ")));
+    *(int64_t *)arg += *(int64_t *)value;
+    return 0;
+}
+
+/* Goal: entries go when nothing changed them for their time, neither before nor much later, without
+ * anybody asking for them. Method: half of them are changed until a later time. */
+static void entries_go_when_their_time_is_over(void **unused)
+{
+    int64_t gone = 0, now = 1000000;
+    struct state_table_options options = {
+        .name = "mortal", .ttl_ms = 20000, .expired = count_gone, .expired_arg = &gone};
+    struct state_table *table;
+    struct state *state;
+    struct err err = {0};
+
+    (void)unused;
+    assert_int_equal(state_new(&state, &(struct state_options){0}, &err), 0);
+    assert_int_equal(state_table_open(state, &options, &table, &err), 0);
+    for (int64_t second = 0; second < 80; second++, now += 1000) {
+        assert_int_equal(state_tick(state, now, &err), 0);
+        for (size_t k = 0; k < 1000 && second < 30; k += second ? 2 : 1) {
+            char text[16];
+            void *value;
+            bool fresh;
+
+            assert_int_equal(state_edit(table, &(struct state_key){.key = key_of(k, text)},
+                                        sizeof(int64_t), &value, &fresh, &err),
+                             0);
+            assert_int_equal(fresh, second == 0);
+            *(int64_t *)value = 1;
+        }
+        if (second <= 20)
+            assert_int_equal(state_count(table), 1000);
+        if (second == 28 || second == 49)
+            assert_int_equal(state_count(table), 500);
+    }
+    assert_int_equal(state_count(table), 0);
+    assert_int_equal(gone, 1000);
+    state_free(state);
 }
 
 int main(void)
@@ -377,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_runs_are_replaced_by_a_base_before_they_outweigh_the_state),
         cmocka_unit_test(test_an_entry_not_changed_for_its_ttl_is_gone),
         cmocka_unit_test(test_a_torn_file_is_named),
+        cmocka_unit_test(entries_go_when_their_time_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,18 @@
 
 static uint32_t state_now(const struct state *state)
 {
-    return (uint32_t)(clock_wall_ms(state->clock) / 1000);
+    return (uint32_t)((state->now_ms ? state->now_ms : clock_wall_ms(state->clock)) / 1000);
 }
 
-static bool entry_expired(const struct state_table *table, const struct entry *entry)
+/* The time of the last change is known to a second: it may have been the end of it. */
+bool entry_expired(const struct state_table *table, const struct entry *entry)
 {
-    return table->ttl_ms && (int64_t)(state_now(table->state) - entry->touched) * 1000 >=
-                                table->ttl_ms;
+    int64_t age;
+
+    if (!table->ttl_ms)
+        return false;
+    age = (int64_t)state_now(table->state) - (int64_t)entry->touched - 1;
+    return age > 0 && age * 1000 >= table->ttl_ms;
 }
 
 /* ---- spaces ---- */
@@ -114,7 +119,10 @@ int entry_list_add(struct entries *entries, struct entry *entry)
     return 0;
 }
 
-static struct link *link_of(const struct entry *entry) { return (struct link *)(entry + 1); }
+static struct link *link_of(const struct entry *entry)
+{
+    return (struct link *)(entry + 1);
+}
 
 static uint8_t *bytes_of(const struct state_table *table, const struct entry *entry)
 {
@@ -131,8 +139,7 @@ struct slice entry_key(const struct state_table *table, const struct entry *entr
 
 struct slice entry_sub(const struct state_table *table, const struct entry *entry)
 {
-    return slice_of(bytes_of(table, entry) + (table->grouped ? 0 : entry->key_len),
-                    entry->sub_len);
+    return slice_of(bytes_of(table, entry) + (table->grouped ? 0 : entry->key_len), entry->sub_len);
 }
 
 struct wanted {
@@ -177,8 +184,7 @@ static struct entry *find(struct state_table *table, struct space *space,
         if (!w.group)
             return NULL;
     }
-    return index_find(&space->entries, entry_hash(hash, table->grouped, key->sub), same_entry,
-                      &w);
+    return index_find(&space->entries, entry_hash(hash, table->grouped, key->sub), same_entry, &w);
 }
 
 static struct group *find_group(struct space *space, struct slice key, bool make)
@@ -234,14 +240,14 @@ static struct entry *make(struct state_table *table, struct space *space,
     entry = pool_take(&space->pool, head + room + size);
     if (!entry)
         return NULL;
-    *entry = (struct entry){.hash = entry_hash(hash64(key->key.ptr, key->key.len, 0),
-                                               table->grouped, key->sub),
-                            .value = (uint8_t *)entry + head + room,
-                            .key_len = (uint32_t)key->key.len,
-                            .sub_len = (uint32_t)key->sub.len,
-                            .value_len = size,
-                            .value_cap = size,
-                            .own_cap = size};
+    *entry = (struct entry){
+        .hash = entry_hash(hash64(key->key.ptr, key->key.len, 0), table->grouped, key->sub),
+        .value = (uint8_t *)entry + head + room,
+        .key_len = (uint32_t)key->key.len,
+        .sub_len = (uint32_t)key->sub.len,
+        .value_len = size,
+        .value_cap = size,
+        .own_cap = size};
     memset(entry->value, 0, size);
     if (table->grouped)
         join_group(group, entry);
@@ -305,20 +311,29 @@ static void take_out(struct state_table *table, struct space *space, struct entr
         entry_release(table, space, entry);
 }
 
+int entry_expire(struct state_table *table, struct space *space, struct entry *entry,
+                 struct err *err)
+{
+    struct state_key key = {space->number, entry_key(table, entry), entry_sub(table, entry)};
+    int rc = table->expired ? table->expired(table->expired_arg, &key, entry->value, err) : 0;
+
+    if (!rc)
+        rc = before_change(table, space, entry, err);
+    if (!rc)
+        take_out(table, space, entry);
+    return rc;
+}
+
 /* The one looked for, unless its time is over: then it is dropped first. */
 static int find_live(struct state_table *table, struct space *space, const struct state_key *key,
                      struct entry **out, struct err *err)
 {
     struct entry *entry = *out = space ? find(table, space, key) : NULL;
-    int rc;
 
     if (!entry || !entry_expired(table, entry))
         return 0;
     *out = NULL;
-    rc = before_change(table, space, entry, err);
-    if (!rc)
-        take_out(table, space, entry);
-    return rc;
+    return entry_expire(table, space, entry, err);
 }
 
 const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len)
@@ -361,8 +376,10 @@ static int edit(struct state_table *table, const struct state_key *key, uint32_t
     int rc = open_entry(table, key, size, &space, entry, fresh, err);
 
     if (!rc && (*entry)->value_len != size)
-        rc = err_set(err, ERR_CORRUPT, "state %s keeps %u bytes under a key, not %u: it is of "
-                     "another plan", table->name, (*entry)->value_len, size);
+        rc = err_set(err, ERR_CORRUPT,
+                     "state %s keeps %u bytes under a key, not %u: it is of "
+                     "another plan",
+                     table->name, (*entry)->value_len, size);
     return rc;
 }
 
@@ -531,8 +548,8 @@ void state_walk_group(struct state_walk *walk, struct state_table *table, int64_
     struct space *space = table_space(table, number, false);
     struct group *group = space ? find_group(space, key, false) : NULL;
 
-    *walk = (struct state_walk){.table = table, .space = space, .group = group,
-                                .next = group ? group->first : NULL};
+    *walk = (struct state_walk){
+        .table = table, .space = space, .group = group, .next = group ? group->first : NULL};
 }
 
 /* From the back of `all`: what is dropped meanwhile is replaced by entries given already. */
