@@ -14,101 +14,100 @@
 enum { LEFT, RIGHT };
 
 struct join_side {
-  struct vec_codec *key_codec, *codec;
-  size_t *keys;
-  size_t column_count; /* without kinds */
-  int kind_column;
-  bool outer;                /* its rows come out without a match */
-  struct state_table *rows;  /* (key, row) -> what the kind of join keeps */
-  struct vec_rows key_bytes; /* of the chunk at hand, as are the next */
-  struct vec_rows row_bytes;
-  int8_t *signs;
-  bool *keyless; /* a NULL where it meets nothing */
+    struct vec_codec *key_codec, *codec;
+    size_t *keys;
+    size_t column_count; /* without kinds */
+    int kind_column;
+    bool outer;                /* its rows come out without a match */
+    struct state_table *rows;  /* (key, row) -> what the kind of join keeps */
+    struct vec_rows key_bytes; /* of the chunk at hand, as are the next */
+    struct vec_rows row_bytes;
+    int8_t *signs;
+    bool *keyless; /* a NULL where it meets nothing */
 };
 
 /* ---- the condition (join_condition.c) ---- */
 
 struct condition {
-  struct vec_fragment *fragment; /* NULL: every pair is one */
-  struct vec_columns columns;    /* of the two sides, those that it names */
-  int *to[2];                    /* per side: where a column goes; -1 */
-  bool wants[2];                 /* any */
+    struct vec_fragment *fragment; /* NULL: every pair is one */
+    struct vec_columns columns;    /* of the two sides, those that it names */
+    int *to[2];                    /* per side: where a column goes; -1 */
+    bool wants[2];                 /* any */
 };
-int condition_init(struct condition *condition, struct op_graph *graph,
-                   const char *sql, const struct vec_columns *left,
-                   const struct vec_columns *right, struct err *err);
+int condition_init(struct condition *condition, struct op_graph *graph, const char *sql,
+                   const struct vec_columns *left, const struct vec_columns *right,
+                   struct err *err);
 void condition_deinit(struct condition *condition);
 /* yes[i] for pair i of lefts and rights, as many as there are. */
 int condition_run(struct condition *condition, const struct vec_codec *left,
                   const struct vec_codec *right, const struct slice *lefts,
-                  const struct slice *rights, size_t count, bool *yes,
-                  struct err *err);
+                  const struct slice *rights, size_t count, bool *yes, struct err *err);
 
 /* Pairs that wait to be looked at, and where the pairs of a row end. */
 struct candidate {
-  uint32_t row; /* of the chunk */
-  uint32_t unused;
-  void *other; /* what state keeps of the other row; NULL: the end of the row's
-                  pairs */
+    uint32_t row; /* of the chunk */
+    uint32_t unused;
+    void *other; /* what state keeps of the other row; NULL: the end of the row's
+                    pairs */
 };
 struct pairs {
-  struct candidate *list;
-  struct slice *lefts, *rights; /* an end is a pair too: the lists keep step */
-  bool *yes;
-  size_t count, cap;
+    struct candidate *list;
+    struct slice *lefts, *rights; /* an end is a pair too: the lists keep step */
+    bool *yes;
+    size_t count, cap;
 };
 void pairs_deinit(struct pairs *pairs);
 /* `own` is a row of `side`; other_state NULL: the end of its pairs. */
-int pairs_add(struct pairs *pairs, int side, uint32_t row, struct slice own,
-              struct slice other, void *other_state, struct err *err);
+int pairs_add(struct pairs *pairs, int side, uint32_t row, struct slice own, struct slice other,
+              void *other_state, struct err *err);
 
 /* ---- all kinds ---- */
 
 struct join {
-  struct op op;
-  enum op_join_kind kind;
-  size_t key_count;
-  bool *null_safe;
-  struct join_side side[2];
-  struct rows_out out;
-  struct condition condition;
-  struct pairs pairs;
-  int64_t ttl_ms[2];
+    struct op op;
+    enum op_join_kind kind;
+    size_t key_count;
+    bool *null_safe;
+    struct join_side side[2];
+    struct rows_out out;
+    struct condition condition;
+    struct pairs pairs;
+    int64_t ttl_ms[2];
 };
 /* Sides, condition, columns and the way out; op_add is the caller's, and
  * join_deinit whatever came of it. */
-int join_init(struct join *join, struct op_graph *graph,
-              const struct vec_columns *left, const struct vec_columns *right,
-              const struct op_join_spec *spec, bool changes, struct err *err);
+int join_init(struct join *join, struct op_graph *graph, const struct vec_columns *left,
+              const struct vec_columns *right, const struct op_join_spec *spec, bool changes,
+              struct err *err);
 void join_deinit(struct join *join);
 /* Adds it to the graph; on an error, its own or the `rc` so far, frees it. */
-int join_add(struct join *join, struct op *const *below, int count,
-             const struct op_ops *ops, int rc, struct err *err);
+int join_add(struct join *join, struct op *const *below, int count, const struct op_ops *ops,
+             int rc, struct err *err);
 /* yes[] of the pairs. */
 int join_look(struct join *join, struct err *err);
 /* Keys, rows, signs of a chunk of one side. */
-int join_read(struct join *join, int side, duckdb_data_chunk chunk,
-              struct err *err);
+int join_read(struct join *join, int side, duckdb_data_chunk chunk, struct err *err);
 /* A pair, or a row alone with NULLs for the other side: `own` is of `side`. */
-static inline int join_put(struct join *join, int side, struct slice own,
-                           struct slice other, enum op_kind kind,
-                           struct err *err) {
-  return side == LEFT ? rows_out_put(&join->out, own, other, kind, 0, err)
-                      : rows_out_put(&join->out, other, own, kind, 0, err);
+static inline int join_put(struct join *join, int side, struct slice own, struct slice other,
+                           enum op_kind kind, struct err *err)
+{
+    return side == LEFT ? rows_out_put(&join->out, own, other, kind, 0, err)
+                        : rows_out_put(&join->out, other, own, kind, 0, err);
 }
 #define JOIN_NONE slice_of(NULL, 0)
 
-static inline bool join_one_sided(const struct join *join) {
-  return join->kind == OP_SEMI || join->kind == OP_ANTI;
+static inline bool join_one_sided(const struct join *join)
+{
+    return join->kind == OP_SEMI || join->kind == OP_ANTI;
 }
-static inline int join_put_times(struct join *join, int side, struct slice own,
-                                 struct slice other, enum op_kind kind,
-                                 int64_t times, struct err *err) {
-  int rc = 0;
+static inline int join_put_times(struct join *join, int side, struct slice own, struct slice other,
+                                 enum op_kind kind, int64_t times, struct err *err)
+{
+    int rc = 0;
 
-  for (; times > 0 && !rc; times--)
-    rc = join_put(join, side, own, other, kind, err);
-  return rc;
+    for (; times > 0 && !rc; times--)
+        rc = join_put(join, side, own, other, kind, err);
+    return rc;
 }
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,

@@ -8,182 +8,184 @@
 
 /* Is column `number` of a side named in the text: l12, r3? Names inside
  * literals only cost. */
-static bool names_column(const char *sql, char side, size_t number) {
-  char name[24];
-  size_t len = (size_t)snprintf(name, sizeof(name), "%c%zu", side, number);
+static bool names_column(const char *sql, char side, size_t number)
+{
+    char name[24];
+    size_t len = (size_t)snprintf(name, sizeof(name), "%c%zu", side, number);
 
-  for (const char *at = sql; (at = strstr(at, name)); at += len) {
-    bool begins =
-        at == sql || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
+    for (const char *at = sql; (at = strstr(at, name)); at += len) {
+        bool begins = at == sql || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
 
-    if (begins && !isalnum((unsigned char)at[len]) && at[len] != '_')
-      return true;
-  }
-  return false;
+        if (begins && !isalnum((unsigned char)at[len]) && at[len] != '_')
+            return true;
+    }
+    return false;
 }
 
-static int add_side(struct condition *c, const char *sql, int side,
-                    const struct vec_columns *from, struct err *err) {
-  size_t count = from->count - (op_kind_column(from) >= 0);
-  char name[24];
+static int add_side(struct condition *c, const char *sql, int side, const struct vec_columns *from,
+                    struct err *err)
+{
+    size_t count = from->count - (op_kind_column(from) >= 0);
+    char name[24];
 
-  c->to[side] = calloc(count + 1, sizeof(int));
-  if (!c->to[side])
-    return err_set(err, ERR_NOMEM, "a join's condition");
-  for (size_t i = 0; i < count; i++) {
-    c->to[side][i] = -1;
-    /* A feed has at least one column, and side 0 has at least one to give. */
-    if (!names_column(sql, side ? 'r' : 'l', i) && !(side == LEFT && i == 0))
-      continue;
-    c->to[side][i] = (int)c->columns.count;
-    c->wants[side] = true;
-    snprintf(name, sizeof(name), "%c%zu", side ? 'r' : 'l', i);
-    if (vec_columns_add(&c->columns, name, vec_type_copy(from->list[i].type)))
-      return err_set(err, ERR_NOMEM, "a join's condition");
-  }
-  return 0;
+    c->to[side] = calloc(count + 1, sizeof(int));
+    if (!c->to[side])
+        return err_set(err, ERR_NOMEM, "a join's condition");
+    for (size_t i = 0; i < count; i++) {
+        c->to[side][i] = -1;
+        /* A feed has at least one column, and side 0 has at least one to give. */
+        if (!names_column(sql, side ? 'r' : 'l', i) && !(side == LEFT && i == 0))
+            continue;
+        c->to[side][i] = (int)c->columns.count;
+        c->wants[side] = true;
+        snprintf(name, sizeof(name), "%c%zu", side ? 'r' : 'l', i);
+        if (vec_columns_add(&c->columns, name, vec_type_copy(from->list[i].type)))
+            return err_set(err, ERR_NOMEM, "a join's condition");
+    }
+    return 0;
 }
 
 int condition_init(struct condition *c, struct op_graph *graph, const char *sql,
-                   const struct vec_columns *left,
-                   const struct vec_columns *right, struct err *err) {
-  const struct vec_columns *result;
-  int rc;
+                   const struct vec_columns *left, const struct vec_columns *right, struct err *err)
+{
+    const struct vec_columns *result;
+    int rc;
 
-  *c = (struct condition){0};
-  if (!sql)
+    *c = (struct condition){0};
+    if (!sql)
+        return 0;
+    rc = add_side(c, sql, LEFT, left, err);
+    if (!rc)
+        rc = add_side(c, sql, RIGHT, right, err);
+    if (!rc)
+        rc = vec_fragment_new(&c->fragment, graph->options.conn, sql, &c->columns, err);
+    if (rc)
+        return err_wrap(err, rc, "a join's condition");
+    result = vec_fragment_columns(c->fragment);
+    if (result->count != 1 || duckdb_get_type_id(result->list[0].type) != DUCKDB_TYPE_BOOLEAN)
+        return err_set(err, ERR_INVALID, "a join's condition is not one BOOLEAN");
     return 0;
-  rc = add_side(c, sql, LEFT, left, err);
-  if (!rc)
-    rc = add_side(c, sql, RIGHT, right, err);
-  if (!rc)
-    rc = vec_fragment_new(&c->fragment, graph->options.conn, sql, &c->columns,
-                          err);
-  if (rc)
-    return err_wrap(err, rc, "a join's condition");
-  result = vec_fragment_columns(c->fragment);
-  if (result->count != 1 ||
-      duckdb_get_type_id(result->list[0].type) != DUCKDB_TYPE_BOOLEAN)
-    return err_set(err, ERR_INVALID, "a join's condition is not one BOOLEAN");
-  return 0;
 }
 
-void condition_deinit(struct condition *c) {
-  vec_fragment_free(c->fragment);
-  vec_columns_free(&c->columns);
-  free(c->to[LEFT]);
-  free(c->to[RIGHT]);
-  *c = (struct condition){0};
+void condition_deinit(struct condition *c)
+{
+    vec_fragment_free(c->fragment);
+    vec_columns_free(&c->columns);
+    free(c->to[LEFT]);
+    free(c->to[RIGHT]);
+    *c = (struct condition){0};
 }
 
 static int decode(struct condition *c, const struct vec_codec *const codecs[2],
-                  const struct slice *const rows[2], size_t from, idx_t count,
-                  struct vec_batch *in, struct err *err) {
-  duckdb_data_chunk chunk = vec_chunk_new(&c->columns);
-  int rc = chunk ? 0 : err_set(err, ERR_NOMEM, "a join's condition");
+                  const struct slice *const rows[2], size_t from, idx_t count, struct vec_batch *in,
+                  struct err *err)
+{
+    duckdb_data_chunk chunk = vec_chunk_new(&c->columns);
+    int rc = chunk ? 0 : err_set(err, ERR_NOMEM, "a join's condition");
 
-  for (int side = LEFT; side <= RIGHT && !rc; side++)
-    if (c->wants[side])
-      rc = vec_rows_decode(codecs[side], rows[side] + from, count, chunk,
-                           c->to[side], 0, 0, err);
-  if (!rc) {
-    duckdb_data_chunk_set_size(chunk, count);
-    if (vec_batch_add(in, chunk))
-      rc = err_set(err, ERR_NOMEM, "a join's condition");
-  }
-  if (rc)
-    duckdb_destroy_data_chunk(&chunk);
-  return rc;
+    for (int side = LEFT; side <= RIGHT && !rc; side++)
+        if (c->wants[side])
+            rc = vec_rows_decode(codecs[side], rows[side] + from, count, chunk, c->to[side], 0, 0,
+                                 err);
+    if (!rc) {
+        duckdb_data_chunk_set_size(chunk, count);
+        if (vec_batch_add(in, chunk))
+            rc = err_set(err, ERR_NOMEM, "a join's condition");
+    }
+    if (rc)
+        duckdb_destroy_data_chunk(&chunk);
+    return rc;
 }
 
-static int read_answers(const struct vec_batch *out, size_t count, bool *yes,
-                        struct err *err) {
-  size_t done = 0;
+static int read_answers(const struct vec_batch *out, size_t count, bool *yes, struct err *err)
+{
+    size_t done = 0;
 
-  for (size_t i = 0; i < out->count; i++) {
-    duckdb_vector vector = duckdb_data_chunk_get_vector(out->chunks[i], 0);
-    const bool *values = duckdb_vector_get_data(vector);
-    const uint64_t *validity = duckdb_vector_get_validity(vector);
-    idx_t rows = duckdb_data_chunk_get_size(out->chunks[i]);
+    for (size_t i = 0; i < out->count; i++) {
+        duckdb_vector vector = duckdb_data_chunk_get_vector(out->chunks[i], 0);
+        const bool *values = duckdb_vector_get_data(vector);
+        const uint64_t *validity = duckdb_vector_get_validity(vector);
+        idx_t rows = duckdb_data_chunk_get_size(out->chunks[i]);
 
-    if (done + rows > count)
-      return err_set(err, ERR_INTERNAL,
-                     "a join's condition gives more rows than it took");
-    for (idx_t k = 0; k < rows; k++)
-      yes[done++] = vec_is_valid(validity, k) && values[k];
-  }
-  if (done != count)
-    return err_set(err, ERR_INTERNAL,
-                   "a join's condition gives fewer rows than it took");
-  return 0;
-}
-
-int condition_run(struct condition *c, const struct vec_codec *left,
-                  const struct vec_codec *right, const struct slice *lefts,
-                  const struct slice *rights, size_t count, bool *yes,
-                  struct err *err) {
-  struct vec_batch in = {0}, out = {0};
-  int rc = 0;
-
-  if (!c->fragment) {
-    memset(yes, 1, count);
+        if (done + rows > count)
+            return err_set(err, ERR_INTERNAL, "a join's condition gives more rows than it took");
+        for (idx_t k = 0; k < rows; k++)
+            yes[done++] = vec_is_valid(validity, k) && values[k];
+    }
+    if (done != count)
+        return err_set(err, ERR_INTERNAL, "a join's condition gives fewer rows than it took");
     return 0;
-  }
-  for (size_t from = 0; from < count && !rc; from += vec_chunk_rows()) {
-    size_t rest = count - from;
+}
 
-    rc = decode(c, (const struct vec_codec *const[2]){left, right},
-                (const struct slice *const[2]){lefts, rights}, from,
-                rest < vec_chunk_rows() ? rest : vec_chunk_rows(), &in, err);
-  }
-  if (!rc && count)
-    rc = vec_fragment_run(c->fragment, &in, &out, err);
-  if (!rc)
-    rc = read_answers(&out, count, yes, err);
-  vec_batch_deinit(&in);
-  vec_batch_deinit(&out);
-  return rc;
+int condition_run(struct condition *c, const struct vec_codec *left, const struct vec_codec *right,
+                  const struct slice *lefts, const struct slice *rights, size_t count, bool *yes,
+                  struct err *err)
+{
+    struct vec_batch in = {0}, out = {0};
+    int rc = 0;
+
+    if (!c->fragment) {
+        memset(yes, 1, count);
+        return 0;
+    }
+    for (size_t from = 0; from < count && !rc; from += vec_chunk_rows()) {
+        size_t rest = count - from;
+
+        rc = decode(c, (const struct vec_codec *const[2]){left, right},
+                    (const struct slice *const[2]){lefts, rights}, from,
+                    rest < vec_chunk_rows() ? rest : vec_chunk_rows(), &in, err);
+    }
+    if (!rc && count)
+        rc = vec_fragment_run(c->fragment, &in, &out, err);
+    if (!rc)
+        rc = read_answers(&out, count, yes, err);
+    vec_batch_deinit(&in);
+    vec_batch_deinit(&out);
+    return rc;
 }
 
 /* ---- pairs ---- */
 
-void pairs_deinit(struct pairs *pairs) {
-  free(pairs->list);
-  free(pairs->lefts);
-  free(pairs->rights);
-  free(pairs->yes);
+void pairs_deinit(struct pairs *pairs)
+{
+    free(pairs->list);
+    free(pairs->lefts);
+    free(pairs->rights);
+    free(pairs->yes);
 }
 
-static int grow(struct pairs *p) {
-  size_t cap = p->cap ? p->cap * 2 : 4096;
-  struct candidate *list = realloc(p->list, cap * sizeof(*list));
-  struct slice *lefts = realloc(p->lefts, cap * sizeof(*lefts));
-  struct slice *rights = realloc(p->rights, cap * sizeof(*rights));
-  bool *yes = realloc(p->yes, cap * sizeof(*yes));
+static int grow(struct pairs *p)
+{
+    size_t cap = p->cap ? p->cap * 2 : 4096;
+    struct candidate *list = realloc(p->list, cap * sizeof(*list));
+    struct slice *lefts = realloc(p->lefts, cap * sizeof(*lefts));
+    struct slice *rights = realloc(p->rights, cap * sizeof(*rights));
+    bool *yes = realloc(p->yes, cap * sizeof(*yes));
 
-  p->list = list ? list : p->list;
-  p->lefts = lefts ? lefts : p->lefts;
-  p->rights = rights ? rights : p->rights;
-  p->yes = yes ? yes : p->yes;
-  if (!list || !lefts || !rights || !yes)
-    return ERR_NOMEM;
-  p->cap = cap;
-  return 0;
+    p->list = list ? list : p->list;
+    p->lefts = lefts ? lefts : p->lefts;
+    p->rights = rights ? rights : p->rights;
+    p->yes = yes ? yes : p->yes;
+    if (!list || !lefts || !rights || !yes)
+        return ERR_NOMEM;
+    p->cap = cap;
+    return 0;
 }
 
-int pairs_add(struct pairs *p, int side, uint32_t row, struct slice own,
-              struct slice other, void *other_state, struct err *err) {
-  if (p->count == p->cap && grow(p))
-    return err_set(err, ERR_NOMEM, "pairs of a join");
-  p->list[p->count] = (struct candidate){.row = row, .other = other_state};
-  p->lefts[p->count] = side == LEFT ? own : other;
-  p->rights[p->count] = side == LEFT ? other : own;
-  p->count++;
-  return 0;
+int pairs_add(struct pairs *p, int side, uint32_t row, struct slice own, struct slice other,
+              void *other_state, struct err *err)
+{
+    if (p->count == p->cap && grow(p))
+        return err_set(err, ERR_NOMEM, "pairs of a join");
+    p->list[p->count] = (struct candidate){.row = row, .other = other_state};
+    p->lefts[p->count] = side == LEFT ? own : other;
+    p->rights[p->count] = side == LEFT ? other : own;
+    p->count++;
+    return 0;
 }
 
-int join_look(struct join *j, struct err *err) {
-  return condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec,
-                       j->pairs.lefts, j->pairs.rights, j->pairs.count,
-                       j->pairs.yes, err);
+int join_look(struct join *j, struct err *err)
+{
+    return condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec, j->pairs.lefts,
+                         j->pairs.rights, j->pairs.count, j->pairs.yes, err);
 }

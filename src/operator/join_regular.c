@@ -15,58 +15,58 @@
 #include "operator/join.h"
 
 struct row_state {
-  int64_t count;   /* of equal rows */
-  int64_t matches; /* with a condition: rows of the other side */
+    int64_t count;   /* of equal rows */
+    int64_t matches; /* with a condition: rows of the other side */
 };
 struct key_state {
-  int64_t rows[2];
+    int64_t rows[2];
 };
 
 struct regular {
-  struct join join;
-  struct state_table *keys; /* (key) -> key_state; NULL: not needed */
-  bool tracked[2];          /* rows count their matches */
-  bool stored[2];
-  bool once; /* a match is for ever */
-  bool null_aware;
-  /* Groups of left rows to be forgotten, by row of the chunk. */
-  uint32_t *forget;
-  size_t forget_count;
+    struct join join;
+    struct state_table *keys; /* (key) -> key_state; NULL: not needed */
+    bool tracked[2];          /* rows count their matches */
+    bool stored[2];
+    bool once; /* a match is for ever */
+    bool null_aware;
+    /* Groups of left rows to be forgotten, by row of the chunk. */
+    uint32_t *forget;
+    size_t forget_count;
 };
 
 /* ---- a side's own rows ---- */
 
 /* *known: it counts, which a row taken back that was never there does not. */
-static int store_row(struct regular *r, int s, idx_t i, int64_t matches,
-                     bool *known, struct err *err) {
-  struct join_side *side = &r->join.side[s];
-  struct state_key key = {0, vec_row(&side->key_bytes, i),
-                          vec_row(&side->row_bytes, i)};
-  struct row_state *row;
-  void *value;
-  bool fresh;
-  int rc;
+static int store_row(struct regular *r, int s, idx_t i, int64_t matches, bool *known,
+                     struct err *err)
+{
+    struct join_side *side = &r->join.side[s];
+    struct state_key key = {0, vec_row(&side->key_bytes, i), vec_row(&side->row_bytes, i)};
+    struct row_state *row;
+    void *value;
+    bool fresh;
+    int rc;
 
-  *known = true;
-  if (!r->stored[s])
-    return 0;
-  rc = state_edit(side->rows, &key, sizeof(*row), &value, &fresh, err);
-  if (rc)
-    return rc;
-  row = value;
-  *known = !fresh || side->signs[i] > 0;
-  row->count += side->signs[i];
-  row->matches = matches;
-  return row->count > 0 ? 0 : state_drop(side->rows, &key, err);
+    *known = true;
+    if (!r->stored[s])
+        return 0;
+    rc = state_edit(side->rows, &key, sizeof(*row), &value, &fresh, err);
+    if (rc)
+        return rc;
+    row = value;
+    *known = !fresh || side->signs[i] > 0;
+    row->count += side->signs[i];
+    row->matches = matches;
+    return row->count > 0 ? 0 : state_drop(side->rows, &key, err);
 }
 
-static enum op_kind out_kind(const struct regular *r, int s,
-                             duckdb_data_chunk chunk, idx_t i) {
-  const struct join_side *side = &r->join.side[s];
+static enum op_kind out_kind(const struct regular *r, int s, duckdb_data_chunk chunk, idx_t i)
+{
+    const struct join_side *side = &r->join.side[s];
 
-  if (r->join.kind == OP_INNER || join_one_sided(&r->join))
-    return rows_kind(chunk, side->kind_column, i);
-  return side->signs[i] > 0 ? OP_INSERT : OP_DELETE;
+    if (r->join.kind == OP_INNER || join_one_sided(&r->join))
+        return rows_kind(chunk, side->kind_column, i);
+    return side->signs[i] > 0 ? OP_INSERT : OP_DELETE;
 }
 
 /* ---- without a condition ---- */
@@ -74,375 +74,365 @@ static enum op_kind out_kind(const struct regular *r, int s,
 /* Pairs with all rows of the other side; `alone`: their rows without a match
  * begin or cease to be so, which goes before the pairs that come and behind
  * those that go. */
-static int put_group(struct regular *r, int s, idx_t i, enum op_kind kind,
-                     bool alone, struct err *err) {
-  struct join_side *side = &r->join.side[s], *other = &r->join.side[!s];
-  struct slice row = vec_row(&side->row_bytes, i), match, value;
-  bool more = side->signs[i] > 0;
-  struct state_walk walk;
-  int rc = 0;
+static int put_group(struct regular *r, int s, idx_t i, enum op_kind kind, bool alone,
+                     struct err *err)
+{
+    struct join_side *side = &r->join.side[s], *other = &r->join.side[!s];
+    struct slice row = vec_row(&side->row_bytes, i), match, value;
+    bool more = side->signs[i] > 0;
+    struct state_walk walk;
+    int rc = 0;
 
-  state_walk_group(&walk, other->rows, 0, vec_row(&side->key_bytes, i));
-  while (!rc && state_walk_next(&walk, NULL, &match, &value)) {
-    int64_t times = ((const struct row_state *)(const void *)value.ptr)->count;
+    state_walk_group(&walk, other->rows, 0, vec_row(&side->key_bytes, i));
+    while (!rc && state_walk_next(&walk, NULL, &match, &value)) {
+        int64_t times = ((const struct row_state *)(const void *)value.ptr)->count;
 
-    if (alone && more)
-      rc =
-          join_put_times(&r->join, !s, match, JOIN_NONE, OP_DELETE, times, err);
-    if (!rc)
-      rc = join_put_times(&r->join, s, row, match, kind, times, err);
-    if (!rc && alone && !more)
-      rc =
-          join_put_times(&r->join, !s, match, JOIN_NONE, OP_INSERT, times, err);
-  }
-  return rc;
-}
-
-static int edit_key(struct regular *r, struct slice key, struct key_state **out,
-                    struct err *err) {
-  void *value;
-  bool fresh;
-  int rc = state_edit(r->keys, &(struct state_key){.key = key}, sizeof(**out),
-                      &value, &fresh, err);
-
-  *out = value;
-  return rc;
-}
-
-static int count_key(struct regular *r, int s, idx_t i, struct key_state *key,
-                     struct err *err) {
-  struct join_side *side = &r->join.side[s];
-
-  key->rows[s] += side->signs[i];
-  if (key->rows[s] < 0)
-    key->rows[s] = 0;
-  if (key->rows[LEFT] || key->rows[RIGHT])
-    return 0;
-  return state_drop(
-      r->keys, &(struct state_key){.key = vec_row(&side->key_bytes, i)}, err);
-}
-
-static int inner_row(struct regular *r, int s, idx_t i, enum op_kind kind,
-                     struct err *err) {
-  bool known;
-  int rc = store_row(r, s, i, 0, &known, err);
-
-  return rc ? rc : put_group(r, s, i, kind, false, err);
-}
-
-static int outer_row(struct regular *r, int s, idx_t i, enum op_kind kind,
-                     struct err *err) {
-  struct join_side *side = &r->join.side[s];
-  struct key_state *key;
-  int64_t own;
-  bool known;
-  int rc = edit_key(r, vec_row(&side->key_bytes, i), &key, err);
-
-  if (rc)
+        if (alone && more)
+            rc = join_put_times(&r->join, !s, match, JOIN_NONE, OP_DELETE, times, err);
+        if (!rc)
+            rc = join_put_times(&r->join, s, row, match, kind, times, err);
+        if (!rc && alone && !more)
+            rc = join_put_times(&r->join, !s, match, JOIN_NONE, OP_INSERT, times, err);
+    }
     return rc;
-  own = key->rows[s] + (side->signs[i] < 0 ? -1 : 0); /* without this row */
-  if (key->rows[!s])
-    rc = put_group(r, s, i, kind, r->join.side[!s].outer && own <= 0, err);
-  else if (side->outer)
-    rc = join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind,
-                  err);
-  if (!rc)
-    rc = store_row(r, s, i, 0, &known, err);
-  return rc || !known ? rc : count_key(r, s, i, key, err);
+}
+
+static int edit_key(struct regular *r, struct slice key, struct key_state **out, struct err *err)
+{
+    void *value;
+    bool fresh;
+    int rc =
+        state_edit(r->keys, &(struct state_key){.key = key}, sizeof(**out), &value, &fresh, err);
+
+    *out = value;
+    return rc;
+}
+
+static int count_key(struct regular *r, int s, idx_t i, struct key_state *key, struct err *err)
+{
+    struct join_side *side = &r->join.side[s];
+
+    key->rows[s] += side->signs[i];
+    if (key->rows[s] < 0)
+        key->rows[s] = 0;
+    if (key->rows[LEFT] || key->rows[RIGHT])
+        return 0;
+    return state_drop(r->keys, &(struct state_key){.key = vec_row(&side->key_bytes, i)}, err);
+}
+
+static int inner_row(struct regular *r, int s, idx_t i, enum op_kind kind, struct err *err)
+{
+    bool known;
+    int rc = store_row(r, s, i, 0, &known, err);
+
+    return rc ? rc : put_group(r, s, i, kind, false, err);
+}
+
+static int outer_row(struct regular *r, int s, idx_t i, enum op_kind kind, struct err *err)
+{
+    struct join_side *side = &r->join.side[s];
+    struct key_state *key;
+    int64_t own;
+    bool known;
+    int rc = edit_key(r, vec_row(&side->key_bytes, i), &key, err);
+
+    if (rc)
+        return rc;
+    own = key->rows[s] + (side->signs[i] < 0 ? -1 : 0); /* without this row */
+    if (key->rows[!s])
+        rc = put_group(r, s, i, kind, r->join.side[!s].outer && own <= 0, err);
+    else if (side->outer)
+        rc = join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind, err);
+    if (!rc)
+        rc = store_row(r, s, i, 0, &known, err);
+    return rc || !known ? rc : count_key(r, s, i, key, err);
 }
 
 /* All left rows of the key of right row i begin or cease to have a match. */
-static int put_matched(struct regular *r, idx_t i, bool matched,
-                       struct err *err) {
-  struct join_side *left = &r->join.side[LEFT], *right = &r->join.side[RIGHT];
-  enum op_kind kind =
-      matched == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
-  struct state_walk walk;
-  struct slice row, value;
-  int rc = 0;
+static int put_matched(struct regular *r, idx_t i, bool matched, struct err *err)
+{
+    struct join_side *left = &r->join.side[LEFT], *right = &r->join.side[RIGHT];
+    enum op_kind kind = matched == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
+    struct state_walk walk;
+    struct slice row, value;
+    int rc = 0;
 
-  state_walk_group(&walk, left->rows, 0, vec_row(&right->key_bytes, i));
-  while (!rc && state_walk_next(&walk, NULL, &row, &value))
-    rc = join_put_times(
-        &r->join, LEFT, row, JOIN_NONE, kind,
-        ((const struct row_state *)(const void *)value.ptr)->count, err);
-  if (r->once && matched)
-    r->forget[r->forget_count++] = (uint32_t)i;
-  return rc;
+    state_walk_group(&walk, left->rows, 0, vec_row(&right->key_bytes, i));
+    while (!rc && state_walk_next(&walk, NULL, &row, &value))
+        rc = join_put_times(&r->join, LEFT, row, JOIN_NONE, kind,
+                            ((const struct row_state *)(const void *)value.ptr)->count, err);
+    if (r->once && matched)
+        r->forget[r->forget_count++] = (uint32_t)i;
+    return rc;
 }
 
-static int semi_row(struct regular *r, int s, idx_t i, enum op_kind kind,
-                    struct err *err) {
-  struct join_side *side = &r->join.side[s];
-  struct key_state *key;
-  bool known = true, matched;
-  int64_t before;
-  int rc = edit_key(r, vec_row(&side->key_bytes, i), &key, err);
+static int semi_row(struct regular *r, int s, idx_t i, enum op_kind kind, struct err *err)
+{
+    struct join_side *side = &r->join.side[s];
+    struct key_state *key;
+    bool known = true, matched;
+    int64_t before;
+    int rc = edit_key(r, vec_row(&side->key_bytes, i), &key, err);
 
-  if (rc)
-    return rc;
-  before = key->rows[RIGHT];
-  matched = before > 0;
-  if (s == LEFT) {
-    if (matched == (r->join.kind == OP_SEMI))
-      rc = rows_out_put(&r->join.out, vec_row(&side->row_bytes, i), JOIN_NONE,
-                        kind, 0, err);
-    if (!rc && !(r->once && matched))
-      rc = store_row(r, LEFT, i, 0, &known, err);
-    if (rc || !known || (r->once && matched))
-      return rc;
-    return count_key(r, LEFT, i, key, err);
-  }
-  if ((before + side->signs[i] > 0) != matched)
-    rc = put_matched(r, i, !matched, err);
-  if (!rc && r->once && !matched)
-    key->rows[LEFT] = 0;
-  return rc ? rc : count_key(r, RIGHT, i, key, err);
+    if (rc)
+        return rc;
+    before = key->rows[RIGHT];
+    matched = before > 0;
+    if (s == LEFT) {
+        if (matched == (r->join.kind == OP_SEMI))
+            rc = rows_out_put(&r->join.out, vec_row(&side->row_bytes, i), JOIN_NONE, kind, 0, err);
+        if (!rc && !(r->once && matched))
+            rc = store_row(r, LEFT, i, 0, &known, err);
+        if (rc || !known || (r->once && matched))
+            return rc;
+        return count_key(r, LEFT, i, key, err);
+    }
+    if ((before + side->signs[i] > 0) != matched)
+        rc = put_matched(r, i, !matched, err);
+    if (!rc && r->once && !matched)
+        key->rows[LEFT] = 0;
+    return rc ? rc : count_key(r, RIGHT, i, key, err);
 }
 
 /* Behind the rows of a chunk have left as bytes. */
-static int forget_groups(struct regular *r, struct err *err) {
-  struct join_side *left = &r->join.side[LEFT], *right = &r->join.side[RIGHT];
-  int rc = 0;
+static int forget_groups(struct regular *r, struct err *err)
+{
+    struct join_side *left = &r->join.side[LEFT], *right = &r->join.side[RIGHT];
+    int rc = 0;
 
-  for (size_t k = 0; k < r->forget_count && !rc; k++) {
-    struct slice key = vec_row(&right->key_bytes, r->forget[k]), row;
-    struct state_walk walk;
+    for (size_t k = 0; k < r->forget_count && !rc; k++) {
+        struct slice key = vec_row(&right->key_bytes, r->forget[k]), row;
+        struct state_walk walk;
 
-    state_walk_group(&walk, left->rows, 0, key);
-    while (!rc && state_walk_next(&walk, NULL, &row, NULL))
-      rc = state_drop(left->rows, &(struct state_key){0, key, row}, err);
-  }
-  r->forget_count = 0;
-  return rc;
+        state_walk_group(&walk, left->rows, 0, key);
+        while (!rc && state_walk_next(&walk, NULL, &row, NULL))
+            rc = state_drop(left->rows, &(struct state_key){0, key, row}, err);
+    }
+    r->forget_count = 0;
+    return rc;
 }
 
 /* ---- with a condition: pairs are gathered, looked at together, then dealt
  * with in order ---- */
 
 /* A row of the other side has one match more or less. */
-static int count_match(struct regular *r, int s, struct row_state *other,
-                       struct slice row, int sign, bool ends, struct err *err) {
-  enum op_kind kind;
-  bool was = other->matches > 0, is = other->matches + sign > 0;
+static int count_match(struct regular *r, int s, struct row_state *other, struct slice row,
+                       int sign, bool ends, struct err *err)
+{
+    enum op_kind kind;
+    bool was = other->matches > 0, is = other->matches + sign > 0;
 
-  if (was == is || (sign > 0) == ends)
-    return 0;
-  if (join_one_sided(&r->join))
-    kind = is == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
-  else if (r->join.side[!s].outer)
-    kind = is ? OP_DELETE : OP_INSERT;
-  else
-    return 0;
-  return join_put_times(&r->join, !s, row, JOIN_NONE, kind, other->count, err);
+    if (was == is || (sign > 0) == ends)
+        return 0;
+    if (join_one_sided(&r->join))
+        kind = is == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
+    else if (r->join.side[!s].outer)
+        kind = is ? OP_DELETE : OP_INSERT;
+    else
+        return 0;
+    return join_put_times(&r->join, !s, row, JOIN_NONE, kind, other->count, err);
 }
 
-static int deal_with_pair(struct regular *r, int s, size_t k, enum op_kind kind,
-                          struct err *err) {
-  const struct pairs *pairs = &r->join.pairs;
-  struct row_state *state = pairs->list[k].other;
-  int sign = r->join.side[s].signs[pairs->list[k].row];
-  struct slice own = s == LEFT ? pairs->lefts[k] : pairs->rights[k];
-  struct slice other = s == LEFT ? pairs->rights[k] : pairs->lefts[k];
-  int rc = 0;
+static int deal_with_pair(struct regular *r, int s, size_t k, enum op_kind kind, struct err *err)
+{
+    const struct pairs *pairs = &r->join.pairs;
+    struct row_state *state = pairs->list[k].other;
+    int sign = r->join.side[s].signs[pairs->list[k].row];
+    struct slice own = s == LEFT ? pairs->lefts[k] : pairs->rights[k];
+    struct slice other = s == LEFT ? pairs->rights[k] : pairs->lefts[k];
+    int rc = 0;
 
-  if (r->tracked[!s])
-    rc = count_match(r, s, state, other, sign, false, err);
-  if (!rc && !join_one_sided(&r->join))
-    rc = join_put_times(&r->join, s, own, other, kind, state->count, err);
-  if (rc || !r->tracked[!s])
+    if (r->tracked[!s])
+        rc = count_match(r, s, state, other, sign, false, err);
+    if (!rc && !join_one_sided(&r->join))
+        rc = join_put_times(&r->join, s, own, other, kind, state->count, err);
+    if (rc || !r->tracked[!s])
+        return rc;
+    rc = count_match(r, s, state, other, sign, true, err);
+    state->matches += sign;
     return rc;
-  rc = count_match(r, s, state, other, sign, true, err);
-  state->matches += sign;
-  return rc;
 }
 
-static int deal_with_end(struct regular *r, int s, idx_t i, enum op_kind kind,
-                         int64_t matches, struct err *err) {
-  struct join_side *side = &r->join.side[s];
-  bool known, alone = side->outer && !matches;
-  int rc = 0;
+static int deal_with_end(struct regular *r, int s, idx_t i, enum op_kind kind, int64_t matches,
+                         struct err *err)
+{
+    struct join_side *side = &r->join.side[s];
+    bool known, alone = side->outer && !matches;
+    int rc = 0;
 
-  if (join_one_sided(&r->join))
-    alone = s == LEFT && (matches > 0) == (r->join.kind == OP_SEMI);
-  if (alone)
-    rc = join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind,
-                  err);
-  return rc ? rc : store_row(r, s, i, matches, &known, err);
+    if (join_one_sided(&r->join))
+        alone = s == LEFT && (matches > 0) == (r->join.kind == OP_SEMI);
+    if (alone)
+        rc = join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind, err);
+    return rc ? rc : store_row(r, s, i, matches, &known, err);
 }
 
-static int deal_with_pairs(struct regular *r, int s, duckdb_data_chunk chunk,
-                           struct err *err) {
-  struct pairs *pairs = &r->join.pairs;
-  int64_t matches = 0;
-  int rc = join_look(&r->join, err);
+static int deal_with_pairs(struct regular *r, int s, duckdb_data_chunk chunk, struct err *err)
+{
+    struct pairs *pairs = &r->join.pairs;
+    int64_t matches = 0;
+    int rc = join_look(&r->join, err);
 
-  for (size_t k = 0; k < pairs->count && !rc; k++) {
-    const struct candidate *c = &pairs->list[k];
-    enum op_kind kind = out_kind(r, s, chunk, c->row);
+    for (size_t k = 0; k < pairs->count && !rc; k++) {
+        const struct candidate *c = &pairs->list[k];
+        enum op_kind kind = out_kind(r, s, chunk, c->row);
 
-    if (!c->other) {
-      rc = deal_with_end(r, s, c->row, kind, matches, err);
-      matches = 0;
-    } else if (pairs->yes[k]) {
-      matches += ((const struct row_state *)c->other)->count;
-      rc = deal_with_pair(r, s, k, kind, err);
+        if (!c->other) {
+            rc = deal_with_end(r, s, c->row, kind, matches, err);
+            matches = 0;
+        } else if (pairs->yes[k]) {
+            matches += ((const struct row_state *)c->other)->count;
+            rc = deal_with_pair(r, s, k, kind, err);
+        }
     }
-  }
-  pairs->count = 0;
-  return rc;
+    pairs->count = 0;
+    return rc;
 }
 
 /* Matches are counted in place, so an entry says first that it will change. */
-static int gather(struct regular *r, int s, idx_t i, struct err *err) {
-  struct join_side *side = &r->join.side[s], *other = &r->join.side[!s];
-  struct pairs *pairs = &r->join.pairs;
-  struct state_key key = {.key = vec_row(&side->key_bytes, i)};
-  struct slice value, own = vec_row(&side->row_bytes, i);
-  size_t first = pairs->count;
-  struct state_walk walk;
-  bool fresh;
-  int rc = 0;
+static int gather(struct regular *r, int s, idx_t i, struct err *err)
+{
+    struct join_side *side = &r->join.side[s], *other = &r->join.side[!s];
+    struct pairs *pairs = &r->join.pairs;
+    struct state_key key = {.key = vec_row(&side->key_bytes, i)};
+    struct slice value, own = vec_row(&side->row_bytes, i);
+    size_t first = pairs->count;
+    struct state_walk walk;
+    bool fresh;
+    int rc = 0;
 
-  state_walk_group(&walk, other->rows, 0, key.key);
-  while (!rc && state_walk_next(&walk, NULL, &key.sub, &value))
-    rc = pairs_add(pairs, s, (uint32_t)i, own, key.sub,
-                   (void *)(uintptr_t)value.ptr, err);
-  for (size_t k = first; r->tracked[!s] && k < pairs->count && !rc; k++) {
-    struct slice *row = s == LEFT ? &pairs->rights[k] : &pairs->lefts[k];
-    struct row_state was = *(const struct row_state *)pairs->list[k].other;
+    state_walk_group(&walk, other->rows, 0, key.key);
+    while (!rc && state_walk_next(&walk, NULL, &key.sub, &value))
+        rc = pairs_add(pairs, s, (uint32_t)i, own, key.sub, (void *)(uintptr_t)value.ptr, err);
+    for (size_t k = first; r->tracked[!s] && k < pairs->count && !rc; k++) {
+        struct slice *row = s == LEFT ? &pairs->rights[k] : &pairs->lefts[k];
+        struct row_state was = *(const struct row_state *)pairs->list[k].other;
 
-    key.sub = *row;
-    rc = state_edit_sub(other->rows, &key, sizeof(was), &pairs->list[k].other,
-                        row, &fresh, err);
-    if (fresh && !rc) /* its time to live has ended between the walk and here:
-                         it lives on */
-      *(struct row_state *)pairs->list[k].other = was;
-  }
-  return rc ? rc : pairs_add(pairs, s, (uint32_t)i, own, JOIN_NONE, NULL, err);
+        key.sub = *row;
+        rc =
+            state_edit_sub(other->rows, &key, sizeof(was), &pairs->list[k].other, row, &fresh, err);
+        if (fresh && !rc) /* its time to live has ended between the walk and here:
+                             it lives on */
+            *(struct row_state *)pairs->list[k].other = was;
+    }
+    return rc ? rc : pairs_add(pairs, s, (uint32_t)i, own, JOIN_NONE, NULL, err);
 }
 
 /* ---- all ---- */
 
 /* A NULL in the key: it meets nothing, and comes out where rows without a match
  * do. */
-static int keyless_row(struct regular *r, int s, idx_t i, enum op_kind kind,
-                       struct err *err) {
-  const struct join_side *side = &r->join.side[s];
+static int keyless_row(struct regular *r, int s, idx_t i, enum op_kind kind, struct err *err)
+{
+    const struct join_side *side = &r->join.side[s];
 
-  if (!side->outer && !(r->join.kind == OP_ANTI && s == LEFT))
-    return 0;
-  return join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind,
-                  err);
+    if (!side->outer && !(r->join.kind == OP_ANTI && s == LEFT))
+        return 0;
+    return join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind, err);
 }
 
-static int regular_row(struct regular *r, int s, idx_t i,
-                       duckdb_data_chunk chunk, struct err *err) {
-  enum op_kind kind = out_kind(r, s, chunk, i);
-  int rc;
+static int regular_row(struct regular *r, int s, idx_t i, duckdb_data_chunk chunk, struct err *err)
+{
+    enum op_kind kind = out_kind(r, s, chunk, i);
+    int rc;
 
-  if (r->join.side[s].keyless[i])
-    return keyless_row(r, s, i, kind, err);
-  if (r->join.condition.fragment) {
-    rc = gather(r, s, i, err);
-    return rc || r->join.pairs.count < vec_chunk_rows()
-               ? rc
-               : deal_with_pairs(r, s, chunk, err);
-  }
-  if (r->join.kind == OP_INNER)
-    return inner_row(r, s, i, kind, err);
-  return join_one_sided(&r->join) ? semi_row(r, s, i, kind, err)
-                                  : outer_row(r, s, i, kind, err);
+    if (r->join.side[s].keyless[i])
+        return keyless_row(r, s, i, kind, err);
+    if (r->join.condition.fragment) {
+        rc = gather(r, s, i, err);
+        return rc || r->join.pairs.count < vec_chunk_rows() ? rc
+                                                            : deal_with_pairs(r, s, chunk, err);
+    }
+    if (r->join.kind == OP_INNER)
+        return inner_row(r, s, i, kind, err);
+    return join_one_sided(&r->join) ? semi_row(r, s, i, kind, err) : outer_row(r, s, i, kind, err);
 }
 
-static int regular_rows(struct op *op, int s, const struct vec_batch *rows,
-                        struct err *err) {
-  struct regular *r = (struct regular *)op;
-  int rc = 0;
+static int regular_rows(struct op *op, int s, const struct vec_batch *rows, struct err *err)
+{
+    struct regular *r = (struct regular *)op;
+    int rc = 0;
 
-  for (size_t c = 0; c < rows->count && !rc; c++) {
-    duckdb_data_chunk chunk = rows->chunks[c];
+    for (size_t c = 0; c < rows->count && !rc; c++) {
+        duckdb_data_chunk chunk = rows->chunks[c];
 
-    rc = join_read(&r->join, s, chunk, err);
-    for (idx_t i = 0; i < r->join.side[s].row_bytes.count && !rc; i++)
-      rc = regular_row(r, s, i, chunk, err);
-    if (!rc && r->join.pairs.count)
-      rc = deal_with_pairs(r, s, chunk, err);
-    if (!rc)
-      rc = rows_out_flush(&r->join.out, err);
-    if (!rc)
-      rc = forget_groups(r, err);
-  }
-  return rc;
+        rc = join_read(&r->join, s, chunk, err);
+        for (idx_t i = 0; i < r->join.side[s].row_bytes.count && !rc; i++)
+            rc = regular_row(r, s, i, chunk, err);
+        if (!rc && r->join.pairs.count)
+            rc = deal_with_pairs(r, s, chunk, err);
+        if (!rc)
+            rc = rows_out_flush(&r->join.out, err);
+        if (!rc)
+            rc = forget_groups(r, err);
+    }
+    return rc;
 }
 
-static void regular_free(struct op *op) {
-  struct regular *r = (struct regular *)op;
+static void regular_free(struct op *op)
+{
+    struct regular *r = (struct regular *)op;
 
-  join_deinit(&r->join);
-  free(r->forget);
-  free(r);
+    join_deinit(&r->join);
+    free(r->forget);
+    free(r);
 }
 
 static const struct op_ops regular_ops = {
     .name = "join", .rows = regular_rows, .free = regular_free};
 
-static int open_tables(struct regular *r, struct err *err) {
-  static const char *const names[] = {"left", "right"};
-  struct join *j = &r->join;
-  int64_t ttl =
-      j->ttl_ms[LEFT] > j->ttl_ms[RIGHT] ? j->ttl_ms[LEFT] : j->ttl_ms[RIGHT];
-  int rc = 0;
+static int open_tables(struct regular *r, struct err *err)
+{
+    static const char *const names[] = {"left", "right"};
+    struct join *j = &r->join;
+    int64_t ttl = j->ttl_ms[LEFT] > j->ttl_ms[RIGHT] ? j->ttl_ms[LEFT] : j->ttl_ms[RIGHT];
+    int rc = 0;
 
-  if (!j->ttl_ms[LEFT] || !j->ttl_ms[RIGHT])
-    ttl = 0;
-  for (int s = LEFT; s <= RIGHT && !rc; s++)
-    if (r->stored[s])
-      rc = rows_table(&j->op, names[s], true, j->ttl_ms[s], &j->side[s].rows,
-                      err);
-  if (!rc && j->kind != OP_INNER && !j->condition.fragment)
-    rc = rows_table(&j->op, "keys", false, ttl, &r->keys, err);
-  return rc;
+    if (!j->ttl_ms[LEFT] || !j->ttl_ms[RIGHT])
+        ttl = 0;
+    for (int s = LEFT; s <= RIGHT && !rc; s++)
+        if (r->stored[s])
+            rc = rows_table(&j->op, names[s], true, j->ttl_ms[s], &j->side[s].rows, err);
+    if (!rc && j->kind != OP_INNER && !j->condition.fragment)
+        rc = rows_table(&j->op, "keys", false, ttl, &r->keys, err);
+    return rc;
 }
 
-static void plan_regular(struct regular *r) {
-  bool condition = r->join.condition.fragment != NULL;
+static void plan_regular(struct regular *r)
+{
+    bool condition = r->join.condition.fragment != NULL;
 
-  r->tracked[LEFT] =
-      condition && (r->join.side[LEFT].outer || join_one_sided(&r->join));
-  r->tracked[RIGHT] = condition && r->join.side[RIGHT].outer;
-  r->stored[LEFT] = true;
-  r->stored[RIGHT] = !join_one_sided(&r->join) || condition;
-  r->once = join_one_sided(&r->join) && !condition &&
-            r->join.side[RIGHT].kind_column < 0 && !r->join.ttl_ms[LEFT] &&
-            !r->join.ttl_ms[RIGHT];
+    r->tracked[LEFT] = condition && (r->join.side[LEFT].outer || join_one_sided(&r->join));
+    r->tracked[RIGHT] = condition && r->join.side[RIGHT].outer;
+    r->stored[LEFT] = true;
+    r->stored[RIGHT] = !join_one_sided(&r->join) || condition;
+    r->once = join_one_sided(&r->join) && !condition && r->join.side[RIGHT].kind_column < 0 &&
+              !r->join.ttl_ms[LEFT] && !r->join.ttl_ms[RIGHT];
 }
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,
-                     const struct op_join_spec *spec, struct err *err) {
-  bool input_changes = op_kind_column(&left->columns) >= 0 ||
-                       op_kind_column(&right->columns) >= 0;
-  bool changes =
-      input_changes || (spec->kind != OP_INNER && spec->kind != OP_SEMI);
-  struct regular *r = calloc(1, sizeof(*r));
-  int rc = r ? 0 : err_set(err, ERR_NOMEM, "a join");
+                     const struct op_join_spec *spec, struct err *err)
+{
+    bool input_changes =
+        op_kind_column(&left->columns) >= 0 || op_kind_column(&right->columns) >= 0;
+    bool changes = input_changes || (spec->kind != OP_INNER && spec->kind != OP_SEMI);
+    struct regular *r = calloc(1, sizeof(*r));
+    int rc = r ? 0 : err_set(err, ERR_NOMEM, "a join");
 
-  if (!rc && spec->null_aware)
-    rc = err_set(err, ERR_UNSUPPORTED, "NOT IN over rows that may be NULL");
-  if (!r)
-    return rc;
-  if (!rc)
-    rc = join_init(&r->join, left->graph, &left->columns, &right->columns, spec,
-                   changes, err);
-  if (!rc) {
-    plan_regular(r);
-    r->forget = calloc(vec_chunk_rows(), sizeof(*r->forget));
-    rc = r->forget ? 0 : err_set(err, ERR_NOMEM, "a join");
-  }
-  rc = join_add(&r->join, (struct op *[]){left, right}, 2, &regular_ops, rc,
-                err);
-  if (rc)
-    return rc;
-  *out = &r->join.op;
-  return open_tables(r, err);
+    if (!rc && spec->null_aware)
+        rc = err_set(err, ERR_UNSUPPORTED, "NOT IN over rows that may be NULL");
+    if (!r)
+        return rc;
+    if (!rc)
+        rc = join_init(&r->join, left->graph, &left->columns, &right->columns, spec, changes, err);
+    if (!rc) {
+        plan_regular(r);
+        r->forget = calloc(vec_chunk_rows(), sizeof(*r->forget));
+        rc = r->forget ? 0 : err_set(err, ERR_NOMEM, "a join");
+    }
+    rc = join_add(&r->join, (struct op *[]){left, right}, 2, &regular_ops, rc, err);
+    if (rc)
+        return rc;
+    *out = &r->join.op;
+    return open_tables(r, err);
 }

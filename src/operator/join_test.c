@@ -4,36 +4,32 @@
 
 /* Two tables of changes: some rows come twice, some keys are NULL, many are
  * taken back, some of them to come again. */
-#define CHANGES(rows, keys, salt)                                              \
-  "SELECT k, v, s, \"$row_kind\", row_number() OVER (ORDER BY n, "             \
-  "\"$row_kind\" DESC) - 1 AS i "                                              \
-  "FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(      \
-      rows, keys,                                                              \
-      salt) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT "    \
-            "FROM "                                                            \
-            "(" BASE(                                                          \
-                rows, keys,                                                    \
-                salt) ") WHERE h % 3 > 0 UNION ALL SELECT *, i * 3 + 602, "    \
-                      "2::UTINYINT FROM (" BASE(rows, keys,                    \
-                                                salt) ") WHERE h % 7 = 1) "    \
-                                                      "ORDER BY i"
-#define BASE(rows, keys, salt)                                                 \
-  "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys                                \
-  ")::INTEGER END AS k, (h % 50)::BIGINT AS v, "                               \
-  "CASE WHEN h % 5 > 0 THEN 'text ' || h % 4 END AS s, i, h FROM (SELECT i, "  \
-  "hash(i + " salt ") % 1000003 AS h FROM range(" rows ") t(i))"
+#define CHANGES(rows, keys, salt)                                                                  \
+    "SELECT k, v, s, \"$row_kind\", row_number() OVER (ORDER BY n, "                               \
+    "\"$row_kind\" DESC) - 1 AS i "                                                                \
+    "FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(                        \
+        rows, keys, salt) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT "          \
+                          "FROM "                                                                  \
+                          "(" BASE(rows, keys,                                                     \
+                                   salt) ") WHERE h % 3 > 0 UNION ALL SELECT *, i * 3 + 602, "     \
+                                         "2::UTINYINT FROM (" BASE(rows, keys,                     \
+                                                                   salt) ") WHERE h % 7 = 1) "     \
+                                                                         "ORDER BY i"
+#define BASE(rows, keys, salt)                                                                     \
+    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, (h % 50)::BIGINT AS v, "   \
+    "CASE WHEN h % 5 > 0 THEN 'text ' || h % 4 END AS s, i, h FROM (SELECT i, "                    \
+    "hash(i + " salt ") % 1000003 AS h FROM range(" rows ") t(i))"
 /* The same without kinds. */
-#define ADDED(rows, keys, salt)                                                \
-  "SELECT k, v, s, i FROM (" BASE(rows, keys, salt) ") ORDER BY i"
+#define ADDED(rows, keys, salt) "SELECT k, v, s, i FROM (" BASE(rows, keys, salt) ") ORDER BY i"
 
-static int build_join(struct op **leaves, struct op **root, void *arg,
-                      struct err *err) {
-  return op_join_new(root, leaves[0], leaves[1], arg, err);
+static int build_join(struct op **leaves, struct op **root, void *arg, struct err *err)
+{
+    return op_join_new(root, leaves[0], leaves[1], arg, err);
 }
 
 static const struct {
-  enum op_join_kind kind;
-  const char *sql, *columns;
+    enum op_join_kind kind;
+    const char *sql, *columns;
 } kinds[] = {
     {OP_INNER, "INNER JOIN", "l.*, r.*"}, {OP_LEFT, "LEFT JOIN", "l.*, r.*"},
     {OP_RIGHT, "RIGHT JOIN", "l.*, r.*"}, {OP_FULL, "FULL JOIN", "l.*, r.*"},
@@ -41,226 +37,220 @@ static const struct {
 };
 
 /* All kinds of join over the two inputs, which are changes or not. */
-static void all_kinds(const char *left, const char *right, bool left_changes,
-                      bool right_changes, struct op_join_spec spec,
-                      const char *on) {
-  struct test_plan plan = {.inputs = {left, right},
-                           .delay_ms = {-1, -1},
-                           .build = build_join,
-                           .arg = &spec};
+static void all_kinds(const char *left, const char *right, bool left_changes, bool right_changes,
+                      struct op_join_spec spec, const char *on)
+{
+    struct test_plan plan = {
+        .inputs = {left, right}, .delay_ms = {-1, -1}, .build = build_join, .arg = &spec};
 
-  for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-    bool changes = left_changes || right_changes ||
-                   (kinds[i].kind != OP_INNER && kinds[i].kind != OP_SEMI);
-    char sql[4000];
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        bool changes = left_changes || right_changes ||
+                       (kinds[i].kind != OP_INNER && kinds[i].kind != OP_SEMI);
+        char sql[4000];
 
-    spec.kind = kinds[i].kind;
-    snprintf(sql, sizeof(sql),
-             "SELECT *, count(*) AS n FROM (SELECT %s FROM %s l %s %s r ON %s) "
-             "GROUP BY ALL",
-             kinds[i].columns,
-             left_changes ? LIVE("l") : "(SELECT * EXCLUDE (i) FROM l)",
-             kinds[i].sql,
-             right_changes ? LIVE("r") : "(SELECT * EXCLUDE (i) FROM r)", on);
-    compare(&plan,
-            changes ? NET : "SELECT *, count(*) AS n FROM feed GROUP BY ALL",
-            sql);
-  }
+        spec.kind = kinds[i].kind;
+        snprintf(sql, sizeof(sql),
+                 "SELECT *, count(*) AS n FROM (SELECT %s FROM %s l %s %s r ON %s) "
+                 "GROUP BY ALL",
+                 kinds[i].columns, left_changes ? LIVE("l") : "(SELECT * EXCLUDE (i) FROM l)",
+                 kinds[i].sql, right_changes ? LIVE("r") : "(SELECT * EXCLUDE (i) FROM r)", on);
+        compare(&plan, changes ? NET : "SELECT *, count(*) AS n FROM feed GROUP BY ALL", sql);
+    }
 }
 
-#define ON_KEY                                                                 \
-  .left_keys = (size_t[]){0}, .right_keys = (size_t[]){0}, .key_count = 1
+#define ON_KEY .left_keys = (size_t[]){0}, .right_keys = (size_t[]){0}, .key_count = 1
 
-static void joins_of_changes_end_as_joins_of_what_is_left(void **state) {
-  (void)state;
-  all_kinds(CHANGES("900", "400", "1"), CHANGES("700", "300", "2"), true, true,
-            (struct op_join_spec){ON_KEY}, "l.k = r.k");
+static void joins_of_changes_end_as_joins_of_what_is_left(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("900", "400", "1"), CHANGES("700", "300", "2"), true, true,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
 }
 
-static void joins_of_rows_that_stay(void **state) {
-  (void)state;
-  all_kinds(ADDED("900", "300", "1"), ADDED("500", "400", "2"), false, false,
-            (struct op_join_spec){ON_KEY}, "l.k = r.k");
-  all_kinds(CHANGES("500", "300", "1"), ADDED("500", "400", "2"), true, false,
-            (struct op_join_spec){ON_KEY}, "l.k = r.k");
-  all_kinds(ADDED("500", "300", "1"), CHANGES("500", "400", "2"), false, true,
-            (struct op_join_spec){ON_KEY}, "l.k = r.k");
+static void joins_of_rows_that_stay(void **state)
+{
+    (void)state;
+    all_kinds(ADDED("900", "300", "1"), ADDED("500", "400", "2"), false, false,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+    all_kinds(CHANGES("500", "300", "1"), ADDED("500", "400", "2"), true, false,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
+    all_kinds(ADDED("500", "300", "1"), CHANGES("500", "400", "2"), false, true,
+              (struct op_join_spec){ON_KEY}, "l.k = r.k");
 }
 
-static void pairs_fulfil_the_condition(void **state) {
-  (void)state;
-  all_kinds(CHANGES("500", "60", "1"), CHANGES("400", "50", "2"), true, true,
-            (struct op_join_spec){
-                ON_KEY, .condition =
-                            "SELECT l1 + 3 > r1 AND (l2 <> r2 OR l2 IS "
-                            "NULL) FROM feed"},
-            "l.k = r.k AND l.v + 3 > r.v AND (l.s <> r.s OR l.s IS NULL)");
+static void pairs_fulfil_the_condition(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("500", "60", "1"), CHANGES("400", "50", "2"), true, true,
+              (struct op_join_spec){ON_KEY, .condition =
+                                                "SELECT l1 + 3 > r1 AND (l2 <> r2 OR l2 IS "
+                                                "NULL) FROM feed"},
+              "l.k = r.k AND l.v + 3 > r.v AND (l.s <> r.s OR l.s IS NULL)");
 }
 
-static void keys_of_several_columns_may_be_null(void **state) {
-  struct op_join_spec spec = {.left_keys = (size_t[]){0, 2},
-                              .right_keys = (size_t[]){0, 2},
-                              .null_safe = (bool[]){true, false},
-                              .key_count = 2};
+static void keys_of_several_columns_may_be_null(void **state)
+{
+    struct op_join_spec spec = {.left_keys = (size_t[]){0, 2},
+                                .right_keys = (size_t[]){0, 2},
+                                .null_safe = (bool[]){true, false},
+                                .key_count = 2};
 
-  (void)state;
-  all_kinds(CHANGES("600", "30", "1"), CHANGES("500", "30", "2"), true, true,
-            spec, "l.k IS NOT DISTINCT FROM r.k AND l.s = r.s");
+    (void)state;
+    all_kinds(CHANGES("600", "30", "1"), CHANGES("500", "30", "2"), true, true, spec,
+              "l.k IS NOT DISTINCT FROM r.k AND l.s = r.s");
 }
 
-static void without_keys_every_row_meets_every_row(void **state) {
-  (void)state;
-  all_kinds(CHANGES("60", "30", "1"), CHANGES("50", "30", "2"), true, true,
-            (struct op_join_spec){.condition = "SELECT l1 + 20 < r1 FROM feed"},
-            "l.v + 20 < r.v");
+static void without_keys_every_row_meets_every_row(void **state)
+{
+    (void)state;
+    all_kinds(CHANGES("60", "30", "1"), CHANGES("50", "30", "2"), true, true,
+              (struct op_join_spec){.condition = "SELECT l1 + 20 < r1 FROM feed"},
+              "l.v + 20 < r.v");
 }
 
 /* ---- by time: out of order by up to 2 s around a clock of 10 rows a second
  * ---- */
 
-#define TIMED(rows, keys, salt)                                                \
-  "SELECT k, v, s, CASE WHEN h % 97 > 0 THEN " TIME_OF " END AS ts, " TIME_OF  \
-  " + INTERVAL 1 HOUR AS later, i FROM (" BASE(rows, keys,                     \
-                                               salt) ") ORDER BY i"
-#define TIME_OF                                                                \
-  "(TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * (i::BIGINT * 100 - (h "  \
-  "% 2000)::BIGINT))"
-#define WINDOWED(rows, keys, salt)                                             \
-  "SELECT k, v, s, ts, time_bucket(INTERVAL 10 SECOND, ts) + INTERVAL 10 "     \
-  "SECOND AS we, i FROM "                                                      \
-  "(SELECT k, v, s, " TIME_OF                                                  \
-  " AS ts, i FROM (" BASE(rows, keys, salt) ")) ORDER BY i"
+#define TIMED(rows, keys, salt)                                                                    \
+    "SELECT k, v, s, CASE WHEN h % 97 > 0 THEN " TIME_OF " END AS ts, " TIME_OF                    \
+    " + INTERVAL 1 HOUR AS later, i FROM (" BASE(rows, keys, salt) ") ORDER BY i"
+#define TIME_OF                                                                                    \
+    "(TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * (i::BIGINT * 100 - (h "                    \
+    "% 2000)::BIGINT))"
+#define WINDOWED(rows, keys, salt)                                                                 \
+    "SELECT k, v, s, ts, time_bucket(INTERVAL 10 SECOND, ts) + INTERVAL 10 "                       \
+    "SECOND AS we, i FROM "                                                                        \
+    "(SELECT k, v, s, " TIME_OF " AS ts, i FROM (" BASE(rows, keys, salt) ")) ORDER BY i"
 
-static void timed_kinds(const char *left, const char *right,
-                        struct op_join_spec spec, const char *on) {
-  struct test_plan plan = {.inputs = {left, right},
-                           .delay_ms = {2000, 2000},
-                           .build = build_join,
-                           .arg = &spec};
+static void timed_kinds(const char *left, const char *right, struct op_join_spec spec,
+                        const char *on)
+{
+    struct test_plan plan = {
+        .inputs = {left, right}, .delay_ms = {2000, 2000}, .build = build_join, .arg = &spec};
 
-  for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-    char sql[4000];
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        char sql[4000];
 
-    spec.kind = kinds[i].kind;
-    snprintf(sql, sizeof(sql),
-             "SELECT %s FROM (SELECT * EXCLUDE (i) FROM l) l %s (SELECT * "
-             "EXCLUDE (i) FROM r) r ON %s",
-             kinds[i].columns, kinds[i].sql, on);
-    compare(&plan, "SELECT * FROM feed", sql);
-  }
+        spec.kind = kinds[i].kind;
+        snprintf(sql, sizeof(sql),
+                 "SELECT %s FROM (SELECT * EXCLUDE (i) FROM l) l %s (SELECT * "
+                 "EXCLUDE (i) FROM r) r ON %s",
+                 kinds[i].columns, kinds[i].sql, on);
+        compare(&plan, "SELECT * FROM feed", sql);
+    }
 }
 
-static void times_lie_within_an_interval(void **state) {
-  struct op_join_spec spec = {ON_KEY,          .time = OP_INTERVAL,
-                              .left_time = 3,  .right_time = 3,
-                              .low_ms = -3000, .high_ms = 7000};
+static void times_lie_within_an_interval(void **state)
+{
+    struct op_join_spec spec = {ON_KEY,          .time = OP_INTERVAL, .left_time = 3,
+                                .right_time = 3, .low_ms = -3000,     .high_ms = 7000};
 
-  (void)state;
-  timed_kinds(TIMED("1500", "9", "1"), TIMED("1200", "9", "2"), spec,
-              "l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL 3 SECOND AND l.ts + "
-              "INTERVAL 7 SECOND");
-  spec.condition = "SELECT l1 > r1 FROM feed";
-  spec.low_ms = 1000;
-  timed_kinds(TIMED("1500", "9", "1"), TIMED("1200", "9", "2"), spec,
-              "l.k = r.k AND r.ts BETWEEN l.ts + INTERVAL 1 SECOND AND l.ts + "
-              "INTERVAL 7 SECOND "
-              "AND l.v > r.v");
+    (void)state;
+    timed_kinds(TIMED("1500", "9", "1"), TIMED("1200", "9", "2"), spec,
+                "l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL 3 SECOND AND l.ts + "
+                "INTERVAL 7 SECOND");
+    spec.condition = "SELECT l1 > r1 FROM feed";
+    spec.low_ms = 1000;
+    timed_kinds(TIMED("1500", "9", "1"), TIMED("1200", "9", "2"), spec,
+                "l.k = r.k AND r.ts BETWEEN l.ts + INTERVAL 1 SECOND AND l.ts + "
+                "INTERVAL 7 SECOND "
+                "AND l.v > r.v");
 }
 
 /* Goal: what comes out is not late for whoever goes by its times. Method: sort
  * it by one. */
-static int build_sorted(struct op **leaves, struct op **root, void *arg,
-                        struct err *err) {
-  struct op_sort_spec sort = {.rowtime = 8};
-  struct op *join;
-  int rc = op_join_new(&join, leaves[0], leaves[1], arg, err);
+static int build_sorted(struct op **leaves, struct op **root, void *arg, struct err *err)
+{
+    struct op_sort_spec sort = {.rowtime = 8};
+    struct op *join;
+    int rc = op_join_new(&join, leaves[0], leaves[1], arg, err);
 
-  return rc ? rc : op_sort_new(root, join, &sort, err);
+    return rc ? rc : op_sort_new(root, join, &sort, err);
 }
 
-static void pairs_of_an_interval_are_not_late(void **state) {
-  struct op_join_spec spec = {
-      ON_KEY,          .kind = OP_RIGHT, .time = OP_INTERVAL, .left_time = 3,
-      .right_time = 3, .low_ms = -3000,  .high_ms = 7000};
-  struct test_plan plan = {
-      .inputs = {TIMED("1500", "9", "1"), TIMED("1200", "9", "2")},
-      .delay_ms = {2000, 2000},
-      .build = build_sorted,
-      .arg = &spec};
+static void pairs_of_an_interval_are_not_late(void **state)
+{
+    struct op_join_spec spec = {ON_KEY,         .kind = OP_RIGHT, .time = OP_INTERVAL,
+                                .left_time = 3, .right_time = 3,  .low_ms = -3000,
+                                .high_ms = 7000};
+    struct test_plan plan = {.inputs = {TIMED("1500", "9", "1"), TIMED("1200", "9", "2")},
+                             .delay_ms = {2000, 2000},
+                             .build = build_sorted,
+                             .arg = &spec};
 
-  (void)state;
-  compare(&plan, "SELECT * FROM feed",
-          "SELECT l.*, r.* FROM (SELECT * EXCLUDE (i) FROM l) l RIGHT JOIN "
-          "(SELECT * EXCLUDE (i) "
-          "FROM r) r ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL 3 SECOND "
-          "AND l.ts + INTERVAL "
-          "7 SECOND WHERE r.ts IS NOT NULL");
+    (void)state;
+    compare(&plan, "SELECT * FROM feed",
+            "SELECT l.*, r.* FROM (SELECT * EXCLUDE (i) FROM l) l RIGHT JOIN "
+            "(SELECT * EXCLUDE (i) "
+            "FROM r) r ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL 3 SECOND "
+            "AND l.ts + INTERVAL "
+            "7 SECOND WHERE r.ts IS NOT NULL");
 }
 
-static void rows_of_one_window_meet(void **state) {
-  struct op_join_spec spec = {.left_keys = (size_t[]){0, 4},
-                              .right_keys = (size_t[]){0, 4},
-                              .key_count = 2,
-                              .time = OP_WINDOWED,
-                              .left_end = 4,
-                              .right_end = 4};
+static void rows_of_one_window_meet(void **state)
+{
+    struct op_join_spec spec = {.left_keys = (size_t[]){0, 4},
+                                .right_keys = (size_t[]){0, 4},
+                                .key_count = 2,
+                                .time = OP_WINDOWED,
+                                .left_end = 4,
+                                .right_end = 4};
 
-  (void)state;
-  timed_kinds(WINDOWED("1500", "60", "1"), WINDOWED("1200", "60", "2"), spec,
-              "l.k = r.k AND l.we = r.we");
-  spec.condition = "SELECT l1 > r1 FROM feed";
-  timed_kinds(WINDOWED("1500", "20", "1"), WINDOWED("1200", "20", "2"), spec,
-              "l.k = r.k AND l.we = r.we AND l.v > r.v");
-}
-
-#define VERSIONS(rows, keys, salt)                                             \
-  "SELECT k, v, ts, (CASE WHEN v % 9 = 0 THEN 3 WHEN v % 9 = 1 THEN 1 ELSE 2 " \
-  "END)::UTINYINT AS "                                                         \
-  "\"$row_kind\", i FROM (" WINDOWED(rows, keys, salt) ") ORDER BY i"
-
-static void rows_meet_the_version_of_their_time(void **state) {
-  struct op_join_spec spec = {ON_KEY, .time = OP_TEMPORAL, .left_time = 3,
-                              .right_time = 2};
-  struct test_plan plan = {
-      .inputs = {WINDOWED("2500", "9", "1"), VERSIONS("900", "11", "2")},
-      .delay_ms = {2000, 2000},
-      .build = build_join,
-      .arg = &spec};
-
-  (void)state;
-  for (int left = 0; left < 2; left++) {
-    char sql[3000];
-
-    spec.kind = left ? OP_LEFT : OP_INNER;
-    snprintf(
-        sql, sizeof(sql),
-        "SELECT l.* EXCLUDE (i), x.* FROM l %s JOIN LATERAL (SELECT * EXCLUDE "
-        "(\"$row_kind\", i) FROM (SELECT r.* FROM r WHERE r.k = l.k AND r.ts "
-        "<= l.ts AND "
-        "\"$row_kind\" <> 1 ORDER BY r.ts DESC, r.i DESC LIMIT 1) WHERE "
-        "\"$row_kind\" <> "
-        "3) x ON true",
-        left ? "LEFT" : "INNER");
-    compare(&plan, "SELECT * FROM feed", sql);
+    (void)state;
+    timed_kinds(WINDOWED("1500", "60", "1"), WINDOWED("1200", "60", "2"), spec,
+                "l.k = r.k AND l.we = r.we");
     spec.condition = "SELECT l1 > r1 FROM feed";
-    snprintf(sql + strlen(sql) - 4, 20, "l.v > x.v");
-    compare(&plan, "SELECT * FROM feed", sql);
-    spec.condition = NULL;
-  }
+    timed_kinds(WINDOWED("1500", "20", "1"), WINDOWED("1200", "20", "2"), spec,
+                "l.k = r.k AND l.we = r.we AND l.v > r.v");
 }
 
-int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(joins_of_changes_end_as_joins_of_what_is_left),
-      cmocka_unit_test(joins_of_rows_that_stay),
-      cmocka_unit_test(pairs_fulfil_the_condition),
-      cmocka_unit_test(keys_of_several_columns_may_be_null),
-      cmocka_unit_test(without_keys_every_row_meets_every_row),
-      cmocka_unit_test(times_lie_within_an_interval),
-      cmocka_unit_test(pairs_of_an_interval_are_not_late),
-      cmocka_unit_test(rows_of_one_window_meet),
-      cmocka_unit_test(rows_meet_the_version_of_their_time),
-  };
+#define VERSIONS(rows, keys, salt)                                                                 \
+    "SELECT k, v, ts, (CASE WHEN v % 9 = 0 THEN 3 WHEN v % 9 = 1 THEN 1 ELSE 2 "                   \
+    "END)::UTINYINT AS "                                                                           \
+    "\"$row_kind\", i FROM (" WINDOWED(rows, keys, salt) ") ORDER BY i"
 
-  return cmocka_run_group_tests(tests, open_all, close_all);
+static void rows_meet_the_version_of_their_time(void **state)
+{
+    struct op_join_spec spec = {ON_KEY, .time = OP_TEMPORAL, .left_time = 3, .right_time = 2};
+    struct test_plan plan = {.inputs = {WINDOWED("2500", "9", "1"), VERSIONS("900", "11", "2")},
+                             .delay_ms = {2000, 2000},
+                             .build = build_join,
+                             .arg = &spec};
+
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        char sql[3000];
+
+        spec.kind = left ? OP_LEFT : OP_INNER;
+        snprintf(sql, sizeof(sql),
+                 "SELECT l.* EXCLUDE (i), x.* FROM l %s JOIN LATERAL (SELECT * EXCLUDE "
+                 "(\"$row_kind\", i) FROM (SELECT r.* FROM r WHERE r.k = l.k AND r.ts "
+                 "<= l.ts AND "
+                 "\"$row_kind\" <> 1 ORDER BY r.ts DESC, r.i DESC LIMIT 1) WHERE "
+                 "\"$row_kind\" <> "
+                 "3) x ON true",
+                 left ? "LEFT" : "INNER");
+        compare(&plan, "SELECT * FROM feed", sql);
+        spec.condition = "SELECT l1 > r1 FROM feed";
+        snprintf(sql + strlen(sql) - 4, 20, "l.v > x.v");
+        compare(&plan, "SELECT * FROM feed", sql);
+        spec.condition = NULL;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(joins_of_changes_end_as_joins_of_what_is_left),
+        cmocka_unit_test(joins_of_rows_that_stay),
+        cmocka_unit_test(pairs_fulfil_the_condition),
+        cmocka_unit_test(keys_of_several_columns_may_be_null),
+        cmocka_unit_test(without_keys_every_row_meets_every_row),
+        cmocka_unit_test(times_lie_within_an_interval),
+        cmocka_unit_test(pairs_of_an_interval_are_not_late),
+        cmocka_unit_test(rows_of_one_window_meet),
+        cmocka_unit_test(rows_meet_the_version_of_their_time),
+    };
+
+    return cmocka_run_group_tests(tests, open_all, close_all);
 }
