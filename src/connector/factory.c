@@ -1,5 +1,6 @@
 /* factory.c - the table of connectors, and what the small ones among the sinks need. */
 #include "connector/factory.h"
+#include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
 #include "connector/print_sink.h"
 
@@ -21,7 +22,8 @@ static const struct factory {
     int (*sink)(const struct sink_request *, struct stream_sink **, struct err *);
     const char *label; /* the option that names what is read; NULL: the table's name does */
 } factories[] = {
-    {"kafka", open_kafka, NULL, "topic"},
+    {"kafka", open_kafka, kafka_sink_new, "topic"},
+    {"upsert-kafka", open_kafka, kafka_sink_new, "topic"},
     {"print", NULL, print_sink_new, NULL},
     {"blackhole", NULL, blackhole_sink_new, NULL},
 };

@@ -3,9 +3,12 @@
  * Our own on top of Flink's: 'tarn.on-error' = 'reject' (default: dead letter), 'null' or 'fail'
  * for all columns, 'tarn.on-error.COLUMN' for one. */
 #include <stdio.h>
+#include <strings.h>
 
 #include "connector/kafka_options.h"
+#include "connector/kafka_sink_int.h"
 #include "connector/session_int.h"
+#include "operator/operator.h"
 
 static const char *option(const struct kafka_source_options *o, const char *key)
 {
@@ -17,12 +20,9 @@ static const struct {
     enum kafka_place_kind kind;
     bool startup, bounded; /* where it may stand */
 } modes[] = {
-    {"earliest-offset", KAFKA_EARLIEST, true, false},
-    {"latest-offset", KAFKA_LATEST, true, true},
-    {"group-offsets", KAFKA_GROUP, true, true},
-    {"timestamp", KAFKA_TIMESTAMP, true, true},
-    {"specific-offsets", KAFKA_OFFSETS, true, true},
-    {"unbounded", KAFKA_UNBOUNDED, false, true},
+    {"earliest-offset", KAFKA_EARLIEST, true, false}, {"latest-offset", KAFKA_LATEST, true, true},
+    {"group-offsets", KAFKA_GROUP, true, true},       {"timestamp", KAFKA_TIMESTAMP, true, true},
+    {"specific-offsets", KAFKA_OFFSETS, true, true},  {"unbounded", KAFKA_UNBOUNDED, false, true},
 };
 
 /* "partition:0,offset:42;partition:1,offset:300" */
@@ -65,8 +65,8 @@ static int parse_place(const struct kafka_source_options *o, bool startup, struc
     mode = option(o, key);
     if (!mode)
         mode = startup ? "group-offsets" : "unbounded"; /* Flink's defaults */
-    while (i < COUNT_OF(modes) && (strcmp(modes[i].name, mode) != 0 ||
-                                   !(startup ? modes[i].startup : modes[i].bounded)))
+    while (i < COUNT_OF(modes) &&
+           (strcmp(modes[i].name, mode) != 0 || !(startup ? modes[i].startup : modes[i].bounded)))
         i++;
     if (i == COUNT_OF(modes))
         return err_set(err, ERR_INVALID, "'%s' = '%s': no such mode", key, mode);
@@ -112,42 +112,62 @@ static bool has_port(const int *ports, int port)
 
 /* Is the broker that the table names ours? Host names of one machine are many (a container's among
  * them), ports are few: what counts is the port, of any server of the list. */
-static int check_broker(const struct kafka_source_options *o, struct err *err)
+int kafka_check_broker(const struct sql_table *table, const int *ports, struct err *err)
 {
-    const char *servers = option(o, "properties.bootstrap.servers");
+    const char *servers = sql_option(table->options, "properties.bootstrap.servers");
 
-    if (!o->ports || !servers)
+    if (!ports || !servers)
         return 0;
     for (const char *at = servers; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         size_t len = strcspn(at, ",");
         const char *colon = memrchr(at, ':', len);
 
-        if (has_port(o->ports, colon ? atoi(colon + 1) : 9092))
+        if (has_port(ports, colon ? atoi(colon + 1) : 9092))
             return 0;
     }
     return err_set(err, ERR_UNSUPPORTED,
                    "'properties.bootstrap.servers' = '%s' is not this tarn's broker, which answers "
-                   "on port %d: reading topics of other brokers is not built yet",
-                   servers, o->ports[0]);
+                   "on port %d: topics of other brokers are not built yet",
+                   servers, ports[0]);
 }
 
-static bool is_true(const char *value) { return value && !strcasecmp(value, "true"); }
+/* Which format, and what it does with records that it cannot read. */
+static int parse_format(struct kafka_source_config *config, const struct kafka_source_options *o,
+                        struct err *err)
+{
+    struct table_format value = table_format_value(o->table, "json"); /* S1's table names none */
+    const char *isolation = option(o, "properties.isolation.level");
+
+    config->upsert = !strcmp(sql_option(o->table->options, "connector"), "upsert-kafka");
+    if (!row_format_known(value.name))
+        return err_set(err, ERR_UNSUPPORTED, "format '%s' is not built yet", value.name);
+    config->key_apart = option(o, "value.fields-include") &&
+                        !strcasecmp(option(o, "value.fields-include"), "EXCEPT_KEY");
+    config->changes = config->upsert || row_format_changes(value.name);
+    if (config->upsert && (!option(o, "key.format") || !o->table->primary_key_count))
+        return err_set(err, ERR_INVALID,
+                       "'upsert-kafka' needs 'key.format' and PRIMARY KEY (...) NOT ENFORCED");
+    if (config->upsert && row_format_changes(value.name))
+        return err_set(err, ERR_INVALID,
+                       "'upsert-kafka' tells of changes itself: 'value.format' is one of rows, "
+                       "such as json");
+    /* Flink's default is the other one: a job of ours that feeds another gives every row once. */
+    config->uncommitted = isolation && !strcmp(isolation, "read_uncommitted");
+    config->ignore_parse_errors = table_format_true(&value, "ignore-parse-errors");
+    config->fail_on_missing_field = table_format_true(&value, "fail-on-missing-field");
+    if (config->ignore_parse_errors && config->fail_on_missing_field)
+        return err_set(err, ERR_INVALID,
+                       "%s.fail-on-missing-field and %s.ignore-parse-errors shouldn't both be true",
+                       value.name, value.name);
+    return 0;
+}
 
 int kafka_source_config_init(struct kafka_source_config *config,
                              const struct kafka_source_options *o, struct err *err)
 {
     const char *topic = option(o, "topic"), *group = option(o, "properties.group.id");
-    const char *format = option(o, "format");
     int rc;
 
-    if (!format)
-        format = option(o, "value.format");
-    if (!format)
-        format = "json"; /* S1's printed table names none */
-    if (strcmp(format, "json") != 0)
-        return err_set(err, ERR_UNSUPPORTED, "format '%s' is not built yet: json is", format);
-    if (option(o, "key.format"))
-        return err_set(err, ERR_UNSUPPORTED, "'key.format': columns from keys are not built yet");
     if (!topic)
         return err_set(err, option(o, "topic-pattern") ? ERR_UNSUPPORTED : ERR_INVALID,
                        option(o, "topic-pattern") ? "'topic-pattern' is not built yet"
@@ -159,15 +179,12 @@ int kafka_source_config_init(struct kafka_source_config *config,
     config->group = strdup(group ? group : "");
     if (!config->topic || !config->group)
         return err_set(err, ERR_NOMEM, "options");
-    config->ignore_parse_errors = is_true(option(o, "json.ignore-parse-errors")) ||
-                                  is_true(option(o, "value.json.ignore-parse-errors"));
-    config->fail_on_missing_field = is_true(option(o, "json.fail-on-missing-field")) ||
-                                    is_true(option(o, "value.json.fail-on-missing-field"));
-    if (config->ignore_parse_errors && config->fail_on_missing_field)
-        return err_set(err, ERR_INVALID, "json.fail-on-missing-field and json.ignore-parse-errors "
-                                         "shouldn't both be true");
-    rc = check_broker(o, err);
+    rc = parse_format(config, o, err);
     if (!rc)
+        rc = kafka_check_broker(o->table, o->ports, err);
+    if (!rc && config->upsert)
+        config->startup.kind = KAFKA_EARLIEST; /* all of it, or updates would miss their inserts */
+    else if (!rc)
         rc = parse_place(o, true, &config->startup, err);
     if (!rc)
         rc = parse_place(o, false, &config->bounded, err);
@@ -178,6 +195,10 @@ int kafka_source_config_init(struct kafka_source_config *config,
 
 void kafka_source_config_deinit(struct kafka_source_config *config)
 {
+    row_decoder_free(config->value);
+    row_decoder_free(config->key);
+    buf_deinit(&config->no_value);
+    free(config->key_columns);
     free(config->topic);
     free(config->group);
     free(config->startup.offsets);
@@ -226,36 +247,6 @@ static int add_metadata(struct kafka_source_config *config, const struct sql_col
         column->name, key);
 }
 
-static int column_policy(const struct kafka_source_options *o, const char *column,
-                         enum json_policy *out, struct err *err)
-{
-    static const char *const names[] = {"reject", "null", "fail"};
-    char key[300];
-    const char *value;
-
-    *out = ON_FAULT_REJECT;
-    snprintf(key, sizeof(key), "tarn.on-error.%s", column);
-    value = option(o, key);
-    if (!value)
-        value = option(o, "tarn.on-error");
-    for (size_t i = 0; value && i < COUNT_OF(names); i++)
-        if (!strcmp(value, names[i])) {
-            *out = (enum json_policy)i; /* in the order of the enum */
-            return 0;
-        }
-    return value ? err_set(err, ERR_INVALID, "'tarn.on-error' = '%s': reject, null or fail", value)
-                 : 0;
-}
-
-static int second_digits(const struct sql_type *type)
-{
-    bool timed = type->kind == SQL_TIME || type->kind == SQL_TIMESTAMP ||
-                 type->kind == SQL_TIMESTAMP_LTZ;
-
-    /* 0 means all of them to the decoder; TIMESTAMP(0) is rare and keeps milliseconds. */
-    return timed ? (type->precision > 0 ? type->precision : 3) : 0;
-}
-
 /* The feed's columns: what the table's physical and metadata columns are, as DuckDB makes them. */
 static int feed_columns(const struct kafka_source_options *o, struct vec_columns *columns,
                         struct err *err)
@@ -275,39 +266,108 @@ static int feed_columns(const struct kafka_source_options *o, struct vec_columns
     return rc;
 }
 
+/* The fields that a decoder fills. */
+struct fields {
+    struct json_field *list;
+    size_t count;
+};
+
+static int make_decoders(struct kafka_source_config *config, const struct kafka_source_options *o,
+                         const struct fields *value, const struct fields *key, struct err *err)
+{
+    struct table_format value_format = table_format_value(o->table, "json");
+    struct table_format key_format = table_format_key(o->table);
+    struct row_decoder_options in = {.fields = value->list,
+                                     .field_count = value->count,
+                                     .options = {table_format_option, &value_format},
+                                     .ignore_parse_errors = config->ignore_parse_errors};
+    int rc = row_decoder_new(&config->value, value_format.name, &in, err);
+
+    if (rc || !key->count)
+        return rc;
+    in.fields = key->list;
+    in.field_count = key->count;
+    in.options.arg = &key_format;
+    in.ignore_parse_errors = table_format_true(&key_format, "ignore-parse-errors");
+    return row_decoder_new(&config->key, key_format.name, &in, err);
+}
+
+/* Upsert: what a record without a value has in place of one. */
+static int make_no_value(struct kafka_source_config *config, const struct fields *value)
+{
+    int rc = buf_append_u8(&config->no_value, '{');
+
+    for (size_t i = 0; i < value->count && !rc; i++) {
+        rc = i ? buf_append_u8(&config->no_value, ',') : 0;
+        rc = rc ? rc : row_put_string(&config->no_value, slice_str(value->list[i].name));
+        rc = rc ? rc : buf_append_str(&config->no_value, ":null");
+    }
+    return rc ? rc : buf_append_u8(&config->no_value, '}');
+}
+
+/* One physical column: who reads it. */
+static int add_physical(struct kafka_source_config *config, const struct kafka_source_options *o,
+                        const struct sql_column *column, duckdb_logical_type type, idx_t index,
+                        struct fields *value, struct fields *key, struct err *err)
+{
+    const char *prefix = option(o, "key.fields-prefix");
+    bool is_key = option(o, "key.format") && kafka_is_key(o->table, column->name, config->upsert);
+    bool except = config->key_apart;
+    struct json_field field = {column->name, type, index, ON_FAULT_REJECT,
+                               table_second_digits(column->type)};
+    int rc = table_column_policy(o->table, column->name, &field.policy, err);
+
+    if (rc)
+        return rc;
+    if (!is_key || !except)
+        value->list[value->count++] = field;
+    if (!is_key || !(except || config->upsert)) /* with ALL the value's is taken, as in Flink */
+        return 0;
+    if (prefix && strncmp(column->name, prefix, strlen(prefix)) != 0)
+        return err_set(err, ERR_INVALID,
+                       "column `%s` of the key does not begin with 'key.fields-prefix' = '%s'",
+                       column->name, prefix);
+    field.name += prefix ? strlen(prefix) : 0;
+    config->key_columns[config->key_column_count++] = index;
+    key->list[key->count++] = field;
+    return 0;
+}
+
 int kafka_source_columns(struct kafka_source_config *config, const struct kafka_source_options *o,
-                         struct vec_columns *columns, struct json_decoder **decoder,
-                         struct err *err)
+                         struct vec_columns *columns, struct err *err)
 {
     const struct sql_table *table = o->table;
-    struct json_field *fields = calloc(table->column_count + 1, sizeof(*fields));
-    struct json_decode_options decode = {.fields = fields,
-                                         .ignore_parse_errors = config->ignore_parse_errors,
-                                         .fail_on_missing_field = config->fail_on_missing_field};
+    struct fields value = {calloc(table->column_count + 1, sizeof(struct json_field)), 0};
+    struct fields key = {calloc(table->column_count + 1, sizeof(struct json_field)), 0};
     idx_t index = 0;
     int rc;
 
     config->metadata = calloc(table->column_count + 1, sizeof(*config->metadata));
-    rc = fields && config->metadata ? feed_columns(o, columns, err)
-                                    : err_set(err, ERR_NOMEM, "columns");
+    config->key_columns = calloc(table->column_count + 1, sizeof(*config->key_columns));
+    rc = value.list && key.list && config->metadata && config->key_columns
+             ? feed_columns(o, columns, err)
+             : err_set(err, ERR_NOMEM, "columns");
     for (size_t i = 0; i < table->column_count && !rc; i++) {
         const struct sql_column *column = &table->columns[i];
 
         if (column->kind == SQL_COLUMN_COMPUTED)
             continue;
-        if (column->kind == SQL_COLUMN_METADATA) {
-            rc = add_metadata(config, column, index++, err);
-            continue;
-        }
-        fields[decode.field_count] =
-            (struct json_field){column->name, columns->list[index].type, index, ON_FAULT_REJECT,
-                                second_digits(column->type)};
-        rc = column_policy(o, column->name, &fields[decode.field_count++].policy, err);
+        if (column->kind == SQL_COLUMN_METADATA)
+            rc = add_metadata(config, column, index, err);
+        else
+            rc = add_physical(config, o, column, columns->list[index].type, index, &value, &key,
+                              err);
         index++;
     }
     if (!rc)
-        rc = json_decoder_new(decoder, &decode, err);
-    free(fields);
+        rc = make_decoders(config, o, &value, &key, err);
+    if (!rc && config->upsert && make_no_value(config, &value))
+        rc = err_set(err, ERR_NOMEM, "columns");
+    if (!rc && config->changes &&
+        vec_columns_add(columns, OP_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
+        rc = err_set(err, ERR_NOMEM, "columns");
+    free(value.list);
+    free(key.list);
     return rc;
 }
 

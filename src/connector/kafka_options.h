@@ -3,12 +3,17 @@
 #ifndef CONNECTOR_KAFKA_OPTIONS_H
 #define CONNECTOR_KAFKA_OPTIONS_H
 
+#include "connector/formats.h"
 #include "connector/kafka_source.h"
-#include "format/json.h"
 #include "log/batch.h"
 
 enum kafka_place_kind {
-    KAFKA_EARLIEST, KAFKA_LATEST, KAFKA_GROUP, KAFKA_TIMESTAMP, KAFKA_OFFSETS, KAFKA_UNBOUNDED
+    KAFKA_EARLIEST,
+    KAFKA_LATEST,
+    KAFKA_GROUP,
+    KAFKA_TIMESTAMP,
+    KAFKA_OFFSETS,
+    KAFKA_UNBOUNDED
 };
 struct kafka_place {
     enum kafka_place_kind kind;
@@ -18,8 +23,13 @@ struct kafka_place {
 };
 
 enum kafka_metadata {
-    KAFKA_META_TOPIC, KAFKA_META_PARTITION, KAFKA_META_HEADERS, KAFKA_META_LEADER_EPOCH,
-    KAFKA_META_OFFSET, KAFKA_META_TIMESTAMP, KAFKA_META_TIMESTAMP_TYPE
+    KAFKA_META_TOPIC,
+    KAFKA_META_PARTITION,
+    KAFKA_META_HEADERS,
+    KAFKA_META_LEADER_EPOCH,
+    KAFKA_META_OFFSET,
+    KAFKA_META_TIMESTAMP,
+    KAFKA_META_TIMESTAMP_TYPE
 };
 struct kafka_metadata_column {
     enum kafka_metadata key;
@@ -30,6 +40,15 @@ struct kafka_source_config {
     char *topic, *group; /* owned */
     struct kafka_place startup, bounded, reset;
     bool ignore_parse_errors, fail_on_missing_field;
+    bool uncommitted;          /* records of open transactions are read too */
+    bool upsert;               /* upsert-kafka: a record is what its key has now */
+    bool changes;              /* the last column is $row_kind */
+    struct row_decoder *value; /* owned */
+    struct row_decoder *key;   /* owned; NULL: keys are not read */
+    struct buf no_value;       /* upsert: a JSON object whose values are all null */
+    bool key_apart;            /* the value has not the key's columns: EXCEPT_KEY */
+    idx_t *key_columns;        /* owned; of `key` */
+    size_t key_column_count;
     struct kafka_metadata_column *metadata; /* owned */
     size_t metadata_count;
 };
@@ -37,11 +56,13 @@ struct kafka_source_config {
 int kafka_source_config_init(struct kafka_source_config *config,
                              const struct kafka_source_options *options, struct err *err);
 void kafka_source_config_deinit(struct kafka_source_config *config);
-/* Columns of the feed (physical and metadata, in the table's order), a decoder for the former and
- * places in config->metadata for the latter. */
+/* Columns of the feed (physical and metadata, in the table's order, then $row_kind), decoders for
+ * the physical ones and places in config->metadata for the others. */
 int kafka_source_columns(struct kafka_source_config *config,
                          const struct kafka_source_options *options, struct vec_columns *columns,
-                         struct json_decoder **decoder, struct err *err);
+                         struct err *err);
+/* Is the broker that a table names ours? ERR_UNSUPPORTED. */
+int kafka_check_broker(const struct sql_table *table, const int *ports, struct err *err);
 int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_chunk chunk,
                         idx_t row, int32_t partition, const struct batch *batch,
                         const struct record *record);

@@ -12,7 +12,6 @@
 
 #include "connector/kafka_options.h"
 #include "connector/kafka_source.h"
-#include "format/json.h"
 #include "kafka/kafka.h"
 #include "log/batch.h"
 #include "log/log.h"
@@ -40,7 +39,6 @@ struct kafka_source {
     struct kafka_source_config config;
     struct kafka_source_options options;
     struct vec_columns columns;
-    struct json_decoder *decoder;
 
     pthread_mutex_t mutex; /* of `topic` and `partitions`, against flush and lag */
     pthread_cond_t changed;
@@ -52,8 +50,8 @@ struct kafka_source {
     bool seeked; /* the start has been resolved for this incarnation */
     bool fresh;  /* start modes do not apply: the topic was made anew, read all of it */
 
-    struct buf bytes;              /* of the last poll: whole batches */
-    struct buf plain[PLAIN_MAX];   /* records of those that were compressed, one each */
+    struct buf bytes;            /* of the last poll: whole batches */
+    struct buf plain[PLAIN_MAX]; /* records of those that were compressed, one each */
     size_t plain_count;
     struct row_origin *origins;
     size_t origin_count;
@@ -138,6 +136,13 @@ static int group_offset(struct kafka_source *s, int32_t partition, int64_t *out,
     return rc;
 }
 
+static int64_t readable_end(struct kafka_source *s, size_t i)
+{
+    struct log_offsets at = log_offsets(s->partitions[i].log);
+
+    return s->config.uncommitted ? at.high_watermark : at.stable;
+}
+
 static int offset_for(struct kafka_source *s, size_t i, const struct kafka_place *place,
                       int64_t *out, struct err *err)
 {
@@ -151,12 +156,12 @@ static int offset_for(struct kafka_source *s, size_t i, const struct kafka_place
         *out = at.start;
         break;
     case KAFKA_LATEST:
-        *out = at.high_watermark;
+        *out = readable_end(s, i);
         break;
     case KAFKA_TIMESTAMP:
         rc = log_find_time(log, place->timestamp_ms, out, &found_ms, err);
         if (!rc && *out < 0)
-            *out = at.high_watermark;
+            *out = readable_end(s, i);
         break;
     case KAFKA_OFFSETS:
         *out = i < place->offset_count && place->offsets[i] >= 0 ? place->offsets[i] : at.start;
@@ -194,14 +199,17 @@ static int resolve_places(struct kafka_source *s, const struct stream_position *
         if (rc)
             break;
         if (next < at.start) {
-            diag_warn("job", "%s[%zu]: offsets %" PRId64 " to %" PRId64
+            diag_warn("job",
+                      "%s[%zu]: offsets %" PRId64 " to %" PRId64
                       " were deleted by retention before they were read",
                       s->config.topic, i, next, at.start);
             next = at.start;
         }
         if (next > at.end) {
-            diag_warn("job", "%s[%zu]: offset %" PRId64 " is beyond the end %" PRId64
-                      ": reading on from there", s->config.topic, i, next, at.end);
+            diag_warn("job",
+                      "%s[%zu]: offset %" PRId64 " is beyond the end %" PRId64
+                      ": reading on from there",
+                      s->config.topic, i, next, at.end);
             next = at.end;
         }
         atomic_store(&s->partitions[i].next, next);
@@ -227,6 +235,9 @@ struct filling { /* the chunk being filled */
     struct vec_batch *out;
     duckdb_data_chunk chunk;
     idx_t rows;
+    size_t partition;
+    stream_reject_fn *reject;
+    void *arg;
 };
 
 static int begin_chunk(struct kafka_source *s, struct filling *f, struct err *err)
@@ -235,7 +246,9 @@ static int begin_chunk(struct kafka_source *s, struct filling *f, struct err *er
     f->rows = 0;
     if (!f->chunk)
         return err_set(err, ERR_NOMEM, "rows of %s", s->config.topic);
-    json_decode_begin(s->decoder, f->chunk);
+    row_decode_begin(s->config.value, f->chunk);
+    if (s->config.key)
+        row_decode_begin(s->config.key, f->chunk);
     return 0;
 }
 
@@ -245,7 +258,9 @@ static int end_chunk(struct kafka_source *s, struct filling *f, struct err *err)
 
     if (!f->chunk)
         return 0;
-    json_decode_end(s->decoder);
+    row_decode_end(s->config.value);
+    if (s->config.key)
+        row_decode_end(s->config.key);
     duckdb_data_chunk_set_size(f->chunk, f->rows);
     if (f->rows)
         rc = vec_batch_add(f->out, f->chunk);
@@ -255,56 +270,136 @@ static int end_chunk(struct kafka_source *s, struct filling *f, struct err *err)
     return rc ? err_set(err, rc, "rows of %s", s->config.topic) : 0;
 }
 
-static int reject_record(struct kafka_source *s, size_t partition, const struct record *record,
-                         const struct json_fault *fault, stream_reject_fn *reject, void *arg,
+static int reject_record(struct kafka_source *s, const struct filling *f,
+                         const struct record *record, const struct json_fault *fault,
                          struct err *err)
 {
-    struct stream_reject r = {
-        .reason = fault->reason, .column = fault->path[0] ? fault->path : NULL,
-        .topic = s->config.topic, .partition = (int32_t)partition, .offset = record->offset,
-        .timestamp_ms = record->timestamp, .key = record->key, .value = record->value};
+    struct stream_reject r = {.reason = fault->reason,
+                              .column = fault->path[0] ? fault->path : NULL,
+                              .topic = s->config.topic,
+                              .partition = (int32_t)f->partition,
+                              .offset = record->offset,
+                              .timestamp_ms = record->timestamp,
+                              .key = record->key,
+                              .value = record->value};
 
     if (fault->fatal)
         return err_set(err, ERR_CORRUPT, "%s[%zu] offset %" PRId64 ", column %s: %s",
-                       s->config.topic, partition, record->offset, fault->path, fault->reason);
+                       s->config.topic, f->partition, record->offset, fault->path, fault->reason);
     if (s->config.ignore_parse_errors)
         return 0;
-    return reject(arg, &r, err);
+    return f->reject(f->arg, &r, err);
 }
 
-static int add_record(struct kafka_source *s, struct filling *f, size_t partition,
-                      const struct batch *batch, const struct record *record,
-                      stream_reject_fn *reject, void *arg, struct err *err)
+/* The key's columns of a row whose others are filled. */
+static int decode_key(struct kafka_source *s, struct filling *f, const struct record *record,
+                      idx_t row, struct json_fault *fault)
 {
-    struct json_fault fault = {0};
+    enum row_kind kind;
+    size_t rows = 0;
+    int rc;
+
+    if (!record->key.ptr)
+        rc = row_decode_json(s->config.key, SLICE_LIT("{}"), row, fault);
+    else
+        rc = row_decode_message(s->config.key, record->key, &rows, fault);
+    if (!rc && rows)
+        rc = row_decode(s->config.key, 0, row, &kind, fault);
+    if (rc || record->value.ptr)
+        return rc;
+    /* The value's reader has set them to NULL; this one does not know. */
+    for (size_t i = 0; i < s->config.key_column_count && record->key.ptr; i++) {
+        uint64_t *validity = duckdb_vector_get_validity(
+            duckdb_data_chunk_get_vector(f->chunk, s->config.key_columns[i]));
+
+        if (validity)
+            duckdb_validity_set_row_valid(validity, row);
+    }
+    return 0;
+}
+
+/* Row `nth` of a record into the chunk, behind those that are in it. */
+static int decode_row(struct kafka_source *s, struct filling *f, const struct record *record,
+                      size_t nth, idx_t row, struct json_fault *fault)
+{
+    enum row_kind kind = ROW_DELETE;
+    int rc;
+
+    if (record->value.ptr)
+        rc = row_decode(s->config.value, nth, row, &kind, fault);
+    else
+        rc = row_decode_json(s->config.value, buf_slice(&s->config.no_value), row, fault);
+    if (!rc && s->config.key &&
+        (record->value.ptr == NULL || !s->config.upsert || s->config.key_apart))
+        rc = decode_key(s, f, record, row, fault);
+    if (rc || !s->config.changes)
+        return rc;
+    if (s->config.upsert && kind == ROW_INSERT)
+        kind = ROW_UPDATE_AFTER;
+    ((uint8_t *)duckdb_vector_get_data(
+        duckdb_data_chunk_get_vector(f->chunk, s->columns.count - 1)))[row] = (uint8_t)kind;
+    return 0;
+}
+
+static int fill_rows(struct kafka_source *s, struct filling *f, const struct batch *batch,
+                     const struct record *record, size_t rows, struct json_fault *fault,
+                     struct err *err)
+{
     int rc = 0;
 
-    if (!record->value.ptr)
-        return 0; /* a tombstone says nothing to an append-only table, as in Flink */
-    if (!f->chunk)
+    if (f->chunk && f->rows + rows > duckdb_vector_size()) /* a record's rows come or go as one */
+        rc = end_chunk(s, f, err);
+    if (!rc && !f->chunk)
         rc = begin_chunk(s, f, err);
+    for (size_t i = 0; i < rows && !rc; i++) {
+        rc = decode_row(s, f, record, i, f->rows + i, fault);
+        if (rc == ERR_INVALID)
+            return rc;
+        if (!rc)
+            rc = kafka_metadata_fill(&s->config, f->chunk, f->rows + i, (int32_t)f->partition,
+                                     batch, record);
+        if (rc)
+            err_set(err, rc, "rows of %s", s->config.topic);
+    }
+    return rc;
+}
+
+static int add_record(struct kafka_source *s, struct filling *f, const struct batch *batch,
+                      const struct record *record, struct err *err)
+{
+    struct json_fault fault = {0};
+    size_t rows = 1;
+    int rc = 0;
+
+    if (!record->value.ptr && !s->config.upsert)
+        return 0; /* a tombstone says nothing to other tables, as in Flink */
+    if (record->value.ptr)
+        rc = row_decode_message(s->config.value, record->value, &rows, &fault);
     if (!rc)
-        rc = json_decode_row(s->decoder, record->value, f->rows, &fault);
-    if (rc == ERR_INVALID)
-        return reject_record(s, partition, record, &fault, reject, arg, err);
+        rc = fill_rows(s, f, batch, record, rows, &fault, err);
+    if (rc == ERR_INVALID && fault.reason[0])
+        return reject_record(s, f, record, &fault, err);
     if (rc)
-        return err_set(err, rc, "rows of %s", s->config.topic);
-    rc = kafka_metadata_fill(&s->config, f->chunk, f->rows, (int32_t)partition, batch, record);
-    if (rc)
-        return err_set(err, rc, "rows of %s", s->config.topic);
-    s->origins[s->origin_count++] = (struct row_origin){
-        (int32_t)partition, record->offset, record->timestamp, record->key, record->value};
-    if (++f->rows == duckdb_vector_size())
+        return err && err->code == rc ? rc : err_set(err, rc, "rows of %s", s->config.topic);
+    for (size_t i = 0; i < rows; i++)
+        s->origins[s->origin_count++] = (struct row_origin){
+            (int32_t)f->partition, record->offset, record->timestamp, record->key, record->value};
+    f->rows += rows;
+    if (f->rows == duckdb_vector_size())
         return end_chunk(s, f, err);
     return 0;
 }
 
-static bool is_full(struct kafka_source *s) { return s->origin_count >= ROWS_MAX; }
+static bool is_full(struct kafka_source *s)
+{
+    return s->origin_count >= ROWS_MAX;
+}
 
 /* The records of one batch from the partition's place on. The place moves past each. */
-static int add_batch(struct kafka_source *s, struct filling *f, size_t i, const struct batch *batch,
-                     stream_reject_fn *reject, void *arg, struct err *err)
+static int add_batch(struct kafka_source *s, struct filling *f, const struct batch *batch,
+                     struct err *err)
 {
+    size_t i = f->partition;
     struct partition *p = &s->partitions[i];
     struct record_walk walk;
     struct record record;
@@ -322,7 +417,7 @@ static int add_batch(struct kafka_source *s, struct filling *f, size_t i, const 
             next = p->until;
             break;
         }
-        rc = add_record(s, f, i, batch, &record, reject, arg, err);
+        rc = add_record(s, f, batch, &record, err);
         if (rc)
             return rc;
         next = record.offset + 1;
@@ -335,8 +430,14 @@ static int add_batch(struct kafka_source *s, struct filling *f, size_t i, const 
     return 0;
 }
 
-static int poll_partition(struct kafka_source *s, size_t i, struct filling *f,
-                          stream_reject_fn *reject, void *arg, struct err *err)
+/* Is there nothing in it for us: a marker, or what was aborted? */
+static bool is_void(struct kafka_source *s, struct log *log, const struct batch *batch)
+{
+    return batch_is_control(batch) || (!s->config.uncommitted && batch_is_transactional(batch) &&
+                                       log_is_aborted(log, batch->producer_id, batch->base_offset));
+}
+
+static int poll_partition(struct kafka_source *s, size_t i, struct filling *f, struct err *err)
 {
     struct partition *p = &s->partitions[i];
     int64_t next = atomic_load(&p->next);
@@ -345,16 +446,19 @@ static int poll_partition(struct kafka_source *s, size_t i, struct filling *f,
     size_t need;
     int rc;
 
-    if (next >= p->until || next >= log_offsets(p->log).high_watermark)
+    if (next >= p->until || next >= readable_end(s, i))
         return 0;
+    f->partition = i;
     buf_clear(&s->bytes);
-    rc = log_read(p->log, next, READ_BYTES, true, &s->bytes, err);
+    rc = (s->config.uncommitted ? log_read : log_read_stable)(p->log, next, READ_BYTES, true,
+                                                              &s->bytes, err);
     if (rc == ERR_RANGE) { /* retention was quicker */
         int64_t start = log_offsets(p->log).start;
 
-        diag_warn("job", "%s[%zu]: offsets %" PRId64 " to %" PRId64
-                  " were deleted by retention before they were read", s->config.topic, i, next,
-                  start);
+        diag_warn("job",
+                  "%s[%zu]: offsets %" PRId64 " to %" PRId64
+                  " were deleted by retention before they were read",
+                  s->config.topic, i, next, start);
         atomic_store(&p->next, start);
         return 0;
     }
@@ -367,10 +471,10 @@ static int poll_partition(struct kafka_source *s, size_t i, struct filling *f,
             return err_wrap(err, rc, "%s[%zu]", s->config.topic, i);
         if (s->plain_count == PLAIN_MAX)
             break; /* origins point into them until the next poll */
-        if (batch_is_control(&batch))
+        if (is_void(s, p->log, &batch))
             atomic_store(&p->next, batch.base_offset + batch.last_offset_delta + 1);
         else
-            rc = add_batch(s, f, i, &batch, reject, arg, err);
+            rc = add_batch(s, f, &batch, err);
     }
     return rc;
 }
@@ -387,7 +491,7 @@ static int poll(struct stream_source *source, struct vec_batch *out, stream_reje
                 void *arg, struct err *err)
 {
     struct kafka_source *s = self(source);
-    struct filling f = {out, NULL, 0};
+    struct filling f = {.out = out, .reject = reject, .arg = arg};
     struct err second = {0};
     int rc = ensure_topic(s, err);
 
@@ -400,7 +504,7 @@ static int poll(struct stream_source *source, struct vec_batch *out, stream_reje
     s->origin_count = s->plain_count = 0;
     /* One partition a poll: its bytes must stay until the next. */
     for (size_t tried = 0; tried < s->count && !rc && s->origin_count == 0; tried++)
-        rc = poll_partition(s, s->turn++ % s->count, &f, reject, arg, err);
+        rc = poll_partition(s, s->turn++ % s->count, &f, err);
     if (rc)
         end_chunk(s, &f, &second);
     else
@@ -418,9 +522,12 @@ static int origin(struct stream_source *source, int64_t row, struct stream_rejec
         return err_set(err, ERR_RANGE, "%s: row %" PRId64 " of a poll of %zu", s->config.topic, row,
                        s->origin_count);
     o = &s->origins[row];
-    *out = (struct stream_reject){.topic = s->config.topic, .partition = o->partition,
-                                  .offset = o->offset, .timestamp_ms = o->timestamp_ms,
-                                  .key = o->key, .value = o->value};
+    *out = (struct stream_reject){.topic = s->config.topic,
+                                  .partition = o->partition,
+                                  .offset = o->offset,
+                                  .timestamp_ms = o->timestamp_ms,
+                                  .key = o->key,
+                                  .value = o->value};
     return 0;
 }
 
@@ -489,8 +596,7 @@ static int64_t lag(struct stream_source *source)
 
     pthread_mutex_lock(&s->mutex);
     for (size_t i = 0; i < s->count; i++) {
-        int64_t more = log_offsets(s->partitions[i].log).high_watermark -
-                       atomic_load(&s->partitions[i].next);
+        int64_t more = readable_end(s, i) - atomic_load(&s->partitions[i].next);
 
         sum += more > 0 ? more : 0;
     }
@@ -510,7 +616,6 @@ static void source_free(struct stream_source *source)
     if (!s)
         return;
     close_topic(s);
-    json_decoder_free(s->decoder);
     kafka_source_config_deinit(&s->config);
     vec_columns_free(&s->columns);
     buf_deinit(&s->bytes);
@@ -525,7 +630,6 @@ static void source_free(struct stream_source *source)
 static const struct stream_source_ops ops = {
     poll, origin, wait, wake, position, seek, flush, lag, columns, source_free,
 };
-
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
                      struct err *err)
@@ -543,11 +647,11 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->changed, &attr);
     pthread_condattr_destroy(&attr);
-    s->origins = calloc(ROWS_MAX, sizeof(*s->origins));
+    s->origins = calloc(ROWS_MAX + ROWS_OF_MESSAGE_MAX, sizeof(*s->origins));
     rc = s->origins ? kafka_source_config_init(&s->config, options, err)
                     : err_set(err, ERR_NOMEM, "source %s", options->table->name);
     if (!rc)
-        rc = kafka_source_columns(&s->config, options, &s->columns, &s->decoder, err);
+        rc = kafka_source_columns(&s->config, options, &s->columns, err);
     if (rc) {
         source_free(&s->source);
         return err_wrap(err, rc, "table `%s`", options->table->name);

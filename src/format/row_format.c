@@ -217,6 +217,11 @@ int row_decode(struct row_decoder *d, size_t nth, idx_t row, enum row_kind *kind
     return json_decode_row(d->json, d->pieces[nth].text, row, fault);
 }
 
+int row_decode_json(struct row_decoder *d, struct slice text, idx_t row, struct json_fault *fault)
+{
+    return json_decode_row(d->json, text, row, fault);
+}
+
 void row_decode_end(struct row_decoder *d)
 {
     json_decode_end(d->json);

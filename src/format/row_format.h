@@ -46,6 +46,9 @@ void row_decode_begin(struct row_decoder *decoder, duckdb_data_chunk chunk);
 /* Row `nth` of the message into row `row` of the chunk. ERR_INVALID: the row may be used again. */
 int row_decode(struct row_decoder *decoder, size_t nth, idx_t row, enum row_kind *kind,
                struct json_fault *fault);
+/* A row out of an object of JSON, whatever the format is. */
+int row_decode_json(struct row_decoder *decoder, struct slice text, idx_t row,
+                    struct json_fault *fault);
 void row_decode_end(struct row_decoder *decoder);
 
 /* ---- rows to messages ---- */
@@ -64,5 +67,8 @@ void row_encoder_free(struct row_encoder *encoder);
  * do not say it. */
 int row_encode(struct row_encoder *encoder, duckdb_data_chunk chunk, idx_t row, enum row_kind kind,
                struct buf *out, bool *null, struct err *err);
+
+/* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8: ERR_INVALID. */
+int row_put_string(struct buf *out, struct slice text);
 
 #endif

@@ -40,8 +40,6 @@ int row_piece_add(struct row_decoder *d, enum row_kind kind, struct slice text);
 int row_piece_made(struct row_decoder *d, enum row_kind kind, size_t from);
 int row_fault(struct json_fault *fault, size_t pos, const char *fmt, ...)
     __attribute__((format(printf, 3, 4))); /* gives ERR_INVALID */
-/* Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8: ERR_INVALID. */
-int row_put_string(struct buf *out, struct slice text);
 
 bool row_option_true(const struct row_options *options, const char *key);
 /* One character that an option gives ("\t" may be spelled as backslash and t). */
