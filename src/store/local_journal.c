@@ -1,13 +1,16 @@
 /* local_journal.c - group commit, segments that take turns, and playing back.
  *
  * Who adds a change joins the group that is filling. The first who finds nobody writing takes the
- * group, writes it with one call and syncs; whoever comes meanwhile fills the next one. A group
- * that does not fit moves on to the other segment, and its writer then empties the one that is
- * full.
+ * group, writes it with one call and syncs; whoever comes meanwhile fills the next one, and one of
+ * them is woken to write it. Each waits on a semaphore of its own: with a condition for all of them
+ * every sync ended in a crowd before the lock. A group that does not fit moves on to the other
+ * segment, and its writer then empties the one that is full.
  */
 #include "store/local_journal.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/codec.h"
@@ -38,12 +41,12 @@ enum state { EMPTY, ACTIVE, FULL, CLEARING };
 
 struct segment {
     struct file *file;
-    enum state state;
+    _Atomic(enum state) state; /* changed under the lock */
     uint64_t generation;
     int64_t end, grown; /* of the records; of what was ever written */
     size_t records;
-    int in_flight; /* added and not yet carried out */
-    uint8_t *seen; /* a bit per hash of a key: owned */
+    atomic_int in_flight; /* added and not yet carried out */
+    uint8_t *seen;        /* a bit per hash of a key: owned */
 };
 
 /* One who waits for a group to be durable; on its stack. */
@@ -51,9 +54,9 @@ struct waiter {
     struct waiter *next;
     size_t at, len; /* of its record in the group */
     uint64_t bit;   /* of its key */
-    unsigned turn;  /* of its group */
     int rc, ticket;
-    bool done;
+    bool done; /* else it is woken to write its group */
+    sem_t wake;
     struct err *err;
 };
 
@@ -68,9 +71,7 @@ struct journal {
     char *dir;
     int64_t bytes; /* of a segment */
     pthread_mutex_t lock;
-    pthread_cond_t moved;     /* a group was written, a segment emptied, a change carried out */
-    pthread_cond_t groups[2]; /* of the filling group and of the one being written: in turn */
-    unsigned turn;            /* the filling group's */
+    pthread_cond_t moved; /* a group was written, a segment emptied, a change carried out */
     struct segment segments[2];
     int active;
     struct group filling, writing;
@@ -270,7 +271,7 @@ static int write_bytes(struct journal *journal, struct segment *segment, struct 
 }
 
 /* A group whose write failed leaves the segment's end where it was: the next one overwrites it. */
-static struct segment *write_group(struct journal *journal)
+static struct segment *write_group(struct journal *journal, struct waiter *mine)
 {
     struct segment *segment, *full = NULL;
     struct err err = {0};
@@ -278,7 +279,6 @@ static struct segment *write_group(struct journal *journal)
 
     journal->writing = journal->filling;
     journal->filling = (struct group){0};
-    journal->turn ^= 1;
     rc = choose(journal, &segment, &full, &err);
     if (!rc) {
         seal(&journal->writing, segment);
@@ -297,8 +297,10 @@ static struct segment *write_group(struct journal *journal)
             err_set(w->err, rc, "%s", err.text);
         w->ticket = rc ? -1 : (int)(segment - journal->segments);
         if (!rc)
-            segment->in_flight++;
-        w->done = true; /* its stack may go from here on */
+            atomic_fetch_add(&segment->in_flight, 1);
+        w->done = true;
+        if (w != mine)
+            sem_post(&w->wake); /* its stack may go from here on */
     }
     buf_deinit(&journal->writing.bytes);
     journal->writing = (struct group){0};
@@ -323,51 +325,69 @@ static int join(struct journal *journal, const struct journal_entry *entry, stru
     if (rc)
         return rc;
     waiter->bit = hash_of(entry->bucket, entry->key) % SEEN_BITS;
-    waiter->turn = journal->turn;
     waiter->next = group->waiters;
     group->waiters = waiter;
     group->records++;
     return 0;
 }
 
+/* Caller holds the lock and writes: is_writing is set. */
+static void lead(struct journal *journal, struct waiter *mine)
+{
+    struct segment *full = write_group(journal, mine);
+
+    if (journal->filling.waiters) /* one of them goes on: is_writing stays */
+        sem_post(&journal->filling.waiters->wake);
+    else
+        journal->is_writing = false;
+    pthread_cond_broadcast(&journal->moved);
+    /* Its own change is in the other segment, so this waits for others alone. When it fails,
+     * whoever needs the segment tries again, and is told. */
+    if (full)
+        empty(journal, full, NULL);
+}
+
 int journal_add(struct journal *journal, const struct journal_entry *entry, int *ticket,
                 struct err *err)
 {
     struct waiter waiter = {.err = err};
-    struct segment *full = NULL;
     int rc;
 
     if (size_of(entry) > JOURNAL_ENTRY_MAX ||
         size_of(entry) > (size_t)journal->bytes - HEADER_BYTES)
         return err_set(err, ERR_LIMIT, "journal: a change of %zu bytes", entry->bytes.len);
+    sem_init(&waiter.wake, 0, 0);
     pthread_mutex_lock(&journal->lock);
     rc = join(journal, entry, &waiter);
-    while (!rc && !waiter.done) {
-        if (journal->is_writing) {
-            pthread_cond_wait(&journal->groups[waiter.turn], &journal->lock);
-            continue;
+    if (!rc && journal->is_writing) {
+        pthread_mutex_unlock(&journal->lock);
+        while (sem_wait(&waiter.wake))
+            ; /* a signal */
+        if (!waiter.done) {
+            pthread_mutex_lock(&journal->lock);
+            lead(journal, &waiter);
+            pthread_mutex_unlock(&journal->lock);
         }
-        journal->is_writing = true;
-        full = write_group(journal);
-        journal->is_writing = false;
-        pthread_cond_broadcast(&journal->groups[waiter.turn]); /* they are done */
-        pthread_cond_signal(&journal->groups[!waiter.turn]);   /* one of them writes next */
-        pthread_cond_broadcast(&journal->moved);
-        /* Its own change is in the other segment, so this waits for others alone. When it fails,
-         * whoever needs the segment tries again, and is told. */
-        if (full)
-            empty(journal, full, NULL);
+    } else {
+        journal->is_writing |= !rc;
+        if (!rc)
+            lead(journal, &waiter);
+        pthread_mutex_unlock(&journal->lock);
     }
-    pthread_mutex_unlock(&journal->lock);
+    sem_destroy(&waiter.wake);
     *ticket = waiter.ticket;
     return rc ? err_set(err, rc, "journal") : waiter.rc;
 }
 
 void journal_done(struct journal *journal, int ticket)
 {
+    struct segment *segment = &journal->segments[ticket];
+
+    /* Who empties the segment says so before it looks at the count. */
+    if (atomic_fetch_sub(&segment->in_flight, 1) > 1 || segment->state != CLEARING)
+        return;
     pthread_mutex_lock(&journal->lock);
-    if (--journal->segments[ticket].in_flight == 0)
-        pthread_cond_broadcast(&journal->moved);
+    pthread_cond_broadcast(&journal->moved);
     pthread_mutex_unlock(&journal->lock);
 }
 
@@ -570,8 +590,6 @@ int journal_new(struct journal **out, struct disk *disk, const char *dir, int64_
     journal->bytes = bytes ? bytes : JOURNAL_BYTES;
     pthread_mutex_init(&journal->lock, NULL);
     pthread_cond_init(&journal->moved, NULL);
-    pthread_cond_init(&journal->groups[0], NULL);
-    pthread_cond_init(&journal->groups[1], NULL);
     journal->dir = strdup(dir);
     rc = journal->dir ? disk_mkdirs(disk, dir, err) : err_set(err, ERR_NOMEM, "journal");
     for (int i = 0; i < 2 && !rc; i++) {
@@ -598,8 +616,6 @@ void journal_free(struct journal *journal)
     }
     pthread_mutex_destroy(&journal->lock);
     pthread_cond_destroy(&journal->moved);
-    pthread_cond_destroy(&journal->groups[0]);
-    pthread_cond_destroy(&journal->groups[1]);
     free(journal->dir);
     free(journal);
 }

@@ -137,7 +137,7 @@ int local_setting_put(struct store *store, const char *bucket, const char *name,
     json_t *old, *settings;
     int rc;
 
-    pthread_mutex_lock(&local->names); /* no bucket goes meanwhile */
+    pthread_rwlock_wrlock(&local->names); /* no bucket goes meanwhile */
     rc = local_bucket_check(local, bucket, err);
     pthread_rwlock_wrlock(&local->settings_lock);
     old = json_object_get(local->settings, bucket);
@@ -152,7 +152,7 @@ int local_setting_put(struct store *store, const char *bucket, const char *name,
         rc = replace(local, bucket, settings, err);
 done:
     pthread_rwlock_unlock(&local->settings_lock);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     json_decref(settings);
     return rc;
 }

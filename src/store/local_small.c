@@ -38,26 +38,34 @@ static int write_staged(struct local *local, const char *path, const struct jour
     return rc;
 }
 
-/* `path` is where the object is, or where it nearly always can be when there is none: its folder
- * may have to be made, or a folder may have its name. */
+/* A staged file that holds the bytes already gets the rest. */
+static int finish_staged(struct local *local, const char *path, const struct journal_entry *entry,
+                         struct err *err)
+{
+    struct file *file = NULL;
+    int rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
+
+    if (!rc && entry->attr.len)
+        rc = file_set_attr(file, entry->attr, err);
+    if (!rc)
+        rc = file_set_mtime(file, entry->mtime_us, err);
+    file_close(file);
+    return rc;
+}
+
+/* `path`: see local_name_lazily. `from` NULL: the bytes are in the entry alone. */
 static int carry_out_put(struct local *local, const struct journal_entry *entry, const char *bucket,
-                         const char *key, const char *path, struct err *err)
+                         const char *key, const char *from, const char *path, struct err *err)
 {
     struct arena arena = {0};
-    const char *staged = stage(local, &arena);
-    int rc = staged ? write_staged(local, staged, entry, err) : ERR_NOMEM;
+    const char *staged = from ? from : stage(local, &arena);
+    int rc = !staged ? ERR_NOMEM
+             : from  ? finish_staged(local, staged, entry, err)
+                     : write_staged(local, staged, entry, err);
 
-    if (!rc) {
-        pthread_mutex_lock(&local->names);
-        if (disk_rename(local->disk, staged, path, NULL)) {
-            rc = local_make(local, &arena, bucket, key, &path, err);
-            if (!rc)
-                rc = disk_rename(local->disk, staged, path, err);
-        }
-        local_changed(local);
-        pthread_mutex_unlock(&local->names);
-    }
-    if (rc && staged)
+    if (!rc)
+        rc = local_name_lazily(local, &arena, bucket, key, staged, path, err);
+    if (rc && staged && !from)
         disk_unlink(local->disk, staged, NULL);
     arena_deinit(&arena);
     return rc;
@@ -109,7 +117,7 @@ static int play_back(void *arg, const struct journal_entry *entry, struct err *e
         else if (!rc && is_there(local, path, &stat, entry))
             path = NULL;
         if (!rc && path && entry->kind == JOURNAL_PUT)
-            rc = carry_out_put(local, entry, bucket, key, path, err);
+            rc = carry_out_put(local, entry, bucket, key, NULL, path, err);
         if (rc == ERR_NOENT)
             rc = 0;
     }
@@ -179,23 +187,24 @@ bool local_is_small(struct local *local, const char *bucket, size_t len,
            local_versioning(local, bucket) == STORE_UNVERSIONED;
 }
 
-/* `path`: see carry_out_put. */
+/* `from` and `path`: see carry_out_put. */
 static int add_and_carry_out(struct local *local, const struct journal_entry *entry,
-                             const char *bucket, const char *key, const char *path, struct err *err)
+                             const char *bucket, const char *key, const char *from,
+                             const char *path, struct err *err)
 {
     int ticket, rc = journal_add(local->journal, entry, &ticket, err);
 
     if (rc)
         return rc;
-    rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, path, err)
+    rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, from, path, err)
                                     : local_unname_lazily(local, bucket, key, err);
     journal_done(local->journal, ticket);
     return rc;
 }
 
 int local_put_small(struct local *local, const char *bucket, const char *key, struct slice bytes,
-                    const struct store_put_options *options, struct store_info *out,
-                    struct err *err)
+                    const char *from, const struct store_put_options *options,
+                    struct store_info *out, struct err *err)
 {
     static const struct store_put_options none;
     pthread_mutex_t *lock = local_stripe(local, bucket, key);
@@ -224,7 +233,7 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
         rc = local_guess(local, &arena, bucket, key, &path, err);
     if (!rc) {
         entry.mtime_us = next_time(local, exists ? now.mtime_us : 0);
-        rc = add_and_carry_out(local, &entry, bucket, key, path, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, from, path, err);
     }
     if (!rc && exists)
         local_attr_remove(local, bucket, key); /* of the version replaced */
@@ -256,7 +265,7 @@ int local_remove_small(struct local *local, const char *bucket, const char *key,
     int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
 
     if (!rc)
-        rc = add_and_carry_out(local, &entry, bucket, key, path, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, NULL, path, err);
     arena_deinit(&arena);
     return rc;
 }

@@ -193,7 +193,7 @@ static void prune(struct local *local, struct arena *arena, const char *bucket,
     for (size_t i = 0; i < count; i++)
         if (!slice_ends(slice_str(entries[i].name), SLICE_LIT(RECORD)))
             return;
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_wrlock(&local->names);
     for (size_t i = 0; i < count; i++) {
         const char *path = arena_printf(arena, "%s/%s", dir, entries[i].name);
 
@@ -203,7 +203,7 @@ static void prune(struct local *local, struct arena *arena, const char *bucket,
     while (strlen(dir) > root && disk_rmdir(local->disk, dir, NULL) == 0)
         *strrchr(dir, '/') = '\0';
     local_changed(local);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
 }
 
 /* Removes what does not count, so that no later change can make it count. */
@@ -221,10 +221,10 @@ static int make_dir(struct local *local, const struct versions *v, struct err *e
 {
     int rc;
 
-    pthread_mutex_lock(&local->names); /* or another key's prune could take the folders above */
+    pthread_rwlock_wrlock(&local->names); /* or another key's prune could take the folders above */
     rc = disk_mkdirs(local->disk, v->dir, err);
     local_changed(local);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     return rc;
 }
 

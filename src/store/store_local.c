@@ -74,13 +74,13 @@ int local_name_it(struct local *local, struct arena *arena, const char *bucket, 
 
     if (rc)
         return rc;
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_wrlock(&local->names);
     rc = local_make(local, arena, bucket, key, &path, err);
     if (!rc)
         rc = exclusive ? disk_link(local->disk, from, path, err)
                        : disk_rename(local->disk, from, path, err);
     local_changed(local); /* folders may have been made even when it failed */
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     if (rc)
         return rc;
     slash = strrchr(path, '/');
@@ -91,22 +91,35 @@ int local_name_it(struct local *local, struct arena *arena, const char *bucket, 
     return rc;
 }
 
-/* The same without a sync of the folder. */
-static int name_lazily(struct local *local, struct arena *arena, const char *bucket,
-                       const char *key, const char *from, struct err *err)
+int local_name_lazily(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                      const char *from, const char *path, struct err *err)
 {
-    const char *path;
-    int rc = local_settle(local, bucket, key, err);
+    int rc;
 
-    if (rc)
-        return rc;
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_rdlock(&local->names);
+    rc = disk_rename(local->disk, from, path, NULL);
+    local_changed(local);
+    pthread_rwlock_unlock(&local->names);
+    if (!rc)
+        return 0;
+    pthread_rwlock_wrlock(&local->names);
     rc = local_make(local, arena, bucket, key, &path, err);
     if (!rc)
         rc = disk_rename(local->disk, from, path, err);
     local_changed(local);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     return rc;
+}
+
+/* Past the journal; `path` NULL: there is no such object. */
+static int name_lazy_put(struct local *local, struct arena *arena, const char *bucket,
+                         const char *key, const char *from, const char *path, struct err *err)
+{
+    int rc = local_settle(local, bucket, key, err);
+
+    if (!rc && !path)
+        rc = local_guess(local, arena, bucket, key, &path, err);
+    return rc ? rc : local_name_lazily(local, arena, bucket, key, from, path, err);
 }
 
 int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
@@ -152,7 +165,7 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
                             versioned ? &version : NULL, err);
     if (!rc)
         rc = options->lazy
-                 ? name_lazily(local, &arena, bucket, key, from, err)
+                 ? name_lazy_put(local, &arena, bucket, key, from, path, err)
                  : local_name_it(local, &arena, bucket, key, from, options->if_none_match, err);
     if (!rc && exists && !has_attr)
         local_attr_remove(local, bucket, key);
@@ -196,15 +209,17 @@ static int put_locked(struct local *local, const char *bucket, const char *key, 
 }
 
 static int put_small_file(struct local *local, const char *bucket, const char *key,
-                          struct file *file, int64_t size, const struct store_put_options *options,
-                          struct store_info *out, struct err *err)
+                          struct file *file, int64_t size, const char *path,
+                          const struct store_put_options *options, struct store_info *out,
+                          struct err *err)
 {
     uint8_t *bytes = malloc((size_t)size + 1);
     int rc = bytes ? file_read_all(file, bytes, (size_t)size, 0, err)
                    : err_set(err, ERR_NOMEM, "put %s", key);
 
     if (!rc)
-        rc = local_put_small(local, bucket, key, slice_of(bytes, (size_t)size), options, out, err);
+        rc = local_put_small(local, bucket, key, slice_of(bytes, (size_t)size), path, options, out,
+                             err);
     free(bytes);
     return rc;
 }
@@ -225,11 +240,9 @@ static int local_put_file(struct store *store, const char *bucket, const char *k
     if (!rc)
         rc = file_size(file, &size, err);
     if (!rc && local_is_small(local, bucket, (size_t)size, options)) {
-        rc = put_small_file(local, bucket, key, file, size, options, out, err);
+        rc = put_small_file(local, bucket, key, file, size, path, options, out, err);
         if (rc != ERR_UNSUPPORTED) {
             file_close(file);
-            if (!rc)
-                disk_unlink(local->disk, path, NULL); /* a leftover is swept at the next start */
             return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
         }
         rc = 0;
@@ -256,7 +269,7 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
     if (rc)
         return rc;
     if (local_is_small(local, bucket, bytes.len, options)) {
-        rc = local_put_small(local, bucket, key, bytes, options, out, err);
+        rc = local_put_small(local, bucket, key, bytes, NULL, options, out, err);
         if (rc != ERR_UNSUPPORTED)
             return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
     }
@@ -455,14 +468,14 @@ static int unname(struct local *local, const char *bucket, const char *key, bool
     const char *path;
     int rc;
 
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_wrlock(&local->names);
     rc = local_find(local, &arena, bucket, key, &path, &stat, err);
     if (!rc)
         rc = disk_unlink(local->disk, path, err);
     if (!rc)
         rc = prune(local, &arena, bucket, path, lazy, err);
     local_changed(local);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     if (!rc)
         local_attr_remove(local, bucket, key);
     arena_deinit(&arena);
@@ -509,14 +522,14 @@ static int bucket_make(struct store *store, const char *bucket, struct err *err)
     const char *path = arena_printf(&arena, "%s/%s", local->objects, bucket);
     int rc = path ? local_check(bucket, NULL, err) : ERR_NOMEM;
 
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_wrlock(&local->names);
     if (!rc && disk_exists(local->disk, path))
         rc = err_set(err, ERR_EXISTS, "bucket %s: exists already", bucket);
     if (!rc) /* of one of that name whose removal was cut short */
         rc = local_settings_drop(local, bucket, err);
     if (!rc)
         rc = disk_mkdir_sync(local->disk, path, err);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     arena_deinit(&arena);
     return rc;
 }
@@ -538,7 +551,7 @@ static int bucket_remove(struct store *store, const char *bucket, struct err *er
     const char *versions = arena_printf(&arena, "%s/%s", local->versions, bucket);
     int rc;
 
-    pthread_mutex_lock(&local->names);
+    pthread_rwlock_wrlock(&local->names);
     rc = path && attrs && versions
              ? local_version_list(store, bucket, "", "", "", NULL, 1, &arena, &list, err)
              : ERR_NOMEM;
@@ -555,7 +568,7 @@ static int bucket_remove(struct store *store, const char *bucket, struct err *er
     if (!rc)
         rc = local_settings_drop(local, bucket, err);
     local_changed(local);
-    pthread_mutex_unlock(&local->names);
+    pthread_rwlock_unlock(&local->names);
     arena_deinit(&arena);
     return rc;
 }
@@ -605,7 +618,7 @@ static void local_free(struct store *store)
     for (size_t i = 0; i < LOCAL_LEVELS; i++)
         local_level_free(local->levels[i]);
     pthread_mutex_destroy(&local->levels_lock);
-    pthread_mutex_destroy(&local->names);
+    pthread_rwlock_destroy(&local->names);
     pthread_rwlock_destroy(&local->settings_lock);
     json_decref(local->settings);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
@@ -636,6 +649,17 @@ static const struct store_ops local_ops = {
     .versions = &local_version_ops,
 };
 
+/* Whoever makes a folder must not wait for ever for those who only name objects. */
+static void init_names(struct local *local)
+{
+    pthread_rwlockattr_t attr;
+
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&local->names, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 static char *below(const char *dir, const char *name)
 {
     char *path = NULL;
@@ -657,7 +681,7 @@ int store_local_new(struct store **out, const struct store_local_options *option
     local->store.disk = local->disk = options->disk;
     local->clock = options->clock;
     pthread_mutex_init(&local->levels_lock, NULL);
-    pthread_mutex_init(&local->names, NULL);
+    init_names(local);
     pthread_rwlock_init(&local->settings_lock, NULL);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)
         pthread_mutex_init(&local->stripes[i], NULL);

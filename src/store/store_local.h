@@ -17,7 +17,8 @@
  *   NAME%dir a folder NAME/, made while an object NAME existed
  *   NAME%obj an object NAME, made while a folder NAME existed
  * The last two are found by looking: at most one form of each exists, and `names` guards the
- * moment in which one is chosen.
+ * moment in which one is chosen. An object that takes the plain form in a folder that is there
+ * chooses nothing: there `names` is held to read.
  */
 #ifndef STORE_STORE_LOCAL_H
 #define STORE_STORE_LOCAL_H
@@ -41,7 +42,7 @@ struct local {
     struct disk *disk;
     struct clock *clock;
     char *objects, *attrs, *versions; /* owned paths */
-    pthread_mutex_t names;                  /* folders appear and vanish, forms are chosen */
+    pthread_rwlock_t names; /* held to write: folders appear and vanish, forms are chosen */
     pthread_mutex_t stripes[LOCAL_STRIPES]; /* one key changes at a time */
     struct journal *journal; /* owned; NULL: the file system keeps no attributes */
     int64_t last_us;                        /* time of the newest small object; atomic */
@@ -130,6 +131,7 @@ bool local_is_small(struct local *local, const char *bucket, size_t len,
                     const struct store_put_options *options);
 /* ERR_UNSUPPORTED: its attributes are too long for this way. */
 int local_put_small(struct local *local, const char *bucket, const char *key, struct slice bytes,
+                    const char *from /* a staged file that holds them, to be moved; or NULL */,
                     const struct store_put_options *options, struct store_info *out,
                     struct err *err);
 /* The journal may hold something of the key. */
@@ -146,6 +148,11 @@ int local_settle(struct local *local, const char *bucket, const char *key, struc
 int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
                     const struct store_put_options *options, const char **path,
                     struct disk_stat *now, struct err *err);
+/* Gives the staged file its name, without a sync. `path` is where the object is, or where it nearly
+ * always can be when there is none: its folder may have to be made, or a folder may have its name.
+ */
+int local_name_lazily(struct local *local, struct arena *arena, const char *bucket, const char *key,
+                      const char *from, const char *path, struct err *err);
 int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err);
 
 /* Settings of buckets (local_setting.c). */
