@@ -65,23 +65,37 @@ static int touch(struct changes *c, const struct agg_place *place, bool fresh, s
 }
 
 /* A row that is taken back from nobody is passed over, as in Flink: its key's time was over. */
+static int give_group(struct changes *c, idx_t i, struct agg_group *group, bool fresh,
+                      struct err *err)
+{
+    struct agg *agg = &c->agg;
+    struct agg_place place = {&agg->store, 0, agg->names[i], group};
+    int rc = c->at_end ? 0 : touch(c, &place, fresh, err);
+
+    agg->at[i] = NULL;
+    if (rc || (agg->changes[i] < 0 && group->rows <= 0))
+        return rc;
+    group->rows += agg->changes[i];
+    agg->at[i] = (uint8_t *)group;
+    return 0;
+}
+
 static int find_groups(struct changes *c, struct err *err)
 {
     struct agg *agg = &c->agg;
+    void *groups[STATE_MANY];
+    bool fresh[STATE_MANY];
     int rc = 0;
 
-    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
-        struct agg_place place = {&agg->store, 0, agg->names[i], NULL};
-        bool fresh;
+    for (idx_t from = 0; from < agg->keys.count && !rc; from += STATE_MANY) {
+        idx_t count = agg->keys.count - from;
 
-        rc = agg_find(agg, &place, &fresh, err);
-        if (!rc && !c->at_end)
-            rc = touch(c, &place, fresh, err);
-        agg->at[i] = NULL;
-        if (rc || (agg->changes[i] < 0 && place.group->rows <= 0))
-            continue;
-        place.group->rows += agg->changes[i];
-        agg->at[i] = (uint8_t *)place.group;
+        if (count > STATE_MANY)
+            count = STATE_MANY;
+        rc = state_edit_many(agg->store.groups, NULL, agg->names + from, count, agg_group_size(agg),
+                             groups, fresh, err);
+        for (idx_t i = 0; i < count && !rc; i++)
+            rc = give_group(c, from + i, groups[i], fresh[i], err);
     }
     return rc;
 }
@@ -103,6 +117,19 @@ static int put_changes(struct changes *c, const struct touched *t, struct err *e
     return rc || is ? rc : agg_drop(agg, &place, err);
 }
 
+#define AHEAD 16
+
+/* The first of them may have left the cache since the batch began. */
+static void prefetch(const struct agg *agg, const struct touched *t)
+{
+    uint32_t size = agg_group_size(agg);
+
+    for (uint32_t at = 0; at < size; at += 64) {
+        __builtin_prefetch((const uint8_t *)t->group + at);
+        __builtin_prefetch((const uint8_t *)t->before + at);
+    }
+}
+
 static int changes_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
 {
     struct changes *c = (struct changes *)op;
@@ -117,8 +144,11 @@ static int changes_rows(struct op *op, int input, const struct vec_batch *rows, 
         if (!rc)
             rc = agg_add_chunk(&c->agg, rows->chunks[i], err);
     }
-    for (size_t i = 0; i < c->count && !rc; i++)
+    for (size_t i = 0; i < c->count && !rc; i++) {
+        if (i + AHEAD < c->count)
+            prefetch(&c->agg, &c->touched[i + AHEAD]);
         rc = put_changes(c, &c->touched[i], err);
+    }
     if (!rc)
         rc = agg_flush(&c->agg, err);
     arena_reset(&c->agg.arena);

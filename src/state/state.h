@@ -75,6 +75,12 @@ int state_edit(struct state_table *table, const struct state_key *key, uint32_t 
 /* The same, with the entry's own copy of key->sub, which stays where it is as long as the value. */
 int state_edit_sub(struct state_table *table, const struct state_key *key, uint32_t size,
                    void **value, struct slice *sub, bool *fresh, struct err *err);
+/* state_edit for many keys, which is several times faster where memory is slower than the cache.
+ * `spaces` NULL: all in 0. A key whose ptr is NULL is passed over, its value NULL. Tables without
+ * groups; at most STATE_MANY keys. */
+#define STATE_MANY 128
+int state_edit_many(struct state_table *table, const int64_t *spaces, const struct slice *keys,
+                    size_t count, uint32_t size, void **values, bool *fresh, struct err *err);
 /* The value in place, to change some of its bytes; *value NULL: there is none. */
 int state_modify(struct state_table *table, const struct state_key *key, void **value,
                  uint32_t *len, struct err *err);

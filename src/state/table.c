@@ -168,28 +168,69 @@ static bool same_group(const void *what, const void *arg)
     return group->key_len == key->len && memcmp(group->key, key->ptr, key->len) == 0;
 }
 
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Most keys are of a few columns of fixed width: two multiplications, as in wyhash. */
+static uint64_t hash_of(struct slice bytes, uint64_t seed)
+{
+    const uint64_t odd = 0xa0761d6478bd642fULL, other = 0xe7037ed1a0b428dbULL;
+    uint64_t a = 0, b = 0;
+
+    if (bytes.len > 16)
+        return hash64(bytes.ptr, bytes.len, seed);
+    if (bytes.len >= 8) {
+        memcpy(&a, bytes.ptr, 8);
+        memcpy(&b, bytes.ptr + bytes.len - 8, 8);
+    } else if (bytes.len) {
+        memcpy(&a, bytes.ptr, bytes.len);
+    }
+    return mix(odd ^ bytes.len, mix(a ^ other, b ^ seed ^ odd));
+}
+
 static uint64_t entry_hash(uint64_t key_hash, bool grouped, struct slice sub)
 {
-    return grouped ? hash64(sub.ptr, sub.len, key_hash) : key_hash;
+    return grouped ? hash_of(sub, key_hash) : key_hash;
+}
+
+/* Without groups, by the hash of the key. */
+static struct entry *find_plain(const struct space *space, struct slice key, uint64_t hash)
+{
+    const struct index *index = &space->entries;
+
+    if (!index->places)
+        return NULL;
+    for (uint32_t i = (uint32_t)hash & index->mask; index->places[i].what;
+         i = (i + 1) & index->mask) {
+        struct entry *entry = index->places[i].what;
+
+        if (index->places[i].hash == hash && entry->key_len == key.len &&
+            memcmp(entry + 1, key.ptr, key.len) == 0)
+            return entry;
+    }
+    return NULL;
 }
 
 static struct entry *find(struct state_table *table, struct space *space,
-                          const struct state_key *key)
+                          const struct state_key *key, uint64_t hash)
 {
     struct wanted w = {table, NULL, key->key, key->sub};
-    uint64_t hash = hash64(key->key.ptr, key->key.len, 0);
 
-    if (table->grouped) {
-        w.group = index_find(&space->groups, hash, same_group, &key->key);
-        if (!w.group)
-            return NULL;
-    }
-    return index_find(&space->entries, entry_hash(hash, table->grouped, key->sub), same_entry, &w);
+    if (!table->grouped)
+        return find_plain(space, key->key, hash);
+    w.group = index_find(&space->groups, hash, same_group, &key->key);
+    if (!w.group)
+        return NULL;
+    return index_find(&space->entries, entry_hash(hash, true, key->sub), same_entry, &w);
 }
 
 static struct group *find_group(struct space *space, struct slice key, bool make)
 {
-    uint64_t hash = hash64(key.ptr, key.len, 0);
+    uint64_t hash = hash_of(key, 0);
     struct group *group = index_find(&space->groups, hash, same_group, &key);
 
     if (group || !make)
@@ -228,7 +269,7 @@ static void join_group(struct group *group, struct entry *entry)
 
 /* Key and sub lie in the entry, so that a tombstone can say whose it is. */
 static struct entry *make(struct state_table *table, struct space *space,
-                          const struct state_key *key, uint32_t size)
+                          const struct state_key *key, uint64_t hash, uint32_t size)
 {
     struct group *group = table->grouped ? find_group(space, key->key, true) : NULL;
     size_t head = sizeof(struct entry) + (table->grouped ? sizeof(struct link) : 0);
@@ -240,14 +281,13 @@ static struct entry *make(struct state_table *table, struct space *space,
     entry = pool_take(&space->pool, head + room + size);
     if (!entry)
         return NULL;
-    *entry = (struct entry){
-        .hash = entry_hash(hash64(key->key.ptr, key->key.len, 0), table->grouped, key->sub),
-        .value = (uint8_t *)entry + head + room,
-        .key_len = (uint32_t)key->key.len,
-        .sub_len = (uint32_t)key->sub.len,
-        .value_len = size,
-        .value_cap = size,
-        .own_cap = size};
+    *entry = (struct entry){.hash = entry_hash(hash, table->grouped, key->sub),
+                            .value = (uint8_t *)entry + head + room,
+                            .key_len = (uint32_t)key->key.len,
+                            .sub_len = (uint32_t)key->sub.len,
+                            .value_len = size,
+                            .value_cap = size,
+                            .own_cap = size};
     memset(entry->value, 0, size);
     if (table->grouped)
         join_group(group, entry);
@@ -281,9 +321,9 @@ void entry_release(struct state_table *table, struct space *space, struct entry 
 }
 
 static int add(struct state_table *table, struct space *space, const struct state_key *key,
-               uint32_t size, struct entry **out, struct err *err)
+               uint64_t hash, uint32_t size, struct entry **out, struct err *err)
 {
-    struct entry *entry = *out = make(table, space, key, size);
+    struct entry *entry = *out = make(table, space, key, hash, size);
 
     if (!entry)
         return err_set(err, ERR_NOMEM, "state %s", table->name);
@@ -326,9 +366,9 @@ int entry_expire(struct state_table *table, struct space *space, struct entry *e
 
 /* The one looked for, unless its time is over: then it is dropped first. */
 static int find_live(struct state_table *table, struct space *space, const struct state_key *key,
-                     struct entry **out, struct err *err)
+                     uint64_t hash, struct entry **out, struct err *err)
 {
-    struct entry *entry = *out = space ? find(table, space, key) : NULL;
+    struct entry *entry = *out = space ? find(table, space, key, hash) : NULL;
 
     if (!entry || !entry_expired(table, entry))
         return 0;
@@ -339,7 +379,7 @@ static int find_live(struct state_table *table, struct space *space, const struc
 const void *state_look(struct state_table *table, const struct state_key *key, uint32_t *len)
 {
     struct space *space = table_space(table, key->space, false);
-    struct entry *entry = space ? find(table, space, key) : NULL;
+    struct entry *entry = space ? find(table, space, key, hash_of(key->key, 0)) : NULL;
 
     if (!entry || entry_expired(table, entry))
         return NULL;
@@ -348,20 +388,21 @@ const void *state_look(struct state_table *table, const struct state_key *key, u
 }
 
 /* The entry, ready to be written to; made with `size` bytes when absent. */
-static int open_entry(struct state_table *table, const struct state_key *key, uint32_t size,
-                      struct space **space, struct entry **out, bool *fresh, struct err *err)
+static int open_hashed(struct state_table *table, const struct state_key *key, uint64_t hash,
+                       uint32_t size, struct space **space, struct entry **out, bool *fresh,
+                       struct err *err)
 {
     int rc;
 
     *space = table_space(table, key->space, true);
     if (!*space)
         return err_set(err, ERR_NOMEM, "state %s", table->name);
-    rc = find_live(table, *space, key, out, err);
+    rc = find_live(table, *space, key, hash, out, err);
     if (rc)
         return rc;
     *fresh = !*out;
     if (*fresh)
-        rc = add(table, *space, key, size, out, err);
+        rc = add(table, *space, key, hash, size, out, err);
     if (!rc)
         rc = before_change(table, *space, *out, err);
     if (!rc && table->ttl_ms)
@@ -369,17 +410,81 @@ static int open_entry(struct state_table *table, const struct state_key *key, ui
     return rc;
 }
 
-static int edit(struct state_table *table, const struct state_key *key, uint32_t size,
-                struct entry **entry, bool *fresh, struct err *err)
+static int open_entry(struct state_table *table, const struct state_key *key, uint32_t size,
+                      struct space **space, struct entry **out, bool *fresh, struct err *err)
+{
+    return open_hashed(table, key, hash_of(key->key, 0), size, space, out, fresh, err);
+}
+
+static int edit_hashed(struct state_table *table, const struct state_key *key, uint64_t hash,
+                       uint32_t size, struct entry **entry, bool *fresh, struct err *err)
 {
     struct space *space;
-    int rc = open_entry(table, key, size, &space, entry, fresh, err);
+    int rc = open_hashed(table, key, hash, size, &space, entry, fresh, err);
 
     if (!rc && (*entry)->value_len != size)
         rc = err_set(err, ERR_CORRUPT,
                      "state %s keeps %u bytes under a key, not %u: it is of "
                      "another plan",
                      table->name, (*entry)->value_len, size);
+    return rc;
+}
+
+static int edit(struct state_table *table, const struct state_key *key, uint32_t size,
+                struct entry **entry, bool *fresh, struct err *err)
+{
+    return edit_hashed(table, key, hash_of(key->key, 0), size, entry, fresh, err);
+}
+
+#define LINE 64 /* bytes of a cache line */
+
+static void prefetch_place(const struct space *space, uint64_t hash)
+{
+    if (space && space->entries.places)
+        __builtin_prefetch(&space->entries.places[(uint32_t)hash & space->entries.mask]);
+}
+
+static void prefetch_entry(const struct space *space, uint64_t hash, uint32_t bytes)
+{
+    const struct place *place;
+
+    if (!space || !space->entries.places)
+        return;
+    place = &space->entries.places[(uint32_t)hash & space->entries.mask];
+    for (uint32_t at = 0; place->hash == hash && at < bytes; at += LINE)
+        __builtin_prefetch((const uint8_t *)place->what + at, 1);
+}
+
+/* Three rounds over a few keys at once, so that the memory's answers for one key are on their way
+ * while the next is asked for. */
+int state_edit_many(struct state_table *table, const int64_t *spaces, const struct slice *keys,
+                    size_t count, uint32_t size, void **values, bool *fresh, struct err *err)
+{
+    uint64_t hashes[STATE_MANY];
+    int rc = 0;
+
+    assert(count <= STATE_MANY && !table->grouped);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = NULL;
+        if (!keys[i].ptr)
+            continue;
+        hashes[i] = hash_of(keys[i], 0);
+        prefetch_place(table_space(table, spaces ? spaces[i] : 0, false), hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (keys[i].ptr)
+            prefetch_entry(table_space(table, spaces ? spaces[i] : 0, false), hashes[i],
+                           (uint32_t)(sizeof(struct entry) + keys[i].len + 7 + size));
+    for (size_t i = 0; i < count && !rc; i++) {
+        struct state_key key = {spaces ? spaces[i] : 0, keys[i], {0}};
+        struct entry *entry;
+
+        if (!keys[i].ptr)
+            continue;
+        rc = edit_hashed(table, &key, hashes[i], size, &entry, &fresh[i], err);
+        if (!rc)
+            values[i] = entry->value;
+    }
     return rc;
 }
 
@@ -412,7 +517,7 @@ int state_modify(struct state_table *table, const struct state_key *key, void **
 {
     struct space *space = table_space(table, key->space, false);
     struct entry *entry;
-    int rc = find_live(table, space, key, &entry, err);
+    int rc = find_live(table, space, key, hash_of(key->key, 0), &entry, err);
 
     *value = NULL;
     if (!rc && entry)
@@ -461,7 +566,7 @@ int state_put(struct state_table *table, const struct state_key *key, struct sli
 int state_drop(struct state_table *table, const struct state_key *key, struct err *err)
 {
     struct space *space = table_space(table, key->space, false);
-    struct entry *entry = space ? find(table, space, key) : NULL;
+    struct entry *entry = space ? find(table, space, key, hash_of(key->key, 0)) : NULL;
     int rc = entry ? before_change(table, space, entry, err) : 0;
 
     if (entry && !rc)
@@ -510,7 +615,7 @@ int load_put(struct state_table *table, const struct state_key *key, uint32_t to
 int load_drop(struct state_table *table, const struct state_key *key, struct err *err)
 {
     struct space *space = table_space(table, key->space, false);
-    struct entry *entry = space ? find(table, space, key) : NULL;
+    struct entry *entry = space ? find(table, space, key, hash_of(key->key, 0)) : NULL;
 
     (void)err;
     if (entry && !(entry->flags & LISTED))
