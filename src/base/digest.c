@@ -9,9 +9,33 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 
-void sha256(const void *ptr, size_t len, uint8_t out[32]) { SHA256(ptr, len, out); }
-void sha1(const void *ptr, size_t len, uint8_t out[20]) { SHA1(ptr, len, out); }
-void md5(const void *ptr, size_t len, uint8_t out[16]) { MD5(ptr, len, out); }
+/* OpenSSL's own calls for this look the digest up by its name each time. */
+void sha256(const void *ptr, size_t len, uint8_t out[32])
+{
+    SHA256_CTX context;
+
+    SHA256_Init(&context);
+    SHA256_Update(&context, ptr, len);
+    SHA256_Final(out, &context);
+}
+
+void sha1(const void *ptr, size_t len, uint8_t out[20])
+{
+    SHA_CTX context;
+
+    SHA1_Init(&context);
+    SHA1_Update(&context, ptr, len);
+    SHA1_Final(out, &context);
+}
+
+void md5(const void *ptr, size_t len, uint8_t out[16])
+{
+    MD5_CTX context;
+
+    MD5_Init(&context);
+    MD5_Update(&context, ptr, len);
+    MD5_Final(out, &context);
+}
 
 /* RFC 2104. */
 void hmac_sha256(const void *key, size_t key_len, const void *ptr, size_t len, uint8_t out[32])

@@ -31,16 +31,27 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
+static int two_digits(const char *text)
+{
+    return (text[0] - '0') * 10 + text[1] - '0';
+}
+
 int sigv4_time(const char *date, int64_t *out_us)
 {
-    int year, month, day, hour, minute, second, end = 0;
+    static const char shape[] = "ddddddddTddddddZ";
+    int year, month, day, hour, minute, second;
 
-    if (strlen(date) != 16 || strspn(date, "0123456789TZ") != 16)
-        return ERR_INVALID;
-    if (sscanf(date, "%4d%2d%2dT%2d%2d%2dZ%n", &year, &month, &day, &hour, &minute, &second,
-               &end) != 6 ||
-        end != 16 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-        second > 60 || year < 1970)
+    for (size_t i = 0; i < sizeof(shape); i++) /* its end too */
+        if (shape[i] == 'd' ? date[i] < '0' || date[i] > '9' : date[i] != shape[i])
+            return ERR_INVALID;
+    year = two_digits(date) * 100 + two_digits(date + 2);
+    month = two_digits(date + 4);
+    day = two_digits(date + 6);
+    hour = two_digits(date + 9);
+    minute = two_digits(date + 11);
+    second = two_digits(date + 13);
+    if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60 ||
+        year < 1970)
         return ERR_INVALID;
     *out_us = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * 1000000;
     return 0;
@@ -78,14 +89,19 @@ static int by_name_and_value(const void *left, const void *right)
     return order ? order : strcmp(a->value, b->value);
 }
 
-/* Decodes and encodes again. */
+/* Decodes and encodes again; nearly always it is encoded as it should be. */
 static int recode(struct arena *arena, struct slice raw, bool plus_is_space, bool keep_slash,
                   const char **out)
 {
     struct buf text = {0};
     const char *plain;
-    int rc = url_decode(arena, raw, plus_is_space, &plain);
+    int rc;
 
+    if (url_is_encoded(raw, keep_slash)) {
+        *out = arena_cstr(arena, raw);
+        return *out ? 0 : ERR_NOMEM;
+    }
+    rc = url_decode(arena, raw, plus_is_space, &plain);
     if (!rc)
         rc = url_encode(&text, slice_str(plain), keep_slash);
     if (!rc)
@@ -97,10 +113,14 @@ static int recode(struct arena *arena, struct slice raw, bool plus_is_space, boo
 static int put_query(struct arena *arena, const char *query, struct buf *out)
 {
     struct slice rest = slice_str(query), name, value;
-    struct pair *pairs = ARENA_ARRAY(arena, struct pair, PAIRS_MAX);
-    size_t count = 0;
-    int rc = pairs ? 0 : ERR_NOMEM;
+    size_t count = 0, most = 1;
+    struct pair *pairs;
+    int rc;
 
+    for (const char *at = query; *at; at++)
+        most += *at == '&';
+    pairs = ARENA_ARRAY(arena, struct pair, most < PAIRS_MAX ? most : PAIRS_MAX);
+    rc = pairs ? 0 : ERR_NOMEM;
     while (!rc && url_query_next(&rest, &name, &value)) {
         if (count == PAIRS_MAX)
             return ERR_LIMIT;
@@ -112,8 +132,12 @@ static int put_query(struct arena *arena, const char *query, struct buf *out)
     }
     if (!rc && count)
         qsort(pairs, count, sizeof(*pairs), by_name_and_value);
-    for (size_t i = 0; i < count && !rc; i++)
-        rc = buf_printf(out, "%s%s=%s", i ? "&" : "", pairs[i].name, pairs[i].value);
+    for (size_t i = 0; i < count && !rc; i++) {
+        rc = i ? buf_append_u8(out, '&') : 0;
+        rc = rc ? rc : buf_append_str(out, pairs[i].name);
+        rc = rc ? rc : buf_append_u8(out, '=');
+        rc = rc ? rc : buf_append_str(out, pairs[i].value);
+    }
     return rc;
 }
 
@@ -136,8 +160,10 @@ static int put_value(struct buf *out, const char *value)
 
 static int put_header(const struct sigv4_request *request, struct slice name, struct buf *out)
 {
-    int rc = buf_printf(out, "%.*s:", SLICE_ARG(name));
+    int rc = buf_append_slice(out, name);
     bool first = true;
+
+    rc = rc ? rc : buf_append_u8(out, ':');
 
     for (size_t i = 0; i < request->header_count && !rc; i++) {
         if (!slice_ieq(slice_str(request->headers[i].name), name))
@@ -195,6 +221,39 @@ int sigv4_canonical(struct arena *arena, const struct sigv4_request *request,
 
 /* --- keys and signatures ---------------------------------------------------------------------- */
 
+/* The last key that this thread derived: a connection asks for the same one over and over, and four
+ * of the five steps of a signature make it. */
+struct last_key {
+    char secret[300], day[16], region[64], service[16];
+    uint8_t key[32];
+};
+static _Thread_local struct last_key last_key;
+
+static bool is_last(const char *secret, const struct sigv4_auth *auth)
+{
+    return last_key.secret[0] && strcmp(last_key.secret, secret) == 0 &&
+           strcmp(last_key.day, auth->day) == 0 && strcmp(last_key.region, auth->region) == 0 &&
+           strcmp(last_key.service, auth->service) == 0;
+}
+
+static void key_of(const char *secret, const struct sigv4_auth *auth, uint8_t out[32])
+{
+    if (is_last(secret, auth)) {
+        memcpy(out, last_key.key, 32);
+        return;
+    }
+    sigv4_key(secret, auth->day, auth->region, auth->service, out);
+    if (strlen(secret) >= sizeof(last_key.secret) || strlen(auth->day) >= sizeof(last_key.day) ||
+        strlen(auth->region) >= sizeof(last_key.region) ||
+        strlen(auth->service) >= sizeof(last_key.service))
+        return;
+    strcpy(last_key.secret, secret);
+    strcpy(last_key.day, auth->day);
+    strcpy(last_key.region, auth->region);
+    strcpy(last_key.service, auth->service);
+    memcpy(last_key.key, out, 32);
+}
+
 void sigv4_key(const char *secret, const char *day, const char *region, const char *service,
                uint8_t out[32])
 {
@@ -224,7 +283,7 @@ static int signature_of(struct arena *arena, const char *canonical, const struct
                         auth->region, auth->service, hex);
     if (!text)
         return ERR_NOMEM;
-    sigv4_key(secret, auth->day, auth->region, auth->service, key);
+    key_of(secret, auth, key);
     hmac_sha256(key, 32, text, strlen(text), hash);
     hex_encode(hash, 32, out);
     return 0;

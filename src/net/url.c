@@ -31,6 +31,27 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool url_is_encoded(struct slice s, bool keep_slash)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i];
+        int high, low;
+
+        if (unreserved(c) || (keep_slash && c == '/'))
+            continue;
+        if (c != '%' || s.len - i < 3)
+            return false;
+        high = hex_digit(s.ptr[i + 1]);
+        low = hex_digit(s.ptr[i + 2]);
+        c = (uint8_t)(high << 4 | low);
+        if (high < 0 || low < 0 || !c || unreserved(c) || (keep_slash && c == '/') ||
+            s.ptr[i + 1] >= 'a' || s.ptr[i + 2] >= 'a')
+            return false;
+        i += 2;
+    }
+    return true;
+}
+
 int url_decode(struct arena *arena, struct slice s, bool plus_is_space, const char **out)
 {
     char *text = arena_alloc(arena, s.len + 1);

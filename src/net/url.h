@@ -16,6 +16,9 @@ struct http_field {
  * RFC 3986's unreserved characters, as SigV4 wants them. */
 int url_encode(struct buf *out, struct slice s, bool keep_slash);
 
+/* Is it what decoding and url_encode would make of it? */
+bool url_is_encoded(struct slice s, bool keep_slash);
+
 /* Decodes %XX (and '+' as a space when plus_is_space) into the arena, NUL-ended. ERR_INVALID: an
  * escape that is cut or not hexadecimal, or a NUL; ERR_NOMEM. */
 int url_decode(struct arena *arena, struct slice s, bool plus_is_space, const char **out);
@@ -24,11 +27,11 @@ int url_decode(struct arena *arena, struct slice s, bool plus_is_space, const ch
 bool url_query_next(struct slice *rest, struct slice *name, struct slice *value);
 
 struct url {
-    const char *scheme; /* "http", "https" */
-    const char *host;   /* without brackets */
-    int port;           /* default of the scheme when left out */
-    const char *path;   /* raw, "/" at least */
-    const char *query;  /* raw, "" when there is none */
+    const char *scheme;    /* "http", "https" */
+    const char *host;      /* without brackets */
+    int port;              /* default of the scheme when left out */
+    const char *path;      /* raw, "/" at least */
+    const char *query;     /* raw, "" when there is none */
     const char *authority; /* host[:port] as it goes into a Host header */
 };
 

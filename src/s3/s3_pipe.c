@@ -1,11 +1,14 @@
-/* s3_pipe.c - three buffers go round: one fills, one waits, one is hashed. */
+/* s3_pipe.c - buffers go round: one fills, one is hashed, the others wait.
+ *
+ * Hashing is the slower side of a large put, so it must never stand still: what waits lasts it for
+ * a millisecond or two, while the other side is in a write that the disk makes slow. */
 #include "s3/s3_pipe.h"
 
 #include <pthread.h>
 
 #include "base/codec.h"
 
-#define BUFFERS      3
+#define BUFFERS      6
 #define BUFFER_BYTES ((size_t)256 << 10)
 #define EARLY_BYTES  ((int64_t)4 << 20) /* told to the disk at a time */
 
@@ -127,6 +130,8 @@ int s3_pipe_end(struct s3_pipe *pipe, uint8_t md5[16], struct err *err)
     uint8_t padded[32];
     int rc = pipe->len ? pass_on(pipe, err) : 0;
 
+    if (!rc && pipe->written > pipe->early) /* on its way while the rest is hashed */
+        file_write_early(pipe->file, pipe->early, pipe->written - pipe->early);
     stop(pipe);
     digest_final(pipe->md5, padded);
     pipe->md5 = NULL;

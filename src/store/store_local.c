@@ -12,6 +12,8 @@
 #include "base/codec.h"
 #include "base/json.h"
 
+#define SYNC_ALL_FILES 32
+
 static struct local *local_of(struct store *store)
 {
     return (struct local *)store;
@@ -413,7 +415,8 @@ static int note_folder(struct arena *arena, const char **dirs, size_t *count, co
     return dir ? 0 : ERR_NOMEM;
 }
 
-/* A folder is synced once for all: while it is, nothing new may be named in it. */
+/* A folder is synced once for all: while it is, nothing new may be named in it. Many files are
+ * synced with their file system, which costs about as much as some of them. */
 static int local_sync(struct store *store, const char *bucket, const char *const *keys,
                       size_t count, struct err *err)
 {
@@ -423,6 +426,10 @@ static int local_sync(struct store *store, const char *bucket, const char *const
     size_t dir_count = 0;
     int rc = dirs ? 0 : err_set(err, ERR_NOMEM, "sync");
 
+    if (!rc && count >= SYNC_ALL_FILES) {
+        arena_deinit(&arena);
+        return disk_sync_all(local->disk, local->objects, err);
+    }
     for (size_t i = 0; !rc && i < count; i++) {
         struct file *file = NULL;
         struct disk_stat stat;
