@@ -9,8 +9,10 @@
  * row counts its own matches. As in Flink, inner joins pass on the kind of the
  * row that came (+U stays +U), outer ones give +I and -D.
  *
- * Semi and anti joins against rows that are only added forget a left row when
- * its first match comes: nothing can follow.
+ * Semi and anti joins against rows that are only added forget a left row when its first match
+ * comes: nothing can follow.
+ * With a time to live each row counts its own matches too, as in Flink: a row that is gone leaves
+ * what it matched as it was.
  */
 #include "operator/join.h"
 
@@ -27,7 +29,8 @@ struct regular {
     struct state_table *keys; /* (key) -> key_state; NULL: not needed */
     bool tracked[2];          /* rows count their matches */
     bool stored[2];
-    bool once; /* a match is for ever */
+    bool by_row; /* pairs are gathered and rows count their matches */
+    bool once;   /* a match is for ever */
     bool null_aware;
     /* Groups of left rows to be forgotten, by row of the chunk. */
     uint32_t *forget;
@@ -338,7 +341,7 @@ static int regular_row(struct regular *r, int s, idx_t i, duckdb_data_chunk chun
 
     if (r->join.side[s].keyless[i])
         return keyless_row(r, s, i, kind, err);
-    if (r->join.condition.fragment) {
+    if (r->by_row) {
         rc = gather(r, s, i, err);
         return rc || r->join.pairs.count < vec_chunk_rows() ? rc
                                                             : deal_with_pairs(r, s, chunk, err);
@@ -385,29 +388,28 @@ static int open_tables(struct regular *r, struct err *err)
 {
     static const char *const names[] = {"left", "right"};
     struct join *j = &r->join;
-    int64_t ttl = j->ttl_ms[LEFT] > j->ttl_ms[RIGHT] ? j->ttl_ms[LEFT] : j->ttl_ms[RIGHT];
     int rc = 0;
 
-    if (!j->ttl_ms[LEFT] || !j->ttl_ms[RIGHT])
-        ttl = 0;
     for (int s = LEFT; s <= RIGHT && !rc; s++)
         if (r->stored[s])
             rc = rows_table(&j->op, names[s], true, j->ttl_ms[s], &j->side[s].rows, err);
-    if (!rc && j->kind != OP_INNER && !j->condition.fragment)
-        rc = rows_table(&j->op, "keys", false, ttl, &r->keys, err);
+    if (!rc && j->kind != OP_INNER && !r->by_row)
+        rc = op_table(&j->op, "keys", false, &r->keys, err);
     return rc;
 }
 
+/* Rows whose time to live ends leave no trace, so what had matched them must know it by itself. */
 static void plan_regular(struct regular *r)
 {
-    bool condition = r->join.condition.fragment != NULL;
+    struct join *j = &r->join;
+    bool ttl = j->ttl_ms[LEFT] || j->ttl_ms[RIGHT];
 
-    r->tracked[LEFT] = condition && (r->join.side[LEFT].outer || join_one_sided(&r->join));
-    r->tracked[RIGHT] = condition && r->join.side[RIGHT].outer;
+    r->by_row = j->condition.fragment || (j->kind != OP_INNER && ttl);
+    r->tracked[LEFT] = r->by_row && (j->side[LEFT].outer || join_one_sided(j));
+    r->tracked[RIGHT] = r->by_row && j->side[RIGHT].outer;
     r->stored[LEFT] = true;
-    r->stored[RIGHT] = !join_one_sided(&r->join) || condition;
-    r->once = join_one_sided(&r->join) && !condition && r->join.side[RIGHT].kind_column < 0 &&
-              !r->join.ttl_ms[LEFT] && !r->join.ttl_ms[RIGHT];
+    r->stored[RIGHT] = !join_one_sided(j) || r->by_row;
+    r->once = join_one_sided(j) && !r->by_row && j->side[RIGHT].kind_column < 0;
 }
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,

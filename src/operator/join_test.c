@@ -238,6 +238,133 @@ static void rows_meet_the_version_of_their_time(void **state)
     }
 }
 
+/* ---- a table that is asked now ---- */
+
+struct test_table {
+    struct op_lookup_table table;
+    struct vec_columns columns;
+    int reads;
+    bool new;
+};
+
+#define TABLE "SELECT mod(i, 40)::INTEGER AS k, i::BIGINT AS v FROM range(100 + 10 * %d) t(i)"
+
+static int table_changed(struct op_lookup_table *table, bool *yes, struct err *err)
+{
+    (void)err;
+    *yes = ((struct test_table *)table)->new;
+    return 0;
+}
+
+static int table_read(struct op_lookup_table *table, struct vec_batch *out, struct err *err)
+{
+    struct test_table *t = (struct test_table *)table;
+    char sql[200];
+
+    (void)err;
+    snprintf(sql, sizeof(sql), TABLE, t->reads++);
+    t->new = false;
+    run(sql, NULL, NULL, NULL, out);
+    return 0;
+}
+
+static void table_free(struct op_lookup_table *table)
+{
+    (void)table;
+}
+
+static void a_table_is_asked_again_when_it_has_changed(void **state)
+{
+    struct test_table table = {{&table.columns, table_changed, table_read, table_free}};
+    struct op_lookup_spec spec = {.table = &table.table,
+                                  .left_keys = (size_t[]){0},
+                                  .right_keys = (size_t[]){0},
+                                  .key_count = 1,
+                                  .left = true,
+                                  .condition = "SELECT l1 < r1 FROM feed"};
+    struct vec_columns columns = {0};
+    struct vec_batch in = {0}, none = {0};
+    struct buf got = {0}, want = {0};
+    struct state *memory;
+    struct op_graph *graph;
+    struct op *leaf, *root;
+    struct err err = {0};
+
+    (void)state;
+    run("SELECT * FROM (SELECT 0::INTEGER AS k, 0::BIGINT AS v)", NULL, NULL, &table.columns,
+        &none);
+    run("SELECT * EXCLUDE (i) FROM (" ADDED("900", "50", "1") ")", NULL, NULL, &columns, &in);
+    OK(state_new(&memory, &(struct state_options){0}, &err));
+    OK(op_graph_new(&graph, &(struct op_graph_options){conn, memory}, &err));
+    OK(op_leaf_new(&leaf, graph, &columns, &err));
+    OK(op_lookup_new(&root, leaf, &spec, &err));
+    for (int n = 0; n < 3; n++) {
+        char sql[600];
+
+        OK(op_graph_rows(leaf, &in, &err));
+        snprintf(sql, sizeof(sql),
+                 "SELECT l.*, r.* FROM feed l LEFT JOIN (" TABLE ") r ON l.k = "
+                 "r.k AND l.v < r.v",
+                 n / 2);
+        text_of(sql, &columns, &in, &want);
+        text_of("SELECT * FROM feed", op_graph_columns(graph), op_graph_out(graph), &got);
+        assert_true(want.len > 100 && slice_eq(buf_slice(&want), buf_slice(&got)));
+        vec_batch_clear(op_graph_out(graph));
+        table.new = n == 1;
+    }
+    assert_int_equal(table.reads, 2);
+    op_graph_free(graph);
+    state_free(memory);
+    vec_batch_deinit(&in);
+    vec_batch_deinit(&none);
+    vec_columns_free(&columns);
+    vec_columns_free(&table.columns);
+    buf_deinit(&got);
+    buf_deinit(&want);
+}
+
+/* Goal: with a time to live rows are forgotten, and nothing is taken back that was not given.
+ * Method: a minute between batches of a join whose rows live for two; the clock is the graph's. */
+static void rows_are_forgotten_in_their_time(void **state)
+{
+    struct op_join_spec spec = {ON_KEY, .kind = OP_FULL, .left_ttl_ms = 120000,
+                                .right_ttl_ms = 120000};
+    struct test_input inputs[2] = {0};
+    struct vec_batch out = {0}, first = {0};
+    struct test_life life = {0};
+    struct state_info info;
+    struct err err = {0};
+
+    (void)state;
+    for (int n = 0; n < 2; n++)
+        run(n ? ADDED("3000", "300", "2") : ADDED("3000", "300", "1"), NULL, NULL,
+            &inputs[n].columns, &inputs[n].rows);
+    run("SELECT * EXCLUDE (i) FROM feed WHERE i < 0", &inputs[0].columns, &inputs[0].rows,
+        &inputs[0].seen, &first);
+    OK(state_new(&life.state, &(struct state_options){.clock = clock_system()}, &err));
+    OK(op_graph_new(&life.graph, &(struct op_graph_options){conn, life.state}, &err));
+    for (int n = 0; n < 2; n++)
+        OK(op_leaf_new(&life.leaves[n], life.graph, &inputs[0].seen, &err));
+    OK(op_join_new(&life.root, life.leaves[0], life.leaves[1], &spec, &err));
+    for (int k = 0; k < 30; k++) {
+        OK(op_graph_clock(life.graph, 1000000 + k * 60000, &err));
+        keep(&life, &out);
+        step(&life, &(struct test_plan){.delay_ms = {-1, -1}}, &inputs[k % 2], k % 2, 200, &out);
+    }
+    check_whole(op_graph_columns(life.graph), &out, 0);
+    state_info(life.state, &info);
+    assert_true(info.entries > 100 && info.entries < 900); /* of 6,000 */
+    op_graph_free(life.graph);
+    state_free(life.state);
+    for (int n = 0; n < 2; n++) {
+        vec_batch_deinit(&inputs[n].rows);
+        vec_columns_free(&inputs[n].columns);
+        vec_columns_free(&inputs[n].seen);
+    }
+    vec_batch_deinit(&out);
+    vec_batch_deinit(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +377,8 @@ int main(void)
         cmocka_unit_test(pairs_of_an_interval_are_not_late),
         cmocka_unit_test(rows_of_one_window_meet),
         cmocka_unit_test(rows_meet_the_version_of_their_time),
+        cmocka_unit_test(a_table_is_asked_again_when_it_has_changed),
+        cmocka_unit_test(rows_are_forgotten_in_their_time),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -58,12 +58,9 @@ int rows_add_kind(struct vec_columns *to, struct err *err)
 int rows_table(struct op *op, const char *name, bool grouped, int64_t ttl_ms,
                struct state_table **out, struct err *err)
 {
-    struct state_table_options options = {.grouped = grouped, .ttl_ms = ttl_ms};
-    char full[64];
-
-    snprintf(full, sizeof(full), "%d.%s", op->number, name);
-    options.name = full;
-    return state_table_open(op->graph->options.state, &options, out, err);
+    return op_table_open(
+        op, &(struct state_table_options){.name = name, .grouped = grouped, .ttl_ms = ttl_ms}, out,
+        err);
 }
 
 int rows_save_i64(struct state_table *table, const char *name, int64_t value, struct err *err)
