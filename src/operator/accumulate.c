@@ -1,5 +1,7 @@
 /* accumulate.c - COUNT, SUM, MIN and MAX over columns: values are widened to one of three forms
  * once a chunk, so that there are three loops and not one for each type. */
+#include <stddef.h>
+
 #include "operator/operator_int.h"
 
 #define DECIMAL_MAX_LOW  687399551400673280ULL /* 10^38, in two words */
@@ -245,11 +247,19 @@ void accumulator_merge(const struct accumulator *acc, struct slot *into, const s
     into->n += from->n;
 }
 
+uint32_t accumulator_size(const struct accumulator *acc)
+{
+    size_t value = acc->rep == REP_NONE ? 0 : acc->rep == REP_I128 ? 16 : 8;
+
+    return (uint32_t)(offsetof(struct slot, v) + value);
+}
+
 bool accumulator_same(const struct accumulator *acc, const struct slot *a, const struct slot *b)
 {
     if (acc->what == OP_COUNT)
         return a->n == b->n;
-    return (a->n == 0) == (b->n == 0) && memcmp(&a->v, &b->v, sizeof(a->v)) == 0;
+    return (a->n == 0) == (b->n == 0) &&
+           memcmp(&a->v, &b->v, accumulator_size(acc) - offsetof(struct slot, v)) == 0;
 }
 
 /* ---- results ---- */

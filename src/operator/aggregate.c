@@ -8,11 +8,6 @@
 
 #include "operator/aggregate.h"
 
-uint32_t agg_group_size(const struct agg *agg)
-{
-    return (uint32_t)(sizeof(struct agg_group) + agg->call_count * sizeof(struct slot));
-}
-
 static int no_memory(struct err *err)
 {
     return err_set(err, ERR_NOMEM, "an aggregate");
@@ -79,6 +74,9 @@ static int init_calls(struct agg *agg, struct op *below, const struct op_aggrega
         if (!rc)
             rc = init_codecs(agg, call, agg->op.columns.count - 1, below, err);
         agg->wide |= call->keep != KEEP_SLOT;
+        call->offset = agg->group_size;
+        agg->group_size +=
+            call->keep == KEEP_SLOT ? accumulator_size(&call->acc) : 2 * (uint32_t)sizeof(int64_t);
     }
     return rc;
 }
@@ -111,6 +109,7 @@ int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *
     int rc = make_room(agg, spec->call_count) ? 0 : no_memory(err);
 
     agg->kind_column = op_kind_column(&below->columns);
+    agg->group_size = sizeof(struct agg_group);
     agg->key_count = spec->key_count;
     agg->ttl_ms = spec->window ? 0 : spec->ttl_ms;
     agg->call_count = rc ? 0 : spec->call_count;
@@ -368,8 +367,7 @@ static int add_call(struct agg *agg, size_t c, duckdb_data_chunk chunk, struct e
     if (call->spec.arg >= 0)
         accumulator_read(&call->acc, duckdb_data_chunk_get_vector(chunk, (idx_t)call->spec.arg),
                          rows, agg->widened);
-    accumulator_add(&call->acc, agg->at, sizeof(struct agg_group) + c * sizeof(struct slot),
-                    agg->signs, agg->widened, rows);
+    accumulator_add(&call->acc, agg->at, call->offset, agg->signs, agg->widened, rows);
     return 0;
 }
 
@@ -408,8 +406,7 @@ static int add_value(struct agg *agg, size_t c, const struct agg_place *into, st
     if (value.len > 1 && value.len <= 1 + sizeof(raw))
         memcpy(raw, value.ptr + 1, value.len - 1);
     accumulator_widen(&call->acc, raw, 1, widened);
-    accumulator_add(&call->acc, &group, sizeof(struct agg_group) + c * sizeof(struct slot), &sign,
-                    widened, 1);
+    accumulator_add(&call->acc, &group, call->offset, &sign, widened, 1);
     return 0;
 }
 
@@ -527,7 +524,7 @@ bool agg_same(const struct agg *agg, const struct agg_group *a, struct slice a_w
 {
     for (size_t c = 0; c < agg->call_count; c++)
         if (agg->calls[c].keep == KEEP_SLOT &&
-            !accumulator_same(&agg->calls[c].acc, &a->slots[c], &b->slots[c]))
+            !accumulator_same(&agg->calls[c].acc, agg_slot(agg, a, c), agg_slot(agg, b, c)))
             return false;
     return slice_eq(a_wide, b_wide);
 }
@@ -570,7 +567,7 @@ static int put_call(struct agg *agg, size_t c, idx_t from, idx_t count, duckdb_d
     if (call->keep == KEEP_SLOT) {
         accumulator_results(&call->acc,
                             (const uint8_t *const *)(const void *)agg->out.groups + from,
-                            sizeof(struct agg_group) + c * sizeof(struct slot), count, vector, row);
+                            call->offset, count, vector, row);
         return 0;
     }
     for (idx_t i = 0; i < count && !rc; i++)

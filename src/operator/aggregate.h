@@ -1,9 +1,9 @@
 /* aggregate.h - what aggregates of all kinds share: groups of slots found by key, and what calls
  * keep beside their slot.
  *
- * Most calls need no more than 24 bytes under a key. The others (`keep`) have values of their own
- * in tables beside the groups, under the group's key and the number of the call: one value, or a
- * map in order. Their results are made as bytes of vec/rows.h, of one column.
+ * Most calls need no more than 8 to 24 bytes under a key. The others (`keep`) have values of their
+ * own in tables beside the groups, under the group's key and the number of the call: one value, or
+ * a map in order. Their results are made as bytes of vec/rows.h, of one column.
  */
 #ifndef OPERATOR_AGGREGATE_H
 #define OPERATOR_AGGREGATE_H
@@ -11,11 +11,11 @@
 #include "operator/operator_int.h"
 #include "operator/ordered.h"
 
-/* Under each key: the header, then a slot per call. */
+/* Under each key: the header, then a slot per call, at the call's offset. */
 struct agg_group {
     int64_t rows;     /* +I and +U less -U and -D */
     uint64_t touched; /* where it is in the batch's list; means nothing behind the batch */
-    struct slot slots[];
+    uint8_t slots[];
 };
 
 /* Tables that belong together: what a group is made of lies under one space and key in all. */
@@ -45,6 +45,7 @@ enum keep {
 struct agg_call {
     struct op_call spec;
     enum keep keep;
+    uint32_t offset;        /* of its slot in the group */
     bool distinct;          /* only the first of equal values counts */
     bool nulls;             /* NULL counts as a value */
     struct accumulator acc; /* KEEP_SLOT */
@@ -69,7 +70,8 @@ struct agg {
     struct op op;
     struct agg_call *calls;
     size_t key_count, call_count;
-    int64_t ttl_ms;              /* of groups; 0: for ever */
+    int64_t ttl_ms; /* of groups; 0: for ever */
+    uint32_t group_size;
     bool wide;                   /* a call keeps something beside its slot */
     int kind_column;             /* of the input; -1 */
     bool windowed, kinds;        /* what the output has behind the calls */
@@ -91,7 +93,15 @@ struct agg {
     struct buf scratch, result, made;
 };
 
-uint32_t agg_group_size(const struct agg *agg);
+static inline uint32_t agg_group_size(const struct agg *agg)
+{
+    return agg->group_size;
+}
+static inline struct slot *agg_slot(const struct agg *agg, const struct agg_group *group,
+                                    size_t call)
+{
+    return (struct slot *)(void *)((uint8_t *)(uintptr_t)group + agg->calls[call].offset);
+}
 /* What all kinds need, with the output's columns: keys, calls. On an error `agg_deinit` frees what
  * was made. */
 int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,

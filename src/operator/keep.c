@@ -261,11 +261,6 @@ static int kept_key(struct agg *agg, size_t call, const struct agg_place *at, st
     return 0;
 }
 
-static struct slot *slot_of(const struct agg_place *at, size_t call)
-{
-    return &at->group->slots[call];
-}
-
 static bool is_null(struct slice value)
 {
     return value.ptr[0] & 1;
@@ -318,7 +313,7 @@ static int add_least(struct agg *agg, size_t call, const struct agg_place *at, s
 static int add_single(struct agg *agg, size_t call, const struct agg_place *at, struct slice value,
                       int sign, struct err *err)
 {
-    struct slot *slot = slot_of(at, call);
+    struct slot *slot = agg_slot(agg, at->group, call);
 
     if (sign < 0) {
         slot->n = 0;
@@ -334,7 +329,7 @@ static int add_one(struct agg *agg, size_t call, const struct agg_place *at, str
                    int sign, struct err *err)
 {
     const struct agg_call *c = &agg->calls[call];
-    struct slot *slot = slot_of(at, call);
+    struct slot *slot = agg_slot(agg, at->group, call);
 
     if (c->spec.what == OP_SINGLE_VALUE)
         return add_single(agg, call, at, value, sign, err);
@@ -389,7 +384,7 @@ static int append(struct agg *agg, size_t call, const struct agg_place *at, stru
     uint8_t number[8];
     int rc = map_at(&agg->map, call, at, BY_NUMBER, err);
 
-    put_number(number, (uint64_t)slot_of(at, call)->v.i64++);
+    put_number(number, (uint64_t)agg_slot(agg, at->group, call)->v.i64++);
     if (!rc)
         rc = ordered_set(&agg->map, slice_of(number, sizeof(number)), value, err);
     if (rc || agg->kind_column < 0)
@@ -715,7 +710,7 @@ static int merge_one(struct agg *agg, size_t call, const struct agg_place *from,
                      const struct agg_place *into, struct err *err)
 {
     enum op_aggregate what = agg->calls[call].spec.what;
-    struct slot *slot = slot_of(into, call);
+    struct slot *slot = agg_slot(agg, into->group, call);
     struct slice value;
     int rc = agg_get_kept(agg, call, from, &value, err);
 
@@ -727,7 +722,7 @@ static int merge_one(struct agg *agg, size_t call, const struct agg_place *from,
         return add_single(agg, call, into, value, 1, err);
     if (what == OP_LAST_VALUE || !slot->n)
         rc = agg_put_kept(agg, call, into, value, err);
-    slot->n += slot_of(from, call)->n;
+    slot->n += agg_slot(agg, from->group, call)->n;
     return rc;
 }
 
@@ -764,7 +759,8 @@ int keep_merge(struct agg *agg, size_t call, const struct agg_place *from,
 {
     switch (agg->calls[call].keep) {
     case KEEP_SLOT:
-        accumulator_merge(&agg->calls[call].acc, slot_of(into, call), slot_of(from, call));
+        accumulator_merge(&agg->calls[call].acc, agg_slot(agg, into->group, call),
+                          agg_slot(agg, from->group, call));
         return 0;
     case KEEP_ONE:
         return merge_one(agg, call, from, into, err);

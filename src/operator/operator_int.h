@@ -69,7 +69,7 @@ int op_late(struct op *op, int input, duckdb_data_chunk chunk, idx_t row, struct
 
 /* ---- accumulators (accumulate.c) ---- */
 
-/* What a call keeps under a key. 24 bytes, moved as bytes. */
+/* What a call keeps under a key, moved as bytes: as many as accumulator_size says. */
 struct slot {
     int64_t n; /* values that are not NULL */
     union {
@@ -99,6 +99,7 @@ void accumulator_read(const struct accumulator *acc, duckdb_vector vector, idx_t
 void accumulator_add(const struct accumulator *acc, uint8_t *const *groups, size_t offset,
                      const int8_t *signs, const void *values, idx_t rows);
 void accumulator_merge(const struct accumulator *acc, struct slot *into, const struct slot *from);
+uint32_t accumulator_size(const struct accumulator *acc);
 bool accumulator_same(const struct accumulator *acc, const struct slot *a, const struct slot *b);
 /* Those of groups[0], ... into rows `row` and following. */
 void accumulator_results(const struct accumulator *acc, const uint8_t *const *groups, size_t offset,

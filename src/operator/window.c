@@ -117,28 +117,45 @@ static bool space_of(const struct windows *o, idx_t i, int k, int64_t *space)
            (closed(o) == OP_TIME_MIN || *space - 1 > closed(o));
 }
 
+/* Rows [from, from + count): those that lie in a k-th window find its group. */
+static int find_some(struct windows *o, duckdb_data_chunk chunk, idx_t from, idx_t count, int k,
+                     bool *any, struct err *err)
+{
+    struct agg *agg = &o->agg;
+    struct slice names[STATE_MANY];
+    void *groups[STATE_MANY];
+    bool fresh[STATE_MANY];
+    int rc = 0;
+
+    for (idx_t i = 0; i < count && !rc; i++) {
+        bool lies = space_of(o, from + i, k, &agg->spaces[from + i]);
+
+        names[i] = lies ? agg->names[from + i] : (struct slice){0};
+        *any |= lies;
+        if (!lies && k == 0)
+            rc = op_late(&agg->op, 0, chunk, from + i, err);
+    }
+    if (!rc)
+        rc = state_edit_many(agg->store.groups, agg->spaces + from, names, count,
+                             agg_group_size(agg), groups, fresh, err);
+    for (idx_t i = 0; i < count && !rc; i++) {
+        agg->at[from + i] = groups[i];
+        if (groups[i])
+            ((struct agg_group *)groups[i])->rows += agg->changes[from + i];
+    }
+    return rc;
+}
+
 static int find_groups(struct windows *o, duckdb_data_chunk chunk, int k, bool *any,
                        struct err *err)
 {
-    struct agg *agg = &o->agg;
+    idx_t rows = o->agg.keys.count;
     int rc = 0;
 
     *any = false;
-    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
-        struct agg_place place = {&agg->store, 0, agg->names[i], NULL};
-        bool fresh;
-
-        if (space_of(o, i, k, &place.space)) {
-            rc = agg_find(agg, &place, &fresh, err);
-            if (!rc)
-                place.group->rows += agg->changes[i];
-            *any = true;
-        } else if (k == 0) {
-            rc = op_late(&agg->op, 0, chunk, i, err);
-        }
-        agg->spaces[i] = place.space;
-        agg->at[i] = (uint8_t *)place.group;
-    }
+    for (idx_t from = 0; from < rows && !rc; from += STATE_MANY)
+        rc = find_some(o, chunk, from, rows - from < STATE_MANY ? rows - from : STATE_MANY, k, any,
+                       err);
     return rc;
 }
 

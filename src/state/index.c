@@ -26,10 +26,13 @@ static void place(struct index *index, uint64_t hash, void *what)
 static int grow(struct index *index)
 {
     uint32_t old = index->places ? index->mask + 1 : 0, size = old ? old * 2 : FIRST_SIZE;
-    struct index larger = {calloc(size, sizeof(struct place)), size - 1, index->used};
+    struct index larger = {huge_alloc(size * sizeof(struct place)), size - 1, index->used};
 
-    if (!larger.places || !size)
+    if (!larger.places || !size) {
+        free(larger.places);
         return ERR_NOMEM;
+    }
+    memset(larger.places, 0, size * sizeof(struct place));
     for (uint32_t i = 0; i < old; i++)
         if (index->places[i].what)
             place(&larger, index->places[i].hash, index->places[i].what);

@@ -1,8 +1,12 @@
 /* pool.c - memory of one space: cut from blocks, reused by size, given back as a whole. */
+#include <stdlib.h>
+#include <sys/mman.h>
+
 #include "state/state_int.h"
 
 #define BLOCK_FIRST 1024
-#define BLOCK_MAX   ((size_t)256 << 10)
+#define HUGE        ((size_t)2 << 20)
+#define BLOCK_MAX   HUGE
 
 /* In front of a piece that is too large for the lists. */
 struct big {
@@ -32,10 +36,24 @@ static void *take_big(struct pool *pool, size_t size)
     return big + 1;
 }
 
+/* What a search jumps about in: by pages of 4 KiB it would wait for the tables of pages as often as
+ * for the memory. A kernel that has no huge ones gives it all the same. */
+void *huge_alloc(size_t size)
+{
+    void *memory;
+
+    if (size < HUGE)
+        return malloc(size);
+    memory = aligned_alloc(HUGE, (size + HUGE - 1) / HUGE * HUGE);
+    if (memory)
+        (void)madvise(memory, size / HUGE * HUGE, MADV_HUGEPAGE);
+    return memory;
+}
+
 static int add_block(struct pool *pool)
 {
     size_t size = pool->block ? pool->block : BLOCK_FIRST;
-    void **block = malloc(size);
+    void **block = huge_alloc(size);
 
     if (!block)
         return ERR_NOMEM;

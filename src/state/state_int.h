@@ -152,6 +152,7 @@ static inline uint8_t sealed_flag(const struct state *state)
 void *pool_take(struct pool *pool, size_t size); /* NULL: out of memory */
 void pool_give(struct pool *pool, void *piece, size_t size);
 void pool_deinit(struct pool *pool);
+void *huge_alloc(size_t size); /* not zeroed; free() */
 
 /* index.c: `same` tells whether `what` is the one looked for. */
 typedef bool same_fn(const void *what, const void *arg);
