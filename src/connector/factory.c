@@ -2,6 +2,7 @@
 #include "connector/factory.h"
 #include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
+#include "connector/made_source.h"
 #include "connector/print_sink.h"
 
 static int open_kafka(const struct source_request *r, struct stream_source **out, struct err *err)
@@ -24,6 +25,8 @@ static const struct factory {
 } factories[] = {
     {"kafka", open_kafka, kafka_sink_new, "topic"},
     {"upsert-kafka", open_kafka, kafka_sink_new, "topic"},
+    {"datagen", datagen_source_new, NULL, NULL},
+    {"faker", faker_source_new, NULL, NULL},
     {"print", NULL, print_sink_new, NULL},
     {"blackhole", NULL, blackhole_sink_new, NULL},
 };

@@ -1,0 +1,53 @@
+/* made_source.h - sources whose rows are made up by number: 'datagen', 'faker'.
+ *
+ * Row n is a function of a seed and n (but for columns that are "now"). The seed is drawn when a
+ * job starts for the first time and is part of the place, so after a crash the rows that were not
+ * committed come again as they were.
+ */
+#ifndef CONNECTOR_MADE_SOURCE_H
+#define CONNECTOR_MADE_SOURCE_H
+
+#include <pthread.h>
+
+#include "connector/factory.h"
+
+/* Waiting of a source that nobody feeds: until a time, or until woken. */
+struct source_wait {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool woken;
+};
+void source_wait_init(struct source_wait *wait);
+void source_wait_deinit(struct source_wait *wait);
+void source_wait_for(struct source_wait *wait, int64_t timeout_ms);
+void source_wait_wake(struct source_wait *wait);
+
+/* The columns that a source gives: physical ones by type, and `partition`, which is 0. ERR_INVALID
+ * for other metadata. */
+int source_columns(const struct source_request *request, struct vec_columns *out, struct err *err);
+
+struct made_source;
+struct made_ops {
+    /* Rows `first` to `first + count` into a chunk of `count` rows. */
+    int (*fill)(void *state, uint64_t seed, int64_t first, idx_t count, duckdb_data_chunk chunk,
+                struct err *err);
+    void (*free)(void *state);
+};
+struct made_options {
+    const struct made_ops *ops;
+    void *state;          /* taken, on errors too */
+    int64_t rows_max;     /* it ends after so many; -1: never */
+    int64_t default_rate; /* rows per second, when the table does not say */
+};
+int made_source_new(struct stream_source **out, const struct source_request *request,
+                    const struct made_options *options, struct err *err);
+
+/* A number for row `n` of field `field`: independent of all others. */
+uint64_t made_random(uint64_t seed, int64_t n, uint64_t field);
+
+int datagen_source_new(const struct source_request *request, struct stream_source **out,
+                       struct err *err);
+int faker_source_new(const struct source_request *request, struct stream_source **out,
+                     struct err *err);
+
+#endif
