@@ -9,7 +9,7 @@ struct ask_args {
     const char *project, *data;
     bool json, all, drop, purge, replace;
     int64_t partitions, tail, keep_ms, age_ms, min_snapshots;
-    const char *snapshot, *before, *branch, *to;
+    const char *snapshot, *before, *branch, *to, *from;
     struct option_list configs;
 };
 #define AT(field) offsetof(struct ask_args, field)
@@ -43,6 +43,11 @@ static const struct option table_options[] = {
     {"drop", 0, OPT_FLAG, AT(drop), NULL, "tag, branch: take it away"},
     {"purge", 0, OPT_FLAG, AT(purge), NULL, "drop: its files too"},
     {NULL}};
+static const struct option job_options[] = {
+    COMMON,
+    {"to", 0, OPT_STR, AT(to), "DIR", "stop, savepoint: where it is kept; a folder, or s3://..."},
+    {"from", 0, OPT_STR, AT(from), "PATH", "start: the savepoint to begin with"},
+    {NULL}};
 static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions = -1,
                                          .keep_ms = -1, .age_ms = -1, .min_snapshots = -1};
 
@@ -75,6 +80,9 @@ static const struct action {
     {"job", "show", "job.show", true},
     {"job", "cancel", "job.cancel", true},
     {"job", "submit", "job.submit", true, true},
+    {"job", "stop", "job.stop", true},
+    {"job", "savepoint", "job.savepoint", true},
+    {"job", "start", "job.start", true},
     {"dlq", "list", "dlq.list", false},
     {"dlq", "show", "dlq.show", true},
     {"dlq", "retry", "dlq.retry", true},
@@ -136,7 +144,8 @@ static json_t *request_of(const struct action *action, const char *name, const c
                  {"snapshot", a->snapshot},
                  {"before", a->before},
                  {"branch", a->branch},
-                 {"to", a->to}};
+                 {"to", a->to},
+                 {"from", a->from}};
     const struct {
         const char *key;
         bool value;
@@ -252,8 +261,14 @@ ASK(table,
     "  tarn table health payments_db.payment_charges    what it needs, and why\n"
     "  tarn table tag payments_db.payment_charges before-release --keep 30d\n"
     "  tarn table rollback payments_db.payment_charges 5861903817421637271\n");
-ASK(job, "[list | show NAME | cancel NAME | submit FILE]", "streaming jobs", plain_options,
-    "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n");
+ASK(job,
+    "[list | show NAME | submit FILE | cancel NAME | stop NAME |\n"
+    "                savepoint NAME | start NAME]",
+    "streaming jobs", job_options,
+    "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n"
+    "  tarn job stop payments                   commits, prints the path of a savepoint, ends\n"
+    "  tarn job start payments                  goes on where it was\n"
+    "  tarn job start payments --from PATH      goes back to a savepoint\n");
 ASK(dlq, "[list | show JOB | retry JOB]", "records that could not become rows", dlq_options,
     "  tarn dlq list\n  tarn dlq show payments -n 5\n  tarn dlq retry payments    once the cause "
     "is cured\n");

@@ -11,8 +11,10 @@ typedef int verb_fn(void *arg, const json_t *request, struct control_reply *repl
 verb_fn verb_topic_list, verb_topic_describe, verb_topic_create, verb_topic_delete, verb_group_list,
     verb_group_describe;
 /* verbs_lake.c */
-verb_fn verb_table_list, verb_table_describe, verb_table_history, verb_job_list, verb_job_show,
-    verb_job_cancel, verb_job_submit;
+verb_fn verb_table_list, verb_table_describe, verb_table_history;
+/* verbs_job.c */
+verb_fn verb_job_list, verb_job_show, verb_job_cancel, verb_job_submit, verb_job_stop,
+    verb_job_savepoint, verb_job_start;
 /* "payments_db.payment_charges" as an ident (in the arena) and loaded. catalog_table_deinit. */
 int verb_table_ident(const char *name, struct arena *arena, struct lake_ident *out,
                      struct err *err);

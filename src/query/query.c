@@ -143,6 +143,31 @@ static int run_set(struct query_session *q, const struct sql_statement *st,
     return rc;
 }
 
+/* Flink: "STOP JOB": without a savepoint it is cancelled. */
+static int stop_job(struct query_session *q, const struct sql_stop_job *stop,
+                    const struct query_out *out, struct err *err)
+{
+    struct arena arena = {0};
+    const char *path = NULL, *dir;
+    int rc;
+
+    if (stop->with_drain)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "STOP JOB ... WITH DRAIN: windows that are open stay open in the savepoint");
+    if (!stop->with_savepoint) {
+        rc = stream_engine_cancel(q->options.engine, stop->job, err);
+        return rc ? rc : results_ok(out, "The specified job is stopped.", err);
+    }
+    dir = session_setting(q->session, "execution.checkpointing.savepoint-dir");
+    if (!dir)
+        dir = session_setting(q->session, "state.savepoints.dir");
+    rc = stream_engine_savepoint(q->options.engine, stop->job, dir, true, &arena, &path, err);
+    if (!rc)
+        rc = results_text(out, "savepoint path", path, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int run_one(struct query_session *q, const struct sql_statement *st,
                    const struct query_out *out, struct err *err)
 {
@@ -172,7 +197,7 @@ static int run_one(struct query_session *q, const struct sql_statement *st,
     case SQL_STMT_STOP_JOB:
         if (!q->options.engine)
             return err_set(err, ERR_UNSUPPORTED, "no job runs here");
-        return stream_engine_cancel(q->options.engine, st->stop_job->job, err);
+        return stop_job(q, st->stop_job, out, err);
     case SQL_STMT_CLIENT:
         if (!strcmp(st->client, "QUIT") || !strcmp(st->client, "EXIT"))
             return err_set(err, ERR_CLOSED, "bye");

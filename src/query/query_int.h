@@ -36,6 +36,8 @@ int results_row(struct results *results, const char *const *texts, struct err *e
 int results_end(struct results *results, struct err *err);
 void results_free(struct results *results);
 /* "OK": a statement that has nothing to show (table format only). */
+/* One row of one column of text. */
+int results_text(const struct query_out *to, const char *title, const char *text, struct err *err);
 int results_ok(const struct query_out *to, const char *text, struct err *err);
 
 /* select.c: a bound query, its tables' files planned, spelled for DuckDB. */

@@ -360,6 +360,20 @@ int results_end(struct results *r, struct err *err)
     return rc ? err_set(err, rc, "result") : send_out(r, true, err);
 }
 
+int results_text(const struct query_out *to, const char *title, const char *text, struct err *err)
+{
+    const struct cell_column column = {title, &sql_type_string};
+    struct results *results = NULL;
+    int rc = results_new(&results, to, &column, 1, err);
+
+    if (!rc)
+        rc = results_row(results, &text, err);
+    if (!rc)
+        rc = results_end(results, err);
+    results_free(results);
+    return rc;
+}
+
 int results_ok(const struct query_out *to, const char *text, struct err *err)
 {
     struct buf line = {0};

@@ -146,6 +146,10 @@ static void retire(struct stream_engine *engine, struct job *job)
     pthread_mutex_unlock(&engine->mutex);
     job_stop(job);
     job_join(job);
+    pthread_mutex_lock(&job->mutex);
+    while (job->users)
+        pthread_cond_wait(&job->changed, &job->mutex);
+    pthread_mutex_unlock(&job->mutex);
     job_free(job);
     pthread_mutex_lock(&engine->mutex);
 }
@@ -210,6 +214,8 @@ int stream_engine_resume(struct stream_engine *engine, struct err *err)
     int rc;
 
     pthread_mutex_lock(&engine->mutex);
+    if (!engine->jobs)
+        savepoint_sweep(&engine->options);
     rc = rows_load(engine->options.meta, &arena, NULL, &rows, &count, err);
     for (size_t i = 0; i < count && !rc; i++)
         if ((!strcmp(rows[i].state, "RUNNING") || !strcmp(rows[i].state, "RESTARTING")) &&
@@ -223,26 +229,141 @@ int stream_engine_resume(struct stream_engine *engine, struct err *err)
 int stream_engine_cancel(struct stream_engine *engine, const char *name, struct err *err)
 {
     struct arena arena = {0};
-    struct job_row *rows;
+    struct job_row *row;
     struct job *job;
-    size_t count;
     int rc;
 
     pthread_mutex_lock(&engine->mutex);
-    rc = rows_load(engine->options.meta, &arena, name, &rows, &count, err);
-    if (!rc && count == 0)
-        rc = err_set(err, ERR_NOENT, "no job named %s: `tarn job list` shows them", name);
-    job = find(engine, name);
-    if (!rc && job)
+    rc = rows_find(engine->options.meta, &arena, name, &row, err);
+    job = rc ? NULL : find(engine, row->name);
+    if (job)
         retire(engine, job);
     if (!rc)
-        rc = rows_state(engine->options.meta, name, "CANCELED", "", err);
+        rc = rows_state(engine->options.meta, row->name, "CANCELED", "", err);
     pthread_mutex_unlock(&engine->mutex);
     arena_deinit(&arena);
     return rc;
 }
 
-static int64_t input_lag(const struct input *in)
+/* ---- savepoints ---- */
+
+/* The job that runs under a row; ended ones leave the list. The engine's mutex is held. */
+static struct job *running(struct stream_engine *engine, const struct job_row *row)
+{
+    struct job *job = find(engine, row->name);
+
+    if (job && !is_alive(job)) {
+        retire(engine, job);
+        job = NULL;
+    }
+    return job;
+}
+
+/* Reads the row again: it may have changed while the mutex was given back. */
+static int start_named(struct stream_engine *engine, const char *name, struct err *err)
+{
+    struct arena arena = {0};
+    struct job_row *row;
+    int rc = rows_find(engine->options.meta, &arena, name, &row, err);
+
+    if (!rc)
+        rc = start_row(engine, row, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int stream_engine_start(struct stream_engine *engine, const char *name, const char *from,
+                        struct err *err)
+{
+    struct arena arena = {0};
+    struct job_row *row;
+    int rc;
+
+    pthread_mutex_lock(&engine->mutex);
+    rc = rows_find(engine->options.meta, &arena, name, &row, err);
+    if (!rc && running(engine, row))
+        rc = err_set(err, ERR_EXISTS, "job %s runs; stop or cancel it first", row->name);
+    if (!rc)
+        rc = from ? savepoint_restore(&engine->options, row->name, NULL, from, err)
+                  : rows_state(engine->options.meta, row->name, "RUNNING", "", err);
+    if (!rc)
+        rc = start_named(engine, row->name, err);
+    pthread_mutex_unlock(&engine->mutex);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int stream_engine_submit_from(struct stream_engine *engine, const char *name, const char *script,
+                              const char *from, struct err *err)
+{
+    struct job *job;
+    int rc;
+
+    pthread_mutex_lock(&engine->mutex);
+    job = find(engine, name);
+    if (job)
+        retire(engine, job);
+    rc = savepoint_restore(&engine->options, name, script, from, err);
+    if (!rc)
+        rc = start_named(engine, name, err);
+    pthread_mutex_unlock(&engine->mutex);
+    return rc;
+}
+
+/* The coordinator makes it behind its next commit. The engine's mutex is not held. */
+static int wait_for_savepoint(struct job *job, struct savepoint_request *request)
+{
+    pthread_mutex_lock(&job->mutex);
+    while (job->savepoint && !job->over) /* one at a time */
+        pthread_cond_wait(&job->changed, &job->mutex);
+    if (job->over) {
+        request->rc = err_set(&request->err, ERR_CLOSED, "job %s ended before", job->name);
+        request->done = true;
+    } else {
+        job->savepoint = request;
+    }
+    pthread_cond_broadcast(&job->changed);
+    while (!request->done)
+        pthread_cond_wait(&job->changed, &job->mutex);
+    job->users--;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->mutex);
+    return request->rc;
+}
+
+int stream_engine_savepoint(struct stream_engine *engine, const char *name, const char *dir,
+                            bool stop, struct arena *arena, const char **path, struct err *err)
+{
+    struct savepoint_request request = {.dir = dir, .stop = stop};
+    struct job_row *row;
+    struct job *job = NULL;
+    int rc;
+
+    pthread_mutex_lock(&engine->mutex);
+    rc = rows_find(engine->options.meta, arena, name, &row, err);
+    if (!rc)
+        job = running(engine, row);
+    if (!rc && !job && stop)
+        rc = err_set(err, ERR_INVALID, "job %s does not run", row->name);
+    if (!rc && !job)
+        rc = savepoint_write(&engine->options, row->name, dir, request.path, sizeof(request.path),
+                             err);
+    if (job) {
+        pthread_mutex_lock(&job->mutex);
+        job->users++;
+        pthread_mutex_unlock(&job->mutex);
+    }
+    pthread_mutex_unlock(&engine->mutex);
+    if (!rc && job) {
+        rc = wait_for_savepoint(job, &request);
+        if (rc && err)
+            *err = request.err;
+    }
+    *path = rc ? NULL : arena_strdup(arena, request.path);
+    return rc || *path ? rc : err_set(err, ERR_NOMEM, "savepoint");
+}
+
+static int64_t lag_of(const struct input *in)
 {
     return in->spec->source->ops->lag(in->spec->source);
 }
@@ -253,7 +374,7 @@ static int64_t job_lag(struct job *job)
 
     for (size_t i = 0; i < job->count; i++)
         for (size_t k = 0; k < job->pipelines[i].count; k++) {
-            int64_t more = input_lag(&job->pipelines[i].inputs[k]);
+            int64_t more = lag_of(&job->pipelines[i].inputs[k]);
 
             lag += more > 0 ? more : 0;
         }
@@ -296,57 +417,6 @@ int stream_engine_catch_up(struct stream_engine *engine, const char *name, int64
             clock->sleep_ns(clock, 5000000);
     }
     return rc;
-}
-
-static void input_info(struct input *in, struct arena *arena, struct stream_input_info *out)
-{
-    out->name = arena_strdup(arena, in->spec->name);
-    out->topic = arena_strdup(arena, in->spec->topic);
-    out->rows = atomic_load(&in->rows_in);
-    out->lag = input_lag(in);
-    out->timed = in->marks != NULL;
-    out->idle = atomic_load(&in->idle);
-    out->ended = atomic_load(&in->over);
-    out->watermark_ms = atomic_load(&in->mark_shown);
-    out->slowest = atomic_load(&in->slowest);
-}
-
-static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream_pipeline_info *out)
-{
-    out->name = arena_strdup(arena, p->spec->name);
-    out->topic = arena_strdup(arena, p->spec->inputs[0].topic);
-    out->target = arena_strdup(arena, p->spec->target);
-    out->rows_in = atomic_load(&p->rows_in);
-    out->rows_out = atomic_load(&p->rows_out);
-    out->rejects = atomic_load(&p->rejected);
-    out->rows_committed = atomic_load(&p->rows_committed);
-    out->waiting = p->waiting[0] ? arena_strdup(arena, p->waiting) : NULL;
-    out->inputs = ARENA_ARRAY(arena, struct stream_input_info, p->count ? p->count : 1);
-    for (size_t i = 0; out->inputs && i < p->count; i++) {
-        input_info(&p->inputs[i], arena, &out->inputs[out->input_count++]);
-        if (out->inputs[i].lag < 0 || out->lag < 0)
-            out->lag = -1;
-        else
-            out->lag += out->inputs[i].lag;
-    }
-}
-
-static void job_info(struct job *job, struct arena *arena, struct stream_job_info *out)
-{
-    pthread_mutex_lock(&job->mutex);
-    out->state = job->state;
-    out->reason = arena_strdup(arena, job->reason);
-    out->started_ms = job->started_ms;
-    out->epoch = job->epoch;
-    out->committed_ms = job->committed_ms;
-    out->commit_took_ms = job->commit_took_ms;
-    out->restarts = job->restarts;
-    out->rejects = job->rejects;
-    out->pipelines = ARENA_ARRAY(arena, struct stream_pipeline_info, job->count ? job->count : 1);
-    for (size_t i = 0; out->pipelines && i < job->count; i++)
-        if (job->pipelines[i].job)
-            pipeline_info(&job->pipelines[i], arena, &out->pipelines[out->count++]);
-    pthread_mutex_unlock(&job->mutex);
 }
 
 int stream_engine_list(struct stream_engine *engine, struct arena *arena,

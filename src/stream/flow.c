@@ -1,7 +1,6 @@
 /* flow.c - what a pipeline remembers: its operators and their state, fed by its inputs. */
 #include <stdio.h>
 
-#include "base/codec.h"
 #include "stream/stream_int.h"
 
 #define IDLE_CHECK_MS 10
@@ -26,9 +25,7 @@ static int open_state(struct flow *flow, const struct stream_pipeline *spec, str
 
     if (!o->state_dir)
         return err_set(err, ERR_UNSUPPORTED, "there is no place for the state of %s", spec->name);
-    /* A folder for each pipeline of a job; names may hold anything and be of any length. */
-    snprintf(path, sizeof(path), "%s/%s/%016" PRIx64, o->state_dir, flow->pipeline->job->id,
-             hash64(spec->name, strlen(spec->name), 0));
+    state_folder(o, flow->pipeline->job->id, spec->name, path, sizeof(path));
     options.dir = path;
     return state_new(&flow->state, &options, err);
 }
@@ -184,6 +181,7 @@ static int publish(struct flow *flow, struct err *err)
     struct pipeline *p = flow->pipeline;
     struct sealed_state *sealed = &p->sealed[flow->epoch % 2];
     struct arena arena = {0};
+    struct state_info info;
     const char *json;
     char *manifest = NULL;
     int rc = state_manifest(flow->state, &arena, &json, err);
@@ -196,16 +194,24 @@ static int publish(struct flow *flow, struct err *err)
     if (rc)
         return rc;
     flow->sealed = false;
+    state_info(flow->state, &info);
     pthread_mutex_lock(&p->job->mutex);
     assert(!sealed->epoch); /* a cut is taken before the next but one begins */
-    *sealed = (struct sealed_state){flow->epoch, manifest, state_take_sync(flow->state)};
+    *sealed =
+        (struct sealed_state){flow->epoch, manifest, info.disk_bytes, state_take_sync(flow->state)};
     pthread_cond_broadcast(&p->job->changed);
     pthread_mutex_unlock(&p->job->mutex);
     return 0;
 }
 
-bool flow_is_busy(const struct flow *flow) { return flow->sealed || state_is_busy(flow->state); }
-bool flow_is_sealed(const struct flow *flow) { return flow->sealed; }
+bool flow_is_busy(const struct flow *flow)
+{
+    return flow->sealed || state_is_busy(flow->state);
+}
+bool flow_is_sealed(const struct flow *flow)
+{
+    return flow->sealed;
+}
 
 int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err)
 {
@@ -244,4 +250,7 @@ int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err)
     return rc;
 }
 
-void flow_is_true(struct flow *flow, int64_t epoch) { atomic_store(&flow->true_epoch, epoch); }
+void flow_is_true(struct flow *flow, int64_t epoch)
+{
+    atomic_store(&flow->true_epoch, epoch);
+}

@@ -22,11 +22,12 @@ struct world {
     struct vec_db *db;
     struct clock *clock;
     struct disk *disk;
-    char dir[64];
+    char dir[64], savepoints[100];
     _Atomic int64_t produced[INPUTS];
     _Atomic bool bounded[INPUTS], silent_odd[INPUTS];
     _Atomic int drain_fails;
-    bool windows; /* else a change stream */
+    const char *const *settings; /* key, value, ..., NULL */
+    bool windows;                /* else a change stream */
     int64_t idle_ms;
 };
 
@@ -40,7 +41,10 @@ struct test_source {
     _Atomic int64_t next;
 };
 
-static int64_t key_of(int input, int64_t n) { return (n * 7 + input) % KEYS; }
+static int64_t key_of(int input, int64_t n)
+{
+    return (n * 7 + input) % KEYS;
+}
 
 static int poll(struct stream_source *source, struct vec_batch *out, stream_reject_fn *reject,
                 void *arg, struct err *err)
@@ -89,7 +93,10 @@ static void wait_ms(struct stream_source *source, int64_t timeout_ms)
     clock_system()->sleep_ns(clock_system(), timeout_ms > 2 ? 2000000 : timeout_ms * 1000000);
 }
 
-static void wake(struct stream_source *source) { (void)source; }
+static void wake(struct stream_source *source)
+{
+    (void)source;
+}
 
 static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
                     struct err *err)
@@ -185,8 +192,8 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
                 cut->rows = realloc(cut->rows, (cap = cap ? cap * 2 : 64) * sizeof(*cut->rows));
             to = cut->rows[cut->cut.rows++];
             for (idx_t c = 0; c < 3; c++)
-                to[c] = ((int64_t *)duckdb_vector_get_data(
-                    duckdb_data_chunk_get_vector(chunk, c)))[i];
+                to[c] =
+                    ((int64_t *)duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, c)))[i];
             to[3] = s->world->windows ? 0
                                       : ((uint8_t *)duckdb_vector_get_data(
                                             duckdb_data_chunk_get_vector(chunk, 3)))[i];
@@ -235,12 +242,22 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     free(base);
 }
 
-static int recover(struct stream_sink *sink, struct err *err) { return (void)sink, (void)err, 0; }
-static void sink_free(struct stream_sink *sink) { free(sink); }
+static int recover(struct stream_sink *sink, struct err *err)
+{
+    return (void)sink, (void)err, 0;
+}
+static void sink_free(struct stream_sink *sink)
+{
+    free(sink);
+}
 
 static const struct stream_sink_ops sink_ops = {
-    .drain = drain, .stage = stage, .commit_in = commit_in, .after_commit = after_commit,
-    .recover = recover, .free = sink_free,
+    .drain = drain,
+    .stage = stage,
+    .commit_in = commit_in,
+    .after_commit = after_commit,
+    .recover = recover,
+    .free = sink_free,
 };
 
 /* ---- plans ---- */
@@ -252,7 +269,10 @@ static int build(void *arg, struct op_graph *graph, struct op *const *leaves, st
                                            {.what = OP_SUM, .arg = 2, .filter = -1, .arg2 = -1}};
     static const struct op_window window = {.kind = OP_TUMBLE, .size = 100, .slide = 100};
     struct world *world = arg;
-    struct op_aggregate_spec spec = {.keys = keys, .key_count = 1, .calls = calls, .call_count = 2,
+    struct op_aggregate_spec spec = {.keys = keys,
+                                     .key_count = 1,
+                                     .calls = calls,
+                                     .call_count = 2,
                                      .window = world->windows ? &window : NULL,
                                      .rowtime = 3};
     struct op *both, *sums;
@@ -260,6 +280,16 @@ static int build(void *arg, struct op_graph *graph, struct op *const *leaves, st
 
     (void)graph;
     return rc ? rc : op_aggregate_new(&sums, both, &spec, err);
+}
+
+static const char *setting(void *arg, const char *key)
+{
+    const struct world *world = arg;
+
+    for (size_t i = 0; world->settings && world->settings[i]; i += 2)
+        if (!strcmp(world->settings[i], key))
+            return world->settings[i + 1];
+    return NULL;
 }
 
 static int plan(void *arg, const char *job, const char *script, struct arena *arena,
@@ -276,18 +306,22 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     *sink = (struct test_sink){{&sink_ops}, world};
     *graph = (struct stream_graph){build, world};
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
-    out->pipelines[0] = (struct stream_pipeline){
-        .name = "left, right > table", .target = "table",
-        .inputs = ARENA_ARRAY(arena, struct stream_input, INPUTS), .input_count = INPUTS,
-        .graph = graph, .sink = &sink->sink};
+    out->pipelines[0] =
+        (struct stream_pipeline){.name = "left, right > table",
+                                 .target = "table",
+                                 .inputs = ARENA_ARRAY(arena, struct stream_input, INPUTS),
+                                 .input_count = INPUTS,
+                                 .graph = graph,
+                                 .sink = &sink->sink};
     for (int i = 0; i < INPUTS; i++)
         out->pipelines[0].inputs[i] = (struct stream_input){
-            .name = names[i], .topic = names[i], .source = test_source(world, i),
-            .marks = world->windows
-                         ? "SELECT p, max(epoch_ms(t)) - 1 FROM feed GROUP BY p" : NULL,
+            .name = names[i],
+            .topic = names[i],
+            .source = test_source(world, i),
+            .marks = world->windows ? "SELECT p, max(epoch_ms(t)) - 1 FROM feed GROUP BY p" : NULL,
             .idle_ms = world->idle_ms};
     out->count = 1;
-    return 0;
+    return stream_plan_settings(out, arena, setting, world, err);
 }
 
 static const struct meta_migration test_migrations[] = {
@@ -300,8 +334,11 @@ static const struct meta_migration *const migrations[] = {stream_migrations, tes
 
 static void open_meta(struct world *world, const char *path)
 {
-    struct meta_options o = {.path = path, .disk = world->disk, .clock = world->clock,
-                             .migrations = migrations, .no_thread = world->disk != disk_system()};
+    struct meta_options o = {.path = path,
+                             .disk = world->disk,
+                             .clock = world->clock,
+                             .migrations = migrations,
+                             .no_thread = world->disk != disk_system()};
     struct err err = {0};
 
     if (meta_new(&world->meta, &o, &err))
@@ -318,6 +355,7 @@ static void set_up(struct world *world)
     strcpy(world->dir, "/tmp/tarn-graph-test-XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     snprintf(path, sizeof(path), "%s/meta.db", world->dir);
+    snprintf(world->savepoints, sizeof(world->savepoints), "%s/kept", world->dir);
     open_meta(world, path);
     if (vec_db_new(&world->db, &o, &err))
         fail_msg("%s", err.text);
@@ -334,10 +372,17 @@ static void tear_down(struct world *world)
 
 static struct stream_engine *engine(struct world *world)
 {
-    struct stream_engine_options o = {.meta = world->meta, .db = world->db, .clock = world->clock,
-                                      .disk = world->disk, .state_dir = world->dir,
-                                      .plan = plan, .plan_arg = world, .commit_interval_ms = 20,
-                                      .restart_min_ms = 5, .restart_max_ms = 20};
+    struct stream_engine_options o = {.meta = world->meta,
+                                      .db = world->db,
+                                      .clock = world->clock,
+                                      .disk = world->disk,
+                                      .state_dir = world->dir,
+                                      .savepoint_dir = world->savepoints,
+                                      .plan = plan,
+                                      .plan_arg = world,
+                                      .commit_interval_ms = 20,
+                                      .restart_min_ms = 5,
+                                      .restart_max_ms = 20};
     struct stream_engine *out;
     struct err err = {0};
 
@@ -359,7 +404,8 @@ static int read_in(struct meta_txn *txn, void *arg, struct err *err)
     struct meta_stmt *stmt;
     int rc = meta_query(txn, &stmt, err,
                         "SELECT k, n, s, sum(CASE WHEN kind IN (0, 2) THEN 1 ELSE -1 END) AS times"
-                        " FROM changes GROUP BY k, n, s HAVING times <> 0 ORDER BY k, n, s", "");
+                        " FROM changes GROUP BY k, n, s HAVING times <> 0 ORDER BY k, n, s",
+                        "");
 
     t->len = 0;
     while (!rc && meta_next(stmt, err, &rc)) {
@@ -550,7 +596,172 @@ static int old_in(struct meta_txn *txn, void *arg, struct err *err)
     (void)arg;
     return meta_exec(txn, err,
                      "INSERT INTO job_inputs VALUES('job', 'p', '', 0, 'x', 41),"
-                     " ('job', 'p', '', 1, 'x', 42)", "");
+                     " ('job', 'p', '', 1, 'x', 42)",
+                     "");
+}
+
+static void a_job_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
+{
+    struct world world;
+    struct stream_engine *e;
+    struct stream_job_info *job;
+    struct arena arena = {0};
+    struct err err = {0};
+    const char *path, *before;
+    char dir[200], kept[200];
+
+    (void)state;
+    set_up(&world);
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+    for (int round = 0; round < 4; round++) {
+        atomic_fetch_add(&world.produced[0], 777);
+        atomic_fetch_add(&world.produced[1], 55);
+        catch_up(e);
+        before = only_job(e, &arena)->id;
+        snprintf(dir, sizeof(dir), "%s/savepoints", world.dir);
+        if (stream_engine_savepoint(e, "job", round == 1 ? dir : NULL, round < 3, &arena, &path,
+                                    &err))
+            fail_msg("%s", err.text);
+        job = only_job(e, &arena);
+        if (round == 3) { /* it runs on */
+            assert_string_equal(job->state, "RUNNING");
+            break;
+        }
+        for (int i = 0; i < 200 && strcmp(only_job(e, &arena)->state, "FINISHED") != 0; i++)
+            world.clock->sleep_ns(world.clock, 5000000);
+        assert_string_equal(only_job(e, &arena)->state, "FINISHED");
+        /* It needs nothing that the job had, and stays where it is. */
+        snprintf(kept, sizeof(kept), "%s/%s", world.dir, before);
+        assert_int_equal(disk_remove_tree(world.disk, kept, NULL), 0);
+        atomic_fetch_add(&world.produced[0], 333);
+        if (round == 2) { /* another process, as another script */
+            stream_engine_free(e);
+            e = engine(&world);
+            assert_int_equal(stream_engine_submit_from(e, "job", "new", path, &err), 0);
+        } else {
+            assert_int_equal(stream_engine_start(e, before, path, &err), 0);
+        }
+        catch_up(e);
+        assert_string_not_equal(only_job(e, &arena)->id, before);
+        assert_sums(&world);
+    }
+    assert_string_equal(only_job(e, &arena)->script, "new");
+    assert_int_equal(stream_engine_start(e, "job", path, &err), ERR_EXISTS);
+    assert_int_equal(stream_engine_cancel(e, "job", NULL), 0);
+    assert_int_equal(stream_engine_savepoint(e, "job", NULL, true, &arena, &path, &err),
+                     ERR_INVALID);
+    assert_int_equal(stream_engine_start(e, "job", "/nowhere", &err), ERR_NOENT);
+    assert_int_equal(stream_engine_start(e, "job", NULL, &err), 0); /* where it was */
+    atomic_fetch_add(&world.produced[1], 55);
+    catch_up(e);
+    assert_sums(&world);
+    arena_deinit(&arena);
+    stream_engine_free(e);
+    tear_down(&world);
+}
+
+static void a_savepoint_that_cannot_be_written_stops_nothing(void **state)
+{
+    struct world world;
+    struct stream_engine *e;
+    struct arena arena = {0};
+    struct err err = {0};
+    const char *path;
+
+    (void)state;
+    set_up(&world);
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+    atomic_fetch_add(&world.produced[0], 777);
+    catch_up(e);
+    assert_int_not_equal(
+        stream_engine_savepoint(e, "job", "/proc/nowhere", true, &arena, &path, &err), 0);
+    assert_int_equal(stream_engine_savepoint(e, "job", "s3://lake/x", true, &arena, &path, &err),
+                     ERR_UNSUPPORTED);
+    atomic_fetch_add(&world.produced[0], 777);
+    catch_up(e);
+    assert_string_equal(only_job(e, &arena)->state, "RUNNING");
+    assert_sums(&world);
+    arena_deinit(&arena);
+    stream_engine_free(e);
+    tear_down(&world);
+}
+
+static void a_restart_strategy_says_when_a_job_has_failed(void **state)
+{
+    static const char *const none[] = {"restart-strategy", "none", NULL};
+    static const char *const two[] = {"restart-strategy.type",
+                                      "fixed-delay",
+                                      "restart-strategy.fixed-delay.attempts",
+                                      "2",
+                                      "restart-strategy.fixed-delay.delay",
+                                      "1 ms",
+                                      NULL};
+    static const char *const wrong[] = {"restart-strategy.type", "often", NULL};
+    static const struct {
+        const char *const *settings;
+        int fails;
+        const char *state;
+        int64_t restarts;
+    } cases[] = {{none, 1, "FAILED", 0},
+                 {two, 2, "RUNNING", 2},
+                 {two, 3, "FAILED", 2},
+                 {wrong, 0, "FAILED", 0}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct world world;
+        struct stream_engine *e;
+        struct arena arena = {0};
+
+        set_up(&world);
+        world.settings = cases[i].settings;
+        world.drain_fails = cases[i].fails;
+        world.produced[0] = 100;
+        e = engine(&world);
+        assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+        if (!strcmp(cases[i].state, "RUNNING"))
+            catch_up(e);
+        for (int k = 0; k < 400 && strcmp(only_job(e, &arena)->state, cases[i].state) != 0; k++)
+            world.clock->sleep_ns(world.clock, 5000000);
+        assert_string_equal(only_job(e, &arena)->state, cases[i].state);
+        assert_int_equal(only_job(e, &arena)->restarts, cases[i].restarts);
+        assert_true(only_job(e, &arena)->failure_count > 0);
+        arena_deinit(&arena);
+        stream_engine_free(e);
+        tear_down(&world);
+    }
+}
+
+static void backoff_and_failure_rate_follow_their_settings(void **state)
+{
+    struct stream_restart r = {.kind = STREAM_RESTART_EXPONENTIAL,
+                               .initial_ms = 100,
+                               .max_ms = 500,
+                               .reset_ms = 10000,
+                               .multiplier = 2,
+                               .exponential_attempts = 6};
+    struct restarts past = {0};
+    int64_t pause = 0, expected[] = {100, 200, 400, 500, 500};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        assert_true(restart_after(&r, &past, (int64_t)i * 1000, &pause));
+        assert_int_equal(pause, expected[i]);
+    }
+    assert_true(restart_after(&r, &past, 60000, &pause)); /* long quiet: anew */
+    assert_int_equal(pause, 100);
+    past = (struct restarts){0};
+    r = (struct stream_restart){.kind = STREAM_RESTART_RATE,
+                                .rate_delay_ms = 7,
+                                .rate_interval_ms = 1000,
+                                .rate_failures = 2};
+    assert_true(restart_after(&r, &past, 0, &pause));
+    assert_int_equal(pause, 7);
+    assert_true(restart_after(&r, &past, 500, &pause));
+    assert_true(restart_after(&r, &past, 1200, &pause)); /* the first is long ago */
+    assert_false(restart_after(&r, &past, 1400, &pause));
 }
 
 static void a_place_from_before_there_were_inputs_is_found(void **state)
@@ -580,6 +791,10 @@ int main(void)
         cmocka_unit_test(a_silent_input_holds_windows_back_until_it_is_idle),
         cmocka_unit_test(a_partition_without_rows_is_idle_beside_one_that_has_them),
         cmocka_unit_test(a_bounded_input_beside_an_endless_one_ends_its_time),
+        cmocka_unit_test(a_job_goes_on_from_the_savepoint_it_was_stopped_with),
+        cmocka_unit_test(a_savepoint_that_cannot_be_written_stops_nothing),
+        cmocka_unit_test(a_restart_strategy_says_when_a_job_has_failed),
+        cmocka_unit_test(backoff_and_failure_rate_follow_their_settings),
         cmocka_unit_test(a_place_from_before_there_were_inputs_is_found),
     };
 

@@ -81,6 +81,44 @@ static int recover_sinks(struct job *job, struct err *err)
     return rc;
 }
 
+/* What outlives the plan: the settings that are asked for when there is none. */
+static int note_plan(struct job *job, struct err *err)
+{
+    const struct stream_plan *plan = &job->plan;
+    const char *dir = plan->savepoint_dir ? plan->savepoint_dir : "";
+
+    if (strlen(dir) >= sizeof(job->savepoint_dir))
+        return err_set(err, ERR_LIMIT, "the path of savepoints is too long: %s", dir);
+    pthread_mutex_lock(&job->mutex);
+    job->restart = plan->restart;
+    job->parallelism = plan->parallelism;
+    job->interval_ms =
+        plan->commit_interval_ms > 0 ? plan->commit_interval_ms : job->options->commit_interval_ms;
+    strcpy(job->savepoint_dir, dir);
+    pthread_mutex_unlock(&job->mutex);
+    return 0;
+}
+
+/* The script says where a job begins that has not committed yet. */
+static int begin_from_savepoint(struct job *job, struct err *err)
+{
+    const struct stream_engine_options *o = job->options;
+    struct arena arena = {0};
+    struct job_row *row;
+    int rc = savepoint_restore(o, job->name, job->script, job->plan.start_from, err);
+
+    if (!rc)
+        rc = rows_find(o->meta, &arena, job->name, &row, err);
+    if (!rc) {
+        pthread_mutex_lock(&job->mutex);
+        job->epoch = row->epoch;
+        snprintf(job->id, sizeof(job->id), "%s", row->id);
+        pthread_mutex_unlock(&job->mutex);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
 /* Plans and opens everything, from the row as it is now. */
 int job_open(struct job *job, struct err *err)
 {
@@ -99,7 +137,12 @@ int job_open(struct job *job, struct err *err)
     pthread_mutex_lock(&job->mutex);
     job->epoch = row->epoch;
     pthread_mutex_unlock(&job->mutex);
+    stream_plan_defaults(&job->plan);
     rc = o->plan(o->plan_arg, job->name, job->script, &job->arena, &job->plan, err);
+    if (!rc)
+        rc = note_plan(job, err);
+    if (!rc && job->plan.start_from && !job->epoch)
+        rc = begin_from_savepoint(job, err);
     if (!rc)
         rc = recover_sinks(job, err);
     if (rc)
@@ -168,7 +211,8 @@ static bool one_failed(struct job *job)
 static void wait_for_cut_time(struct job *job, int64_t deadline_ns)
 {
     pthread_mutex_lock(&job->mutex);
-    while (!job->stop && !job->cut_early && !one_failed(job) && wait_until(job, deadline_ns))
+    while (!job->stop && !job->cut_early && !job->savepoint && !one_failed(job) &&
+           wait_until(job, deadline_ns))
         ;
     job->cut_early = false;
     pthread_mutex_unlock(&job->mutex);
@@ -247,22 +291,29 @@ static int await_states(struct job *job, struct pipeline_cut *cuts, struct err *
 static int cut_and_commit(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
     struct clock *clock = job->options->clock;
-    int64_t began = clock_mono_ms(clock);
-    int64_t rejects = 0;
+    int64_t began = clock_mono_ms(clock), trigger_ms = clock_wall_ms(clock);
+    int64_t rejects = 0, rows = 0, state_bytes = 0;
     bool committed = false;
     int rc;
 
     atomic_store(&job->uncommitted, false);
     rc = collect(job, cuts, err);
-    for (size_t i = 0; i < job->count; i++)
-        rejects += cuts[i].rejects.rows;
     if (!rc)
         rc = await_states(job, cuts, err);
+    for (size_t i = 0; i < job->count; i++) {
+        rejects += cuts[i].rejects.rows;
+        rows += cuts[i].cut ? cuts[i].cut->rows : 0;
+        state_bytes += cuts[i].state_bytes;
+    }
     if (!rc)
         rc = job_commit(job, cuts, &committed, err);
     discard(job, cuts);
-    if (rc)
+    if (rc) {
+        pthread_mutex_lock(&job->mutex);
+        job->past.commits_failed++;
+        pthread_mutex_unlock(&job->mutex);
         return rc;
+    }
     atomic_store(&job->progress_ns, clock_mono_ns(clock));
     pthread_mutex_lock(&job->mutex);
     job->cuts_done++;
@@ -271,6 +322,7 @@ static int cut_and_commit(struct job *job, struct pipeline_cut *cuts, struct err
         job->rejects += rejects;
         job->committed_ms = clock_wall_ms(clock);
         job->commit_took_ms = clock_mono_ms(clock) - began;
+        past_commit(job, trigger_ms, job->commit_took_ms, state_bytes, rows, NULL);
     }
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
@@ -311,11 +363,66 @@ static bool all_over(struct job *job)
     return over;
 }
 
+/* With the mutex held. */
+static void answer_savepoint(struct job *job, int rc)
+{
+    job->savepoint->rc = rc;
+    job->savepoint->done = true;
+    job->savepoint = NULL;
+    pthread_cond_broadcast(&job->changed);
+}
+
+/* What was just committed is kept for whoever waits for it. An error when the job was to end with
+ * that: it goes on. */
+static int serve_savepoint(struct job *job, bool last, int64_t trigger_ms, struct err *err)
+{
+    int64_t began = clock_mono_ms(job->options->clock);
+    struct savepoint_request *wanted;
+    struct err why = {0};
+    char path[1024] = "";
+    bool stop;
+    int rc;
+
+    pthread_mutex_lock(&job->mutex);
+    wanted = job->savepoint;
+    stop = wanted && wanted->stop;
+    pthread_mutex_unlock(&job->mutex);
+    if (!wanted || (stop && !last)) /* it came behind that cut: the next one is the last */
+        return 0;
+    rc = savepoint_write(job->options, job->name,
+                         wanted->dir             ? wanted->dir
+                         : job->savepoint_dir[0] ? job->savepoint_dir
+                                                 : NULL,
+                         path, sizeof(path), &why);
+    pthread_mutex_lock(&job->mutex);
+    snprintf(wanted->path, sizeof(wanted->path), "%s", path);
+    wanted->err = why;
+    if (!rc)
+        past_commit(job, trigger_ms, clock_mono_ms(job->options->clock) - began, 0, 0, path);
+    job->saved = stop && !rc;
+    answer_savepoint(job, rc);
+    pthread_mutex_unlock(&job->mutex);
+    if (!rc || !stop)
+        return 0;
+    atomic_store(&job->stopping, false);
+    return err_set(err, ERR_IO, "%s", why.text); /* whatever it was, the job can go on */
+}
+
+/* The next cut is the last one: the job was stopped, or is to end with a savepoint. */
+static bool is_last_cut(struct job *job)
+{
+    pthread_mutex_lock(&job->mutex);
+    if (job->savepoint && job->savepoint->stop)
+        atomic_store(&job->stopping, true);
+    pthread_mutex_unlock(&job->mutex);
+    return atomic_load(&job->stopping);
+}
+
 /* Cuts until the job is stopped (0), all its sources have ended (0) or something failed. */
 static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
     struct clock *clock = job->options->clock;
-    int64_t interval_ms = job->plan.commit_interval_ms;
+    int64_t interval_ms = job->plan.commit_interval_ms, trigger_ms;
     bool stop = false;
     int rc = 0;
 
@@ -323,10 +430,13 @@ static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
         interval_ms = job->options->commit_interval_ms;
     while (!rc && !stop && !all_over(job)) {
         wait_for_cut_time(job, clock_mono_ns(clock) + interval_ms * 1000000);
-        stop = atomic_load(&job->stopping);
+        stop = is_last_cut(job);
         if (stop)
             set_ending(job);
+        trigger_ms = clock_wall_ms(clock);
         rc = cut_and_commit(job, cuts, err);
+        if (!rc)
+            rc = serve_savepoint(job, stop, trigger_ms, err);
     }
     return rc;
 }
@@ -369,10 +479,58 @@ static void pause_before_restart(struct job *job, int64_t pause_ms)
     pthread_mutex_unlock(&job->mutex);
 }
 
+/* Has what failed to be tried again, and after which pause? */
+static bool tries_again(struct job *job, bool got_somewhere, int64_t *pause_ms)
+{
+    const struct stream_engine_options *o = job->options;
+
+    if (job->restart.kind != STREAM_RESTART_DEFAULT)
+        return restart_after(&job->restart, &job->restarts_past, clock_mono_ms(o->clock), pause_ms);
+    if (got_somewhere || !*pause_ms) /* be quick again */
+        *pause_ms = o->restart_min_ms;
+    else
+        *pause_ms = *pause_ms * 2 < o->restart_max_ms ? *pause_ms * 2 : o->restart_max_ms;
+    return true;
+}
+
+static void set_failed(struct job *job, const char *why)
+{
+    diag_error("job", "%s failed: %s", job->name, why);
+    set_state(job, "FAILED", why);
+}
+
+static void note_failure(struct job *job, const char *why)
+{
+    pthread_mutex_lock(&job->mutex);
+    past_failure(job, why);
+    pthread_mutex_unlock(&job->mutex);
+}
+
+static void set_restarting(struct job *job, const char *why, int64_t pause_ms)
+{
+    diag_warn("job", "%s restarts in %" PRId64 " ms: %s", job->name, pause_ms, why);
+    set_state(job, "RESTARTING", why);
+    pthread_mutex_lock(&job->mutex);
+    job->restarts++;
+    pthread_mutex_unlock(&job->mutex);
+    pause_before_restart(job, pause_ms);
+}
+
+/* Nobody answers those that wait when the job is over. */
+static void refuse_savepoint(struct job *job)
+{
+    pthread_mutex_lock(&job->mutex);
+    job->over = true;
+    if (job->savepoint)
+        answer_savepoint(
+            job, err_set(&job->savepoint->err, ERR_CLOSED, "job %s ended before", job->name));
+    pthread_mutex_unlock(&job->mutex);
+}
+
 static void *job_main(void *arg)
 {
     struct job *job = arg;
-    int64_t pause_ms = job->options->restart_min_ms;
+    int64_t pause_ms = 0;
 
     while (!atomic_load(&job->stopping)) {
         int64_t epoch = job->epoch;
@@ -383,27 +541,24 @@ static void *job_main(void *arg)
             set_state(job, "RUNNING", "");
             rc = job_run(job, &err);
         }
-        if (!rc && !atomic_load(&job->stopping))
+        if (!rc && (!atomic_load(&job->stopping) || job->saved))
             set_state(job, "FINISHED", "");
         job_close(job);
         if (!rc)
             break;
+        note_failure(job, err.text);
         if (is_final(rc)) {
-            diag_error("job", "%s failed: %s", job->name, err.text);
-            set_state(job, "FAILED", err.text);
+            set_failed(job, err.text);
             break;
         }
-        if (job->epoch > epoch) /* it got somewhere: be quick again */
-            pause_ms = job->options->restart_min_ms;
-        diag_warn("job", "%s restarts in %" PRId64 " ms: %s", job->name, pause_ms, err.text);
-        set_state(job, "RESTARTING", err.text);
-        pthread_mutex_lock(&job->mutex);
-        job->restarts++;
-        pthread_mutex_unlock(&job->mutex);
-        pause_before_restart(job, pause_ms);
-        pause_ms = pause_ms * 2 < job->options->restart_max_ms ? pause_ms * 2
-                                                               : job->options->restart_max_ms;
+        if (!tries_again(job, job->epoch > epoch, &pause_ms)) {
+            err_wrap(&err, rc, "after %" PRId64 " restarts", job->restarts);
+            set_failed(job, err.text);
+            break;
+        }
+        set_restarting(job, err.text, pause_ms);
     }
+    refuse_savepoint(job);
     return NULL;
 }
 

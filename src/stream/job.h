@@ -4,8 +4,14 @@
  * to turn the script into pipelines, at the first start and at every restart, so that a plan never
  * outlives what it was made of.
  * States: RUNNING (also while it waits for a topic), RESTARTING (failed, backing off), FAILED (will
- * not be retried; reason says why), CANCELED, FINISHED (every source was bounded and is read).
- * Threads: one per job (the coordinator) and one per pipeline. Calls here from any thread.
+ * not be retried; reason says why), CANCELED, FINISHED (every source was bounded and is read, or it
+ * was stopped with a savepoint). All but the first two keep their place: a start goes on from
+ * there.
+ *
+ * A savepoint is a folder that holds a job as of one commit: `_metadata` (JSON: script, places of
+ * its inputs, manifests of its states) and the files of the states. It needs nothing outside of it,
+ * may be moved, and stays until somebody removes it. Threads: one per job (the coordinator) and one
+ * per pipeline. Calls here from any thread.
  */
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H
@@ -42,12 +48,39 @@ struct stream_pipeline {
     struct stream_sink *sink;         /* own */
 };
 
+/* What follows a failure that may pass. Flink 1.20, RestartStrategyOptions. */
+enum stream_restart_kind {
+    STREAM_RESTART_DEFAULT, /* for ever; the pause doubles up to the engine's longest, and is the
+                               shortest again after a commit */
+    STREAM_RESTART_NONE,
+    STREAM_RESTART_FIXED,
+    STREAM_RESTART_RATE,
+    STREAM_RESTART_EXPONENTIAL
+};
+struct stream_restart {
+    enum stream_restart_kind kind;
+    int64_t fixed_attempts, fixed_delay_ms;
+    int64_t rate_delay_ms, rate_interval_ms, rate_failures;
+    int64_t initial_ms, max_ms, reset_ms, exponential_attempts;
+    double multiplier, jitter;
+};
+
+#define STREAM_PARALLELISM_MAX 128
 struct stream_plan {
     struct stream_pipeline *pipelines; /* in the planner's arena */
     size_t count;
     struct stream_sink *rejects; /* own; NULL: a reject fails the job */
     int64_t commit_interval_ms;  /* 0: the engine's */
+    struct stream_restart restart;
+    int64_t parallelism;       /* what the script says; one thread a pipeline whatever it is */
+    const char *savepoint_dir; /* a folder or s3://...; NULL: the engine's */
+    const char *start_from;    /* a savepoint, when the job has no place yet; NULL: none */
 };
+/* Fills all that a script's settings say, by Flink's names. ERR_INVALID names key and value. */
+typedef const char *stream_setting_fn(void *arg, const char *key); /* NULL: not set */
+int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_setting_fn *setting,
+                         void *arg, struct err *err);
+void stream_plan_defaults(struct stream_plan *plan); /* what it says without any */
 
 /* Fills `out` from the script; strings in the arena, which lives as long as the job runs. */
 typedef int stream_plan_fn(void *arg, const char *job, const char *script, struct arena *arena,
@@ -59,8 +92,10 @@ struct stream_engine_options {
     struct meta *meta; /* borrowed for the engine's life, as are the next two */
     struct vec_db *db; /* for fragments */
     struct clock *clock;
-    struct disk *disk;     /* of state, in a folder of its own; both NULL: no pipeline may */
-    const char *state_dir; /* remember rows */
+    struct disk *disk;         /* of state, in a folder of its own; both NULL: no pipeline may */
+    const char *state_dir;     /* remember rows */
+    const char *savepoint_dir; /* where a savepoint goes that is not told where; NULL: nowhere */
+    struct store *store;       /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;
     void *plan_arg;
     int64_t commit_interval_ms;             /* 5000 */
@@ -81,7 +116,19 @@ int stream_engine_submit(struct stream_engine *engine, const char *name, const c
                          struct err *err);
 /* Starts every job whose row says RUNNING or RESTARTING and that is not running yet. */
 int stream_engine_resume(struct stream_engine *engine, struct err *err);
+/* Jobs are called by name or id from here on. */
 int stream_engine_cancel(struct stream_engine *engine, const char *name, struct err *err);
+/* A job that has ended goes on where it was, or from a savepoint: its places and states are then
+ * those of the savepoint, and what came later is read again. ERR_EXISTS: it runs. */
+int stream_engine_start(struct stream_engine *engine, const char *name,
+                        const char *from /* or NULL */, struct err *err);
+/* As submit, of a job that starts from a savepoint. */
+int stream_engine_submit_from(struct stream_engine *engine, const char *name, const char *script,
+                              const char *from, struct err *err);
+/* Cuts, commits and keeps it. `dir` NULL: where the job's settings say, else the engine's. With
+ * `stop` the job ends with that commit: FINISHED. The path is in the arena. Waits. */
+int stream_engine_savepoint(struct stream_engine *engine, const char *name, const char *dir,
+                            bool stop, struct arena *arena, const char **path, struct err *err);
 /* Waits until the job has committed everything its sources held at the call, at most timeout_ms. */
 int stream_engine_catch_up(struct stream_engine *engine, const char *name, int64_t timeout_ms,
                            struct err *err);
@@ -102,6 +149,15 @@ struct stream_pipeline_info {
     struct stream_input_info *inputs;
     size_t input_count;
 };
+/* A commit that was made, or a savepoint. */
+struct stream_checkpoint {
+    int64_t id, trigger_ms, took_ms, state_bytes, rows;
+    const char *savepoint; /* its path; NULL: a commit */
+};
+struct stream_failure {
+    int64_t time_ms;
+    const char *text;
+};
 struct stream_job_info {
     const char *name, *id, *state, *reason, *script;
     int64_t created_ms, started_ms;
@@ -111,6 +167,13 @@ struct stream_job_info {
     int64_t restarts, rejects /* over all starts */;
     struct stream_pipeline_info *pipelines;
     size_t count;
+    int64_t interval_ms, parallelism;
+    struct stream_restart restart;
+    int64_t commits, commits_failed;       /* since it was started here */
+    struct stream_checkpoint *checkpoints; /* the last ones, newest first */
+    size_t checkpoint_count;
+    struct stream_failure *failures; /* likewise */
+    size_t failure_count;
 };
 /* Every job, by name. Everything in the arena. */
 int stream_engine_list(struct stream_engine *engine, struct arena *arena,

@@ -16,10 +16,10 @@
 #define WAIT_MS          50
 #define TOPIC_GONE_MS    500
 #define REJECT_BYTES_MAX ((int64_t)32 << 20)
-#define BYTES_PER_ROW    200 /* for the early cut: what a row costs is known only afterwards */
-#define FLUSH_NS          1000000 /* of state that was sealed, between two polls */
-#define FLUSH_QUIET_NS    5000000 /* when there are no rows */
-#define PASSED_OVER_MAX  15  /* turns that an input ahead of others gives them in a row */
+#define BYTES_PER_ROW    200     /* for the early cut: what a row costs is known only afterwards */
+#define FLUSH_NS         1000000 /* of state that was sealed, between two polls */
+#define FLUSH_QUIET_NS   5000000 /* when there are no rows */
+#define PASSED_OVER_MAX  15      /* turns that an input ahead of others gives them in a row */
 
 static bool cut_wanted(struct pipeline *p)
 {
@@ -261,6 +261,7 @@ int pipeline_await_state(struct pipeline *p, struct pipeline_cut *cut, struct er
     if (taken.epoch != cut->state_epoch)
         return p->rc ? p->rc : err_set(err, ERR_IO, "%s: its state was not written", p->spec->name);
     cut->state = arena_strdup(&cut->arena, taken.manifest);
+    cut->state_bytes = taken.bytes;
     free(taken.manifest);
     if (!cut->state) {
         state_sync_free(taken.sync);

@@ -127,6 +127,22 @@ int rows_load(struct meta *meta, struct arena *arena, const char *name, struct j
     return rc;
 }
 
+int rows_find(struct meta *meta, struct arena *arena, const char *name, struct job_row **out,
+              struct err *err)
+{
+    struct job_row *rows;
+    size_t count;
+    int rc = rows_load(meta, arena, NULL, &rows, &count, err);
+
+    for (size_t pass = 0; pass < 2 && !rc; pass++) /* a name goes before an id */
+        for (size_t i = 0; i < count; i++)
+            if (!strcmp(pass ? rows[i].id : rows[i].name, name)) {
+                *out = &rows[i];
+                return 0;
+            }
+    return rc ? rc : err_set(err, ERR_NOENT, "no job named %s: `tarn job list` shows them", name);
+}
+
 struct change {
     const char *name, *state, *reason;
     int64_t owner;

@@ -26,7 +26,8 @@ struct pipeline_cut {
     struct vec_batch rejects;
     int64_t state_epoch; /* of the seal; 0: the pipeline keeps no state, or it is as it was */
     const char *state;   /* then: its manifest, once it is written */
-    bool moved; /* a position differs from the committed one; job_commit tells */
+    int64_t state_bytes; /* of its files */
+    bool moved;          /* a position differs from the committed one; job_commit tells */
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
 
@@ -34,6 +35,7 @@ void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be g
 struct sealed_state {
     int64_t epoch; /* 0: none */
     char *manifest;
+    int64_t bytes;
     struct state_sync *sync; /* its files; NULL: none */
 };
 
@@ -93,11 +95,43 @@ struct pipeline {
     bool started, given, done; /* given: `cut` waits for the coordinator; done: thread over */
     int rc;
     struct pipeline_cut cut;
-    char waiting[200]; /* why it waits; "" when it does not */
+    char waiting[200];             /* why it waits; "" when it does not */
     struct sealed_state sealed[2]; /* by the epoch's parity: the next may be there already */
 
     _Atomic int64_t pause_ns; /* longest that a seal took */
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
+};
+
+/* What the restart strategy remembers. */
+struct restarts {
+    int64_t count, attempts, last_ms, pause_ms;
+    int64_t at_ms[64]; /* of the last failures, by count */
+};
+bool restart_after(const struct stream_restart *restart, struct restarts *past, int64_t now_ms,
+                   int64_t *pause_ms); /* false: no more */
+
+/* Somebody waits for a savepoint; on his stack, under the job's mutex. */
+struct savepoint_request {
+    const char *dir;
+    bool stop, done;
+    char path[1024];
+    int rc;
+    struct err err;
+};
+
+/* What is shown of the past; all under the job's mutex. */
+#define CHECKPOINTS_SHOWN 10
+#define FAILURES_SHOWN    16
+struct past {
+    struct {
+        int64_t id, trigger_ms, took_ms, state_bytes, rows;
+        char savepoint[1024]; /* "": a commit */
+    } checkpoints[CHECKPOINTS_SHOWN];
+    struct {
+        int64_t time_ms;
+        char text[600];
+    } failures[FAILURES_SHOWN];
+    int64_t checkpoint_count, failure_count, commits, commits_failed;
 };
 
 struct job {
@@ -122,7 +156,16 @@ struct job {
     bool ending;          /* the part that each pipeline gives next is its last */
     int64_t cuts_done;    /* the number of the last cut whose commit is over */
     int64_t restarts, rejects, created_ms, started_ms, committed_ms, commit_took_ms;
-    int64_t epoch; /* last committed */
+    int64_t epoch;                       /* last committed */
+    struct savepoint_request *savepoint; /* NULL: nobody waits for one */
+    bool saved;                          /* it ended with a savepoint */
+    bool over;                           /* its thread answers nobody any more */
+    int users;                           /* callers that wait for this job: it may not be freed */
+    struct past past;
+    struct stream_restart restart; /* of the last plan */
+    int64_t interval_ms, parallelism;
+    char savepoint_dir[1024];      /* likewise; "": none */
+    struct restarts restarts_past; /* the coordinator's alone */
 
     _Atomic int64_t progress_ns; /* mono time of the last commit, or of the first row after it */
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
@@ -191,6 +234,29 @@ int rows_commit_position(struct meta_txn *txn, const char *job, const char *pipe
                          struct err *err);
 int rows_commit_pipeline(struct meta_txn *txn, const char *job, const char *pipeline, int64_t rows,
                          const char *state, struct err *err);
+
+/* A job's row by name or id. ERR_NOENT says what to do. */
+int rows_find(struct meta *meta, struct arena *arena, const char *name, struct job_row **out,
+              struct err *err);
+
+/* The folder of a pipeline's state. */
+void state_folder(const struct stream_engine_options *options, const char *job_id,
+                  const char *pipeline, char *path, size_t size);
+
+/* savepoint.c: of a job whose commits are the caller's or that does not run. */
+int savepoint_write(const struct stream_engine_options *options, const char *job, const char *dir,
+                    char *path, size_t path_size, struct err *err);
+/* Files are copied, then rows changed at once: the job, made when absent, has a new id. `script`
+ * NULL: the savepoint's. */
+int savepoint_restore(const struct stream_engine_options *options, const char *job,
+                      const char *script, const char *path, struct err *err);
+void savepoint_sweep(const struct stream_engine_options *options); /* folders of no job */
+
+/* info.c: what is shown. */
+void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t state_bytes,
+                 int64_t rows, const char *savepoint);
+void past_failure(struct job *job, const char *text);
+void job_info(struct job *job, struct arena *arena, struct stream_job_info *out);
 
 /* pipeline.c */
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,

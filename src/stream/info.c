@@ -1,0 +1,117 @@
+/* info.c - what a job shows of itself, and of its past. */
+#include <stdio.h>
+
+#include "stream/stream_int.h"
+
+static void input_info(struct input *in, struct arena *arena, struct stream_input_info *out)
+{
+    out->name = arena_strdup(arena, in->spec->name);
+    out->topic = arena_strdup(arena, in->spec->topic);
+    out->rows = atomic_load(&in->rows_in);
+    out->lag = in->spec->source->ops->lag(in->spec->source);
+    out->timed = in->marks != NULL;
+    out->idle = atomic_load(&in->idle);
+    out->ended = atomic_load(&in->over);
+    out->watermark_ms = atomic_load(&in->mark_shown);
+    out->slowest = atomic_load(&in->slowest);
+}
+
+static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream_pipeline_info *out)
+{
+    out->name = arena_strdup(arena, p->spec->name);
+    out->topic = arena_strdup(arena, p->spec->inputs[0].topic);
+    out->target = arena_strdup(arena, p->spec->target);
+    out->rows_in = atomic_load(&p->rows_in);
+    out->rows_out = atomic_load(&p->rows_out);
+    out->rejects = atomic_load(&p->rejected);
+    out->rows_committed = atomic_load(&p->rows_committed);
+    out->waiting = p->waiting[0] ? arena_strdup(arena, p->waiting) : NULL;
+    out->inputs = ARENA_ARRAY(arena, struct stream_input_info, p->count ? p->count : 1);
+    for (size_t i = 0; out->inputs && i < p->count; i++) {
+        input_info(&p->inputs[i], arena, &out->inputs[out->input_count++]);
+        if (out->inputs[i].lag < 0 || out->lag < 0)
+            out->lag = -1;
+        else
+            out->lag += out->inputs[i].lag;
+    }
+}
+
+static void past_info(struct job *job, struct arena *arena, struct stream_job_info *out)
+{
+    const struct past *past = &job->past;
+    int64_t checkpoints = past->checkpoint_count, failures = past->failure_count;
+
+    out->commits = past->commits;
+    out->commits_failed = past->commits_failed;
+    out->checkpoints = ARENA_ARRAY(arena, struct stream_checkpoint, CHECKPOINTS_SHOWN);
+    out->failures = ARENA_ARRAY(arena, struct stream_failure, FAILURES_SHOWN);
+    for (int64_t i = checkpoints; i-- > 0 && i >= checkpoints - CHECKPOINTS_SHOWN;) {
+        size_t at = (size_t)(i % CHECKPOINTS_SHOWN);
+
+        if (!out->checkpoints)
+            break;
+        out->checkpoints[out->checkpoint_count++] =
+            (struct stream_checkpoint){past->checkpoints[at].id,
+                                       past->checkpoints[at].trigger_ms,
+                                       past->checkpoints[at].took_ms,
+                                       past->checkpoints[at].state_bytes,
+                                       past->checkpoints[at].rows,
+                                       past->checkpoints[at].savepoint[0]
+                                           ? arena_strdup(arena, past->checkpoints[at].savepoint)
+                                           : NULL};
+    }
+    for (int64_t i = failures; i-- > 0 && i >= failures - FAILURES_SHOWN;) {
+        size_t at = (size_t)(i % FAILURES_SHOWN);
+
+        if (!out->failures)
+            break;
+        out->failures[out->failure_count++] = (struct stream_failure){
+            past->failures[at].time_ms, arena_strdup(arena, past->failures[at].text)};
+    }
+}
+
+/* With the job's mutex held. */
+void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t state_bytes,
+                 int64_t rows, const char *savepoint)
+{
+    size_t at = (size_t)(job->past.checkpoint_count++ % CHECKPOINTS_SHOWN);
+
+    job->past.commits += !savepoint;
+    job->past.checkpoints[at].id = job->epoch;
+    job->past.checkpoints[at].trigger_ms = trigger_ms;
+    job->past.checkpoints[at].took_ms = took_ms;
+    job->past.checkpoints[at].state_bytes = state_bytes;
+    job->past.checkpoints[at].rows = rows;
+    snprintf(job->past.checkpoints[at].savepoint, sizeof(job->past.checkpoints[at].savepoint), "%s",
+             savepoint ? savepoint : "");
+}
+
+void past_failure(struct job *job, const char *text)
+{
+    size_t at = (size_t)(job->past.failure_count++ % FAILURES_SHOWN);
+
+    job->past.failures[at].time_ms = clock_wall_ms(job->options->clock);
+    snprintf(job->past.failures[at].text, sizeof(job->past.failures[at].text), "%s", text);
+}
+
+void job_info(struct job *job, struct arena *arena, struct stream_job_info *out)
+{
+    pthread_mutex_lock(&job->mutex);
+    out->state = job->state;
+    out->reason = arena_strdup(arena, job->reason);
+    out->started_ms = job->started_ms;
+    out->epoch = job->epoch;
+    out->committed_ms = job->committed_ms;
+    out->commit_took_ms = job->commit_took_ms;
+    out->restarts = job->restarts;
+    out->rejects = job->rejects;
+    out->interval_ms = job->interval_ms;
+    out->parallelism = job->parallelism;
+    out->restart = job->restart;
+    past_info(job, arena, out);
+    out->pipelines = ARENA_ARRAY(arena, struct stream_pipeline_info, job->count ? job->count : 1);
+    for (size_t i = 0; out->pipelines && i < job->count; i++)
+        if (job->pipelines[i].job)
+            pipeline_info(&job->pipelines[i], arena, &out->pipelines[out->count++]);
+    pthread_mutex_unlock(&job->mutex);
+}

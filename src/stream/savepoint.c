@@ -1,0 +1,477 @@
+/* savepoint.c - a job as of one commit, as a folder that needs nothing outside of it; and back.
+ *
+ *   PATH/_metadata           JSON: job, script, epoch, places of inputs, manifests of states
+ *   PATH/FOLDER/NAME         files of the states; FOLDER as below the job's own folder
+ *
+ * `_metadata` is written last and read first: a folder without it is no savepoint. PATH is a local
+ * folder or s3://BUCKET/KEY. The files that a committed manifest names do not change, and go only
+ * behind a later commit: they are copied while the job runs. */
+#include <stdio.h>
+
+#include "base/codec.h"
+#include "base/json.h"
+#include "store/store.h"
+#include "stream/stream_int.h"
+
+#define VERSION  1
+#define COPY_MAX ((size_t)1 << 20)
+
+void state_folder(const struct stream_engine_options *options, const char *job_id,
+                  const char *pipeline, char *path, size_t size)
+{
+    /* Names may hold anything and be of any length. */
+    snprintf(path, size, "%s/%s/%016" PRIx64, options->state_dir, job_id,
+             hash64(pipeline, strlen(pipeline), 0));
+}
+
+static bool is_remote(const char *path)
+{
+    return !strncmp(path, "s3", 2) && strstr(path, "://");
+}
+
+/* "file:///x" is /x. */
+static const char *plain(const char *path)
+{
+    return strncmp(path, "file://", 7) ? path : path + 7;
+}
+
+/* ---- bytes ---- */
+
+static int copy(struct file *from, struct disk *disk, const char *to, struct err *err)
+{
+    uint8_t *piece = malloc(COPY_MAX);
+    struct file *out = NULL;
+    int64_t pos = 0;
+    size_t got = 1;
+    int rc = piece ? disk_open(disk, &out, to, DISK_CREATE | DISK_WRITE | DISK_TRUNCATE, err)
+                   : err_set(err, ERR_NOMEM, "copy");
+
+    while (!rc && got) {
+        rc = file_pread(from, piece, COPY_MAX, pos, &got, err);
+        if (!rc && got)
+            rc = file_pwrite(out, piece, got, pos, err);
+        pos += (int64_t)got;
+    }
+    if (!rc)
+        rc = file_sync(out, err);
+    file_close(out);
+    free(piece);
+    return rc;
+}
+
+static int copy_file(struct disk *disk, const char *path, const char *to, struct err *err)
+{
+    struct file *from = NULL;
+    int rc = disk_open(disk, &from, path, DISK_READ, err);
+
+    if (!rc)
+        rc = copy(from, disk, to, err);
+    file_close(from);
+    return rc;
+}
+
+/* Where a savepoint is written to or read from. */
+struct place {
+    const struct stream_engine_options *options;
+    char path[1024];
+    bool remote;
+};
+
+static int place_init(struct place *place, const struct stream_engine_options *o, const char *path,
+                      struct err *err)
+{
+    size_t len;
+
+    *place = (struct place){.options = o, .remote = is_remote(path)};
+    len = (size_t)snprintf(place->path, sizeof(place->path), "%s", plain(path));
+    if (len >= sizeof(place->path))
+        return err_set(err, ERR_LIMIT, "the savepoint's path is too long: %s", path);
+    while (len > 1 && place->path[len - 1] == '/')
+        place->path[--len] = '\0';
+    if (place->remote ? !o->store : !o->disk)
+        return err_set(err, ERR_UNSUPPORTED, "there is no place for savepoints at %s", path);
+    return 0;
+}
+
+/* A file of the state folder becomes PATH/folder/name. */
+static int keep_file(const struct place *place, const char *from, const char *folder,
+                     const char *name, struct err *err)
+{
+    struct disk *disk = place->options->disk;
+    char to[2048];
+    int64_t size;
+    int rc;
+
+    if (!place->remote) {
+        snprintf(to, sizeof(to), "%s/%s", place->path, folder);
+        rc = disk_mkdirs(disk, to, err);
+        snprintf(to, sizeof(to), "%s/%s/%s", place->path, folder, name);
+        return rc ? rc : copy_file(disk, from, to, err);
+    }
+    snprintf(to, sizeof(to), "%s.savepoint", from); /* the store takes the file that it is given */
+    rc = copy_file(disk, from, to, err);
+    if (!rc) {
+        char location[2048];
+
+        snprintf(location, sizeof(location), "%s/%s/%s", place->path, folder, name);
+        rc = store_put_file_at(place->options->store, location, to, &size, err);
+    }
+    if (rc)
+        (void)disk_unlink(disk, to, NULL);
+    return rc;
+}
+
+static int take_file(const struct place *place, const char *folder, const char *name,
+                     const char *to, struct err *err)
+{
+    struct store_info info;
+    struct arena arena = {0};
+    const char *bucket, *key;
+    struct file *file = NULL;
+    char from[2048];
+    int rc;
+
+    snprintf(from, sizeof(from), "%s/%s/%s", place->path, folder, name);
+    if (!place->remote)
+        return copy_file(place->options->disk, from, to, err);
+    rc = store_split(from, &arena, &bucket, &key, err);
+    if (!rc)
+        rc =
+            place->options->store->ops->open(place->options->store, bucket, key, &info, &file, err);
+    if (!rc)
+        rc = copy(file, place->options->disk, to, err);
+    file_close(file);
+    arena_deinit(&arena);
+    return rc;
+}
+
+static int keep_metadata(const struct place *place, const json_t *root, struct err *err)
+{
+    struct buf text = {0};
+    char to[2048];
+    int rc = json_print(root, 2, &text, err);
+
+    snprintf(to, sizeof(to), "%s/_metadata", place->path);
+    if (!rc && !place->remote)
+        rc = disk_mkdirs(place->options->disk, place->path, err);
+    if (!rc)
+        rc = place->remote ? store_put_at(place->options->store, to, buf_slice(&text), err)
+                           : disk_write_file(place->options->disk, to, buf_slice(&text), err);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int take_metadata(const struct place *place, json_t **root, struct err *err)
+{
+    struct buf text = {0};
+    char from[2048];
+    int64_t version = 0;
+    int rc;
+
+    snprintf(from, sizeof(from), "%s/_metadata", place->path);
+    rc = place->remote ? store_get_at(place->options->store, from, &text, err)
+                       : disk_read_file(place->options->disk, from, &text, err);
+    if (!rc)
+        rc = json_parse(buf_slice(&text), root, err);
+    buf_deinit(&text);
+    if (!rc)
+        rc = json_get_i64(*root, "version", "savepoint", &version, err);
+    if (!rc && version != VERSION)
+        rc = err_set(err, ERR_UNSUPPORTED, "it is of version %" PRId64 ", and %d is known", version,
+                     VERSION);
+    return rc ? err_wrap(err, rc, "savepoint %s", place->path) : 0;
+}
+
+/* ---- written ---- */
+
+struct gathering {
+    const char *job;
+    json_t *root;
+};
+
+static int gather_rows(struct meta_txn *txn, const char *job, const char *sql, json_t *list,
+                       json_t *(*row)(struct meta_stmt *stmt), struct err *err)
+{
+    struct meta_stmt *stmt;
+    int rc = meta_query(txn, &stmt, err, sql, "s", job);
+
+    if (rc)
+        return rc;
+    while (meta_next(stmt, err, &rc))
+        if (json_array_append_new(list, row(stmt))) {
+            rc = err_set(err, ERR_NOMEM, "savepoint");
+            break;
+        }
+    meta_done(stmt);
+    return rc;
+}
+
+static json_t *input_row(struct meta_stmt *stmt)
+{
+    return json_pack("{s:s,s:s,s:I,s:s,s:I}", "pipeline", meta_text(stmt, 0), "input",
+                     meta_text(stmt, 1), "partition", (json_int_t)meta_i64(stmt, 2), "incarnation",
+                     meta_text(stmt, 3), "offset", (json_int_t)meta_i64(stmt, 4));
+}
+
+static json_t *state_row(struct meta_stmt *stmt)
+{
+    return json_pack("{s:s,s:s}", "pipeline", meta_text(stmt, 0), "manifest", meta_text(stmt, 1));
+}
+
+static json_t *total_row(struct meta_stmt *stmt)
+{
+    return json_pack("{s:s,s:I}", "pipeline", meta_text(stmt, 0), "rows",
+                     (json_int_t)meta_i64(stmt, 1));
+}
+
+static int gather_in(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct gathering *g = arg;
+    json_t *inputs = json_array(), *states = json_array(), *totals = json_array();
+    int rc = 0;
+
+    if (json_object_set_new(g->root, "inputs", inputs) ||
+        json_object_set_new(g->root, "states", states) ||
+        json_object_set_new(g->root, "totals", totals))
+        rc = err_set(err, ERR_NOMEM, "savepoint");
+    if (!rc)
+        rc = gather_rows(txn, g->job,
+                         "SELECT pipeline, input, partition, incarnation, offset FROM job_inputs"
+                         " WHERE job = ?1 ORDER BY pipeline, input, partition",
+                         inputs, input_row, err);
+    if (!rc)
+        rc = gather_rows(txn, g->job,
+                         "SELECT pipeline, manifest FROM job_states WHERE job = ?1"
+                         " ORDER BY pipeline",
+                         states, state_row, err);
+    if (!rc)
+        rc = gather_rows(txn, g->job,
+                         "SELECT pipeline, rows FROM job_totals WHERE job = ?1 ORDER BY pipeline",
+                         totals, total_row, err);
+    return rc;
+}
+
+/* The files of one state, each handed to `fn` with its folder and name. */
+static int each_file(const json_t *state, struct err *err,
+                     int (*fn)(void *arg, const char *pipeline, const char *folder,
+                               const char *name, struct err *err),
+                     void *arg)
+{
+    const char *pipeline, *manifest, *name;
+    json_t *root = NULL, *files = NULL;
+    char folder[17];
+    int rc = json_get_str(state, "pipeline", "savepoint", &pipeline, err);
+
+    if (!rc)
+        rc = json_get_str(state, "manifest", "savepoint", &manifest, err);
+    if (!rc)
+        rc = json_parse(slice_str(manifest), &root, err);
+    if (!rc)
+        rc = json_get_arr(root, "files", "state", &files, err);
+    if (!rc)
+        snprintf(folder, sizeof(folder), "%016" PRIx64, hash64(pipeline, strlen(pipeline), 0));
+    for (size_t i = 0; i < json_array_size(files) && !rc; i++) {
+        rc = json_get_str(json_array_get(files, i), "name", "state file", &name, err);
+        if (!rc && (strchr(name, '/') || strlen(name) > 100))
+            rc = err_set(err, ERR_CORRUPT, "a state file is called '%s'", name);
+        if (!rc)
+            rc = fn(arg, pipeline, folder, name, err);
+    }
+    json_decref(root);
+    return rc;
+}
+
+struct carrying {
+    const struct place *place;
+    const char *id;
+};
+
+static int keep_one(void *arg, const char *pipeline, const char *folder, const char *name,
+                    struct err *err)
+{
+    const struct carrying *c = arg;
+    char from[2048];
+
+    state_folder(c->place->options, c->id, pipeline, from, sizeof(from) - 110);
+    snprintf(from + strlen(from), 110, "/%s", name);
+    return keep_file(c->place, from, folder, name, err);
+}
+
+int savepoint_write(const struct stream_engine_options *o, const char *name, const char *dir,
+                    char *path, size_t path_size, struct err *err)
+{
+    struct gathering g = {.job = name};
+    struct arena arena = {0};
+    struct place place;
+    struct carrying c = {.place = &place};
+    struct job_row *row;
+    uint8_t random[6];
+    char hex[13];
+    int rc = rows_find(o->meta, &arena, name, &row, err);
+
+    if (!dir)
+        dir = o->savepoint_dir;
+    if (!rc && !dir)
+        rc = err_set(err, ERR_INVALID,
+                     "where to? SET 'execution.checkpointing.savepoint-dir', or "
+                     "name a folder");
+    if (!rc) {
+        rand_secret(random, sizeof(random));
+        hex_encode(random, sizeof(random), hex);
+        if (snprintf(path, path_size, "%s/savepoint-%.6s-%s", plain(dir), row->id, hex) >=
+            (int)path_size)
+            rc = err_set(err, ERR_LIMIT, "the savepoint's path is too long: %s", dir);
+    }
+    if (!rc)
+        rc = place_init(&place, o, path, err);
+    if (!rc) {
+        c.id = row->id;
+        g.job = row->name;
+        g.root = json_pack("{s:i,s:s,s:s,s:s,s:I,s:I}", "version", VERSION, "job", row->name, "id",
+                           row->id, "script", row->script, "epoch", (json_int_t)row->epoch,
+                           "time_ms", (json_int_t)clock_wall_ms(o->clock));
+        rc = g.root ? meta_read(o->meta, gather_in, &g, err) : err_set(err, ERR_NOMEM, "savepoint");
+    }
+    for (size_t i = 0; !rc && i < json_array_size(json_object_get(g.root, "states")); i++)
+        rc = each_file(json_array_get(json_object_get(g.root, "states"), i), err, keep_one, &c);
+    if (!rc)
+        rc = keep_metadata(&place, g.root, err);
+    json_decref(g.root);
+    arena_deinit(&arena);
+    return rc ? err_wrap(err, rc, "savepoint of %s", name) : 0;
+}
+
+/* ---- read ---- */
+
+static int take_one(void *arg, const char *pipeline, const char *folder, const char *name,
+                    struct err *err)
+{
+    const struct carrying *c = arg;
+    char to[2048];
+    int rc;
+
+    state_folder(c->place->options, c->id, pipeline, to, sizeof(to) - 110);
+    rc = disk_mkdirs(c->place->options->disk, to, err);
+    snprintf(to + strlen(to), 110, "/%s", name);
+    if (!rc)
+        rc = take_file(c->place, folder, name, to, err);
+    if (!rc)
+        rc = disk_sync_path(c->place->options->disk, to, err);
+    return rc;
+}
+
+struct restore {
+    const char *job, *script;
+    char id[33];
+    int64_t epoch, now_ms;
+    const json_t *root;
+};
+
+static int restore_input(struct meta_txn *txn, const struct restore *r, const json_t *row,
+                         struct err *err)
+{
+    const char *pipeline, *input, *incarnation;
+    int64_t partition, offset;
+    int rc = json_get_str(row, "pipeline", "savepoint", &pipeline, err);
+
+    if (!rc)
+        rc = json_get_str(row, "input", "savepoint", &input, err);
+    if (!rc)
+        rc = json_get_str(row, "incarnation", "savepoint", &incarnation, err);
+    if (!rc)
+        rc = json_get_i64(row, "partition", "savepoint", &partition, err);
+    if (!rc)
+        rc = json_get_i64(row, "offset", "savepoint", &offset, err);
+    return rc ? rc
+              : meta_exec(txn, err, "INSERT INTO job_inputs VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                          "sssisi", r->job, pipeline, input, partition, incarnation, offset);
+}
+
+static int restore_state(struct meta_txn *txn, const struct restore *r, const json_t *row,
+                         struct err *err)
+{
+    const char *pipeline, *manifest;
+    int rc = json_get_str(row, "pipeline", "savepoint", &pipeline, err);
+
+    if (!rc)
+        rc = json_get_str(row, "manifest", "savepoint", &manifest, err);
+    return rc ? rc
+              : meta_exec(txn, err, "INSERT INTO job_states VALUES(?1, ?2, ?3)", "sss", r->job,
+                          pipeline, manifest);
+}
+
+static int restore_in(struct meta_txn *txn, void *arg, struct err *err)
+{
+    const struct restore *r = arg;
+    const json_t *inputs = json_object_get(r->root, "inputs");
+    const json_t *states = json_object_get(r->root, "states");
+    int rc = meta_exec(txn, err,
+                       "INSERT INTO jobs(name, id, script, state, epoch, created_ms)"
+                       " VALUES(?1, ?2, ?3, 'RUNNING', ?4, ?5)"
+                       " ON CONFLICT(name) DO UPDATE SET id = ?2, script = ?3, state = 'RUNNING',"
+                       " reason = '', epoch = max(epoch, ?4)",
+                       "sssii", r->job, r->id, r->script, r->epoch, r->now_ms);
+
+    if (!rc)
+        rc = meta_exec(txn, err, "DELETE FROM job_inputs WHERE job = ?1", "s", r->job);
+    if (!rc)
+        rc = meta_exec(txn, err, "DELETE FROM job_states WHERE job = ?1", "s", r->job);
+    for (size_t i = 0; i < json_array_size(inputs) && !rc; i++)
+        rc = restore_input(txn, r, json_array_get(inputs, i), err);
+    for (size_t i = 0; i < json_array_size(states) && !rc; i++)
+        rc = restore_state(txn, r, json_array_get(states, i), err);
+    return rc;
+}
+
+int savepoint_restore(const struct stream_engine_options *o, const char *job, const char *script,
+                      const char *path, struct err *err)
+{
+    struct restore r = {.job = job, .now_ms = clock_wall_ms(o->clock)};
+    struct place place;
+    struct carrying c = {.place = &place, .id = r.id};
+    json_t *root = NULL, *states = NULL;
+    uint8_t id[16];
+    int rc = place_init(&place, o, path, err);
+
+    rand_secret(id, sizeof(id));
+    hex_encode(id, sizeof(id), r.id);
+    if (!rc)
+        rc = take_metadata(&place, &root, err);
+    r.root = root;
+    r.script = script;
+    if (!rc && !script)
+        rc = json_get_str(root, "script", "savepoint", &r.script, err);
+    if (!rc)
+        rc = json_get_i64(root, "epoch", "savepoint", &r.epoch, err);
+    if (!rc)
+        rc = json_get_arr(root, "states", "savepoint", &states, err);
+    for (size_t i = 0; i < json_array_size(states) && !rc; i++)
+        rc = each_file(json_array_get(states, i), err, take_one, &c);
+    if (!rc)
+        rc = meta_write_wait(o->meta, restore_in, &r, err);
+    json_decref(root);
+    return rc;
+}
+
+/* What a job left that is gone or has got another id, and what a restore left that did not end. */
+void savepoint_sweep(const struct stream_engine_options *o)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries = NULL;
+    struct job_row *rows;
+    size_t count = 0, jobs = 0;
+
+    if (o->state_dir && !rows_load(o->meta, &arena, NULL, &rows, &jobs, NULL) &&
+        !disk_list(o->disk, o->state_dir, &arena, &entries, &count, NULL))
+        for (size_t i = 0; i < count; i++) {
+            bool known = !entries[i].is_dir || strlen(entries[i].name) != 32;
+            char path[4096];
+
+            for (size_t k = 0; k < jobs && !known; k++)
+                known = !strcmp(rows[k].id, entries[i].name);
+            snprintf(path, sizeof(path), "%s/%s", o->state_dir, entries[i].name);
+            if (!known)
+                (void)disk_remove_tree(o->disk, path, NULL);
+        }
+    arena_deinit(&arena);
+}
