@@ -124,10 +124,10 @@ int condition_run(struct condition *c, const struct vec_codec *left, const struc
     struct vec_batch in = {0}, out = {0};
     int rc = 0;
 
-    if (!c->fragment) {
+    if (!c->fragment && count)
         memset(yes, 1, count);
+    if (!c->fragment || !count)
         return 0;
-    }
     for (size_t from = 0; from < count && !rc; from += vec_chunk_rows()) {
         size_t rest = count - from;
 

@@ -125,8 +125,11 @@ static void without_keys_every_row_meets_every_row(void **state)
 static void timed_kinds(const char *left, const char *right, struct op_join_spec spec,
                         const char *on)
 {
-    struct test_plan plan = {
-        .inputs = {left, right}, .delay_ms = {2000, 2000}, .build = build_join, .arg = &spec};
+    struct test_plan plan = {.inputs = {left, right},
+                             .delay_ms = {2000, 2000},
+                             .forgets = true,
+                             .build = build_join,
+                             .arg = &spec};
 
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         char sql[4000];
@@ -175,6 +178,7 @@ static void pairs_of_an_interval_are_not_late(void **state)
                                 .high_ms = 7000};
     struct test_plan plan = {.inputs = {TIMED("1500", "9", "1"), TIMED("1200", "9", "2")},
                              .delay_ms = {2000, 2000},
+                             .forgets = true,
                              .build = build_sorted,
                              .arg = &spec};
 

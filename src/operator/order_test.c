@@ -6,81 +6,82 @@
     " '2024-01-01' + INTERVAL 1 MILLISECOND * (i * 100 - h % 2000)::BIGINT AS ts, i, h FROM "      \
     "(SELECT i, (hash(i + " salt ") % 1000003)::BIGINT AS h FROM range(" rows ") t(i))"
 #define ADDED(rows, salt) "SELECT k, v, ts, i FROM (" BASE(rows, salt) ") ORDER BY i"
-#define CHANGES(rows, salt)                                                                                   \
-    "SELECT k, v, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) - 1 AS i "                \
-    "FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(                                   \
-        rows,                                                                                                 \
-        salt) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE(rows,                \
-                                                                                         salt) ")"            \
-                                                                                               " "            \
-                                                                                               "W"            \
-                                                                                               "H"            \
-                                                                                               "E"            \
-                                                                                               "R"            \
-                                                                                               "E"            \
-                                                                                               " "            \
-                                                                                               "h"            \
-                                                                                               " "            \
-                                                                                               "%"            \
-                                                                                               " "            \
-                                                                                               "3"            \
-                                                                                               " "            \
-                                                                                               ">"            \
-                                                                                               " "            \
-                                                                                               "0"            \
-                                                                                               " "            \
-                                                                                               "U"            \
-                                                                                               "N"            \
-                                                                                               "I"            \
-                                                                                               "O"            \
-                                                                                               "N"            \
-                                                                                               " "            \
-                                                                                               "A"            \
-                                                                                               "L"            \
-                                                                                               "L"            \
-                                                                                               " "            \
-                                                                                               "S"            \
-                                                                                               "E"            \
-                                                                                               "L"            \
-                                                                                               "E"            \
-                                                                                               "C"            \
-                                                                                               "T"            \
-                                                                                               " "            \
-                                                                                               "*"            \
-                                                                                               ","            \
-                                                                                               " "            \
-                                                                                               "i"            \
-                                                                                               " "            \
-                                                                                               "*"            \
-                                                                                               " "            \
-                                                                                               "3"            \
-                                                                                               " "            \
-                                                                                               "+"            \
-                                                                                               " "            \
-                                                                                               "6"            \
-                                                                                               "0"            \
-                                                                                               "2"            \
-                                                                                               ","            \
-                                                                                               " "            \
-                                                                                               "2"            \
-                                                                                               ":"            \
-                                                                                               ":"            \
-                                                                                               "U"            \
-                                                                                               "T"            \
-                                                                                               "I"            \
-                                                                                               "N"            \
-                                                                                               "Y"            \
-                                                                                               "I"            \
-                                                                                               "N"            \
-                                                                                               "T"            \
-                                                                                               " "            \
-                                                                                               "F"            \
-                                                                                               "R"            \
-                                                                                               "O"            \
-                                                                                               "M"            \
-                                                                                               " "            \
-                                                                                               "(" BASE(rows, \
-                                                                                                        salt) ") WHERE h % 7 = 1) ORDER BY i"
+#define CHANGES(rows, salt)                                                                              \
+    "SELECT k, v, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) - 1 AS i "           \
+    "FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(                              \
+        rows,                                                                                            \
+        salt) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE(rows,           \
+                                                                                         salt) ")"       \
+                                                                                               " "       \
+                                                                                               "W"       \
+                                                                                               "H"       \
+                                                                                               "E"       \
+                                                                                               "R"       \
+                                                                                               "E"       \
+                                                                                               " "       \
+                                                                                               "h"       \
+                                                                                               " "       \
+                                                                                               "%"       \
+                                                                                               " "       \
+                                                                                               "3"       \
+                                                                                               " "       \
+                                                                                               ">"       \
+                                                                                               " "       \
+                                                                                               "0"       \
+                                                                                               " "       \
+                                                                                               "U"       \
+                                                                                               "N"       \
+                                                                                               "I"       \
+                                                                                               "O"       \
+                                                                                               "N"       \
+                                                                                               " "       \
+                                                                                               "A"       \
+                                                                                               "L"       \
+                                                                                               "L"       \
+                                                                                               " "       \
+                                                                                               "S"       \
+                                                                                               "E"       \
+                                                                                               "L"       \
+                                                                                               "E"       \
+                                                                                               "C"       \
+                                                                                               "T"       \
+                                                                                               " "       \
+                                                                                               "*"       \
+                                                                                               ","       \
+                                                                                               " "       \
+                                                                                               "i"       \
+                                                                                               " "       \
+                                                                                               "*"       \
+                                                                                               " "       \
+                                                                                               "3"       \
+                                                                                               " "       \
+                                                                                               "+"       \
+                                                                                               " "       \
+                                                                                               "6"       \
+                                                                                               "0"       \
+                                                                                               "2"       \
+                                                                                               ","       \
+                                                                                               " "       \
+                                                                                               "2"       \
+                                                                                               ":"       \
+                                                                                               ":"       \
+                                                                                               "U"       \
+                                                                                               "T"       \
+                                                                                               "I"       \
+                                                                                               "N"       \
+                                                                                               "Y"       \
+                                                                                               "I"       \
+                                                                                               "N"       \
+                                                                                               "T"       \
+                                                                                               " "       \
+                                                                                               "F"       \
+                                                                                               "R"       \
+                                                                                               "O"       \
+                                                                                               "M"       \
+                                                                                               " "       \
+                                                                                               "(" BASE( \
+                                                                                                   rows, \
+                                                                                                   salt) ") WHERE h % 7 = 1) ORDER BY i"
 
 static int build_sort(struct op **leaves, struct op **root, void *arg, struct err *err)
 {
@@ -93,8 +94,11 @@ static void rows_leave_in_the_order_of_time(void **state)
 {
     struct op_order order[] = {{1, true, false}, {0, false, true}};
     struct op_sort_spec spec = {2, order, 2};
-    struct test_plan plan = {
-        .inputs = {ADDED("2500", "1")}, .delay_ms = {2000}, .build = build_sort, .arg = &spec};
+    struct test_plan plan = {.inputs = {ADDED("2500", "1")},
+                             .delay_ms = {2000},
+                             .forgets = true,
+                             .build = build_sort,
+                             .arg = &spec};
 
     (void)state;
     compare(&plan, AS_THEY_COME,

@@ -10,82 +10,80 @@
     "SELECT k, v, s, f, d, u, TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * (i * 100 - h % "   \
     "2000)::BIGINT AS ts, TIMESTAMP '2024-01-01' + INTERVAL 10 SECOND * ((i * 100 - h % 2000) // " \
     "10000 + 1)::BIGINT AS we, i FROM (" BASE(rows, keys) ") ORDER BY i"
-#define CHANGES(rows, keys)                                                                                                                                                                      \
-    "SELECT k, v, s, f, d, u, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) "                                                                                                \
-    "- 1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(                                                                                                             \
-        rows,                                                                                                                                                                                    \
-        keys) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE(rows,                                                                                                   \
-                                                                                         keys) ")"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "W"                                                                                               \
-                                                                                               "H"                                                                                               \
-                                                                                               "E"                                                                                               \
-                                                                                               "R"                                                                                               \
-                                                                                               "E"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "h"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "%"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "3"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               ">"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "0"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "U"                                                                                               \
-                                                                                               "N"                                                                                               \
-                                                                                               "I"                                                                                               \
-                                                                                               "O"                                                                                               \
-                                                                                               "N"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "A"                                                                                               \
-                                                                                               "L"                                                                                               \
-                                                                                               "L"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "S"                                                                                               \
-                                                                                               "E"                                                                                               \
-                                                                                               "L"                                                                                               \
-                                                                                               "E"                                                                                               \
-                                                                                               "C"                                                                                               \
-                                                                                               "T"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "*"                                                                                               \
-                                                                                               ","                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "i"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "*"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "3"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "+"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "6"                                                                                               \
-                                                                                               "0"                                                                                               \
-                                                                                               "2"                                                                                               \
-                                                                                               ","                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "2"                                                                                               \
-                                                                                               ":"                                                                                               \
-                                                                                               ":"                                                                                               \
-                                                                                               "U"                                                                                               \
-                                                                                               "T"                                                                                               \
-                                                                                               "I"                                                                                               \
-                                                                                               "N"                                                                                               \
-                                                                                               "Y"                                                                                               \
-                                                                                               "I"                                                                                               \
-                                                                                               "N"                                                                                               \
-                                                                                               "T"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "F"                                                                                               \
-                                                                                               "R"                                                                                               \
-                                                                                               "O"                                                                                               \
-                                                                                               "M"                                                                                               \
-                                                                                               " "                                                                                               \
-                                                                                               "(" BASE(rows,                                                                                    \
-                                                                                                        keys) ") WHERE h % 7 = 1 UNION ALL SELECT *, i * 3 + 702, 2::UTINYINT FROM (" BASE(rows, \
-                                                                                                                                                                                           keys) ") WHERE h % 70 = 1) ORDER BY i"
+#define CHANGES(rows, keys)                                                                                                                                                 \
+    "SELECT k, v, s, f, d, u, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) "                                                                           \
+    "- 1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(rows, keys) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE( \
+        rows, keys) ")"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "W"                                                                                                                                                     \
+                    "H"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "R"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "h"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "%"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "3"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    ">"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "0"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "U"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "O"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "A"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "S"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "C"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "*"                                                                                                                                                     \
+                    ","                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "i"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "*"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "3"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "+"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "6"                                                                                                                                                     \
+                    "0"                                                                                                                                                     \
+                    "2"                                                                                                                                                     \
+                    ","                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "2"                                                                                                                                                     \
+                    ":"                                                                                                                                                     \
+                    ":"                                                                                                                                                     \
+                    "U"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "Y"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "F"                                                                                                                                                     \
+                    "R"                                                                                                                                                     \
+                    "O"                                                                                                                                                     \
+                    "M"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "(" BASE(rows, keys) ") WHERE h % 7 = 1 UNION ALL SELECT *, i * 3 + 702, "                                                                              \
+                                         "2::UTINYINT FROM (" BASE(                                                                                                         \
+                                             rows, keys) ") WHERE h % 70 = 1) ORDER BY i"
 
 static int build_rank(struct op **leaves, struct op **root, void *arg, struct err *err)
 {
@@ -210,8 +208,11 @@ static void a_window_gives_its_best_rows_once(void **state)
                                 .to = 3,
                                 .with_number = true,
                                 .window_end = 7};
-    struct test_plan plan = {
-        .inputs = {ADDED("2500", "20")}, .delay_ms = {2000}, .build = build_rank, .arg = &spec};
+    struct test_plan plan = {.inputs = {ADDED("2500", "20")},
+                             .delay_ms = {2000},
+                             .forgets = true,
+                             .build = build_rank,
+                             .arg = &spec};
 
     (void)state;
     compare(&plan, "SELECT * FROM feed",

@@ -30,6 +30,7 @@ struct test_plan {
     int (*build)(struct op **leaves, struct op **root, void *arg, struct err *err);
     void *arg;
     int64_t batch; /* the largest; 0: 400 rows */
+    bool forgets;  /* at the end no row is left in state */
 };
 
 static struct vec_db *db;
@@ -223,6 +224,7 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
     struct test_saved saved = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
     struct test_life life = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
     bool dies = seed > 2;
+    struct state_info info;
     int64_t epoch = 0;
     struct err err = {0};
     struct rng rng;
@@ -249,6 +251,9 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
         keep(&life, out);
     }
     assert_int_equal(vec_columns_copy(out_columns, op_graph_columns(life.graph)), 0);
+    state_info(life.state, &info);
+    if (plan->forgets)
+        assert_true(info.entries <= 2); /* how far it has come */
     end(&life);
     disk_sim_free(life.sim);
 }
