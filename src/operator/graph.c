@@ -151,12 +151,21 @@ static int hand_up(struct op *op, struct err *err)
     return rc;
 }
 
+static int64_t now_ns(const struct op *op)
+{
+    struct clock *clock = op->graph->options.clock;
+
+    return clock ? clock_mono_ns(clock) : 0;
+}
+
 static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err)
 {
+    int64_t began = now_ns(op);
     int rc;
 
     op->rows_in += rows->rows;
     rc = op->ops->rows(op, input, rows, err);
+    op->busy_ns += now_ns(op) - began;
     return rc ? rc : hand_up(op, err);
 }
 
@@ -190,8 +199,12 @@ static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct 
         all_idle &= op->in[i].idle;
     if (low > op->mark) {
         op->mark = low;
-        if (op->ops->mark)
+        if (op->ops->mark) {
+            int64_t began = now_ns(op);
+
             rc = op->ops->mark(op, low, err);
+            op->busy_ns += now_ns(op) - began;
+        }
         if (!rc)
             rc = hand_up(op, err);
     }
@@ -254,9 +267,21 @@ size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t m
 {
     size_t count = 0;
 
-    for (const struct op *op = graph->last; op && count < max; op = op->next)
-        out[count++] =
-            (struct op_info){op->ops->name, op->rows_in, op->rows_out, op->late, op->mark};
+    for (const struct op *op = graph->last; op && count < max; op = op->next) {
+        char tables[16];
+
+        snprintf(tables, sizeof(tables), "%d.", op->number);
+        out[count++] = (struct op_info){.name = op->ops->name,
+                                        .rows_in = op->rows_in,
+                                        .rows_out = op->rows_out,
+                                        .late = op->late,
+                                        .watermark_ms = op->mark,
+                                        .number = op->number,
+                                        .above = op->above ? op->above->number : -1,
+                                        .busy_ns = op->busy_ns,
+                                        .state_bytes =
+                                            state_bytes_of(graph->options.state, tables)};
+    }
     return count;
 }
 

@@ -48,6 +48,7 @@ struct op_graph_options {
     int (*late)(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
                 idx_t row, struct err *err);
     void *late_arg;
+    struct clock *clock; /* how long operators work is measured with it; NULL: it is not */
 };
 int op_graph_new(struct op_graph **out, const struct op_graph_options *options, struct err *err);
 void op_graph_free(struct op_graph *graph); /* its operators too; accepts NULL */
@@ -66,10 +67,13 @@ int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err);
 struct vec_batch *op_graph_out(struct op_graph *graph);
 const struct vec_columns *op_graph_columns(const struct op_graph *graph); /* of the root */
 
-/* What an operator did, for EXPLAIN and screens. */
+/* What an operator did, for EXPLAIN and screens. Newest first: the root is the first one. */
 struct op_info {
     const char *name;
     int64_t rows_in, rows_out, late, watermark_ms;
+    int number, above; /* -1: the root's */
+    int64_t busy_ns;   /* in the operator alone */
+    int64_t state_bytes;
 };
 size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t max);
 

@@ -35,7 +35,7 @@ struct op {
     int64_t delay_ms;    /* how far behind the watermark the times of its rows may be */
     struct vec_columns columns;
     struct vec_batch out;
-    int64_t rows_in, rows_out, late;
+    int64_t rows_in, rows_out, late, busy_ns;
 };
 
 struct op_graph {

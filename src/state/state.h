@@ -135,5 +135,7 @@ struct state_info {
     int64_t entries, memory_bytes, disk_bytes, changed; /* changed: entries since the last seal */
 };
 void state_info(struct state *state, struct state_info *out);
+/* In memory, of the tables whose names begin with `prefix`. Accepts no state: 0. */
+int64_t state_bytes_of(const struct state *state, const char *prefix);
 
 #endif

@@ -33,7 +33,8 @@ static int open_state(struct flow *flow, const struct stream_pipeline *spec, str
 static int open_graph(struct flow *flow, struct err *err)
 {
     struct pipeline *p = flow->pipeline;
-    struct op_graph_options options = {p->conn, flow->state};
+    struct op_graph_options options = {
+        .conn = p->conn, .state = flow->state, .clock = p->job->options->clock};
     struct op **leaves = calloc(p->count ? p->count : 1, sizeof(struct op *));
     int rc = leaves ? op_graph_new(&flow->graph, &options, err)
                     : err_set(err, ERR_NOMEM, "%s", p->spec->name);
@@ -171,6 +172,11 @@ int flow_tick(struct flow *flow, struct err *err)
         return rc;
     flow->checked_ms = p->awake_ms;
     return look_for_idle(flow, err);
+}
+
+size_t flow_info(const struct flow *flow, struct op_info *out, size_t max)
+{
+    return op_graph_info(flow->graph, out, max);
 }
 
 /* ---- epochs ---- */

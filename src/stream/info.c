@@ -3,6 +3,70 @@
 
 #include "stream/stream_int.h"
 
+/* ---- work ---- */
+
+#define SHOW_NS 500000000
+
+static int64_t per_second(int64_t now, int64_t before, int64_t took_ns)
+{
+    return (int64_t)((double)(now - before) * 1e9 / (double)took_ns);
+}
+
+void show_work(struct pipeline *p)
+{
+    int64_t now = clock_mono_ns(p->job->options->clock), took = now - p->shown_ns;
+    struct shown *old = &p->shown;
+    struct op_info ops[OPS_SHOWN];
+    size_t count;
+
+    if (took < SHOW_NS)
+        return;
+    count = p->flow ? flow_info(p->flow, ops, OPS_SHOWN) : 0;
+    pthread_mutex_lock(&p->job->mutex);
+    for (size_t i = 0; i < count && old->count; i++) {
+        old->in_s[i] = (double)per_second(ops[i].rows_in, old->ops[i].rows_in, took);
+        old->out_s[i] = (double)per_second(ops[i].rows_out, old->ops[i].rows_out, took);
+        old->busy[i] = (double)(ops[i].busy_ns - old->ops[i].busy_ns) / (double)took;
+    }
+    old->rate = (struct work){per_second(p->work.source, old->work.source, took),
+                              per_second(p->work.flow, old->work.flow, took),
+                              per_second(p->work.sink, old->work.sink, took),
+                              per_second(p->work.quiet, old->work.quiet, took)};
+    old->rows_in_s =
+        (double)per_second(atomic_load(&p->rows_in), old->rows_in, p->shown_ns ? took : INT64_MAX);
+    old->rows_in = atomic_load(&p->rows_in);
+    old->work = p->work;
+    old->count = count;
+    memcpy(old->ops, ops, count * sizeof(*ops));
+    pthread_mutex_unlock(&p->job->mutex);
+    p->shown_ns = now;
+}
+
+static double share(int64_t ns)
+{
+    return ns < 0 ? 0 : ns > 1000000000 ? 1 : (double)ns / 1e9;
+}
+
+static void work_info(const struct pipeline *p, struct arena *arena,
+                      struct stream_pipeline_info *out)
+{
+    const struct shown *shown = &p->shown;
+
+    out->rows_in_s = shown->rows_in_s;
+    out->busy = share(shown->rate.source + shown->rate.flow);
+    out->backpressured = share(shown->rate.sink);
+    out->source_busy = share(shown->rate.source);
+    out->ops = ARENA_ARRAY(arena, struct stream_op_info, shown->count ? shown->count : 1);
+    for (size_t i = 0; out->ops && i < shown->count; i++)
+        out->ops[out->op_count++] =
+            (struct stream_op_info){shown->ops[i], shown->in_s[i], shown->out_s[i],
+                                    shown->busy[i] < 0   ? 0
+                                    : shown->busy[i] > 1 ? 1
+                                                         : shown->busy[i]};
+}
+
+/* ---- one by one ---- */
+
 static void input_info(struct input *in, struct arena *arena, struct stream_input_info *out)
 {
     out->name = arena_strdup(arena, in->spec->name);
@@ -25,6 +89,7 @@ static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream
     out->rows_out = atomic_load(&p->rows_out);
     out->rejects = atomic_load(&p->rejected);
     out->rows_committed = atomic_load(&p->rows_committed);
+    work_info(p, arena, out);
     out->waiting = p->waiting[0] ? arena_strdup(arena, p->waiting) : NULL;
     out->inputs = ARENA_ARRAY(arena, struct stream_input_info, p->count ? p->count : 1);
     for (size_t i = 0; out->inputs && i < p->count; i++) {
@@ -35,6 +100,8 @@ static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream
             out->lag += out->inputs[i].lag;
     }
 }
+
+/* ---- the past ---- */
 
 static void past_info(struct job *job, struct arena *arena, struct stream_job_info *out)
 {

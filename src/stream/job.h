@@ -140,6 +140,10 @@ struct stream_input_info {
     int64_t watermark_ms;    /* OP_TIME_MIN: none yet */
     int64_t slowest;         /* the partition that holds it back; -1: none */
 };
+struct stream_op_info {
+    struct op_info so_far;
+    double in_s, out_s, busy; /* rows a second; share of the last second in it alone */
+};
 struct stream_pipeline_info {
     const char *name, *topic, *target;  /* topic: of the first input */
     int64_t rows_in, rows_out, rejects; /* since the start; rows_out committed */
@@ -148,6 +152,10 @@ struct stream_pipeline_info {
     const char *waiting;                /* why it waits, or NULL */
     struct stream_input_info *inputs;
     size_t input_count;
+    double rows_in_s, busy, backpressured, source_busy; /* shares of the last second: it works; it
+                                                            waits for the sink; it reads */
+    struct stream_op_info *ops; /* the root first; leaves are numbered as the inputs */
+    size_t op_count;
 };
 /* A commit that was made, or a savepoint. */
 struct stream_checkpoint {

@@ -72,6 +72,10 @@ int pipeline_reject(void *pipeline, const struct stream_reject *reject, struct e
 
 /* ---- inputs in turn ---- */
 
+static int64_t now_ns(struct pipeline *p)
+{
+    return clock_mono_ns(p->job->options->clock);
+}
 static int64_t now_ms(struct pipeline *p)
 {
     return clock_mono_ms(p->job->options->clock);
@@ -153,8 +157,12 @@ static int take_rows(struct pipeline *p, struct input *in, struct err *err)
     if (!atomic_exchange(&p->job->uncommitted, true))
         atomic_store(&p->job->progress_ns, clock_mono_ns(p->job->options->clock));
     if (p->flow) {
+        int64_t began = now_ns(p);
+        int rc = flow_rows(p->flow, in, err);
+
+        p->work.flow += now_ns(p) - began;
         p->ready = flow_out(p->flow);
-        return flow_rows(p->flow, in, err);
+        return rc;
     }
     p->ready = in->rows;
     return 0;
@@ -162,7 +170,10 @@ static int take_rows(struct pipeline *p, struct input *in, struct err *err)
 
 static int poll_once(struct pipeline *p, struct input *in, struct err *err)
 {
+    int64_t began = now_ns(p);
     int rc = input_poll(in, err);
+
+    p->work.source += now_ns(p) - began;
 
     in->gave = rc == 0 && in->polled.rows > 0;
     if (in->gone && rc != ERR_NOENT)
@@ -203,9 +214,12 @@ static void wait_for_rows(struct pipeline *p)
 /* There are no rows: sealed state is written, or the thread sleeps. */
 static int pass_time(struct pipeline *p, struct err *err)
 {
+    int64_t began = now_ns(p);
+
     if (p->flow && flow_is_busy(p->flow))
         return flow_flush(p->flow, FLUSH_QUIET_NS, err);
     wait_for_rows(p);
+    p->work.quiet += now_ns(p) - began;
     return 0;
 }
 
@@ -221,6 +235,7 @@ static int next_rows(struct pipeline *p, struct err *err)
         int rc;
 
         p->ready = NULL;
+        show_work(p);
         rc = p->flow && flow_is_busy(p->flow) ? flow_flush(p->flow, FLUSH_NS, err) : 0;
         if (!rc)
             rc = tick(p, err);
@@ -281,7 +296,7 @@ void pipeline_wake(struct pipeline *p)
 
 /* ---- the feed ---- */
 
-static int pull(void *arg, duckdb_data_chunk out, struct err *err)
+static int serve(void *arg, duckdb_data_chunk out, struct err *err)
 {
     struct pipeline *p = arg;
 
@@ -306,6 +321,19 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
     }
 }
 
+/* What passes between two calls is the sink's. */
+static int pull(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct pipeline *p = arg;
+    int rc;
+
+    if (p->left_ns)
+        p->work.sink += now_ns(p) - p->left_ns;
+    rc = serve(arg, out, err);
+    p->left_ns = now_ns(p);
+    return rc;
+}
+
 static int positions(struct pipeline *p, struct pipeline_cut *out, struct err *err)
 {
     int rc = 0;
@@ -318,6 +346,16 @@ static int positions(struct pipeline *p, struct pipeline_cut *out, struct err *e
 
         rc = source->ops->position(source, &out->arena, &out->positions[i], err);
     }
+    return rc;
+}
+
+static int drain(struct pipeline *p, struct pipeline_cut *out, struct err *err)
+{
+    int rc;
+
+    p->left_ns = now_ns(p);
+    rc = p->spec->sink->ops->drain(p->spec->sink, &p->feed, &out->cut, err);
+    p->work.sink += now_ns(p) - p->left_ns;
     return rc;
 }
 
@@ -334,7 +372,7 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
     p->stirred = false;
     rc = next_rows(p, err);
     if (rc > 0)
-        rc = p->spec->sink->ops->drain(p->spec->sink, &p->feed, &out->cut, err);
+        rc = drain(p, out, err);
     if (rc == 0)
         rc = positions(p, out, err);
     if (rc == 0 && p->flow && p->stirred)

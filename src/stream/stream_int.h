@@ -67,6 +67,20 @@ struct input {
     _Atomic int64_t rows_in, mark_shown, slowest;
 };
 
+/* Where a pipeline's time goes, in ns. */
+struct work {
+    int64_t source, flow, sink, quiet;
+};
+#define OPS_SHOWN 64
+struct shown {
+    struct op_info ops[OPS_SHOWN];
+    size_t count;
+    struct work work, rate; /* rate: ns of the last second or so, per second */
+    int64_t rows_in;
+    double rows_in_s, in_s[OPS_SHOWN], out_s[OPS_SHOWN],
+        busy[OPS_SHOWN]; /* busy: share of a second */
+};
+
 struct pipeline {
     struct job *job;
     const struct stream_pipeline *spec;
@@ -97,6 +111,11 @@ struct pipeline {
     struct pipeline_cut cut;
     char waiting[200];             /* why it waits; "" when it does not */
     struct sealed_state sealed[2]; /* by the epoch's parity: the next may be there already */
+
+    /* What it does, copied for others twice a second; under the job's mutex but for `work`. */
+    struct work work; /* so far; the pipeline's thread alone */
+    struct shown shown;
+    int64_t shown_ns, left_ns; /* mono time of the last copy; of the sink's taking rows */
 
     _Atomic int64_t pause_ns; /* longest that a seal took */
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
@@ -202,6 +221,7 @@ struct vec_batch *flow_out(struct flow *flow);
 int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err);
 int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err);
 int flow_finish(struct flow *flow, struct err *err); /* until it is written */
+size_t flow_info(const struct flow *flow, struct op_info *out, size_t max);
 bool flow_is_sealed(const struct flow *flow);        /* and not written */
 bool flow_is_busy(const struct flow *flow);          /* flush has something to do */
 void flow_is_true(struct flow *flow, int64_t epoch); /* that was made. Any thread */
@@ -255,6 +275,7 @@ void savepoint_sweep(const struct stream_engine_options *options); /* folders of
 /* info.c: what is shown. */
 void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t state_bytes,
                  int64_t rows, const char *savepoint);
+void show_work(struct pipeline *p); /* on its thread; cheap when it is too early */
 void past_failure(struct job *job, const char *text);
 void job_info(struct job *job, struct arena *arena, struct stream_job_info *out);
 
