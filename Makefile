@@ -6,6 +6,7 @@
 #   make tsan     unit tests under the thread sanitizer
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
+#   make s3-large     8 GiB in one upload, in 64 MB of memory
 #   make bench-upsert  tables written by key
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
@@ -46,7 +47,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: s3-suite all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers bench-upsert tidy demo install clean
+.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -133,10 +134,11 @@ test-engines: all
 	@TARN=$(BUILD)/tarn .deps/engines/python/bin/python tests/engines/run.py \
 	    $(if $(ENGINES),--engines "$(ENGINES)") $(if $(CASES),--cases "$(CASES)")
 
-# The reference stacks' commands by their real clients; DOCUMENTS="S2" runs some, and writes nothing.
+# The reference stacks' commands by their real clients, a real Spark among them, which is left out in
+# `make test`; DOCUMENTS="S2" runs some, and writes nothing.
 acceptance: all
-	@scripts/deps --test
-	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/acceptance/acceptance.py \
+	@scripts/deps --test --engines
+	@ACCEPTANCE_ENGINES=1 TARN=$(BUILD)/tarn .deps/python/bin/python tests/acceptance/acceptance.py \
 	    $(if $(DOCUMENTS),$(DOCUMENTS),--report docs/compatibility.md)
 
 # Minutes, and more the first time. SUITE=PutObject runs some of the tests, and prints what fails.
@@ -201,8 +203,15 @@ bench-s3: all $(BUILD)/tests/bench/s3_bench
 	@command -v nginx >/dev/null || { echo "nginx is not installed: apt-get install nginx-light" >&2; exit 1; }
 	@TARN=$(BUILD)/tarn S3_BENCH=$(BUILD)/tests/bench/s3_bench .deps/python/bin/python tests/bench/s3.py
 
-# Commits and loads per second of the REST catalog.
-bench-catalog: $(BUILD)/tests/bench/catalog_bench $(BUILD)/tests/tools/catalogd
+# Streamed in and out, then removed: needs the disk, and minutes. S3_LARGE=50GiB for more.
+S3_LARGE ?= 8GiB
+s3-large: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn S3_LARGE=$(S3_LARGE) .deps/python/bin/python tests/clients/run.py \
+	    tests/clients/s3_memory.py
+
+# Commits and loads per second of the REST catalog, and small commits of our own.
+bench-catalog: $(BUILD)/tests/bench/catalog_bench $(BUILD)/tests/bench/commit_bench $(BUILD)/tests/tools/catalogd
 	@tests/bench/catalog $(BUILD)
 
 # Planning over 100,000 files, and scans beside DuckDB's extension and pyiceberg.

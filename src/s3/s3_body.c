@@ -224,10 +224,14 @@ static int open_file(struct s3_call *call, struct err *err)
 static int begin_pipe(struct s3_call *call, struct err *err)
 {
     struct s3_body *body = &call->body;
-    int rc = open_file(call, err);
+    int rc = 0;
 
+    if (call->op->place)
+        call->op->place(call);
+    if (!body->placed)
+        rc = open_file(call, err);
     if (!rc)
-        rc = s3_pipe_new(&body->pipe, body->file, err);
+        rc = s3_pipe_new(&body->pipe, body->file, body->base, err);
     if (!rc)
         rc = s3_pipe_add(body->pipe, buf_slice(&body->text), err);
     buf_deinit(&body->text);

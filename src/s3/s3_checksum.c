@@ -131,6 +131,58 @@ void s3_checksum_update(struct s3_checksum *sum, struct slice bytes)
         sum->crc = crc64_nvme(sum->crc, bytes);
 }
 
+/* --- the CRC of A and B behind each other, from those of A and of B --------------------------- *
+ *
+ * Bits are polynomials modulo the CRC's, reflected: the highest bit of the word is x^0. Adding n
+ * zero bytes behind A multiplies its CRC by x^(8n), and B's is then added; the inversions before
+ * and after cancel out. */
+
+struct crc_shape {
+    uint64_t poly;
+    int bits;
+};
+
+static const struct crc_shape crc_shapes[] = {
+    [S3_SUM_CRC32] = {UINT64_C(0xedb88320), 32},
+    [S3_SUM_CRC32C] = {UINT64_C(0x82f63b78), 32},
+    [S3_SUM_CRC64NVME] = {UINT64_C(0x9a6c9329ac4bc9b5), 64},
+};
+
+static uint64_t multiply(const struct crc_shape *shape, uint64_t a, uint64_t b)
+{
+    uint64_t product = 0;
+
+    for (uint64_t bit = UINT64_C(1) << (shape->bits - 1); bit; bit >>= 1) {
+        if (a & bit)
+            product ^= b;
+        b = b & 1 ? b >> 1 ^ shape->poly : b >> 1;
+    }
+    return product;
+}
+
+int s3_checksum_append(struct s3_checksum *sum, const char *base64, int64_t len)
+{
+    const struct crc_shape *shape = &crc_shapes[sum->kind];
+    uint64_t power = UINT64_C(1) << (shape->bits - 9), next = 0; /* x^8: one byte */
+    struct buf raw = {.max = 64};
+
+    if (!s3_sum_is_crc(sum->kind) || base64_decode(slice_str(base64), &raw) ||
+        raw.len != (size_t)shape->bits / 8) {
+        buf_deinit(&raw);
+        return ERR_INVALID;
+    }
+    for (size_t i = 0; i < raw.len; i++)
+        next = next << 8 | raw.ptr[i];
+    buf_deinit(&raw);
+    for (; len; len >>= 1) {
+        if (len & 1)
+            sum->crc = multiply(shape, power, sum->crc);
+        power = multiply(shape, power, power);
+    }
+    sum->crc ^= next;
+    return 0;
+}
+
 void s3_checksum_final(struct s3_checksum *sum, char out[64])
 {
     struct buf text = {.max = 63};

@@ -1,6 +1,6 @@
 /* s3_complete.c - the end of a multipart upload: the parts become one object.
  *
- * The parts listed are joined into a staged file, which the store then names; the folder of the
+ * The parts listed become one file (s3_join.c), which the store then names; the folder of the
  * upload goes last. Asked again for an upload that is gone, the answer is yes when the object is
  * there with the ETag that these parts make: the first answer may have been lost.
  */
@@ -196,77 +196,36 @@ static bool joined_sum_end(struct joined_sum *sum, size_t count)
            (!is_full && len == strlen(composite) && memcmp(sum->expected, composite, len) == 0);
 }
 
-/* In a composite sum a part counts by the bytes of its own. */
-static int joined_sum_part(struct joined_sum *sum, struct s3_checksum *part)
+/* In a composite sum a part counts by its own; in that of the whole, too, when it is a CRC. Parts
+ * are read where neither is known. */
+static int joined_sum_part(struct joined_sum *sum, const struct joining *joining,
+                           const struct part *part, struct err *err)
 {
     struct buf raw = {.max = 64};
-    char text[64];
-    int rc;
+    char own[64];
+    int rc = 0;
 
-    s3_checksum_final(part, text);
-    rc = base64_decode(slice_str(text), &raw);
+    if (part->has_sum && part->sum_kind == sum->kind)
+        memcpy(own, part->sum, sizeof(own));
+    else
+        rc = s3_part_sum(joining, part, sum->kind, own, err);
+    if (!rc && s3_sum_is_crc(sum->kind))
+        rc = s3_checksum_append(&sum->full, own, part->size);
+    else if (!rc && (!sum->typed || sum->full_object))
+        rc = s3_part_add(joining, part, &sum->full, err);
+    rc = rc ? rc : base64_decode(slice_str(own), &raw);
     if (!rc)
         s3_checksum_update(&sum->composite, buf_slice(&raw));
     buf_deinit(&raw);
     return rc;
 }
 
-struct joining {
-    struct disk *disk;
-    struct file *to;
-    int64_t pos;
-    uint8_t *piece; /* S3_COPY_BYTES */
-    struct joined_sum *sum;
-};
-
-static int append_part(struct joining *joining, const char *path, int64_t size, struct err *err)
+static int joined_sum_parts(struct joined_sum *sum, const struct joining *joining, struct err *err)
 {
-    struct joined_sum *sum = joining->sum;
-    struct s3_checksum own = {0};
-    struct file *from = NULL;
-    int64_t done = 0;
-    int rc = disk_open(joining->disk, &from, path, DISK_READ, err);
+    int rc = 0;
 
-    if (!rc && sum->wanted)
-        rc = s3_checksum_new(&own, sum->kind);
-    while (!rc && done < size) {
-        size_t want = size - done < (int64_t)S3_COPY_BYTES ? (size_t)(size - done) : S3_COPY_BYTES;
-
-        rc = file_read_all(from, joining->piece, want, done, err);
-        if (!rc && sum->wanted) {
-            s3_checksum_update(&sum->full, slice_of(joining->piece, want));
-            s3_checksum_update(&own, slice_of(joining->piece, want));
-        }
-        if (!rc)
-            rc = file_pwrite(joining->to, joining->piece, want, joining->pos, err);
-        done += (int64_t)want;
-        joining->pos += (int64_t)want;
-    }
-    if (!rc) /* or the sync at the end has all of it to write */
-        file_write_early(joining->to, joining->pos - size, size);
-    if (!rc && sum->wanted)
-        rc = joined_sum_part(sum, &own);
-    s3_checksum_deinit(&own);
-    file_close(from);
-    return rc;
-}
-
-static int join(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                size_t count, const char *path, struct joined_sum *sum, struct err *err)
-{
-    struct joining joining = {
-        .disk = s3_disk(call->server), .piece = malloc(S3_COPY_BYTES), .sum = sum};
-    int rc = joining.piece ? disk_open(joining.disk, &joining.to, path,
-                                       DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, err)
-                           : ERR_NOMEM;
-
-    for (size_t i = 0; i < count && !rc; i++) {
-        const char *from = arena_printf(call->arena, "%s/%s", upload->dir, chosen[i]->name);
-
-        rc = from ? append_part(&joining, from, chosen[i]->size, err) : ERR_NOMEM;
-    }
-    file_close(joining.to);
-    free(joining.piece);
+    for (size_t i = 0; i < joining->count && sum->wanted && !rc; i++)
+        rc = joined_sum_part(sum, joining, joining->chosen[i], err);
     return rc;
 }
 
@@ -349,41 +308,54 @@ static void read_conditions(struct s3_call *call, struct store_put_options *out)
     }
 }
 
+/* The file is the object's from here on. Nobody may write into the upload's own meanwhile. */
+static int put_file(struct joining *joining, const struct store_put_options *options,
+                    struct store_info *made, struct err *err)
+{
+    struct s3_call *call = joining->call;
+    struct store *store = call->server->store;
+    struct s3_claim *seal = s3_upload_seal(call->server, joining->upload->id);
+    int rc;
+
+    joining->path = s3_staged_path(call->server, call->arena);
+    rc = joining->path ? s3_join(joining, seal, err) : ERR_NOMEM;
+    if (!rc)
+        rc =
+            store->ops->put_file(store, call->bucket, call->key, joining->path, options, made, err);
+    if (rc && joining->path && !joining->placed)
+        disk_unlink(s3_disk(call->server), joining->path, NULL);
+    s3_claim_release(call->server, seal);
+    return rc;
+}
+
 /* Joins the parts and puts them. Answers itself when it fails. */
-static int put_joined(struct s3_call *call, const struct upload *upload, const struct part **chosen,
-                      size_t count, const char *etag, struct store_info *made,
+static int put_joined(struct joining *joining, const char *etag, struct store_info *made,
                       struct told_sum *told)
 {
-    struct store *store = call->server->store;
+    struct s3_call *call = joining->call;
+    const struct upload *upload = joining->upload;
     struct store_put_options options = {
         .etag = etag,
         .content_type = json_string_value(json_object_get(upload->info, "content_type")),
         .tags = json_string_value(json_object_get(upload->info, "tags"))};
-    const char *path = s3_staged_path(call->server, call->arena);
     struct joined_sum sum;
     struct err err = {0};
     int rc = joined_sum_begin(call, upload, &sum);
 
     if (rc == ERR_INVALID)
         return rc;
-
     read_conditions(call, &options);
-    if (!rc)
-        rc = path ? join(call, upload, chosen, count, path, &sum, &err) : ERR_NOMEM;
-    if (!rc && sum.wanted && !joined_sum_end(&sum, count)) {
+    rc = rc ? rc : joined_sum_parts(&sum, joining, &err);
+    if (!rc && sum.wanted && !joined_sum_end(&sum, joining->count)) {
         s3_error(call, S3_BAD_DIGEST, "The %s you specified did not match the calculated checksum.",
                  s3_sum_name(sum.kind));
-        disk_unlink(s3_disk(call->server), path, NULL);
         joined_sum_deinit(&sum);
         return ERR_INVALID;
     }
-    options.user_metadata = joined_metadata(call, upload, &sum, chosen, count);
-    if (!rc)
-        rc = store->ops->put_file(store, call->bucket, call->key, path, &options, made, &err);
-    if (rc) {
+    options.user_metadata = joined_metadata(call, upload, &sum, joining->chosen, joining->count);
+    rc = rc ? rc : put_file(joining, &options, made, &err);
+    if (rc)
         s3_fail(call, rc, &err);
-        disk_unlink(s3_disk(call->server), path, NULL);
-    }
     if (!rc && sum.wanted) {
         told->name = s3_sum_name(sum.kind);
         told->type = strchr(sum.found, '-') ? S3_COMPOSITE : S3_FULL_OBJECT;
@@ -391,6 +363,24 @@ static int put_joined(struct s3_call *call, const struct upload *upload, const s
     }
     joined_sum_deinit(&sum);
     return rc;
+}
+
+/* There are parts in a file that is not there: it was named, and power went before the folder did.
+ */
+static bool is_moved_on(const struct parts *parts)
+{
+    bool placed = false;
+
+    for (size_t i = 0; i < parts->count; i++)
+        placed |= parts->list[i].placed;
+    return placed && !parts->whole;
+}
+
+static void finish(struct s3_call *call, const struct upload *upload, const char *etag,
+                   const struct told_sum *told)
+{
+    disk_remove_tree(s3_disk(call->server), upload->dir, NULL);
+    reply_completed(call, etag, told);
 }
 
 /* Caller holds the upload's lock: of two that ask at once, the second finds it done. */
@@ -401,6 +391,8 @@ static void complete(struct s3_call *call, const struct wanted *list, size_t cou
     struct upload upload = {0};
     struct store_info made;
     struct parts parts;
+    struct joining joining = {
+        .call = call, .upload = &upload, .parts = &parts, .chosen = chosen, .count = count};
     struct err err = {0};
     int rc;
 
@@ -414,10 +406,11 @@ static void complete(struct s3_call *call, const struct wanted *list, size_t cou
     rc = s3_upload_parts(call, &upload, &parts, &err);
     if (rc)
         s3_fail(call, rc, &err);
+    else if (is_moved_on(&parts) && completed_before(call, etag))
+        finish(call, &upload, etag, &told);
     else if (check_wanted(call, &parts, list, count, chosen) == 0 &&
-             put_joined(call, &upload, chosen, count, etag, &made, &told) == 0) {
-        disk_remove_tree(s3_disk(call->server), upload.dir, NULL);
-        reply_completed(call, etag, &told);
+             put_joined(&joining, etag, &made, &told) == 0) {
+        finish(call, &upload, etag, &told);
         if (strcmp(made.version, "null"))
             s3_put_version(call, made.version);
     }
@@ -429,7 +422,7 @@ void s3_complete_upload(struct s3_call *call)
     struct wanted *list = ARENA_ARRAY(call->arena, struct wanted, S3_PARTS_MAX);
     const struct part **chosen = ARENA_ARRAY(call->arena, const struct part *, S3_PARTS_MAX);
     const char *id = s3_query(call, "uploadId");
-    pthread_mutex_t *lock = &call->server->completing[hash64(id, strlen(id), 0) % S3_COMPLETING];
+    pthread_mutex_t *lock = s3_upload_lock(call->server, id);
     size_t count = 0;
     char etag[48];
 

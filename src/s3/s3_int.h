@@ -37,6 +37,8 @@ struct s3_server {
     pthread_cond_t keeper_wake;
     bool keeper_runs, stopping;
     pthread_mutex_t completing[S3_COMPLETING]; /* an upload is completed once, by its id */
+    pthread_mutex_t claims_lock;
+    struct s3_claim *claims; /* s3_place.c */
 };
 
 /* --- errors (s3_error.c) ---------------------------------------------------------------------- */
@@ -136,6 +138,8 @@ bool s3_sum_valid(enum s3_sum kind, const char *text);
 int s3_checksum_new(struct s3_checksum *sum, enum s3_sum kind);
 void s3_checksum_update(struct s3_checksum *sum, struct slice bytes);
 void s3_checksum_final(struct s3_checksum *sum, char out[64]); /* base64 */
+/* As if the `len` bytes whose checksum is given had been added; of a CRC alone. ERR_INVALID. */
+int s3_checksum_append(struct s3_checksum *sum, const char *base64, int64_t len);
 void s3_checksum_deinit(struct s3_checksum *sum);
 
 enum s3_framing { S3_PLAIN, S3_CHUNKS_UNSIGNED, S3_CHUNKS_SIGNED };
@@ -161,6 +165,9 @@ struct s3_body {
     struct file *file;             /* owned; NULL: all of it is in `text` */
     struct s3_pipe *pipe;          /* owned; on the way to the file */
     const char *path;              /* of the staged file; removed at the end unless it moved on */
+    bool placed;                   /* the file is the upload's, the body begins at `base` in it */
+    int64_t base;
+    struct s3_claim *claim;        /* owned: of that place */
     struct buf text;
     /* The chunk reader's place. */
     int state;
@@ -204,6 +211,8 @@ struct s3_op {
     const char *action; /* of policies; NULL: "s3:" and the name */
     const char *version_action; /* with ?versionId; NULL: the same */
     bool asks_itself;           /* what may be done depends on more than the address */
+    void (*place)(struct s3_call *call); /* a body that does not stay small may go to a file that
+                                            is opened here, body->placed; NULL: to a staged one */
 };
 
 struct s3_call {
@@ -325,6 +334,7 @@ extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_
     s3_version_ops[], s3_tag_ops[], s3_setting_ops[], s3_cors_ops[], s3_lifecycle_ops[],
     s3_sts_ops[], s3_attribute_ops[];
 void s3_uploads_drop(struct s3_server *server, const char *bucket);
+void s3_claim_release(struct s3_server *server, struct s3_claim *claim); /* NULL is fine */
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */
 
 #endif

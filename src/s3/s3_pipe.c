@@ -49,13 +49,14 @@ static void *hash_run(void *arg)
     return NULL;
 }
 
-int s3_pipe_new(struct s3_pipe **out, struct file *file, struct err *err)
+int s3_pipe_new(struct s3_pipe **out, struct file *file, int64_t pos, struct err *err)
 {
     struct s3_pipe *pipe = calloc(1, sizeof(*pipe));
     bool failed = !pipe;
 
     if (pipe) {
         pipe->file = file;
+        pipe->written = pipe->early = pos;
         pthread_mutex_init(&pipe->lock, NULL);
         pthread_cond_init(&pipe->moved, NULL);
         for (int i = 0; i < BUFFERS; i++)

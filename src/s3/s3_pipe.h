@@ -12,8 +12,8 @@
 
 struct s3_pipe;
 
-/* The file is borrowed until the end. */
-int s3_pipe_new(struct s3_pipe **out, struct file *file, struct err *err);
+/* The file is borrowed until the end; the body begins at `pos` in it. */
+int s3_pipe_new(struct s3_pipe **out, struct file *file, int64_t pos, struct err *err);
 int s3_pipe_add(struct s3_pipe *pipe, struct slice bytes, struct err *err);
 /* Everything is written (not synced) and hashed when it returns. Once. */
 int s3_pipe_end(struct s3_pipe *pipe, uint8_t md5[16], struct err *err);

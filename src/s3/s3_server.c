@@ -141,6 +141,8 @@ static void call_release(void *state)
     struct s3_call *call = state;
 
     s3_body_deinit(&call->body, call->server->store->disk);
+    s3_claim_release(call->server, call->body.claim); /* nothing is written there any more */
+    call->body.claim = NULL;
 }
 
 static struct s3_call *call_new(struct s3_server *server, struct http_request *req,
@@ -301,6 +303,7 @@ static void stop_keeper(struct s3_server *server)
         pthread_join(server->keeper, NULL);
     pthread_cond_destroy(&server->keeper_wake);
     pthread_mutex_destroy(&server->keeper_lock);
+    pthread_mutex_destroy(&server->claims_lock);
     for (size_t i = 0; i < S3_COMPLETING; i++)
         pthread_mutex_destroy(&server->completing[i]);
 }
@@ -310,6 +313,7 @@ static void init_keeper(struct s3_server *server)
     pthread_condattr_t monotonic;
 
     pthread_mutex_init(&server->keeper_lock, NULL);
+    pthread_mutex_init(&server->claims_lock, NULL);
     for (size_t i = 0; i < S3_COMPLETING; i++)
         pthread_mutex_init(&server->completing[i], NULL);
     pthread_condattr_init(&monotonic);

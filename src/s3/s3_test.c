@@ -312,6 +312,34 @@ static void stores_nothing_that_is_not_what_was_said(void **state)
 }
 
 /* The check values of the five algorithms over "123456789". */
+/* Goal: the CRC of a whole from those of its parts. Method: against the whole, cut everywhere. */
+static void adds_the_checksum_of_what_follows(void **state)
+{
+    static const enum s3_sum kinds[] = {S3_SUM_CRC32, S3_SUM_CRC32C, S3_SUM_CRC64NVME};
+    uint8_t bytes[300];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 9);
+    for (size_t k = 0; k < COUNT_OF(kinds); k++)
+        for (size_t cut = 0; cut <= sizeof(bytes); cut++) {
+            struct s3_checksum whole, left, right;
+            char wanted[64], tail[64], found[64];
+
+            s3_checksum_new(&whole, kinds[k]);
+            s3_checksum_new(&left, kinds[k]);
+            s3_checksum_new(&right, kinds[k]);
+            s3_checksum_update(&whole, slice_of(bytes, sizeof(bytes)));
+            s3_checksum_update(&left, slice_of(bytes, cut));
+            s3_checksum_update(&right, slice_of(bytes + cut, sizeof(bytes) - cut));
+            s3_checksum_final(&whole, wanted);
+            s3_checksum_final(&right, tail);
+            assert_int_equal(s3_checksum_append(&left, tail, (int64_t)(sizeof(bytes) - cut)), 0);
+            s3_checksum_final(&left, found);
+            assert_string_equal(found, wanted);
+        }
+}
+
 static void knows_the_five_checksums(void **state)
 {
     struct fixture *fix = *state;
@@ -706,6 +734,7 @@ int main(void)
         CLAIM(answers_ranges),
         CLAIM(answers_conditions),
         CLAIM(stores_nothing_that_is_not_what_was_said),
+        CLAIM(adds_the_checksum_of_what_follows),
         CLAIM(knows_the_five_checksums),
         CLAIM(takes_chunked_bodies_and_checks_every_chunk),
         CLAIM(joins_parts_also_after_a_restart),

@@ -1,8 +1,9 @@
 /* s3_upload.c - multipart uploads: large objects in parts, sent in any order, joined at the end.
  *
  * An upload is a folder in the staging area, staging/uploads/ID: "upload.json" with what it will
- * be, and one file per part named NUMBER-MD5, synced before the part is answered. So uploads
- * survive a restart and need no other record. They end in s3_complete.c.
+ * be, and one file per part named NUMBER-MD5, synced before the part is answered. A part that was
+ * received in its place (s3_place.c) has an empty file, NUMBER-MD5=SIZE. So uploads survive a
+ * restart and need no other record. They end in s3_complete.c.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -37,18 +38,10 @@ const char *s3_info_text(const json_t *info, const char *name)
     return text ? text : "";
 }
 
-/* The upload that the query names, when it is one of this bucket and key. Answers itself. */
-int s3_upload_find(struct s3_call *call, struct upload *out)
+int s3_upload_open(struct s3_call *call, struct upload *out)
 {
     const char *id = s3_query(call, "uploadId"), *dir = s3_uploads_dir(call->server, call->arena);
-    struct store *store = call->server->store;
-    int rc = store->ops->bucket_check(store, call->bucket, NULL);
-
-    if (rc) {
-        s3_fail(call, rc, NULL);
-        return rc;
-    }
-    rc = ERR_NOENT;
+    int rc = ERR_NOENT;
 
     *out = (struct upload){.id = id};
     if (strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32 && dir) {
@@ -62,16 +55,34 @@ int s3_upload_find(struct s3_call *call, struct upload *out)
         out->info = NULL;
         rc = ERR_NOENT;
     }
+    return rc;
+}
+
+int s3_upload_find(struct s3_call *call, struct upload *out)
+{
+    struct store *store = call->server->store;
+    int rc = store->ops->bucket_check(store, call->bucket, NULL);
+
+    if (rc) {
+        s3_fail(call, rc, NULL);
+        return rc;
+    }
+    rc = s3_upload_open(call, out);
     if (rc)
         s3_error(call, rc == ERR_NOENT ? S3_NO_SUCH_UPLOAD : S3_INTERNAL_ERROR, NULL);
     return rc;
 }
 
+pthread_mutex_t *s3_upload_lock(struct s3_server *server, const char *id)
+{
+    return &server->completing[hash64(id, strlen(id), 0) % S3_COMPLETING];
+}
+
 /* "00042-d41d8cd98f00b204e9800998ecf8427e", and with a checksum "-0352441c2": the kind as a digit
- * and the sum in hex. */
+ * and the sum in hex. Then "=8388608" when it is placed. */
 static bool parse_part(const struct disk_entry *entry, struct part *out)
 {
-    size_t len = strlen(entry->name);
+    size_t len = strcspn(entry->name, "=");
     uint8_t raw[32];
     struct buf text = {.max = 64};
     int64_t number;
@@ -81,6 +92,9 @@ static bool parse_part(const struct disk_entry *entry, struct part *out)
         slice_to_i64(slice_of(entry->name, 5), &number))
         return false;
     out->number = (int)number;
+    out->placed = entry->name[len] == '=';
+    if (out->placed && slice_to_i64(slice_str(entry->name + len + 1), &out->size))
+        return false;
     memcpy(out->md5, entry->name + 6, 32);
     if (len == 38)
         return true;
@@ -103,16 +117,18 @@ static const char *part_name(struct s3_call *call, int number)
 {
     const struct s3_body *body = &call->body;
     struct buf raw = {.max = 64};
-    char hex[65] = "";
+    char hex[65] = "", placed[24] = "";
     const char *name;
 
+    if (body->placed)
+        snprintf(placed, sizeof(placed), "=%" PRId64, body->size);
     if (!body->has_sum)
-        return arena_printf(call->arena, "%05d-%s", number, body->md5_hex);
+        return arena_printf(call->arena, "%05d-%s%s", number, body->md5_hex, placed);
     if (base64_decode(slice_str(body->sum_found), &raw) == 0 && raw.len <= 32)
         hex_encode(raw.ptr, raw.len, hex);
     buf_deinit(&raw);
-    name =
-        arena_printf(call->arena, "%05d-%s-%d%s", number, body->md5_hex, (int)body->sum.kind, hex);
+    name = arena_printf(call->arena, "%05d-%s-%d%s%s", number, body->md5_hex, (int)body->sum.kind,
+                        hex, placed);
     return hex[0] ? name : NULL;
 }
 
@@ -140,9 +156,14 @@ int s3_upload_parts(struct s3_call *call, const struct upload *upload, struct pa
     out->list = ARENA_ARRAY(call->arena, struct part, count + 1);
     if (!out->list)
         return err_set(err, ERR_NOMEM, "parts");
-    for (size_t i = 0; i < count; i++)
-        if (parse_part(&entries[i], &out->list[out->count]))
+    for (size_t i = 0; i < count; i++) {
+        if (parse_part(&entries[i], &out->list[out->count])) {
             out->count++;
+        } else if (s3_whole_size(entries[i].name, &out->part_size)) {
+            out->whole = entries[i].name;
+            out->whole_size = entries[i].size;
+        }
+    }
     qsort(out->list, out->count, sizeof(*out->list), by_number);
     return 0;
 }
@@ -291,6 +312,22 @@ static int part_number(struct s3_call *call, int *out)
     return 0;
 }
 
+/* The bytes are durable where they are, and the record of them has its name. */
+static int name_part(struct s3_call *call, const char *path, struct err *err)
+{
+    struct disk *disk = s3_disk(call->server);
+    struct file *record = NULL;
+    int rc = file_sync(call->body.file, err);
+
+    file_close(call->body.file);
+    call->body.file = NULL;
+    if (rc || !call->body.placed)
+        return rc ? rc : disk_rename(disk, call->body.path, path, err);
+    rc = disk_open(disk, &record, path, DISK_WRITE | DISK_CREATE, err);
+    file_close(record);
+    return rc;
+}
+
 /* The staged bytes become part `number`; an older one of that number goes. Answers itself. */
 static int keep_part(struct s3_call *call, const struct upload *upload, int number)
 {
@@ -303,11 +340,7 @@ static int keep_part(struct s3_call *call, const struct upload *upload, int numb
 
     if (s3_body_to_file(call))
         return ERR_IO;
-    rc = name && path ? file_sync(call->body.file, &err) : ERR_NOMEM;
-    file_close(call->body.file);
-    call->body.file = NULL;
-    if (!rc)
-        rc = disk_rename(disk, call->body.path, path, &err);
+    rc = name && path ? name_part(call, path, &err) : ERR_NOMEM;
     if (!rc)
         rc = s3_upload_parts(call, upload, &parts, &err);
     for (size_t i = 0; !rc && i < parts.count; i++)
@@ -507,7 +540,7 @@ const struct s3_op s3_upload_ops[] = {
     {"UploadPartCopy", "PUT", S3_OBJECT, "uploadId", "x-amz-copy-source", S3_TO_FILE,
      upload_part_copy, .action = "s3:PutObject"},
     {"UploadPart", "PUT", S3_OBJECT, "uploadId", .sink = S3_TO_FILE, .run = upload_part,
-     .action = "s3:PutObject"},
+     .action = "s3:PutObject", .place = s3_place_part},
     {"CompleteMultipartUpload", "POST", S3_OBJECT, "uploadId", .sink = S3_TO_TEXT,
      .run = s3_complete_upload, .sum_elsewhere = true, .action = "s3:PutObject"},
     {"AbortMultipartUpload", "DELETE", S3_OBJECT, "uploadId", .run = abort_upload},
