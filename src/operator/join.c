@@ -131,7 +131,8 @@ int op_join_new(struct op **out, struct op *left, struct op *right, const struct
 {
     switch (spec->time) {
     case OP_REGULAR:
-        return join_regular_new(out, left, right, spec, err);
+        return spec->null_aware ? join_not_in_new(out, left, right, spec, err)
+                                : join_regular_new(out, left, right, spec, err);
     case OP_INTERVAL:
         return join_interval_new(out, left, right, spec, err);
     case OP_TEMPORAL:

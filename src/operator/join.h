@@ -112,6 +112,8 @@ static inline int join_put_times(struct join *join, int side, struct slice own, 
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,
                      const struct op_join_spec *spec, struct err *err);
+int join_not_in_new(struct op **out, struct op *left, struct op *right,
+                    const struct op_join_spec *spec, struct err *err);
 int join_interval_new(struct op **out, struct op *left, struct op *right,
                       const struct op_join_spec *spec, struct err *err);
 int join_window_new(struct op **out, struct op *left, struct op *right,

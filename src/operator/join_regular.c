@@ -421,8 +421,6 @@ int join_regular_new(struct op **out, struct op *left, struct op *right,
     struct regular *r = calloc(1, sizeof(*r));
     int rc = r ? 0 : err_set(err, ERR_NOMEM, "a join");
 
-    if (!rc && spec->null_aware)
-        rc = err_set(err, ERR_UNSUPPORTED, "NOT IN over rows that may be NULL");
     if (!r)
         return rc;
     if (!rc)

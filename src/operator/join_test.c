@@ -88,6 +88,35 @@ static void pairs_fulfil_the_condition(void **state)
               "l.k = r.k AND l.v + 3 > r.v AND (l.s <> r.s OR l.s IS NULL)");
 }
 
+/* Goal: NOT IN as SQL has it. Method: NULLs on the right come and go; the last one stays or not. */
+static void not_in_knows_what_null_means(void **state)
+{
+    static const char *const lasts[] = {"k IS NOT NULL OR h % 7 <> 1", "true", "false"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(lasts); i++) {
+        struct op_join_spec spec = {ON_KEY, .kind = OP_ANTI, .null_aware = true};
+        struct test_plan plan = {.delay_ms = {-1, -1}, .build = build_join, .arg = &spec};
+        char right[4000], sql[4000];
+
+        /* Rows of the right come, and all go again but those that stay. */
+        snprintf(right, sizeof(right),
+                 "SELECT k, v, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) - "
+                 "1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (%s) UNION "
+                 "ALL SELECT *, i * 3 + 50, 3::UTINYINT FROM (%s) WHERE NOT (h %% 3 = 0 AND (%s))) "
+                 "ORDER BY i",
+                 BASE("400", "300", "2"), BASE("400", "300", "2"), lasts[i]);
+        plan.inputs[0] = CHANGES("700", "400", "1");
+        plan.inputs[1] = right;
+        snprintf(sql, sizeof(sql),
+                 "SELECT *, count(*) AS n FROM (SELECT * FROM %s l WHERE k NOT IN (SELECT k FROM "
+                 "%s)) GROUP BY ALL UNION ALL SELECT NULL, NULL, repeat('.', 100), 1",
+                 LIVE("l"), LIVE("r"));
+        compare(&plan, "SELECT * FROM (" NET ") UNION ALL SELECT NULL, NULL, repeat('.', 100), 1",
+                sql);
+    }
+}
+
 static void keys_of_several_columns_may_be_null(void **state)
 {
     struct op_join_spec spec = {.left_keys = (size_t[]){0, 2},
@@ -375,6 +404,7 @@ int main(void)
         cmocka_unit_test(joins_of_changes_end_as_joins_of_what_is_left),
         cmocka_unit_test(joins_of_rows_that_stay),
         cmocka_unit_test(pairs_fulfil_the_condition),
+        cmocka_unit_test(not_in_knows_what_null_means),
         cmocka_unit_test(keys_of_several_columns_may_be_null),
         cmocka_unit_test(without_keys_every_row_meets_every_row),
         cmocka_unit_test(times_lie_within_an_interval),
