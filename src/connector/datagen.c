@@ -121,30 +121,6 @@ static int read_length(const struct reading *r, const char *path, size_t *out, s
     return 0;
 }
 
-static int64_t duration_us(const char *text)
-{
-    static const struct {
-        const char *names;
-        int64_t us;
-    } units[] = {{"ms|milli|millis|millisecond|milliseconds|", 1000},
-                 {"s|sec|secs|second|seconds|", 1000000},
-                 {"m|min|minute|minutes|", 60000000},
-                 {"h|hour|hours|", 3600000000},
-                 {"d|day|days|", 86400000000}};
-    char *unit;
-    long long number = strtoll(text, &unit, 10);
-    size_t len;
-
-    while (*unit == ' ')
-        unit++;
-    len = strlen(unit);
-    for (size_t i = 0; len && i < COUNT_OF(units); i++)
-        for (const char *at = units[i].names; *at; at = strchr(at, '|') + 1)
-            if (strcspn(at, "|") == len && !strncasecmp(at, unit, len))
-                return number * units[i].us;
-    return number * 1000; /* a bare number is milliseconds */
-}
-
 /* ---- types ---- */
 
 static int made_init(struct reading *r, struct made *m, const char *path,
@@ -340,7 +316,7 @@ static int made_init(struct reading *r, struct made *m, const char *path,
         rc = read_double(r, path, "null-rate", &m->null_rate, err);
     if (rc)
         return rc;
-    m->max_past_us = past ? duration_us(past) : 0;
+    m->max_past_us = past ? source_duration_ms(past) * 1000 : 0;
     m->var_len = var && !strcasecmp(var, "true");
     if (kind && !strcasecmp(kind, "sequence"))
         return sequence_init(r, m, path, type, err);

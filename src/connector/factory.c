@@ -2,7 +2,9 @@
 #include "connector/factory.h"
 #include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
+#include "connector/lake_source.h"
 #include "connector/made_source.h"
+#include "connector/nexmark_source.h"
 #include "connector/print_sink.h"
 
 static int open_kafka(const struct source_request *r, struct stream_source **out, struct err *err)
@@ -27,6 +29,7 @@ static const struct factory {
     {"upsert-kafka", open_kafka, kafka_sink_new, "topic"},
     {"datagen", datagen_source_new, NULL, NULL},
     {"faker", faker_source_new, NULL, NULL},
+    {"nexmark", nexmark_source_new, NULL, NULL},
     {"print", NULL, print_sink_new, NULL},
     {"blackhole", NULL, blackhole_sink_new, NULL},
 };
@@ -57,8 +60,14 @@ int factory_source(const struct source_request *r, struct arena *arena, struct s
                    const char **label, struct err *err)
 {
     const struct factory *factory = find(r->table);
+    const struct session_table *handle = r->table->handle;
     const char *text = NULL;
 
+    if (handle && handle->kind == SESSION_LAKE) {
+        if (label)
+            *label = r->table->name;
+        return lake_source_new(r, out, err);
+    }
     if (!factory || !factory->source)
         return refuse(r->table, factory, "source", err);
     if (factory->label)

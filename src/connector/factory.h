@@ -1,6 +1,7 @@
 /* factory.h - which connectors there are: a table of them, one line each, by the word behind
  * 'connector'. Planning (connector.c) asks here for the source or the sink of a table and knows no
- * connector by name. Tables of an Iceberg catalog are not here: lake_sink.h.
+ * connector by name. A table of an Iceberg catalog is read by lake_source.h; what is written to it
+ * goes to lake_sink.h, which is not asked for here.
  *
  * A source gives a table's physical and metadata columns, in the table's order; when its rows are
  * changes, $row_kind (operator/operator.h) comes last: sql_source_changes (sql/sql.h) tells so

@@ -1,6 +1,8 @@
 /* made_source.c - the pace and the place of rows that are made up. */
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 #include <time.h>
 
 #include "connector/made_source.h"
@@ -81,6 +83,34 @@ int source_columns(const struct source_request *r, struct vec_columns *out, stru
         rc = connector_columns(r->connector->db, outputs, count, out, err);
     free(outputs);
     return rc;
+}
+
+int64_t source_duration_ms(const char *text)
+{
+    static const struct {
+        const char *names;
+        int64_t ms;
+    } units[] = {{"ms|milli|millis|millisecond|milliseconds|", 1},
+                 {"s|sec|secs|second|seconds|", 1000},
+                 {"m|min|minute|minutes|", 60000},
+                 {"h|hour|hours|", 3600000},
+                 {"d|day|days|", 86400000}};
+    char *unit;
+    long long number = strtoll(text, &unit, 10);
+    size_t len;
+
+    if (unit == text || number < 0)
+        return 0;
+    while (*unit == ' ')
+        unit++;
+    len = strlen(unit);
+    if (!len)
+        return number;
+    for (size_t i = 0; i < COUNT_OF(units); i++)
+        for (const char *at = units[i].names; *at; at = strchr(at, '|') + 1)
+            if (strcspn(at, "|") == len && !strncasecmp(at, unit, len))
+                return number * units[i].ms;
+    return 0;
 }
 
 /* ---- the source ---- */

@@ -26,6 +26,9 @@ void source_wait_wake(struct source_wait *wait);
  * for other metadata. */
 int source_columns(const struct source_request *request, struct vec_columns *out, struct err *err);
 
+/* "5 s", "500ms", "1 min"; a bare number is milliseconds. 0: no time. */
+int64_t source_duration_ms(const char *text);
+
 struct made_source;
 struct made_ops {
     /* Rows `first` to `first + count` into a chunk of `count` rows. */

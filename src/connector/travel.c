@@ -261,10 +261,37 @@ static int apply_option(struct session *s, const struct sql_table *table,
     return 0; /* of reading in general: split sizes, streaming and the like */
 }
 
+/* What a hint says of reading (streaming, monitor-interval) the reader finds among the options. */
+static int keep_hint(struct session *s, const struct sql_table *table,
+                     const struct sql_options *hint)
+{
+    const struct sql_options *old = table->options;
+    struct sql_options *options = ARENA_NEW(s->arena, struct sql_options);
+
+    if (!options)
+        return ERR_NOMEM;
+    options->list =
+        ARENA_ARRAY(s->arena, struct sql_option, hint->count + (old ? old->count : 0) + 1);
+    if (!options->list)
+        return ERR_NOMEM;
+    memcpy(options->list, hint->list, hint->count * sizeof(*hint->list));
+    options->count = hint->count;
+    for (size_t i = 0; old && i < old->count; i++)
+        if (!sql_option(hint, old->list[i].key))
+            options->list[options->count++] = old->list[i];
+    ((struct sql_table *)table)->options = options;
+    return 0;
+}
+
 static int apply_hints(struct session *s, const struct sql_table *table,
                        const struct sql_hints *hints, struct err *err)
 {
     int rc = 0;
+
+    for (size_t i = 0; hints && i < hints->count; i++)
+        if (!strcasecmp(hints->list[i].name.text, "OPTIONS") && hints->list[i].options.count &&
+            keep_hint(s, table, &hints->list[i].options))
+            return session_no_memory(err);
 
     for (size_t i = 0; hints && i < hints->count; i++)
         for (size_t k = 0; k < hints->list[i].options.count && !rc; k++)
