@@ -8,6 +8,7 @@
 
 #include "connector/dead_letters.h"
 #include "connector/factory.h"
+#include "connector/flow_build.h"
 #include "connector/lake_sink.h"
 #include "connector/session_int.h"
 #include "lake/upsert.h"
@@ -16,8 +17,7 @@ struct connector {
     struct connector_options options;
 };
 
-int connector_new(struct connector **out, const struct connector_options *options,
-                  struct err *err)
+int connector_new(struct connector **out, const struct connector_options *options, struct err *err)
 {
     struct connector *c = calloc(1, sizeof(*c));
 
@@ -28,11 +28,26 @@ int connector_new(struct connector **out, const struct connector_options *option
     return 0;
 }
 
-void connector_free(struct connector *connector) { free(connector); }
-const struct connector_options *connector_options(struct connector *c) { return &c->options; }
-struct catalog *connector_lake_catalog(struct connector *c) { return c->options.catalog; }
-struct lake *connector_lake(struct connector *c) { return c->options.lake; }
-const int *connector_catalog_ports(struct connector *c) { return c->options.catalog_ports; }
+void connector_free(struct connector *connector)
+{
+    free(connector);
+}
+const struct connector_options *connector_options(struct connector *c)
+{
+    return &c->options;
+}
+struct catalog *connector_lake_catalog(struct connector *c)
+{
+    return c->options.catalog;
+}
+struct lake *connector_lake(struct connector *c)
+{
+    return c->options.lake;
+}
+const int *connector_catalog_ports(struct connector *c)
+{
+    return c->options.catalog_ports;
+}
 
 /* ---- planning ---- */
 
@@ -43,25 +58,24 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
     return rc;
 }
 
-static int open_source(struct connector *c, const struct sql_insert_plan *plan,
-                       struct session *session, struct arena *arena, struct stream_input *out,
-                       struct err *err)
-{
-    struct source_request r = {&c->options, plan->source, session_resolver(session)->time_zone};
-    const struct session_table *handle = plan->source ? plan->source->handle : NULL;
+struct opening {
+    struct connector *connector;
+    struct session *session;
+};
 
-    if (!handle)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "a job reads a stream: INSERT of rows that come from no table is none");
-    if (c->options.stand_ins) {
-        out->topic = plan->source->name;
-        return c->options.stand_ins->source(c->options.stand_ins->arg, &r, &out->source, err);
+static int open_source(void *arg, const struct sql_table *table, struct arena *arena,
+                       struct stream_source **source, const char **topic, struct err *err)
+{
+    const struct opening *o = arg;
+    struct source_request r = {&o->connector->options, table,
+                               session_resolver(o->session)->time_zone};
+    const struct connector_stand_ins *stand_ins = o->connector->options.stand_ins;
+
+    if (stand_ins) {
+        *topic = table->name;
+        return stand_ins->source(stand_ins->arg, &r, source, err);
     }
-    if (handle->kind == SESSION_LAKE)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "reading the Iceberg table `%s` as a stream is not built yet",
-                       plan->source->name);
-    return factory_source(&r, arena, &out->source, &out->topic, err);
+    return factory_source(&r, arena, source, topic, err);
 }
 
 static struct lake_sink_options sink_options(struct connector *c)
@@ -137,7 +151,7 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     if (rc)
         return rc;
     rc = connector_columns(c->options.db, plan->outputs, plan->output_count, &columns, err);
-    if (!rc && plan->flow && plan->flow->changes &&
+    if (!rc && plan->root->changes &&
         vec_columns_add(&columns, LAKE_ROW_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
         rc = err_set(err, ERR_NOMEM, "columns");
     if (!rc && c->options.stand_ins)
@@ -149,83 +163,37 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
     return rc;
 }
 
-/* The operators between a SELECT below and one above. */
-struct flow {
-    struct op_aggregate_spec aggregate;
-    const char *select;
-};
-
-static int build_flow(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+/* "a > db.t"; of many inputs "a, b > db.t". Positions are kept by it. */
+static const char *pipeline_name(const struct stream_pipeline *p, struct arena *arena)
 {
-    const struct flow *flow = arg;
-    struct op *aggregate, *post;
-    int rc = op_aggregate_new(&aggregate, leaves[0], &flow->aggregate, err);
+    const char *name = p->inputs[0].name;
 
-    (void)graph;
-    return rc ? rc : op_fragment_new(&post, aggregate, flow->select, err);
-}
-
-/* The names of sql.h and of operator.h stand in one order. */
-static int make_flow(const struct sql_flow *plan, const char *select, struct arena *arena,
-                     const struct stream_graph **out, struct err *err)
-{
-    struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
-    struct flow *flow = ARENA_NEW(arena, struct flow);
-    struct op_call *calls = ARENA_ARRAY(arena, struct op_call, plan->call_count + 1);
-    struct op_window *window = ARENA_NEW(arena, struct op_window);
-
-    if (!graph || !flow || !calls || !window)
-        return err_set(err, ERR_NOMEM, "plan");
-    for (size_t i = 0; i < plan->call_count; i++)
-        calls[i] = (struct op_call){.what = (enum op_aggregate)plan->calls[i].what,
-                                    .arg = plan->calls[i].arg,
-                                    .filter = plan->calls[i].filter,
-                                    .distinct = plan->calls[i].distinct,
-                                    .arg2 = -1};
-    *window = (struct op_window){.kind = (enum op_window_kind)plan->window,
-                                 .size = plan->size_ms,
-                                 .slide = plan->slide_ms,
-                                 .offset = plan->offset_ms};
-    flow->select = select;
-    flow->aggregate = (struct op_aggregate_spec){.keys = plan->keys,
-                                                 .key_count = plan->key_count,
-                                                 .calls = calls,
-                                                 .call_count = plan->call_count,
-                                                 .window = plan->windowed ? window : NULL,
-                                                 .rowtime = (int)plan->rowtime};
-    *graph = (struct stream_graph){build_flow, flow};
-    *out = graph;
-    return 0;
+    for (size_t i = 1; name && i < p->input_count; i++)
+        name = arena_printf(arena, "%s, %s", name, p->inputs[i].name);
+    return name ? arena_printf(arena, "%s > %s", name, p->target) : NULL;
 }
 
 static int plan_insert(struct connector *c, struct session *session,
                        const struct sql_insert *insert, struct arena *arena,
                        struct stream_pipeline *out, struct err *err)
 {
+    struct opening opening = {c, session};
+    struct sql_plan_options options;
     struct sql_insert_plan plan = {0};
-    struct stream_input *in = ARENA_NEW(arena, struct stream_input);
-    int rc = in ? sql_plan_insert(insert, session_resolver(session), arena, &plan, err)
-                : err_set(err, ERR_NOMEM, "plan");
+    int64_t idle_ms = 0;
+    int rc = session_plan_options(session, &options, &idle_ms, err);
 
     if (!rc)
-        rc = open_source(c, &plan, session, arena, in, err);
+        rc = sql_plan_insert(insert, session_resolver(session), &options, arena, &plan, err);
+    if (!rc)
+        rc = flow_build(plan.root, idle_ms, arena, open_source, &opening, out, err);
+    if (!rc)
+        rc = open_sink(c, &plan, session, insert, &out->sink, err);
     if (rc)
         return rc;
-    out->inputs = in;
-    out->input_count = 1;
-    rc = open_sink(c, &plan, session, insert, &out->sink, err);
-    if (!rc && plan.flow)
-        rc = make_flow(plan.flow, plan.duckdb, arena, &out->graph, err);
-    if (rc)
-        return rc;
-    in->name = arena_strdup(arena, plan.source->name);
-    in->pre = plan.flow ? plan.flow->pre : plan.passes ? NULL : plan.duckdb;
-    in->marks = plan.flow ? plan.flow->marks : NULL;
     out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
-    out->name = in->name && out->target
-                    ? arena_printf(arena, "%s > %s", plan.source->name, out->target)
-                    : NULL;
-    return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline of %s", plan.source->name);
+    out->name = out->target ? pipeline_name(out, arena) : NULL;
+    return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline into %s", plan.target->name);
 }
 
 /* The INSERTs of a statement; count 0: it is none. */
@@ -265,30 +233,12 @@ static int add_pipelines(struct connector *c, struct session *session, struct sq
             return at(list[i], rc, err);
         for (size_t k = 0; k + 1 < out->count; k++)
             if (!strcmp(all[k].name, all[out->count - 1].name))
-                return at(list[i], err_set(err, ERR_UNSUPPORTED,
-                                           "a second INSERT from and into the same tables (%s)",
-                                           all[k].name), err);
+                return at(list[i],
+                          err_set(err, ERR_UNSUPPORTED,
+                                  "a second INSERT from and into the same tables (%s)",
+                                  all[k].name),
+                          err);
     }
-    return 0;
-}
-
-/* "5s", "500 ms", "1 min", "5000": Flink's durations; a bare number is milliseconds. */
-static int64_t duration_ms(const char *text)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"sec", 1000}, {"min", 60000}, {"m", 60000},
-                 {"h", 3600000}, {"d", 86400000}};
-    char *end;
-    long long number = text ? strtoll(text, &end, 10) : 0;
-
-    if (!text || end == text || number <= 0)
-        return 0;
-    end += strspn(end, " ");
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (!strcmp(end, units[i].unit))
-            return number * units[i].ms;
     return 0;
 }
 
@@ -316,7 +266,8 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
     struct connector *c = connector;
     struct dead_letters_options letters = {.lake_catalog = c->options.catalog,
                                            .broker = c->options.broker,
-                                           .clock = c->options.clock, .job = job};
+                                           .clock = c->options.clock,
+                                           .job = job};
     char *text = arena_strdup(arena, script);
     struct session *session = NULL;
     int rc = text ? session_new(&session, c, arena, err) : err_set(err, ERR_NOMEM, "job %s", job);
@@ -327,8 +278,10 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
     }
     if (!rc) {
         letters.sink = sink_options(c);
-        out->commit_interval_ms =
-            duration_ms(session_setting(session, "execution.checkpointing.interval"));
+        const char *interval = session_setting(session, "execution.checkpointing.interval");
+
+        if (interval && sql_duration_ms(interval, &out->commit_interval_ms))
+            out->commit_interval_ms = 0;
         rc = dead_letters_new(&out->rejects, &letters, err);
     }
     session_free(session);
@@ -399,8 +352,7 @@ static void check_statement(struct checking *c, struct sql_statement *st)
 }
 
 int connector_check(struct connector *connector, const char *script, struct arena *arena,
-                    void (*complain)(void *arg, const struct err *why), void *arg,
-                    struct err *err)
+                    void (*complain)(void *arg, const struct err *why), void *arg, struct err *err)
 {
     struct checking c = {.connector = connector, .arena = arena, .complain = complain, .arg = arg};
     struct sql_script parsed = {0};

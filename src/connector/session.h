@@ -62,6 +62,9 @@ int session_databases(struct session *session, const char *catalog, struct sessi
                       struct err *err);
 int session_tables(struct session *session, const char *catalog, const char *database,
                    bool views_only, struct session_names *out, struct err *err);
+/* What the settings say of planning a stream. ERR_INVALID names the one that makes no sense. */
+int session_plan_options(struct session *session, struct sql_plan_options *out, int64_t *idle_ms,
+                         struct err *err);
 struct session_setting_row {
     const char *key, *value;
 };

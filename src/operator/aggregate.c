@@ -25,9 +25,11 @@ static int init_keys(struct agg *agg, struct op *below, const struct op_aggregat
 
     for (size_t i = 0; i < spec->key_count && !rc; i++) {
         const struct vec_column *column = &below->columns.list[spec->keys[i]];
+        char name[24];
 
         which[i] = i;
-        if (vec_columns_add(&agg->op.columns, column->name, vec_type_copy(column->type)))
+        snprintf(name, sizeof(name), "c%zu", i);
+        if (vec_columns_add(&agg->op.columns, name, vec_type_copy(column->type)))
             rc = no_memory(err);
     }
     if (!rc)
@@ -68,7 +70,7 @@ static int init_calls(struct agg *agg, struct op *below, const struct op_aggrega
         rc = keep_init(call, &below->columns, agg->kind_column >= 0, &type, err);
         if (rc)
             break;
-        snprintf(name, sizeof(name), "$%zu", i);
+        snprintf(name, sizeof(name), "c%zu", spec->key_count + i);
         if (vec_columns_add(&agg->op.columns, name, type))
             rc = no_memory(err);
         if (!rc)
@@ -120,14 +122,16 @@ int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *
 
 int agg_add_columns(struct agg *agg, bool windowed, bool kinds, struct err *err)
 {
-    static const char *const names[] = {"window_start", "window_end"};
+    char name[24];
     bool bad = false;
 
     agg->windowed = windowed;
     agg->kinds = kinds;
-    for (size_t i = 0; windowed && i < COUNT_OF(names); i++)
-        bad |= vec_columns_add(&agg->op.columns, names[i],
+    for (size_t i = 0; windowed && i < 2; i++) {
+        snprintf(name, sizeof(name), "c%zu", agg->op.columns.count);
+        bad |= vec_columns_add(&agg->op.columns, name,
                                duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP)) != 0;
+    }
     if (kinds)
         bad |= vec_columns_add(&agg->op.columns, OP_KIND,
                                duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)) != 0;

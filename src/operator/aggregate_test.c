@@ -99,7 +99,7 @@ static void check_lists(const char *input, const struct op_aggregate_spec *spec,
     char sql[1000];
 
     snprintf(sql, sizeof(sql),
-             "SELECT * REPLACE (map_from_entries(list_sort(map_entries(\"$%s\"))) AS \"$%s\") FROM "
+             "SELECT * REPLACE (map_from_entries(list_sort(map_entries(c%s))) AS c%s) FROM "
              "(" NET ")",
              number, number);
     compare(&plan, sql, batch);
@@ -114,7 +114,7 @@ static void lists_of_rows_that_stay(void **state)
     (void)state;
     spec.keys = &key;
     check_lists(
-        ROWS, &spec, "8",
+        ROWS, &spec, "9",
         "SELECT k, first(s ORDER BY i) FILTER (WHERE s IS NOT NULL), last(s ORDER BY i) FILTER "
         "(WHERE s IS NOT NULL), first(v ORDER BY i) FILTER (WHERE v IS NOT NULL), last(f ORDER BY "
         "i), string_agg(s, '; ' ORDER BY i), (SELECT string_agg(s, ',' ORDER BY m) FROM (SELECT "
@@ -139,7 +139,7 @@ static void lists_of_what_is_left(void **state)
     (void)state;
     spec.keys = &key;
     check_lists(
-        CHANGES, &spec, "3",
+        CHANGES, &spec, "4",
         "SELECT k, first(u ORDER BY m), last(u ORDER BY m), list(u ORDER BY m) FILTER (WHERE "
         "b), " SQL_COLLECT
         ", string_agg(t, ',' ORDER BY m), '{' || COALESCE(string_agg('\"' || t || '\":' || "
@@ -286,8 +286,8 @@ static void an_approximate_count_is_near(void **state)
         "SELECT k::BIGINT, (i % n)::BIGINT FROM (VALUES (1, 100), (2, 3000), (3, 90000)) v(k, n), "
         "range(200000) t(i)",
         &err));
-    text_of("SELECT k, abs(\"$0\" / CASE k WHEN 1 THEN 100 WHEN 2 THEN 3000 ELSE 90000 END - 1) < "
-            "CASE k WHEN 1 THEN 1e-9 ELSE 0.025 END FROM feed WHERE \"$row_kind\" <> 1",
+    text_of("SELECT c0, abs(c1 / CASE c0 WHEN 1 THEN 100 WHEN 2 THEN 3000 ELSE 90000 END - 1) < "
+            "CASE c0 WHEN 1 THEN 1e-9 ELSE 0.025 END FROM feed WHERE \"$row_kind\" <> 1",
             op_graph_columns(o.graph), op_graph_out(o.graph), &got);
     assert_string_equal((char *)got.ptr, "(1, true)\n(2, true)\n(3, true)\n");
     buf_deinit(&got);

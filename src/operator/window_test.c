@@ -26,7 +26,7 @@ static const struct op_call calls[] = {
     "COALESCE(map_from_entries(list_sort(list_transform(map_entries(histogram(s)), lambda e: "     \
     "{key: e.key, value: e.value::INTEGER}))), MAP {})"
 /* A multiset has no order. */
-#define SORTED "* REPLACE (map_from_entries(list_sort(map_entries(\"$6\"))) AS \"$6\")"
+#define SORTED "* REPLACE (map_from_entries(list_sort(map_entries(c7))) AS c7)"
 
 static int build(struct op **leaves, struct op **root, void *arg, struct err *err)
 {
@@ -208,8 +208,8 @@ static void out_is(struct one *o, const char *want)
 {
     struct buf got = {0};
 
-    text_of("SELECT k, \"$0\", epoch(window_start)::BIGINT, epoch(window_end)::BIGINT, "
-            "* EXCLUDE (k, \"$0\", window_start, window_end) FROM feed",
+    text_of("SELECT c0, c1, epoch(c2)::BIGINT, epoch(c3)::BIGINT, "
+            "* EXCLUDE (c0, c1, c2, c3) FROM feed",
             op_graph_columns(o->graph), op_graph_out(o->graph), &got);
     assert_string_equal(got.ptr ? (char *)got.ptr : "", want);
     vec_batch_clear(op_graph_out(o->graph));

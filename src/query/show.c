@@ -265,14 +265,17 @@ static int show(struct query_session *q, const struct sql_show *s, const struct 
 static int explain_insert(struct query_session *q, const struct sql_insert *insert,
                           struct buf *text, struct err *err)
 {
+    struct sql_plan_options options;
     struct sql_insert_plan plan;
     struct arena arena = {0};
-    int rc = sql_plan_insert(insert, session_resolver(q->session), &arena, &plan, err);
+    int64_t idle_ms = 0;
+    int rc = session_plan_options(q->session, &options, &idle_ms, err);
 
+    options.even_unbuilt = true;
     if (!rc)
-        rc = buf_printf(text, "source  %s\nsink    %s.%s\nfragment\n%s\n",
-                        plan.source ? plan.source->name : "(no table)", plan.target->database,
-                        plan.target->name, plan.duckdb);
+        rc = sql_plan_insert(insert, session_resolver(q->session), &options, &arena, &plan, err);
+    if (!rc)
+        rc = sql_plan_explain(&plan, text);
     arena_deinit(&arena);
     return rc;
 }

@@ -137,6 +137,16 @@ static struct bound_source *view_source(struct binder *b, struct sql_pos pos,
     return source;
 }
 
+/* FOR SYSTEM_TIME AS OF a row's own time, not a moment: a temporal join. */
+static bool is_as_of_row(const struct sql_from *from)
+{
+    const struct sql_expr *time = from->system_time;
+
+    return time && (time->kind == SQL_EXPR_COLUMN ||
+                    (time->kind == SQL_EXPR_CALL &&
+                     slice_ieq(slice_str(time->name.parts[0].text), SLICE_LIT("PROCTIME"))));
+}
+
 static int resolve_full(struct binder *b, const char *const *parts, size_t count,
                         const struct sql_from *from, const struct sql_table **out, struct err *err)
 {
@@ -144,7 +154,8 @@ static int resolve_full(struct binder *b, const char *const *parts, size_t count
     struct sql_table_at at = {0};
 
     if (from)
-        at = (struct sql_table_at){from->system_time, from->system_version, &from->hints};
+        at = (struct sql_table_at){is_as_of_row(from) ? NULL : from->system_time,
+                                   from->system_version, &from->hints};
     if (from && r->table_at)
         return r->table_at(r->arg, parts, count, &at, out, err);
     if (at.time || at.version)
@@ -374,6 +385,9 @@ static struct bound_source *bind_join(struct binder *b, struct scope *scope,
 
 static void refuse_unbuilt(struct binder *b, const struct sql_from *from)
 {
+    if (is_as_of_row(from) && !b->streams)
+        bind_fail(b, ERR_UNSUPPORTED, from->system_time->pos,
+                  "a table as it was at each row's time: only a stream has that, INSERT INTO");
     if ((from->system_time || from->system_version) && from->kind != SQL_FROM_TABLE)
         bind_fail(b, ERR_INVALID, from->pos, "only a table has older versions");
     if (from->match)
@@ -394,7 +408,7 @@ static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
     switch (from->kind) {
     case SQL_FROM_TABLE:
         source = cte_source(b, scope, &from->name);
-        if (source && (from->system_time || from->system_version))
+        if (source && ((from->system_time && !is_as_of_row(from)) || from->system_version))
             bind_fail(b, ERR_INVALID, from->pos, "only a table has older versions");
         if (!source)
             source = bind_table(b, &from->name, from, NULL);
@@ -414,6 +428,8 @@ static struct bound_source *bind_leaf(struct binder *b, struct scope *scope,
         source->lateral = from->lateral;
         break;
     }
+    if (is_as_of_row(from))
+        source->as_of = bind_expr(b, scope, from->system_time);
     if (from->alias.text)
         source->alias = from->alias.text;
     rename_columns(b, source, from->columns, from->column_count);

@@ -100,11 +100,13 @@ enum bound_source_kind {
 };
 
 /* A windowing table function: what a stream runs in place of its query. */
-enum bound_window_kind { BOUND_TUMBLE, BOUND_HOP, BOUND_CUMULATE };
+enum bound_window_kind { BOUND_TUMBLE, BOUND_HOP, BOUND_CUMULATE, BOUND_SESSION };
 struct bound_tvf {
     enum bound_window_kind kind;
     int64_t size_us, slide_us, offset_us; /* slide: CUMULATE's step, TUMBLE's size */
     size_t time_column;
+    size_t *keys; /* SESSION: columns of PARTITION BY */
+    size_t key_count;
 };
 
 /* What a column means for time, on a stream (plan_node.c). */
@@ -143,7 +145,9 @@ struct bound_source {
     struct bound_source *left, *right;
     struct bound_expr *on;
     const struct sql_from *from; /* for errors */
-    const struct bound_tvf *tvf; /* QUERY: it stands for this; or NULL */
+    const struct bound_tvf *tvf; /* QUERY: it stands for this, UNNEST: it makes the windows; or
+                                    NULL */
+    struct bound_expr *as_of;    /* FOR SYSTEM_TIME AS OF a column: of the stream on the left */
     /* Planning: its rows come out of an operator; column i is column moved_to[i] of `moved`. */
     struct bound_source *moved;
     size_t *moved_to;
@@ -166,7 +170,7 @@ static inline struct bound_source *bound_at(const struct bound_expr *expr, size_
     struct bound_source *source = expr->source;
 
     *column = expr->column;
-    while (source->moved) {
+    while (source->moved && *column < source->column_count) {
         *column = source->moved_to[*column];
         source = source->moved;
     }
@@ -236,6 +240,7 @@ struct binder {
     const struct sql_table **tables;
     size_t table_count, table_cap;
     bool in_aggregate, saw_aggregate, saw_window;
+    bool streams; /* the query is a stream's: rows may be joined as of their time */
     const char *aggregates_in; /* where aggregates are not allowed: "WHERE" */
     const struct sql_table *inside; /* the view whose names are looked up; or NULL */
     const char *view;          /* the outermost view whose text is being looked at; or NULL */
@@ -316,19 +321,6 @@ struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
 /* A value that may be null, for a column that may not: NULL is an error then. */
 struct bound_expr *bind_not_null(struct binder *b, struct bound_expr *value, const char *column,
                                  const char *table);
-
-/* plan.c: fail where a row must be remembered, by name and place. *leaf: the one table read. */
-void plan_check_expr(struct binder *b, const struct bound_expr *expr);
-void plan_check_query(struct binder *b, const struct bound_source **leaf,
-                      const struct sql_bound *query);
-
-/* plan_flow.c: cuts a query with GROUP BY, which becomes what stands above the operator. */
-struct flow_queries {
-    struct sql_bound *pre, *marks; /* marks NULL: nothing goes by time */
-};
-bool plan_needs_flow(struct sql_bound *query);
-void plan_flow(struct binder *b, struct sql_bound *top, struct flow_queries *queries,
-               struct sql_flow *out);
 
 /* passes.c */
 bool bound_passes(const struct sql_bound *query, const struct sql_table *source);

@@ -22,8 +22,6 @@
 struct sql_table;
 struct sql_output;
 
-#define SQL_FLOW_PARTITION "$partition" /* last column of a SCAN that has `marks` */
-
 enum sql_node_kind {
     SQL_NODE_SCAN,   /* leaf */
     SQL_NODE_VALUES, /* leaf: `select`, without FROM, once */
@@ -42,6 +40,7 @@ enum sql_node_kind {
 struct sql_flow_scan {
     const struct sql_table *table;
     const char *marks; /* over the source's rows: partition, highest watermark in ms; NULL: none */
+                       /* with them the table has one more column, SQL_FLOW_PARTITION */
 };
 
 /* ---- aggregates: keys, calls, and with a window window_start and window_end ---- */
@@ -96,8 +95,9 @@ struct sql_flow_aggregation {
     int64_t early_ms, late_ms;    /* table.exec.emit.*: results before the end, and for each late
                                      row; 0: none */
     int64_t allowed_lateness_ms;
-    int64_t ttl_ms; /* of keys, without a window; 0: never */
-    bool at_end;    /* bounded: only the last results, when the input is over */
+    const char *zone; /* whose local time windows are of, when times are instants; NULL: UTC */
+    int64_t ttl_ms;   /* of keys, without a window; 0: never */
+    bool at_end;      /* bounded: only the last results, when the input is over */
 };
 
 /* ---- joins: columns of the left, then of the right; SEMI and ANTI: of the left ---- */
@@ -196,7 +196,7 @@ struct sql_node {
     const struct sql_output *columns; /* without $row_kind */
     size_t column_count;
     bool changes;
-    uint32_t line;      /* of the clause it stands for, for EXPLAIN */
+    uint32_t line, column; /* of the clause it stands for, for EXPLAIN and errors */
     const char *select; /* SELECT, VALUES: DuckDB's text over `feed`, with $row_kind if changes */
     union {
         struct sql_flow_scan scan;

@@ -1,111 +1,20 @@
-/* plan.c - INSERT INTO ... SELECT as what a stream job runs: one source, one SELECT over `feed`.
+/* plan.c - INSERT INTO ... SELECT as what a stream job runs: a tree of nodes (flow.h).
  *
- * The bound tree is searched for state: anything that must remember rows is refused by its name
- * and place. What is left is one statement that treats every row on its own.
+ * The query gets the target's columns; then it is planned from its tables up (plan_int.h). When all
+ * is known, tables whose time somebody goes by get their marks.
  */
 #include <stdio.h>
 
-#include "sql/bound.h"
+#include "sql/plan_int.h"
 
 #define CONSTANT (SIZE_MAX - 1) /* in place of an output: PARTITION (column = value) gives it */
 
 struct plan {
     const struct sql_insert *insert;
+    const struct sql_plan_options *options;
     struct sql_insert_plan *out;
     struct sql_bound *bound;
-    const struct bound_source *source; /* the leaf that is a table */
-    struct flow_queries queries;       /* of a plan that remembers rows */
 };
-
-static _Noreturn void refuse(struct binder *b, struct sql_pos pos, const char *what)
-{
-    bind_fail(b, ERR_UNSUPPORTED, pos, "%s on a stream is not built yet", what);
-}
-
-/* ---- is it stateless? ------------------------------------------------------------------------ */
-
-void plan_check_expr(struct binder *b, const struct bound_expr *expr)
-{
-    if (expr->query)
-        refuse(b, expr->pos,
-               expr->kind == BOUND_IN       ? "IN (query)"
-               : expr->kind == BOUND_EXISTS ? "EXISTS"
-                                            : "a subquery");
-    if (expr->over)
-        refuse(b, expr->pos, "OVER");
-    for (size_t i = 0; i < expr->arg_count; i++)
-        plan_check_expr(b, expr->args[i]);
-}
-
-static void check_source(struct binder *b, const struct bound_source **leaf,
-                         const struct bound_source *source)
-{
-    switch (source->kind) {
-    case SOURCE_TABLE:
-        if (*leaf)
-            refuse(b, source->pos, "a join");
-        *leaf = source;
-        for (size_t i = 0; source->computed && i < source->column_count; i++)
-            if (source->computed[i])
-                plan_check_expr(b, source->computed[i]);
-        return;
-    case SOURCE_QUERY: {
-        bool outermost = bind_view_enter(b, source->view, source->pos);
-
-        plan_check_query(b, leaf, source->query);
-        bind_view_leave(b, outermost);
-        return;
-    }
-    case SOURCE_UNNEST:
-        plan_check_expr(b, source->array);
-        return;
-    case SOURCE_JOIN:
-        if (source->right->kind != SOURCE_UNNEST || source->right->ordinality)
-            refuse(b, source->pos,
-                   source->right->kind == SOURCE_UNNEST ? "WITH ORDINALITY" : "a join");
-        check_source(b, leaf, source->left);
-        check_source(b, leaf, source->right);
-        if (source->on)
-            plan_check_expr(b, source->on);
-        return;
-    }
-}
-
-static void check_order(struct binder *b, const struct sql_bound *query)
-{
-    struct sql_pos pos = query->pos;
-
-    if (query->order_count)
-        refuse(b, query->syntax ? query->syntax->order_pos : pos, "ORDER BY");
-    if (query->limit || query->offset)
-        refuse(b, query->syntax ? query->syntax->limit_pos : pos, "LIMIT");
-}
-
-void plan_check_query(struct binder *b, const struct bound_source **leaf,
-                      const struct sql_bound *query)
-{
-    static const char *const sets[] = {"UNION", "INTERSECT", "EXCEPT"};
-
-    if (query->kind == QUERY_VALUES && query->from == NULL)
-        return;
-    if (query->kind == QUERY_SET)
-        refuse(b, query->pos, sets[query->op]);
-    if (query->select && query->select->has_group)
-        refuse(b, query->select->group_pos, "GROUP BY");
-    if (query->distinct)
-        refuse(b, query->pos, "DISTINCT");
-    if (query->aggregated)
-        refuse(b, query->pos, "an aggregate");
-    if (query->qualify)
-        refuse(b, query->qualify->pos, "QUALIFY");
-    check_order(b, query);
-    if (query->from)
-        check_source(b, leaf, query->from);
-    if (query->where)
-        plan_check_expr(b, query->where);
-    for (size_t i = 0; i < query->output_count; i++)
-        plan_check_expr(b, query->items[i]);
-}
 
 /* ---- the target ------------------------------------------------------------------------------ */
 
@@ -248,27 +157,93 @@ struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
     return plan.bound;
 }
 
-static const char *feed(void *arg, const struct sql_table *table)
+/* ---- watermarks ------------------------------------------------------------------------------ */
+
+/* The table with its partitions' numbers in a last column. */
+static struct bound_source *with_partition(struct binder *b, const struct bound_source *leaf)
 {
-    (void)arg;
-    (void)table;
-    return "feed";
+    struct bound_source *source = BIND_NEW(b, struct bound_source);
+    struct sql_table *table = BIND_NEW(b, struct sql_table);
+    size_t n = leaf->table->column_count;
+    struct sql_column *columns = BIND_ARRAY(b, struct sql_column, n + 1);
+    const struct sql_type *type = bind_nullable(b, &sql_type_int, false);
+
+    *source = *leaf;
+    *table = *leaf->table;
+    memcpy(columns, table->columns, n * sizeof(*columns));
+    columns[n] = (struct sql_column){.name = SQL_FLOW_PARTITION,
+                                     .type = type,
+                                     .is_virtual = true,
+                                     .kind = SQL_COLUMN_METADATA,
+                                     .metadata_key = "partition"};
+    table->columns = columns;
+    table->column_count = n + 1;
+    source->moved = NULL;
+    source->table = table;
+    source->columns = BIND_ARRAY(b, struct bound_column, n + 1);
+    memcpy(source->columns, leaf->columns, n * sizeof(*source->columns));
+    source->columns[n] = (struct bound_column){.name = SQL_FLOW_PARTITION, .type = type};
+    source->column_count = n + 1;
+    if (leaf->computed) {
+        source->computed = BIND_ARRAY(b, struct bound_expr *, n + 1);
+        memcpy(source->computed, leaf->computed, n * sizeof(struct bound_expr *));
+    }
+    return source;
 }
 
-static void set_session(struct binder *b, struct sql_bound *query)
+static void add_marks(struct planner *p, struct plan_node *scan)
 {
-    if (!query)
+    struct binder *b = p->b;
+    const struct sql_table *table = scan->node.scan.table;
+    struct sql_bound *marks = BIND_NEW(b, struct sql_bound);
+    struct scope scope = {0};
+
+    if (!table->watermark)
         return;
-    query->time_zone = b->resolver->time_zone ? b->resolver->time_zone : "UTC";
-    query->database = b->resolver->database;
+    marks->kind = QUERY_SELECT;
+    marks->from = with_partition(b, scan->leaf);
+    scan->node.scan.table = marks->from->table;
+    scope_add(b, &scope, marks->from);
+    marks->output_count = 2;
+    marks->outputs = BIND_ARRAY(b, struct sql_output, 2);
+    marks->items = BIND_ARRAY(b, struct bound_expr *, 2);
+    marks->items[0] = bound_column(b, scan->leaf->pos, marks->from, table->column_count);
+    marks->items[1] = bind_expr(b, &scope, table->watermark);
+    marks->outputs[0] = (struct sql_output){"p", marks->items[0]->type};
+    marks->outputs[1] = (struct sql_output){"m", marks->items[1]->type};
+    scan->node.scan.marks = arena_printf(
+        b->arena, "SELECT p, epoch_ms(max(m)) FROM (%s) AS f(p, m) WHERE m IS NOT NULL GROUP BY p",
+        plan_print(p, marks));
+    if (!scan->node.scan.marks)
+        bind_nomem(b);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static struct sql_node *plan_root(struct planner *p, struct sql_bound *bound)
+{
+    struct rel rel;
+    struct sql_node *root;
+
+    plan_use(p, bound);
+    rel.node = plan_query(p, bound);
+    rel.from = bound->from;
+    root = rel.node->kind == SQL_NODE_SCAN && bound_passes(bound, rel.node->scan.table)
+               ? rel.node
+               : plan_materialize(p, bound, &rel, true);
+    for (size_t i = 0; p->by_time && i < p->scan_count; i++)
+        add_marks(p, p->scans[i]);
+    return root;
 }
 
 static void plan_step(struct binder *b, void *arg)
 {
+    static const struct sql_plan_options usual = {0};
     struct plan *plan = arg;
+    struct planner p = {.b = b, .options = plan->options ? plan->options : &usual};
     const struct sql_table *table;
-    bool flow;
 
+    b->streams = true;
     bind_table(b, &plan->insert->table, NULL, &table);
     if (plan->insert->partition.count)
         bind_fail(b, ERR_UNSUPPORTED, plan->insert->partition.columns[0].pos,
@@ -277,58 +252,20 @@ static void plan_step(struct binder *b, void *arg)
         bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", table->name);
     plan->bound = bind_query(b, NULL, plan->insert->query);
-    flow = plan_needs_flow(plan->bound);
-    if (!flow)
-        plan_check_query(b, &plan->source, plan->bound);
     plan->out->target = table;
     plan->out->overwrite = plan->insert->overwrite;
     fit_target(b, plan, table);
-    if (flow) {
-        plan->out->flow = BIND_NEW(b, struct sql_flow);
-        plan_flow(b, plan->bound, &plan->queries, plan->out->flow);
-    }
-    plan->out->source = flow ? plan->out->flow->source : plan->source ? plan->source->table : NULL;
-    plan->out->passes = !flow && plan->out->source && bound_passes(plan->bound, plan->out->source);
-    set_session(b, plan->bound);
-    set_session(b, plan->queries.pre);
-    set_session(b, plan->queries.marks);
-}
-
-/* `around`: a text with one %s for the query's; NULL: as it is. */
-static int print(const struct sql_bound *query, const char *around, struct arena *arena,
-                 const char **out, struct err *err)
-{
-    static const struct sql_duckdb_options options = {.table = feed};
-    struct buf text;
-    int rc;
-
-    buf_init(&text, 0);
-    rc = sql_print_duckdb(query, &options, &text, err);
-    if (!rc) {
-        *out = around ? buf_cstr(&text) ? arena_printf(arena, around, (char *)text.ptr) : NULL
-                      : arena_cstr(arena, buf_slice(&text));
-        if (!*out)
-            rc = err_set(err, ERR_NOMEM, "out of memory while planning an INSERT");
-    }
-    buf_deinit(&text);
-    return rc;
+    plan->out->root = plan_root(&p, plan->bound);
+    if (!p.options->even_unbuilt)
+        plan_check_built(&p, plan->out->root);
 }
 
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
-                    struct arena *arena, struct sql_insert_plan *out, struct err *err)
+                    const struct sql_plan_options *options, struct arena *arena,
+                    struct sql_insert_plan *out, struct err *err)
 {
-    struct plan plan = {.insert = insert, .out = out};
-    int rc;
+    struct plan plan = {.insert = insert, .options = options, .out = out};
 
     memset(out, 0, sizeof(*out));
-    rc = bind_run(resolver, arena, err, plan_step, &plan);
-    if (!rc)
-        rc = print(plan.bound, NULL, arena, &out->duckdb, err);
-    if (!rc && out->flow)
-        rc = print(plan.queries.pre, NULL, arena, &out->flow->pre, err);
-    if (!rc && plan.queries.marks)
-        rc = print(plan.queries.marks,
-                   "SELECT p, epoch_ms(max(m)) FROM (%s) AS f(p, m) WHERE m IS NOT NULL GROUP BY p",
-                   arena, &out->flow->marks, err);
-    return rc;
+    return bind_run(resolver, arena, err, plan_step, &plan);
 }

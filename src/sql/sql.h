@@ -3,7 +3,7 @@
  *   sql_parse_script   text          -> statements (ast.h)
  *   sql_bind_query     query         -> bound query: names resolved, every expression typed
  *   sql_print_duckdb   bound query   -> SELECT text for DuckDB
- *   sql_plan_insert    INSERT        -> source table, SELECT over `feed`, output columns
+ *   sql_plan_insert    INSERT        -> tree of nodes for a stream (flow.h), output columns
  *   sql_print_flink    statement     -> Flink's SQL text, which parses to the same tree
  *   sql_options_check  WITH (...)    -> unknown options, with the nearest known name
  *
@@ -197,45 +197,32 @@ const char *const *sql_function_names(struct arena *arena, size_t *count);
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
-/* INSERT INTO target SELECT ... over one source (or a view over it), without state: projection,
- * filter, computed columns. Anything stateful is refused by name and place with ERR_UNSUPPORTED:
- * "line 4, column 1: GROUP BY on a stream is not built yet". */
-/* What an INSERT over GROUP BY is for a stream: source -> pre -> aggregate -> duckdb -> target. */
-#define SQL_FLOW_PARTITION "$partition" /* last column of `source` when there are marks */
-enum sql_flow_aggregate { SQL_FLOW_COUNT, SQL_FLOW_SUM, SQL_FLOW_MIN, SQL_FLOW_MAX };
-enum sql_flow_window { SQL_FLOW_TUMBLE, SQL_FLOW_HOP, SQL_FLOW_CUMULATE };
-struct sql_flow_call {
-    enum sql_flow_aggregate what;
-    int arg, filter; /* columns of `pre`; -1: none */
-    bool distinct;
+/* INSERT INTO target SELECT ...: the query as a tree of nodes (flow.h), whose root gives the
+ * target's columns. What a stream cannot do is refused by name and place: "line 4, column 1: OVER
+ * windows' ordering in stream mode must be defined on a time attribute". */
+#define SQL_FLOW_PARTITION "$partition" /* last column of a table whose watermarks are wanted */
+struct sql_node;
+struct sql_plan_options { /* zero: Flink's defaults */
+    bool batch;     /* 'execution.runtime-mode': inputs end; only last results are given */
+    int64_t ttl_ms; /* 'table.exec.state.ttl'; 0: never */
+    int64_t early_ms, late_ms, lateness_ms; /* 'table.exec.emit.*'; 0: none */
+    /* Is the table there to be asked, for a lookup join, rather than a stream? NULL: none is. */
+    bool (*looks_up)(void *arg, const struct sql_table *table);
+    void *arg;
+    bool even_unbuilt; /* give the tree although some node has no operator */
 };
-struct sql_flow {
-    const struct sql_table *source;
-    const char *pre;   /* SELECT over the source's rows */
-    const char *marks; /* partition and watermark in ms over the same; NULL: nothing goes by time */
-    size_t *keys;      /* columns of `pre` */
-    size_t key_count;
-    struct sql_flow_call *calls;
-    size_t call_count;
-    bool windowed;
-    enum sql_flow_window window;
-    int64_t size_ms, slide_ms, offset_ms;
-    size_t rowtime; /* with windows: column of `pre` */
-    bool changes;   /* the plan's rows have $row_kind as their last column */
-};
-
 struct sql_insert_plan {
-    const struct sql_table *source;
     const struct sql_table *target;
-    const char *duckdb;               /* SELECT over `feed`; columns as `outputs`, in order */
+    const struct sql_node *root;
     const struct sql_output *outputs; /* the target's columns, in its order, with its types */
     size_t output_count;
     bool overwrite;
-    bool passes; /* rows go through as they are: `duckdb` need not be run */
-    struct sql_flow *flow; /* NULL: every row stands alone. Else `duckdb` is over its aggregate */
 };
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
-                    struct arena *arena, struct sql_insert_plan *out, struct err *err);
+                    const struct sql_plan_options *options, struct arena *arena,
+                    struct sql_insert_plan *out, struct err *err);
+/* The tree as text, a line for each node, inputs below and further right. */
+int sql_plan_explain(const struct sql_insert_plan *plan, struct buf *out);
 
 /* ---- options of connectors and formats ------------------------------------------------------- */
 
@@ -252,6 +239,8 @@ enum sql_source_changes {
     SQL_SOURCE_CHANGES  /* all four kinds, whole */
 };
 enum sql_source_changes sql_source_changes(const struct sql_options *options);
+/* "5s", "500 ms", "1 min"; a bare number is milliseconds. ERR_INVALID: it is none. */
+int sql_duration_ms(const char *text, int64_t *ms);
 /* The value of an option, or NULL. */
 const char *sql_option(const struct sql_options *options, const char *key);
 

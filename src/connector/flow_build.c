@@ -1,0 +1,240 @@
+/* flow_build.c - nodes become inputs and operators, one for one.
+ *
+ * A SCAN is an input, and so is the SELECT right above it, whose bad rows are rejects then. All
+ * above are operators. The tree is walked in one order both times, so that leaf i is input i.
+ */
+#include "connector/flow_build.h"
+
+/* The names of flow.h and of operator.h stand in one order. */
+_Static_assert((int)SQL_FLOW_NTH_VALUE == (int)OP_NTH_VALUE, "aggregates");
+_Static_assert((int)SQL_FLOW_ATTACHED - (int)SQL_FLOW_TUMBLE == (int)OP_ATTACHED, "windows");
+_Static_assert((int)SQL_FLOW_ANTI == (int)OP_ANTI, "joins");
+_Static_assert((int)SQL_FLOW_WINDOWED == (int)OP_WINDOWED, "times of joins");
+
+static bool is_input(const struct sql_node *node)
+{
+    return node->kind == SQL_NODE_SCAN ||
+           (node->kind == SQL_NODE_SELECT && node->inputs[0]->kind == SQL_NODE_SCAN);
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+struct inputs {
+    struct stream_input *list;
+    size_t count;
+    int64_t idle_ms;
+    struct arena *arena;
+    flow_open_fn *open;
+    void *arg;
+};
+
+static size_t count_inputs(const struct sql_node *node)
+{
+    size_t count = 0;
+
+    if (is_input(node))
+        return 1;
+    for (size_t i = 0; i < node->input_count; i++)
+        count += count_inputs(node->inputs[i]);
+    return count;
+}
+
+/* The table's name; a second reading of it is t#2. */
+static const char *input_name(const struct inputs *in, const char *table)
+{
+    const char *name = table;
+    size_t same = 1;
+
+    for (size_t i = 0; i < in->count; i++) {
+        size_t len = strlen(table);
+
+        same += !strncmp(in->list[i].name, table, len) &&
+                (in->list[i].name[len] == '\0' || in->list[i].name[len] == '#');
+    }
+    if (same > 1)
+        name = arena_printf(in->arena, "%s#%zu", table, same);
+    return name;
+}
+
+static int add_input(struct inputs *in, const struct sql_node *node, struct err *err)
+{
+    const struct sql_node *scan = node->kind == SQL_NODE_SCAN ? node : node->inputs[0];
+    const struct sql_table *table = scan->scan.table;
+    struct stream_input *input = &in->list[in->count];
+    const char *name = input_name(in, table->name);
+
+    *input = (struct stream_input){.name = name,
+                                   .pre = node == scan ? NULL : node->select,
+                                   .marks = scan->scan.marks,
+                                   .idle_ms = in->idle_ms};
+    if (!name)
+        return err_set(err, ERR_NOMEM, "plan");
+    in->count++;
+    return in->open(in->arg, table, in->arena, &input->source, &input->topic, err);
+}
+
+static int add_inputs(struct inputs *in, const struct sql_node *node, struct err *err)
+{
+    int rc = 0;
+
+    if (is_input(node))
+        return add_input(in, node, err);
+    for (size_t i = 0; i < node->input_count && !rc; i++)
+        rc = add_inputs(in, node->inputs[i], err);
+    return rc;
+}
+
+/* ---- operators ------------------------------------------------------------------------------- */
+
+struct building {
+    struct op_graph *graph;
+    struct op *const *leaves;
+    size_t used;
+    struct arena arena; /* of a call */
+};
+
+static int calls_of(struct building *b, const struct sql_flow_call *calls, size_t count,
+                    const struct op_call **out, struct err *err)
+{
+    struct op_call *made = ARENA_ARRAY(&b->arena, struct op_call, count + 1);
+
+    if (!made)
+        return err_set(err, ERR_NOMEM, "operators");
+    for (size_t i = 0; i < count; i++)
+        made[i] = (struct op_call){.what = (enum op_aggregate)calls[i].what,
+                                   .arg = calls[i].arg,
+                                   .arg2 = calls[i].arg2,
+                                   .filter = calls[i].filter,
+                                   .distinct = calls[i].distinct,
+                                   .keep_nulls = calls[i].keep_nulls,
+                                   .number = calls[i].number,
+                                   .separator = calls[i].separator};
+    *out = made;
+    return 0;
+}
+
+static int aggregate(struct building *b, const struct sql_node *node, struct op *const *below,
+                     struct op **out, struct err *err)
+{
+    const struct sql_flow_aggregation *a = &node->aggregate;
+    struct op_window window = {.kind = (enum op_window_kind)(a->window - SQL_FLOW_TUMBLE),
+                               .size = a->size_ms,
+                               .slide = a->slide_ms,
+                               .offset = a->offset_ms,
+                               .start = a->window_start,
+                               .end = a->window_end,
+                               .early = a->early_ms,
+                               .late = a->late_ms,
+                               .lateness = a->allowed_lateness_ms,
+                               .zone = a->zone};
+    struct op_aggregate_spec spec = {.keys = a->keys,
+                                     .key_count = a->key_count,
+                                     .call_count = a->call_count,
+                                     .window = a->window ? &window : NULL,
+                                     .rowtime = a->rowtime,
+                                     .ttl_ms = a->ttl_ms,
+                                     .at_end = a->at_end};
+    int rc = calls_of(b, a->calls, a->call_count, &spec.calls, err);
+
+    return rc ? rc : op_aggregate_new(out, below[0], &spec, err);
+}
+
+static int join(struct building *b, const struct sql_node *node, struct op *const *below,
+                struct op **out, struct err *err)
+{
+    const struct sql_flow_joining *j = &node->join;
+    struct op_join_spec spec = {.kind = (enum op_join_kind)j->join,
+                                .time = (enum op_join_time)j->time,
+                                .left_keys = j->left_keys,
+                                .right_keys = j->right_keys,
+                                .null_safe = j->null_safe,
+                                .key_count = j->key_count,
+                                .condition = j->condition,
+                                .null_aware = j->null_aware,
+                                .left_time = j->left_time,
+                                .right_time = j->right_time,
+                                .low_ms = j->low_ms,
+                                .high_ms = j->high_ms,
+                                .left_end = j->left_end,
+                                .right_end = j->right_end,
+                                .left_ttl_ms = j->left_ttl_ms,
+                                .right_ttl_ms = j->right_ttl_ms};
+
+    (void)b;
+    return op_join_new(out, below[0], below[1], &spec, err);
+}
+
+static int select_rows(struct building *b, const struct sql_node *node, struct op *const *below,
+                       struct op **out, struct err *err)
+{
+    (void)b;
+    return op_fragment_new(out, below[0], node->select, err);
+}
+
+static int unite(struct building *b, const struct sql_node *node, struct op *const *below,
+                 struct op **out, struct err *err)
+{
+    (void)b;
+    return op_union_new(out, below, node->input_count, err);
+}
+
+static int (*const makers[])(struct building *, const struct sql_node *, struct op *const *,
+                             struct op **, struct err *) = {
+    [SQL_NODE_SELECT] = select_rows,
+    [SQL_NODE_UNION] = unite,
+    [SQL_NODE_AGGREGATE] = aggregate,
+    [SQL_NODE_JOIN] = join,
+};
+
+static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
+{
+    struct op **below;
+    int rc = 0;
+
+    if (is_input(node)) {
+        *out = b->leaves[b->used++];
+        return 0;
+    }
+    if ((size_t)node->kind >= COUNT_OF(makers) || !makers[node->kind])
+        return err_set(err, ERR_UNSUPPORTED, "a plan with a node that has no operator");
+    below = ARENA_ARRAY(&b->arena, struct op *, node->input_count + 1);
+    if (!below)
+        return err_set(err, ERR_NOMEM, "operators");
+    for (size_t i = 0; i < node->input_count && !rc; i++)
+        rc = make(b, node->inputs[i], &below[i], err);
+    return rc ? rc : makers[node->kind](b, node, below, out, err);
+}
+
+static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+{
+    struct building b = {.graph = graph, .leaves = leaves};
+    struct op *root;
+    int rc = make(&b, arg, &root, err);
+
+    arena_deinit(&b.arena);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena,
+               flow_open_fn *open, void *arg, struct stream_pipeline *out, struct err *err)
+{
+    size_t count = count_inputs(root);
+    struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
+    struct inputs in = {.list = ARENA_ARRAY(arena, struct stream_input, count + 1),
+                        .idle_ms = idle_ms,
+                        .arena = arena,
+                        .open = open,
+                        .arg = arg};
+    int rc;
+
+    if (!graph || !in.list)
+        return err_set(err, ERR_NOMEM, "plan");
+    rc = add_inputs(&in, root, err);
+    out->inputs = in.list;
+    out->input_count = in.count;
+    *graph = (struct stream_graph){build, (void *)root};
+    out->graph = is_input(root) ? NULL : graph;
+    return rc;
+}

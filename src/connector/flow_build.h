@@ -1,0 +1,20 @@
+/* flow_build.h - a plan's tree of nodes (sql/flow.h) as a pipeline: its inputs, and the operators
+ * that a stream makes above them. Planning names no operator, operators know no SQL: here they
+ * meet.
+ */
+#ifndef CONNECTOR_FLOW_BUILD_H
+#define CONNECTOR_FLOW_BUILD_H
+
+#include "sql/flow.h"
+#include "sql/sql.h"
+#include "stream/job.h"
+
+/* Opens the source of a table; *topic is what screens call it. */
+typedef int flow_open_fn(void *arg, const struct sql_table *table, struct arena *arena,
+                         struct stream_source **source, const char **topic, struct err *err);
+
+/* Fills inputs and graph of `out`; all in the arena. What was opened stays in `out` on errors. */
+int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena,
+               flow_open_fn *open, void *arg, struct stream_pipeline *out, struct err *err);
+
+#endif

@@ -1,0 +1,233 @@
+/* plan_int.h - what the files of the planner share.
+ *
+ * Planning walks the bound query from its tables up and changes it in place. At each step it holds
+ * a `rel`: a node, and a tree of sources over that node's rows which only does what can be done row
+ * by row (subqueries that project and filter, UNNEST). What needs an operator first makes a SELECT
+ * node of the rel, through a `shape`: the columns that it and everything above it need. Then the
+ * operator's own node stands on top, and the sources below are *moved*: whoever names their columns
+ * from now on means columns of the new node's output (bound_at follows). So no expression is
+ * rewritten because of a join, and a SELECT's text is printed when its node is made, before its
+ * sources move.
+ *
+ *   plan.c            INSERT: the target's columns; all of it
+ *   plan_use.c        which columns are read by anybody; filters on row numbers go to their SELECT
+ *   plan_node.c       nodes, feeds, shapes, time attributes
+ *   plan_from.c       FROM: tables, subqueries, UNNEST
+ *   plan_query.c      SELECT, set operations, VALUES, DISTINCT, ORDER BY, LIMIT
+ *   plan_join.c       joins of two streams; plan_join_time.c: those that go by time
+ *   plan_subquery.c   IN, EXISTS, scalar subqueries
+ *   plan_aggregate.c  GROUP BY and windows; plan_call.c: the calls; plan_sets.c: GROUPING SETS
+ *   plan_rank.c       ROW_NUMBER of top-N; plan_over.c: OVER
+ *   plan_explain.c    the tree as text; plan_built.c: what operators there are
+ */
+#ifndef SQL_PLAN_INT_H
+#define SQL_PLAN_INT_H
+
+#include "sql/bound.h"
+#include "sql/flow.h"
+
+struct plan_node {
+    struct sql_node node;   /* first */
+    enum bound_time *times; /* per column */
+    size_t column_max;
+    const struct bound_source *leaf; /* SCAN: as it is bound */
+};
+
+struct planner {
+    struct binder *b;
+    const struct sql_plan_options *options;
+    struct plan_node **scans;
+    size_t scan_count, scan_max;
+    bool by_time;  /* some node goes by watermarks */
+    bool by_clock; /* windows are of processing time */
+    bool zoned;    /* windows are of the session zone's local time: their times are instants */
+    const struct sql_hints *hints; /* of the SELECT under way; or NULL */
+};
+
+struct rel {
+    struct sql_node *node;
+    struct bound_source *from; /* over the node's rows */
+};
+
+/* A condition of an AND; `done`: somebody below sees to it. */
+struct cond {
+    struct bound_expr *expr;
+    bool done;
+};
+struct conds {
+    struct cond *list;
+    size_t count;
+};
+
+_Noreturn void plan_refuse(struct planner *p, struct sql_pos pos, const char *what);
+/* Fails where a node has no operator yet. */
+void plan_check_built(struct planner *p, const struct sql_node *root);
+
+/* ---- nodes (plan_node.c) --------------------------------------------------------------------- */
+
+struct sql_node *plan_node_new(struct planner *p, enum sql_node_kind kind, struct sql_pos pos,
+                               size_t column_max);
+size_t plan_node_column(struct planner *p, struct sql_node *node, const struct sql_type *type,
+                        enum bound_time time);
+void plan_node_inputs(struct planner *p, struct sql_node *node, struct sql_node *left,
+                      struct sql_node *right);
+enum bound_time plan_node_time(const struct sql_node *node, size_t column);
+/* The node's rows as a source: c0, c1, ... and $row_kind. */
+struct rel plan_feed(struct planner *p, struct sql_node *node);
+struct bound_expr *plan_column(struct planner *p, struct sql_pos pos, const struct rel *rel,
+                               size_t column);
+
+/* What the value means for time. */
+enum bound_time plan_time(const struct bound_expr *expr);
+/* A window's end, which is local time, on the scale of watermarks. */
+struct bound_expr *plan_window_end(struct planner *p, struct bound_expr *end);
+
+/* The SELECT under an operator. */
+struct shape {
+    struct planner *p;
+    struct rel rel;
+    struct bound_expr **items;
+    size_t count, cap;
+    struct bound_expr *where;
+};
+void shape_init(struct shape *s, struct planner *p, const struct rel *rel);
+size_t shape_put(struct shape *s, struct bound_expr *item); /* its column; the same one again */
+void shape_where(struct shape *s, struct bound_expr *condition); /* NULL: none */
+struct sql_node *shape_done(struct shape *s, struct sql_pos pos);
+
+/* Where the columns of the leaves of a rel go. */
+struct moves {
+    struct bound_source **leaves;
+    size_t **to;
+    size_t count;
+};
+/* All used columns of the leaves below the shape's rel become columns of it. */
+void shape_take(struct shape *s, struct moves *moves);
+/* And are those of `feed` from now on, `offset` further right. Again: of another feed. */
+void plan_move(struct planner *p, const struct moves *moves, const struct rel *feed, size_t offset);
+
+size_t plan_leaves(struct planner *p, struct bound_source *from, struct bound_source ***out);
+/* Does the expression name a column of the rel, in all (any) of its columns? */
+bool plan_within(const struct bound_expr *expr, const struct rel *rel);
+bool plan_mentions(const struct bound_expr *expr, const struct rel *rel);
+bool plan_has_query(const struct bound_expr *expr);
+bool plan_has_over(const struct bound_expr *expr);
+
+/* `query`, which is a SELECT over `rel` row by row, as a node: its outputs are the columns. */
+struct sql_node *plan_materialize(struct planner *p, struct sql_bound *query, const struct rel *rel,
+                                  bool named);
+const char *plan_print(struct planner *p, struct sql_bound *query);
+
+struct bound_expr *plan_and(struct planner *p, struct bound_expr *left, struct bound_expr *right);
+struct bound_expr *plan_int(struct planner *p, struct sql_pos pos, int64_t value);
+void plan_split(struct planner *p, struct bound_expr *where, struct conds *out);
+struct bound_expr *plan_rest(struct planner *p, const struct conds *conds); /* NULL: all done */
+/* The function's name; NULL: it is none. */
+const char *plan_function(const struct bound_expr *expr);
+
+struct own_windows;
+
+/* ---- clauses --------------------------------------------------------------------------------- */
+
+/* Marks columns; moves conditions on ROW_NUMBER() into the SELECT that has it, as its QUALIFY. */
+void plan_use(struct planner *p, struct sql_bound *query);
+
+struct rel plan_from(struct planner *p, struct bound_source *source, struct conds *conds);
+struct rel plan_scan(struct planner *p, struct bound_source *source);
+/* The SELECT's FROM and its WHERE, of which what is left stays in query->where. */
+struct rel plan_select_from(struct planner *p, struct sql_bound *query,
+                            struct own_windows *windows);
+struct rel plan_join(struct planner *p, struct bound_source *join, struct conds *conds);
+/* `query` becomes a SELECT that does row by row what is left to do; gives the node below it. */
+struct sql_node *plan_query(struct planner *p, struct sql_bound *query);
+/* `query`, planned with `rel` below, becomes SELECT * over `feed`, whose columns are its outputs.
+ */
+void plan_become(struct planner *p, struct sql_bound *query, const struct rel *feed);
+
+/* Joins for the subqueries in conditions and items. */
+void plan_subqueries(struct planner *p, struct sql_bound *query, struct rel *rel,
+                     struct conds *conds);
+/* Windowed calls of items and QUALIFY: top-N, deduplication, OVER. */
+void plan_over(struct planner *p, struct sql_bound *query, struct rel *rel);
+bool plan_rank(struct planner *p, struct sql_bound *query, struct rel *rel); /* false: none */
+bool plan_windows_equal(const struct bound_window *a, const struct bound_window *b);
+/* ---- joins (plan_join.c) --------------------------------------------------------------------- */
+
+/* Two sides on their way to a JOIN or a LOOKUP. */
+struct joining {
+    struct planner *p;
+    struct sql_pos pos;
+    struct rel left, right;
+    struct shape ls, rs; /* the SELECTs below */
+    struct moves lm, rm;
+    struct sql_flow_joining out;
+    size_t key_cap;
+    struct bound_expr *residual; /* what keys and times do not say */
+    bool by_start, by_end;       /* keys have the window's start, its end */
+};
+void joining_init(struct joining *j, struct planner *p, struct sql_pos pos, enum sql_flow_join kind,
+                  const struct rel *left, const struct rel *right);
+/* A condition on both sides: a key if it is an equality of one side's with the other's. */
+void joining_cond(struct joining *j, struct bound_expr *cond);
+/* The node's rows; the leaves of both sides are moved there. */
+struct rel joining_done(struct joining *j);
+/* plan_join_time.c: conditions that bound the time between two rows: marked as done, if the join is
+ * one by interval. */
+void joining_interval(struct joining *j, struct conds *conds);
+void joining_temporal(struct joining *j, const struct bound_source *right);
+
+/* ---- aggregates ------------------------------------------------------------------------------ */
+
+/* Windows that the aggregate's operator makes itself, of the rows of a table function's input. */
+struct own_windows {
+    const struct bound_source *source; /* whose window columns the query names; NULL: none */
+    const struct bound_tvf *tvf;
+    struct bound_expr *time;
+};
+/* If the aggregated query reads such windows: the rows they are of, as `rel`. */
+bool plan_windowed_from(struct planner *p, struct sql_bound *query, struct own_windows *windows,
+                        struct rel *rel, struct conds *conds);
+void plan_aggregate(struct planner *p, struct sql_bound *query, const struct own_windows *windows,
+                    struct rel *rel);
+/* Rows of `node` as groups of their own: DISTINCT. */
+struct sql_node *plan_distinct(struct planner *p, struct sql_node *node, struct sql_pos pos);
+
+/* plan_call.c: calls of an operator over a shape's rows. */
+struct calls {
+    struct planner *p;
+    struct shape *shape;
+    struct bound_source *feed; /* of the operator, to be filled in */
+    size_t first;              /* column of the first call */
+    struct sql_flow_call *list;
+    const struct sql_type **types;
+    size_t count, cap;
+};
+/* The value of an aggregate or an OVER call, by what the operator computes. */
+struct bound_expr *plan_call(struct calls *calls, const struct bound_expr *call);
+
+/* An aggregated SELECT on its way to a node. */
+struct grouping {
+    struct planner *p;
+    struct sql_bound *query;
+    const struct own_windows *windows;
+    struct sql_node *node; /* a draft of what it computes */
+    struct shape shape;    /* below it */
+    struct calls calls;
+    struct bound_source *feed;  /* what stands for its output; filled in at the end */
+    struct bound_expr **groups; /* all of GROUP BY, flat */
+    size_t group_count;
+    struct bound_expr **keys;       /* what the operator groups by, as the query names it */
+    struct bound_expr *start, *end; /* the group by window, as the query names it; or NULL */
+    /* GROUPING SETS: bit i of a set: it has groups[i]. One set: nothing is expanded. */
+    uint64_t *sets;
+    size_t set_count;
+    struct bound_expr *set; /* the number of the row's set */
+};
+/* plan_sets.c: the sets; then, with more than one, each row once for each of them. */
+void plan_sets(struct grouping *g);
+void plan_sets_expand(struct grouping *g);
+struct bound_expr *plan_sets_key(struct grouping *g, size_t group); /* NULL where it is left out */
+struct bound_expr *plan_sets_grouping(struct grouping *g, const struct bound_expr *call,
+                                      struct bound_expr *set);
+
+#endif

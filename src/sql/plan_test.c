@@ -1,0 +1,684 @@
+/* What a query is for a stream: the tree of nodes, as EXPLAIN prints it; and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "sql/flow.h"
+#include "sql/sql.h"
+
+static const char schema[] =
+    "CREATE TABLE orders (id STRING, who STRING, price DECIMAL(10, 2), n INT, at_ TIMESTAMP(3), "
+    "tags ARRAY<STRING>, now_ AS PROCTIME(), WATERMARK FOR at_ AS at_ - INTERVAL '5' SECOND);"
+    "CREATE TABLE ships (id STRING, place STRING, at_ TIMESTAMP(3), "
+    "WATERMARK FOR at_ AS at_ - INTERVAL '5' SECOND);"
+    "CREATE TABLE rates (cur STRING, rate DOUBLE, at_ TIMESTAMP(3), PRIMARY KEY (cur) NOT "
+    "ENFORCED, WATERMARK FOR at_ AS at_);"
+    "CREATE TABLE places (name STRING, city STRING);"
+    "CREATE TABLE ups (id STRING, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('connector' = "
+    "'upsert-kafka');"
+    "CREATE TABLE duo (a STRING, b BIGINT);"
+    "CREATE TABLE uno (a STRING);"
+    "CREATE TABLE windows_ (a STRING, s TIMESTAMP(3), e TIMESTAMP(3), b BIGINT);";
+
+struct world {
+    struct arena arena;
+    struct sql_table tables[12];
+    size_t count;
+};
+
+static int lookup(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
+                  struct err *err)
+{
+    struct world *world = arg;
+
+    for (size_t i = 0; i < world->count; i++)
+        if (!strcmp(world->tables[i].name, parts[count - 1])) {
+            *out = &world->tables[i];
+            return 0;
+        }
+    return err_set(err, ERR_NOENT, "unknown table `%s`", parts[count - 1]);
+}
+
+static bool looks_up(void *arg, const struct sql_table *table)
+{
+    (void)arg;
+    return !strcmp(table->name, "places");
+}
+
+static void add_view(struct world *world, const char *name, const char *query)
+{
+    struct sql_table *view = &world->tables[world->count++];
+    struct sql_query *parsed;
+
+    assert_int_equal(sql_parse_query(slice_str(query), &world->arena, &parsed, NULL), 0);
+    view->name = name;
+    view->view = parsed;
+}
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    struct sql_resolver resolver = {.table = lookup, .arg = world};
+    struct sql_script script;
+    struct err err = {0};
+
+    if (sql_parse_script(slice_str(schema), &world->arena, &script, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < script.count; i++) {
+        const struct sql_create_table *create = script.list[i]->create_table;
+        struct sql_table *table = &world->tables[world->count++];
+
+        if (sql_table_define(create, NULL, &resolver, &world->arena, table, &err))
+            fail_msg("%s", err.text);
+        table->name = create->name.parts[0].text;
+        table->options = &create->options;
+    }
+    add_view(world, "latest",
+             "SELECT id, place FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY at_ "
+             "DESC) AS rn FROM ships) WHERE rn = 1");
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+
+    arena_deinit(&world->arena);
+    free(world);
+    return 0;
+}
+
+/* The tree of an INSERT's query, or why there is none. Freed by the caller. */
+static char *planned(struct world *world, const char *into, const char *query,
+                     struct sql_plan_options options)
+{
+    struct sql_resolver resolver = {.table = lookup, .arg = world};
+    struct arena arena = {0};
+    struct sql_statement *statement;
+    struct sql_insert_plan plan;
+    struct err err = {0};
+    struct buf text = {0};
+    char *insert = arena_printf(&arena, "INSERT INTO %s %s", into, query), *out;
+
+    options.looks_up = looks_up;
+    options.even_unbuilt = true;
+    if (sql_parse_statement(slice_str(insert), &arena, &statement, &err) ||
+        sql_plan_insert(statement->insert, &resolver, &options, &arena, &plan, &err))
+        assert_int_equal(buf_append_str(&text, err.text), 0);
+    else
+        assert_int_equal(sql_plan_explain(&plan, &text), 0);
+    out = strdup(strstr(buf_cstr(&text), "\n  ") ? strstr(buf_cstr(&text), "\n  ") + 1
+                                                 : buf_cstr(&text));
+    buf_deinit(&text);
+    arena_deinit(&arena);
+    return out;
+}
+
+struct claim {
+    const char *into, *query, *tree;
+};
+
+static void check(struct world *world, const struct claim *claims, size_t count,
+                  struct sql_plan_options options)
+{
+    bool failed = false;
+
+    for (size_t i = 0; i < count; i++) {
+        char *tree = planned(world, claims[i].into, claims[i].query, options);
+
+        if (strcmp(tree, claims[i].tree) != 0) {
+            print_error("%s\nis planned as\n%s\nnot as\n%s\n", claims[i].query, tree,
+                        claims[i].tree);
+            failed = true;
+        }
+        free(tree);
+    }
+    assert_false(failed);
+}
+
+static const struct claim aggregates_are_between_two_selects_claims[] = {
+    {"duo", "SELECT who, COUNT(*) FROM orders WHERE n > 1 GROUP BY who",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT who, n FROM (SELECT who, COUNT(*) AS n, SUM(price) AS s FROM orders GROUP BY who) "
+     "WHERE n > 2",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo", "SELECT MAX(who), COUNT(DISTINCT id) FILTER (WHERE n > 3) FROM orders",
+     "  select  (line 1, changes)\n"
+     "    aggregate: MAX(c0), COUNT(DISTINCT c1) FILTER c2  (line 1, changes)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT MAX(k), COUNT(*) FROM (SELECT COUNT(*) AS c, who AS k FROM orders GROUP BY who) GROUP "
+     "BY c",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0: MAX(c1), COUNT(*)  (line 1, changes, state grows with every new key: "
+     "SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"},
+    {"duo", "SELECT DISTINCT who, CAST(n AS BIGINT) FROM orders",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0, c1  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo", "SELECT who, CAST(AVG(n) + STDDEV_POP(price) AS BIGINT) FROM orders GROUP BY who",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0: COUNT(c1), SUM(c1), SUM(c2), SUM(c3), COUNT(c3)  (line 1, changes, "
+     "state grows with every new key: SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT COALESCE(who, id), GROUPING(who, id) FROM orders GROUP BY GROUPING SETS ((who), (id), "
+     "())",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0, c1, c2  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"duo", "SELECT who, COUNT(*) FROM orders GROUP BY CUBE (who, id)",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0, c1, c2: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+};
+
+static void aggregates_are_between_two_selects(void **state)
+{
+    check(*state, aggregates_are_between_two_selects_claims,
+          COUNT_OF(aggregates_are_between_two_selects_claims), (struct sql_plan_options){0});
+}
+
+static const struct claim windows_are_made_by_the_operator_or_attached_claims[] = {
+    {"windows_",
+     "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, "
+     "DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, window_start, window_end",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in windows of 1 min, by c1: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(HOP(TABLE orders, "
+     "DESCRIPTOR(now_), INTERVAL '1' MINUTE, INTERVAL '1' HOUR)) GROUP BY who, window_start, "
+     "window_end",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in windows of 1 h every 1 min, by processing time: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"windows_",
+     "SELECT 'x', window_start, window_end, SUM(c) FROM (SELECT window_start, window_end, who, "
+     "COUNT(*) AS c FROM TABLE(CUMULATE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE, "
+     "INTERVAL '1' HOUR)) GROUP BY who, window_start, window_end) GROUP BY window_start, "
+     "window_end",
+     "  select  (line 1)\n"
+     "    aggregate in windows that end at c2: SUM(c0)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        aggregate by c0 in windows of up to 1 h every 1 min, by c1: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT 'x', window_start, window_end, SUM(c) FROM TABLE(TUMBLE(TABLE (SELECT window_time AS "
+     "t, COUNT(*) AS c FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) "
+     "GROUP BY window_start, window_end, window_time), DESCRIPTOR(t), INTERVAL '1' HOUR)) GROUP BY "
+     "window_start, window_end",
+     "  select  (line 1)\n"
+     "    aggregate in windows of 1 h, by c1: SUM(c0)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        aggregate in windows of 1 min, by c0: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, "
+     "DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, GROUPING SETS "
+     "((who), ())",
+     "  select  (line 1)\n"
+     "    aggregate by c0, c1 in windows of 1 min, by c2: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, 1 FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), "
+     "INTERVAL '1' MINUTE))",
+     "  select  (line 1)\n"
+     "    scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT who, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) "
+     "GROUP BY who, window_start",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0, c1: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"windows_",
+     "SELECT place, window_start, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE (SELECT place, id, "
+     "at_ + INTERVAL '1' SECOND AS t FROM ships), DESCRIPTOR(t), INTERVAL '1' MINUTE)) GROUP BY "
+     "place, window_start, window_end",
+     "line 1, column 76: column `t` has no watermark, so its windows would never end: WATERMARK "
+     "FOR `t` AS `t` - INTERVAL '5' SECOND in its CREATE TABLE"},
+};
+
+static void windows_are_made_by_the_operator_or_attached(void **state)
+{
+    check(*state, windows_are_made_by_the_operator_or_attached_claims,
+          COUNT_OF(windows_are_made_by_the_operator_or_attached_claims),
+          (struct sql_plan_options){0});
+}
+
+static const struct claim joins_take_keys_times_and_conditions_claims[] = {
+    {"duo", "SELECT o.id, CAST(o.n AS BIGINT) FROM orders o JOIN ships s ON o.id = s.id",
+     "  select  (line 1)\n"
+     "    inner join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(o.n AS BIGINT) FROM orders o, ships s WHERE o.id = s.id AND o.n > 3 AND "
+     "s.place = 'x' AND o.who <> s.place",
+     "  select  (line 1)\n"
+     "    inner join on left.c0 = right.c0, with a condition  (line 1, state grows with every row: "
+     "SET 'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"duo",
+     "SELECT s.place, CAST(o.n AS BIGINT) FROM orders o LEFT JOIN ships s ON o.id = s.id AND o.n > "
+     "3 AND s.place = 'x'",
+     "  select  (line 1, changes)\n"
+     "    left join on left.c0 = right.c0, with a condition  (line 1, changes, state grows with "
+     "every row: SET 'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"duo",
+     "SELECT a.id, CAST(a.n AS BIGINT) FROM orders a JOIN orders b ON a.id = b.id JOIN ships c ON "
+     "UPPER(b.who) = c.place",
+     "  select  (line 1)\n"
+     "    inner join on left.c4 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        inner join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(o.n AS BIGINT) FROM orders o JOIN ships s ON o.id = s.id AND s.at_ BETWEEN "
+     "o.at_ - INTERVAL '1' MINUTE AND o.at_ + INTERVAL '4' HOUR",
+     "  select  (line 1)\n"
+     "    inner interval join on left.c0 = right.c0, right.c1 from -1 min to 4 h after left.c2  "
+     "(line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships, watermark  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(o.n AS BIGINT) FROM orders o, ships s WHERE o.id = s.id AND o.at_ > s.at_ "
+     "AND o.at_ <= s.at_ + INTERVAL '10' SECOND",
+     "  select  (line 1)\n"
+     "    inner interval join on left.c0 = right.c0, right.c1 from -10 s to -1 ms after left.c2  "
+     "(line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships, watermark  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(r.rate AS BIGINT) FROM orders AS o JOIN rates FOR SYSTEM_TIME AS OF o.at_ "
+     "AS r ON o.who = r.cur",
+     "  select  (line 1)\n"
+     "    inner temporal join on left.c1 = right.c0 as of left.c2  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan rates, watermark  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(r.v AS BIGINT) FROM orders AS o LEFT JOIN ups FOR SYSTEM_TIME AS OF o.now_ "
+     "AS r ON o.who = r.id",
+     "  select  (line 1)\n"
+     "    left temporal join on left.c1 = right.c0 as of left.processing time  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      last row by c0  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "        select  (line 1, changes)\n"
+     "          scan ups  (line 1, changes)\n"},
+    {"duo",
+     "SELECT p.city, CAST(o.n AS BIGINT) FROM orders AS o JOIN places FOR SYSTEM_TIME AS OF o.now_ "
+     "AS p ON o.who = p.name",
+     "  select  (line 1)\n"
+     "    lookup join with places by c0  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"windows_",
+     "SELECT l.who, l.window_start, r.window_end, 1 FROM (SELECT * FROM TABLE(TUMBLE(TABLE orders, "
+     "DESCRIPTOR(at_), INTERVAL '1' MINUTE))) l JOIN (SELECT * FROM TABLE(TUMBLE(TABLE ships, "
+     "DESCRIPTOR(at_), INTERVAL '1' MINUTE))) r ON l.id = r.id AND l.window_start = r.window_start "
+     "AND l.window_end = r.window_end",
+     "  select  (line 1)\n"
+     "    inner window join on left.c0 = right.c0 and left.c2 = right.c1 and left.c3 = right.c2  "
+     "(line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships, watermark  (line 1)\n"},
+    {"duo", "SELECT who, COUNT(*) FROM orders JOIN latest ON orders.id = latest.id GROUP BY who",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1, changes)\n"
+     "        inner join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"
+     "          select  (line 1, changes)\n"
+     "            rows 1 to 1 of c0 order by c1 desc  (line 1, changes, state grows with every new "
+     "key: SET 'table.exec.state.ttl' or use windows)\n"
+     "              select  (line 1)\n"
+     "                scan ships  (line 1)\n"},
+    {"duo", "SELECT u.tag, CAST(n AS BIGINT) FROM orders CROSS JOIN UNNEST(tags) AS u (tag)",
+     "  select  (line 1)\n"
+     "    scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT u.tag, CAST(s.c AS BIGINT) FROM (SELECT id, COUNT(*) AS c FROM ships GROUP BY id) s "
+     "JOIN orders o ON s.id = o.id CROSS JOIN UNNEST(o.tags) AS u (tag)",
+     "  select  (line 1, changes)\n"
+     "    inner join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+};
+
+static void joins_take_keys_times_and_conditions(void **state)
+{
+    check(*state, joins_take_keys_times_and_conditions_claims,
+          COUNT_OF(joins_take_keys_times_and_conditions_claims), (struct sql_plan_options){0});
+}
+
+static const struct claim subqueries_are_joins_claims[] = {
+    {"uno", "SELECT id FROM orders WHERE id IN (SELECT id FROM ships WHERE place = 'x') AND n > 1",
+     "  select  (line 1)\n"
+     "    semi join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders WHERE id NOT IN (SELECT id FROM ships)",
+     "  select  (line 1, changes)\n"
+     "    anti join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno",
+     "SELECT id FROM orders o WHERE NOT EXISTS (SELECT 1 FROM ships s WHERE s.id = o.id AND s.at_ "
+     "> o.at_)",
+     "  select  (line 1, changes)\n"
+     "    anti join on left.c0 = right.c0, with a condition  (line 1, changes, state grows with "
+     "every row: SET 'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders WHERE n > (SELECT COUNT(*) FROM ships)",
+     "  select  (line 1, changes)\n"
+     "    left join  (line 1, changes, state grows with every row: SET 'table.exec.state.ttl' or "
+     "join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate: COUNT(*)  (line 1, changes)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders o WHERE n = (SELECT COUNT(*) FROM ships s WHERE s.id = o.id)",
+     "  select  (line 1, changes)\n"
+     "    left join on left.c0 = right.c1  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno", "SELECT (SELECT city FROM places) FROM orders",
+     "  select  (line 1, changes)\n"
+     "    left join  (line 1, changes, state grows with every row: SET 'table.exec.state.ttl' or "
+     "join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      aggregate: SINGLE_VALUE(c0)  (line 1, changes)\n"
+     "        select  (line 1)\n"
+     "          scan places  (line 1)\n"},
+    {"uno",
+     "SELECT id FROM orders WHERE id IN (SELECT id FROM ships GROUP BY id HAVING COUNT(*) > 1)",
+     "  select  (line 1, changes)\n"
+     "    semi join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders WHERE id = 'a' OR id IN (SELECT id FROM ships)",
+     "line 1, column 60: IN (query) other than in a condition of WHERE on a stream is not built "
+     "yet"},
+};
+
+static void subqueries_are_joins(void **state)
+{
+    check(*state, subqueries_are_joins_claims, COUNT_OF(subqueries_are_joins_claims),
+          (struct sql_plan_options){0});
+}
+
+static const struct claim first_rows_of_a_key_are_counted_claims[] = {
+    {"duo",
+     "SELECT who, CAST(rn AS BIGINT) FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY "
+     "price DESC) AS rn FROM orders) WHERE rn <= 3",
+     "  select  (line 1, changes)\n"
+     "    rows 1 to 3 of c0 order by c1 desc  (line 1, changes, state grows with every new key: "
+     "SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno",
+     "SELECT who FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY at_) AS rn FROM "
+     "orders) WHERE rn = 1",
+     "  select  (line 1, changes)\n"
+     "    rows 1 to 1 of c0 order by c1  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno",
+     "SELECT who FROM orders QUALIFY ROW_NUMBER() OVER (PARTITION BY who ORDER BY now_ DESC) < 2",
+     "  select  (line 1, changes)\n"
+     "    rows 1 to 1 of c0 order by c1 desc  (line 1, changes, state grows with every new key: "
+     "SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "
+     "window_start, window_end ORDER BY c DESC) AS rn FROM (SELECT who, window_start, window_end, "
+     "COUNT(*) AS c FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP "
+     "BY who, window_start, window_end)) WHERE rn <= 2",
+     "  select  (line 1)\n"
+     "    rows 1 to 2 of c1, c2 order by c3 desc, once per window  (line 1)\n"
+     "      select  (line 1)\n"
+     "        aggregate by c0 in windows of 1 min, by c1: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"},
+    {"uno", "SELECT who FROM orders ORDER BY price LIMIT 5 OFFSET 2",
+     "  select  (line 1, changes)\n"
+     "    rows 3 to 7 order by c1  (line 1, changes)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno", "SELECT who FROM orders LIMIT 5",
+     "  select  (line 1)\n"
+     "    rows 1 to 5  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno", "SELECT who FROM orders ORDER BY at_, n",
+     "  select  (line 1)\n"
+     "    sort by c1 order by c2  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"uno", "SELECT who FROM orders ORDER BY n",
+     "line 1, column 40: Sort on a non-time-attribute field is not supported: a stream has no end. "
+     "ORDER BY a rowtime first, add a LIMIT, or SET 'execution.runtime-mode' = 'batch'"},
+    {"duo",
+     "SELECT who, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price) AS rn "
+     "FROM orders) WHERE rn > 3",
+     "line 1, column 48: Rank end is not specified. Currently rank only support TopN, which means "
+     "the rank end must be specified: WHERE rn <= N"},
+    {"duo",
+     "SELECT who, rn FROM (SELECT *, RANK() OVER (PARTITION BY who ORDER BY price) AS rn FROM "
+     "orders) WHERE rn < 3",
+     "line 1, column 48: RANK() on streaming table is not supported: ROW_NUMBER() is"},
+};
+
+static void first_rows_of_a_key_are_counted(void **state)
+{
+    check(*state, first_rows_of_a_key_are_counted_claims,
+          COUNT_OF(first_rows_of_a_key_are_counted_claims), (struct sql_plan_options){0});
+}
+
+static const struct claim over_goes_by_time_claims[] = {
+    {"duo",
+     "SELECT who, SUM(n) OVER (PARTITION BY who ORDER BY at_ RANGE BETWEEN INTERVAL '1' HOUR "
+     "PRECEDING AND CURRENT ROW) FROM orders",
+     "  select  (line 1)\n"
+     "    over by c0 order by c2, 1 h before: SUM(c1)  (line 1, state grows with every new key: "
+     "SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"duo",
+     "SELECT LAG(who) OVER w, COUNT(*) OVER w FROM orders WINDOW w AS (PARTITION BY id ORDER BY "
+     "at_ ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
+     "  select  (line 1)\n"
+     "    over by c0 order by c2, 2 rows before: LAG(c1), COUNT(*)  (line 1, state grows with "
+     "every new key: SET 'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"duo", "SELECT who, SUM(n) OVER (PARTITION BY who ORDER BY price) FROM orders",
+     "line 1, column 17: OVER windows' ordering in stream mode must be defined on a time "
+     "attribute. The first rows of a key are ROW_NUMBER() in a subquery and WHERE rn <= N above "
+     "it"},
+    {"duo",
+     "SELECT who, SUM(n) OVER (ORDER BY at_) + SUM(n) OVER (PARTITION BY who ORDER BY at_) FROM "
+     "orders",
+     "line 1, column 58: Over Agg: all aggregates must be computed on the same window"},
+};
+
+static void over_goes_by_time(void **state)
+{
+    check(*state, over_goes_by_time_claims, COUNT_OF(over_goes_by_time_claims),
+          (struct sql_plan_options){0});
+}
+
+static const struct claim sets_unite_or_compare_claims[] = {
+    {"uno", "SELECT id FROM orders UNION ALL SELECT id FROM ships UNION ALL SELECT who FROM orders",
+     "  select  (line 1)\n"
+     "    union all  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno", "SELECT id FROM orders UNION SELECT id FROM ships",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      union all  (line 1)\n"
+     "        select  (line 1)\n"
+     "          scan orders  (line 1)\n"
+     "        select  (line 1)\n"
+     "          scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders EXCEPT SELECT id FROM ships",
+     "  select  (line 1, changes)\n"
+     "    except  (line 1, changes, state grows with every row: SET 'table.exec.state.ttl' or join "
+     "by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders INTERSECT ALL SELECT id FROM ships",
+     "  select  (line 1, changes)\n"
+     "    intersect all  (line 1, changes, state grows with every row: SET 'table.exec.state.ttl' "
+     "or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno", "SELECT id FROM orders UNION ALL VALUES ('a'), ('b')",
+     "  select  (line 1)\n"
+     "    union all  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        values  (line 1)\n"},
+};
+
+static void sets_unite_or_compare(void **state)
+{
+    check(*state, sets_unite_or_compare_claims, COUNT_OF(sets_unite_or_compare_claims),
+          (struct sql_plan_options){0});
+}
+
+static const struct claim tables_of_upserts_are_made_whole_claims[] = {
+    {"duo", "SELECT id, CAST(v AS BIGINT) FROM ups WHERE v > 1",
+     "  select  (line 1, changes)\n"
+     "    last row by c0  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1, changes)\n"
+     "        scan ups  (line 1, changes)\n"},
+};
+
+static void tables_of_upserts_are_made_whole(void **state)
+{
+    check(*state, tables_of_upserts_are_made_whole_claims,
+          COUNT_OF(tables_of_upserts_are_made_whole_claims), (struct sql_plan_options){0});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(aggregates_are_between_two_selects),
+        cmocka_unit_test(windows_are_made_by_the_operator_or_attached),
+        cmocka_unit_test(joins_take_keys_times_and_conditions),
+        cmocka_unit_test(subqueries_are_joins),
+        cmocka_unit_test(first_rows_of_a_key_are_counted),
+        cmocka_unit_test(over_goes_by_time),
+        cmocka_unit_test(sets_unite_or_compare),
+        cmocka_unit_test(tables_of_upserts_are_made_whole),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
