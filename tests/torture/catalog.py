@@ -2,8 +2,8 @@
 
     python tests/torture/catalog.py [--rounds 20] [--seed N]
 
-Thirty writers speak the REST catalog over bare sockets and add a snapshot at a time; two are
-pyiceberg and append rows. Some commits are of two tables at once. Each round kills the program at a
+Thirty writers speak the REST catalog over bare sockets and add a snapshot at a time; two are foreign
+and append rows, pyiceberg and DuckDB with its iceberg extension. Some commits are of two tables at once. Each round kills the program at a
 random moment under this load and starts it again. A writer that did not hear its answer finds its
 commit again: one half of them send the request once more under its Idempotency-Key, the other half
 look for it in the table. At the end, over each table's snapshots:
@@ -11,7 +11,7 @@ look for it in the table. At the end, over each table's snapshots:
   - a commit that was answered, or found again, is there once;
   - one that was refused is not there; one of two tables is in both or in neither;
   - nothing is there twice; each snapshot's parent is the one before it;
-  - each append of pyiceberg's that was answered has its rows there, once.
+  - each append of a foreign writer that was answered has its rows there, once.
 """
 
 import argparse
@@ -31,12 +31,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import pyarrow as pa  # noqa: E402
 from pyiceberg.exceptions import NoSuchTableError  # noqa: E402
 
-from harness import Tarn, iceberg, wait_until  # noqa: E402
+from harness import Tarn, duckdb_connection, iceberg, wait_until  # noqa: E402
 
 TABLES = [f"t{number}" for number in range(8)]
-CALM = TABLES[6:]  # where pyiceberg, which takes long and does not try again, has a chance
+CALM = TABLES[6:]  # where those who take long and do not try again have a chance
 PATH = "/v1/namespaces/db/tables/"
-ROWS = 3  # of each append of pyiceberg's
+ROWS = 3  # of each append of a foreign writer
 
 
 class Gone(Exception):
@@ -149,12 +149,26 @@ class Writer(threading.Thread):
         return "found" if there else "absent"
 
 
-class Foreign(threading.Thread):
-    """pyiceberg, with its own idea of trying again."""
+def by_pyiceberg(tarn, name, tag):
+    table = iceberg(tarn, "").load_table(f"db.{name}")
+    table.append(pa.table({"who": pa.array([tag] * ROWS, pa.string())}))
 
-    def __init__(self, tarn, name, seed, state):
+
+def by_duckdb(tarn, name, tag):
+    connection = duckdb_connection(tarn)
+    try:
+        rows = ", ".join(f"('{tag}')" for _ in range(ROWS))
+        connection.execute(f"INSERT INTO lake.db.{name} VALUES {rows}")
+    finally:
+        connection.close()
+
+
+class Foreign(threading.Thread):
+    """Another engine, with its own idea of trying again."""
+
+    def __init__(self, tarn, name, seed, state, append):
         super().__init__(daemon=True, name=name)
-        self.tarn, self.state = tarn, state
+        self.tarn, self.state, self.append = tarn, state, append
         self.random = random.Random(f"{seed}/{name}")
         self.done, self.tried = [], []
         self.failure = None
@@ -167,8 +181,7 @@ class Foreign(threading.Thread):
             name = self.random.choice(CALM if self.random.random() < 0.8 else TABLES)
             self.tried.append((name, tag))
             try:
-                table = iceberg(self.tarn, "").load_table(f"db.{name}")
-                table.append(pa.table({"who": pa.array([tag] * ROWS, pa.string())}))
+                self.append(self.tarn, name, tag)
                 self.done.append((name, tag))
             except NoSuchTableError as error:
                 self.failure = error
@@ -204,10 +217,10 @@ def check_table(name, metadata, writers, rows, foreign, problems):
                                 f"{count[commit]} times instead of {wanted}")
     for tag in {tag for where, tag in foreign if where == name}:
         if rows[tag] != ROWS:
-            problems.append(f"{name}: {tag} of pyiceberg has {rows[tag]} rows instead of {ROWS}")
+            problems.append(f"{name}: {tag} has {rows[tag]} rows instead of {ROWS}")
     for tag, found in rows.items():
         if found not in (0, ROWS):
-            problems.append(f"{name}: {tag} of pyiceberg has {found} rows")
+            problems.append(f"{name}: {tag} has {found} rows")
     return len(snapshots)
 
 
@@ -243,7 +256,8 @@ def main():
                 pa.table({"who": pa.array(["first"] * ROWS, pa.string())}))
         writers = [Writer(tarn.catalog, f"w{number}", options.seed, number % 2 == 0, state)
                    for number in range(30)]
-        foreigners = [Foreign(tarn, f"p{number}", options.seed, state) for number in range(2)]
+        foreigners = [Foreign(tarn, name, options.seed, state, append) for name, append in
+                      (("pyiceberg", by_pyiceberg), ("duckdb", by_duckdb))]
         for thread in writers + foreigners:
             thread.start()
         for _ in range(options.rounds):
@@ -263,8 +277,9 @@ def main():
         told = collections.Counter(how for writer in writers for _, how in writer.told.values())
         print(f"{snapshots} snapshots; of the writers' commits {told['done']} done, "
               f"{told['found']} found again, {told['refused']} refused, {told['absent']} not made; "
-              f"{state.unheard} answers lost; pyiceberg {sum(len(f.done) for f in foreigners)} of "
-              f"{sum(len(f.tried) for f in foreigners)}; {time.monotonic() - began:.0f} s")
+              f"{state.unheard} answers lost; "
+              + "; ".join(f"{f.name} {len(f.done)} of {len(f.tried)}" for f in foreigners)
+              + f"; {time.monotonic() - began:.0f} s")
     finally:
         tarn.close()
     for problem in problems[:20]:
