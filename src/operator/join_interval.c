@@ -192,7 +192,7 @@ static void read_times(struct interval *v, int s, duckdb_data_chunk chunk)
 
     if (v->time_column[s] < 0) {
         for (idx_t i = 0; i < rows; i++)
-            v->times[i] = v->passed;
+            v->times[i] = v->passed == OP_TIME_MIN ? 0 : v->passed; /* no clock: one time */
         return;
     }
     vector = duckdb_data_chunk_get_vector(chunk, (idx_t)v->time_column[s]);

@@ -398,6 +398,77 @@ static void rows_are_forgotten_in_their_time(void **state)
     vec_batch_deinit(&first);
 }
 
+/* ---- by the clock ---- */
+
+#define ROW(k, v) "SELECT " k "::INTEGER AS k, '" v "' AS v"
+#define CHANGE(k, v, kind)                                                                         \
+    "SELECT " k "::INTEGER AS k, '" v "' AS v, " kind "::UTINYINT AS \"$row_kind\""
+
+static void rows_meet_within_an_interval_of_the_clock(void **state)
+{
+    struct op_join_spec spec = {ON_KEY,          .kind = OP_LEFT,  .time = OP_INTERVAL,
+                                .left_time = -1, .right_time = -1, .low_ms = -2000,
+                                .high_ms = 2000};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){ROW("1", "l"), ROW("1", "r")});
+    OK(op_join_new(&g.root, g.leaves[0], g.leaves[1], &spec, &err));
+    graph_gives(&g, 10000, 0, ROW("1", "a"), "");
+    graph_gives(&g, 12000, 1, ROW("1", "b"), "(1, a, 1, b)\n");
+    graph_gives(&g, 12500, 1, ROW("1", "c"), "");
+    graph_gives(&g, 13000, 0, ROW("2", "d"), "");
+    graph_gives(&g, 14000, 0, ROW("1", "e"), "(1, e, 1, b)\n(1, e, 1, c)\n");
+    graph_gives(&g, 20000, 0, NULL, "(2, d, NULL, NULL)\n");
+    graph_end(&g);
+}
+
+static void rows_meet_the_newest_version_now(void **state)
+{
+    struct op_join_spec spec = {ON_KEY, .kind = OP_LEFT, .time = OP_TEMPORAL, .left_time = -1,
+                                .right_time = -1};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){ROW("1", "l"), CHANGE("1", "r", "0")});
+    OK(op_join_new(&g.root, g.leaves[0], g.leaves[1], &spec, &err));
+    graph_gives(&g, 1, 0, ROW("1", "a"), "(1, a, NULL, NULL)\n");
+    graph_gives(&g, 2, 1, CHANGE("1", "x", "0"), "");
+    graph_gives(&g, 3, 0, ROW("1", "b"), "(1, b, 1, x)\n");
+    graph_gives(&g, 4, 1, CHANGE("1", "y", "2"), "");
+    graph_gives(&g, 5, 0, ROW("1", "c"), "(1, c, 1, y)\n");
+    graph_gives(&g, 6, 1, CHANGE("1", "y", "3"), "");
+    graph_gives(&g, 7, 0, ROW("1", "d"), "(1, d, NULL, NULL)\n");
+    graph_end(&g);
+}
+
+/* As Flink's StreamingJoinOperator: +U stays +U where no side is outer. */
+static void kinds_are_flinks(void **state)
+{
+    struct op_join_spec spec = {ON_KEY};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){CHANGE("1", "l", "0"), ROW("1", "r")});
+    OK(op_join_new(&g.root, g.leaves[0], g.leaves[1], &spec, &err));
+    graph_gives(&g, 1, 1, ROW("1", "r"), "");
+    graph_gives(&g, 1, 0, CHANGE("1", "a", "0"), "(1, a, 1, r, 0)\n");
+    graph_gives(&g, 1, 0, CHANGE("1", "a", "1"), "(1, a, 1, r, 1)\n");
+    graph_gives(&g, 1, 0, CHANGE("1", "b", "2"), "(1, b, 1, r, 2)\n");
+    graph_end(&g);
+    graph_begin(&g, (const char *const[]){CHANGE("1", "l", "0"), ROW("1", "r")});
+    spec.kind = OP_LEFT;
+    OK(op_join_new(&g.root, g.leaves[0], g.leaves[1], &spec, &err));
+    graph_gives(&g, 1, 0, CHANGE("1", "a", "0"), "(1, a, NULL, NULL, 0)\n");
+    graph_gives(&g, 1, 1, ROW("1", "r"), "(1, a, 1, r, 0)\n(1, a, NULL, NULL, 3)\n");
+    graph_gives(&g, 1, 0, CHANGE("1", "a", "1"), "(1, a, 1, r, 3)\n");
+    graph_gives(&g, 1, 0, CHANGE("1", "b", "2"), "(1, b, 1, r, 0)\n");
+    graph_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +482,9 @@ int main(void)
         cmocka_unit_test(pairs_of_an_interval_are_not_late),
         cmocka_unit_test(rows_of_one_window_meet),
         cmocka_unit_test(rows_meet_the_version_of_their_time),
+        cmocka_unit_test(rows_meet_within_an_interval_of_the_clock),
+        cmocka_unit_test(rows_meet_the_newest_version_now),
+        cmocka_unit_test(kinds_are_flinks),
         cmocka_unit_test(a_table_is_asked_again_when_it_has_changed),
         cmocka_unit_test(rows_are_forgotten_in_their_time),
     };

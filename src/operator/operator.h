@@ -180,7 +180,8 @@ struct op_join_spec {
     int left_end, right_end;   /* WINDOWED: columns of the window's end, TIMESTAMP */
     int64_t left_ttl_ms, right_ttl_ms;
 };
-/* Columns of the left, then of the right (SEMI, ANTI: none), without kinds, then kinds if the
+/* Joins and what follows name their columns c0, c1 ... (flow.h).
+ * Columns of the left, then of the right (SEMI, ANTI: none), without kinds, then kinds if the
  * join gives changes: REGULAR gives them when an input does or the kind is not INNER (SEMI over
  * rows that are all +I gives +I only); INTERVAL and WINDOWED never; TEMPORAL when the left does. */
 int op_join_new(struct op **out, struct op *left, struct op *right, const struct op_join_spec *spec,
@@ -202,6 +203,7 @@ struct op_lookup_spec {
     const char *condition;
     bool left; /* rows without a match come with NULLs */
 };
+/* Columns and kinds as of a join by time: kinds when the left has them. */
 int op_lookup_new(struct op **out, struct op *below, const struct op_lookup_spec *spec,
                   struct err *err);
 
@@ -222,9 +224,11 @@ struct op_rank_spec {
     int window_end; /* column; -1: none */
     int64_t ttl_ms;
 };
-/* The first rows of each key: the input's columns, then BIGINT number if wanted; a change stream,
- * unless window_end says when (all +I), or rows are +I, come in their order (order_count 0) and
- * no number but the first `to` count. Ties keep the order of arrival. */
+/* The first rows of each key: the input's columns, then BIGINT number if wanted, then kinds; but no
+ * kinds when window_end says when rows come (all +I), or when rows that are all +I are taken in the
+ * order they come (order_count 0) and without their number. Ties keep the order of arrival, except in
+ * a deduplication (by_time, 1 to 1) by descending time, where the last one stays, as in Flink.
+ * The rows of a batch are folded: a number comes again when its row is another one behind it. */
 int op_rank_new(struct op **out, struct op *below, const struct op_rank_spec *spec,
                 struct err *err);
 
@@ -239,7 +243,8 @@ struct op_over_spec {
     int64_t ttl_ms;
 };
 /* Each row with its calls over the rows before it and itself, once the watermark has passed it;
- * takes rows that are all +I. Late rows are dropped and counted. */
+ * takes rows that are all +I and gives such. Late rows are dropped and counted. All aggregates,
+ * ROW_NUMBER, RANK, DENSE_RANK and LAG; LEAD and NTH_VALUE are ERR_UNSUPPORTED, as in Flink. */
 int op_over_new(struct op **out, struct op *below, const struct op_over_spec *spec,
                 struct err *err);
 
@@ -248,12 +253,14 @@ struct op_sort_spec {
     const struct op_order *order;
     size_t order_count;
 };
+/* Takes rows that are all +I. */
 int op_sort_new(struct op **out, struct op *below, const struct op_sort_spec *spec,
                 struct err *err);
 
 struct op_sets_spec {
     bool except, all; /* else INTERSECT; ALL or DISTINCT */
 };
+/* The left's columns and kinds, always. */
 int op_sets_new(struct op **out, struct op *left, struct op *right, const struct op_sets_spec *spec,
                 struct err *err);
 

@@ -387,7 +387,7 @@ static int timed_rows(struct over *o, duckdb_data_chunk chunk, struct err *err)
 
 static int rows_now(struct over *o, struct err *err)
 {
-    int64_t now = o->op.graph->now_ms;
+    int64_t clock = o->op.graph->now_ms, now = clock == OP_TIME_MIN ? 0 : clock;
     int rc = 0;
 
     for (idx_t i = 0; i < o->rows.count && !rc; i++)

@@ -392,13 +392,18 @@ static int drop_empty(struct changes *c, struct err *err)
     return rc;
 }
 
-/* Keys whose time is over; what they had put out stays, as in Flink. */
+/* Keys whose time is over; what they had put out stays, as in Flink. Those that a checkpoint
+ * brought are as old as the clock. */
 static int expire(struct changes *c, struct err *err)
 {
     int64_t now = c->rank.op.graph->now_ms, ttl = c->rank.spec.ttl_ms;
     int rc = 0;
 
-    while (!rc && ttl && c->oldest && c->oldest->touched_ms < now - ttl) {
+    if (!ttl || now == OP_TIME_MIN)
+        return 0;
+    for (struct part *part = c->oldest; part && part->touched_ms == OP_TIME_MIN; part = part->newer)
+        part->touched_ms = now;
+    while (!rc && c->oldest && c->oldest->touched_ms <= now - ttl) {
         struct sorted_walk walk = {&c->oldest->rows, 0, 0};
         const struct sorted_item *at;
 
@@ -408,6 +413,13 @@ static int expire(struct changes *c, struct err *err)
             rc = drop_part(c, c->oldest, err);
     }
     return rc;
+}
+
+static int changes_tick(struct op *op, struct err *err)
+{
+    struct changes *c = (struct changes *)op;
+
+    return c->rank.spec.window_end < 0 ? expire(c, err) : 0;
 }
 
 static int fold(struct changes *c, struct err *err)
@@ -540,8 +552,6 @@ static int changes_rows(struct op *op, int input, const struct vec_batch *rows, 
     int rc = 0;
 
     (void)input;
-    if (!window)
-        rc = expire(c, err);
     for (size_t k = 0; k < rows->count && !rc; k++) {
         duckdb_data_chunk chunk = rows->chunks[k];
 
@@ -592,6 +602,7 @@ static void changes_free(struct op *op)
 static const struct op_ops changes_ops = {.name = "top rows of changes",
                                           .rows = changes_rows,
                                           .mark = changes_mark,
+                                          .tick = changes_tick,
                                           .load = changes_load,
                                           .free = changes_free};
 

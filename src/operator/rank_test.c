@@ -219,6 +219,32 @@ static void a_window_gives_its_best_rows_once(void **state)
             "SELECT * EXCLUDE (i) FROM " NUMBERED("l", "k, we", BY_MANY) " WHERE r <= 3");
 }
 
+#define CHANGE(k, v, kind)                                                                         \
+    "SELECT " k "::INTEGER AS k, " v "::BIGINT AS v, " kind "::UTINYINT AS \"$row_kind\""
+
+/* Goal: only numbers whose row changed come again, and a key's rows are forgotten in its time. */
+static void a_number_comes_again_when_its_row_changed(void **state)
+{
+    struct op_order order = {1, true, false};
+    struct op_rank_spec spec = {BY_KEY,  .order = &order,     .order_count = 1, .from = 1,
+                                .to = 3, .with_number = true, .ttl_ms = 60000};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){CHANGE("1", "1", "0"), NULL});
+    OK(op_rank_new(&g.root, g.leaves[0], &spec, &err));
+    graph_gives(&g, 1000, 0, CHANGE("1", "10", "0"), "(1, 10, 1, 0)\n");
+    graph_gives(&g, 2000, 0, CHANGE("1", "30", "0"),
+                "(1, 10, 1, 1)\n(1, 10, 2, 0)\n(1, 30, 1, 2)\n");
+    graph_gives(&g, 3000, 0, CHANGE("1", "20", "0"),
+                "(1, 10, 2, 1)\n(1, 10, 3, 0)\n(1, 20, 2, 2)\n");
+    graph_gives(&g, 4000, 0, CHANGE("1", "5", "0"), "");
+    graph_gives(&g, 5000, 0, CHANGE("1", "10", "3"), "(1, 10, 3, 1)\n(1, 5, 3, 2)\n");
+    graph_gives(&g, 70000, 0, CHANGE("1", "1", "0"), "(1, 1, 1, 0)\n"); /* the others are gone */
+    graph_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +254,7 @@ int main(void)
         cmocka_unit_test(deduplication_keeps_the_last_or_the_first),
         cmocka_unit_test(a_limit_gives_the_first_rows_that_come),
         cmocka_unit_test(a_window_gives_its_best_rows_once),
+        cmocka_unit_test(a_number_comes_again_when_its_row_changed),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

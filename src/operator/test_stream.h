@@ -258,6 +258,58 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
     disk_sim_free(life.sim);
 }
 
+/* Rows of `select` into leaf `n`, at a time of the clock; what comes out is sorted text. */
+struct test_graph {
+    struct state *state;
+    struct op_graph *graph;
+    struct op *leaves[INPUTS_MAX], *root;
+    struct vec_columns columns[INPUTS_MAX];
+};
+
+static inline void graph_begin(struct test_graph *g, const char *const *selects)
+{
+    struct vec_batch none = {0};
+    struct err err = {0};
+
+    *g = (struct test_graph){0};
+    OK(state_new(&g->state, &(struct state_options){.clock = clock_system()}, &err));
+    OK(op_graph_new(&g->graph, &(struct op_graph_options){conn, g->state}, &err));
+    for (int n = 0; n < INPUTS_MAX && selects[n]; n++) {
+        run(selects[n], NULL, NULL, &g->columns[n], &none);
+        vec_batch_clear(&none);
+        OK(op_leaf_new(&g->leaves[n], g->graph, &g->columns[n], &err));
+    }
+    vec_batch_deinit(&none);
+}
+
+static inline void graph_gives(struct test_graph *g, int64_t now_ms, int n, const char *select,
+                               const char *want)
+{
+    struct vec_batch rows = {0};
+    struct buf got = {0};
+    struct err err = {0};
+
+    vec_batch_clear(op_graph_out(g->graph));
+    OK(op_graph_clock(g->graph, now_ms, &err));
+    if (select) {
+        run(select, NULL, NULL, NULL, &rows);
+        OK(op_graph_rows(g->leaves[n], &rows, &err));
+    }
+    if (op_graph_out(g->graph)->rows)
+        text_of("SELECT * FROM feed", op_graph_columns(g->graph), op_graph_out(g->graph), &got);
+    assert_string_equal(got.len ? buf_cstr(&got) : "", want);
+    vec_batch_deinit(&rows);
+    buf_deinit(&got);
+}
+
+static inline void graph_end(struct test_graph *g)
+{
+    op_graph_free(g->graph);
+    state_free(g->state);
+    for (int n = 0; n < INPUTS_MAX; n++)
+        vec_columns_free(&g->columns[n]);
+}
+
 /* A change stream never takes back what it did not give before. */
 static void check_whole(const struct vec_columns *columns, const struct vec_batch *out,
                         uint64_t seed)
