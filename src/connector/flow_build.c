@@ -113,6 +113,16 @@ static int calls_of(struct building *b, const struct sql_flow_call *calls, size_
     return 0;
 }
 
+static const struct op_order *orders_of(struct building *b, const struct sql_flow_order *order,
+                                        size_t count)
+{
+    struct op_order *made = ARENA_ARRAY(&b->arena, struct op_order, count + 1);
+
+    for (size_t i = 0; made && i < count; i++)
+        made[i] = (struct op_order){order[i].column, order[i].descending, order[i].nulls_first};
+    return made;
+}
+
 static int aggregate(struct building *b, const struct sql_node *node, struct op *const *below,
                      struct op **out, struct err *err)
 {
@@ -164,6 +174,69 @@ static int join(struct building *b, const struct sql_node *node, struct op *cons
     return op_join_new(out, below[0], below[1], &spec, err);
 }
 
+static int rank(struct building *b, const struct sql_node *node, struct op *const *below,
+                struct op **out, struct err *err)
+{
+    const struct sql_flow_ranking *r = &node->rank;
+    const struct op_order *order = orders_of(b, r->order, r->order_count);
+    struct op_rank_spec spec = {.keys = r->keys,
+                                .key_count = r->key_count,
+                                .order = order,
+                                .order_count = r->order_count,
+                                .from = r->from,
+                                .to = r->to,
+                                .with_number = r->with_number,
+                                .by_time = r->order_time != 0,
+                                .window_end = r->window_end,
+                                .ttl_ms = r->ttl_ms};
+
+    return order ? op_rank_new(out, below[0], &spec, err) : err_set(err, ERR_NOMEM, "operators");
+}
+
+static int over(struct building *b, const struct sql_node *node, struct op *const *below,
+                struct op **out, struct err *err)
+{
+    const struct sql_flow_over *o = &node->over;
+    struct op_over_spec spec = {.keys = o->keys,
+                                .key_count = o->key_count,
+                                .rowtime = o->rowtime,
+                                .rows = o->rows,
+                                .before = o->before,
+                                .call_count = o->call_count,
+                                .ttl_ms = o->ttl_ms};
+    int rc = calls_of(b, o->calls, o->call_count, &spec.calls, err);
+
+    return rc ? rc : op_over_new(out, below[0], &spec, err);
+}
+
+static int sort(struct building *b, const struct sql_node *node, struct op *const *below,
+                struct op **out, struct err *err)
+{
+    const struct op_order *order = orders_of(b, node->sort.order, node->sort.order_count);
+    struct op_sort_spec spec = {node->sort.rowtime, order, node->sort.order_count};
+
+    return order ? op_sort_new(out, below[0], &spec, err) : err_set(err, ERR_NOMEM, "operators");
+}
+
+static int sets(struct building *b, const struct sql_node *node, struct op *const *below,
+                struct op **out, struct err *err)
+{
+    struct op_sets_spec spec = {node->sets.except, node->sets.all};
+
+    (void)b;
+    return op_sets_new(out, below[0], below[1], &spec, err);
+}
+
+static int normalize(struct building *b, const struct sql_node *node, struct op *const *below,
+                     struct op **out, struct err *err)
+{
+    struct op_normalize_spec spec = {node->normalize.keys, node->normalize.key_count,
+                                     node->normalize.ttl_ms};
+
+    (void)b;
+    return op_normalize_new(out, below[0], &spec, err);
+}
+
 static int select_rows(struct building *b, const struct sql_node *node, struct op *const *below,
                        struct op **out, struct err *err)
 {
@@ -180,10 +253,9 @@ static int unite(struct building *b, const struct sql_node *node, struct op *con
 
 static int (*const makers[])(struct building *, const struct sql_node *, struct op *const *,
                              struct op **, struct err *) = {
-    [SQL_NODE_SELECT] = select_rows,
-    [SQL_NODE_UNION] = unite,
-    [SQL_NODE_AGGREGATE] = aggregate,
-    [SQL_NODE_JOIN] = join,
+    [SQL_NODE_SELECT] = select_rows, [SQL_NODE_UNION] = unite, [SQL_NODE_AGGREGATE] = aggregate,
+    [SQL_NODE_JOIN] = join,          [SQL_NODE_RANK] = rank,   [SQL_NODE_OVER] = over,
+    [SQL_NODE_SORT] = sort,          [SQL_NODE_SETS] = sets,   [SQL_NODE_NORMALIZE] = normalize,
 };
 
 static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)

@@ -9,16 +9,7 @@ static const struct missing {
     const char *what;
 } missing[] = {
     {SQL_NODE_VALUES, ANY, "VALUES"},
-    {SQL_NODE_AGGREGATE, SQL_FLOW_SESSION, "a session window"},
-    {SQL_NODE_JOIN, SQL_FLOW_INTERVAL, "an interval join"},
-    {SQL_NODE_JOIN, SQL_FLOW_TEMPORAL, "a temporal join"},
-    {SQL_NODE_JOIN, SQL_FLOW_WINDOWED, "a window join"},
     {SQL_NODE_LOOKUP, ANY, "a lookup join"},
-    {SQL_NODE_RANK, ANY, "ROW_NUMBER, or LIMIT,"},
-    {SQL_NODE_OVER, ANY, "OVER"},
-    {SQL_NODE_SORT, ANY, "ORDER BY"},
-    {SQL_NODE_SETS, ANY, "INTERSECT, or EXCEPT,"},
-    {SQL_NODE_NORMALIZE, ANY, "a table of upserts as a source"},
 };
 
 static int detail_of(const struct sql_node *node)
