@@ -1,5 +1,6 @@
 /* factory.c - the table of connectors, and what the small ones among the sinks need. */
 #include "connector/factory.h"
+#include "connector/history_source.h"
 #include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
 #include "connector/lake_source.h"
@@ -16,7 +17,11 @@ static int open_kafka(const struct source_request *r, struct stream_source **out
                                      .table = r->table,
                                      .time_zone = r->time_zone};
 
-    return kafka_source_new(out, &o, err);
+    const char *history = sql_option(r->table->options, "tarn.history");
+    struct stream_source *live;
+    int rc = kafka_source_new(history ? &live : out, &o, err);
+
+    return rc || !history ? rc : history_source_new(out, r, history, live, err);
 }
 
 static const struct factory {

@@ -465,6 +465,10 @@ const char *lake_source_summary(struct stream_source *source, const char *key)
         return NULL;
     snapshot = lake_metadata_snapshot_by_id(m, s->done);
     value = snapshot ? lake_summary(snapshot, key) : NULL;
+    while (snapshot && !value) { /* merges and deletions say nothing of it */
+        snapshot = lake_metadata_snapshot_by_id(m, snapshot->parent_id);
+        value = snapshot ? lake_summary(snapshot, key) : NULL;
+    }
     s->history = value ? strdup(value) : NULL;
     lake_metadata_free(m);
     return s->history;
@@ -523,8 +527,8 @@ static int make_select(struct lake_source *s, const struct sql_table *table, str
             continue;
         rc = text.len ? buf_append_str(&text, ", ") : 0;
         rc = rc ? rc : buf_append_str(&text, "CAST(");
-        if (column->kind == SQL_COLUMN_METADATA)
-            rc = rc ? rc : buf_append_str(&text, "0");
+        if (column->kind == SQL_COLUMN_METADATA) /* of a topic that has this history */
+            rc = rc ? rc : buf_append_str(&text, source_is_partition(column) ? "0" : "NULL");
         else
             rc = rc ? rc : lake_sql_name(&text, column->name);
         rc = rc ? rc : buf_append_str(&text, " AS ");

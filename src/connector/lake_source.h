@@ -21,8 +21,8 @@
 int lake_source_new(const struct source_request *request, struct stream_source **out,
                     struct err *err);
 
-/* For history before a topic: after the end, the summary of the snapshot that was read, by key; in
- * the source's memory, NULL: there is none. */
+/* For history before a topic: at the end, what the snapshot that was read says of a key in its
+ * summary, or the nearest of its ancestors that says something; in the source's memory. */
 const char *lake_source_summary(struct stream_source *source, const char *key);
 
 #endif

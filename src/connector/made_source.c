@@ -55,7 +55,7 @@ void source_wait_wake(struct source_wait *w)
 
 /* ---- columns ---- */
 
-static bool is_partition(const struct sql_column *column)
+bool source_is_partition(const struct sql_column *column)
 {
     const char *key = column->metadata_key ? column->metadata_key : column->name;
 
@@ -74,7 +74,7 @@ int source_columns(const struct source_request *r, struct vec_columns *out, stru
 
         if (column->kind == SQL_COLUMN_COMPUTED)
             continue;
-        if (column->kind == SQL_COLUMN_METADATA && !is_partition(column))
+        if (column->kind == SQL_COLUMN_METADATA && !r->any_metadata && !source_is_partition(column))
             rc = err_set(err, ERR_INVALID, "column `%s`: the connector '%s' has no metadata",
                          column->name, sql_option(table->options, "connector"));
         outputs[count++] = (struct sql_output){column->name, column->type};
@@ -342,7 +342,7 @@ int made_source_new(struct stream_source **out, const struct source_request *r,
     if (!rc)
         rc = source_columns(r, &s->columns, err);
     for (size_t i = 0, at = 0; i < r->table->column_count; i++) {
-        if (is_partition(&r->table->columns[i]))
+        if (source_is_partition(&r->table->columns[i]))
             s->partition_column = (int)at;
         at += r->table->columns[i].kind != SQL_COLUMN_COMPUTED;
     }

@@ -29,6 +29,8 @@ int source_columns(const struct source_request *request, struct vec_columns *out
 /* "5 s", "500ms", "1 min"; a bare number is milliseconds. 0: no time. */
 int64_t source_duration_ms(const char *text);
 
+bool source_is_partition(const struct sql_column *column);
+
 struct made_source;
 struct made_ops {
     /* Rows `first` to `first + count` into a chunk of `count` rows. */
