@@ -23,6 +23,7 @@ struct over {
     struct agg agg;           /* a shell: its op is in no graph */
     bool bounded;
     struct vec_codec *key_codec, *row_codec, *arg_codec;
+    duckdb_data_chunk chunk;  /* of these columns: the arguments of a round */
     struct vec_columns input; /* of the shell: the input's columns, and kinds when bounded */
     size_t *arg_columns, arg_count, column_count;
     int *arg_to;  /* where an argument goes in a chunk of the input's columns */
@@ -144,13 +145,12 @@ static void number_row(const struct over_row *row)
 /* Up to a chunk of the round's events; those that enter have their place in it remembered. */
 static int add_events(struct over *o, size_t from, idx_t count, struct err *err)
 {
-    duckdb_data_chunk chunk = vec_chunk_new(&o->input);
-    int rc =
-        chunk ? vec_rows_decode(o->arg_codec, o->events + from, count, chunk, o->arg_to, 0, 0, err)
-              : no_memory(err);
+    duckdb_data_chunk chunk = o->chunk;
+    int rc;
 
-    if (!rc)
-        duckdb_data_chunk_set_size(chunk, count);
+    duckdb_data_chunk_reset(chunk);
+    rc = vec_rows_decode(o->arg_codec, o->events + from, count, chunk, o->arg_to, 0, 0, err);
+    duckdb_data_chunk_set_size(chunk, count);
     o->agg.keys.count = count;
     for (idx_t i = 0; i < count && !rc; i++) {
         struct over_row *row = o->whose[from + i];
@@ -164,8 +164,6 @@ static int add_events(struct over *o, size_t from, idx_t count, struct err *err)
         rc = agg_add_chunk(&o->agg, chunk, err);
     if (!rc && o->specials.count)
         rc = over_specials_read(&o->specials, chunk, err);
-    /* With specials a chunk has one round's rows and no more: see run_round. */
-    duckdb_destroy_data_chunk(&chunk);
     return rc;
 }
 
@@ -530,6 +528,7 @@ static void over_free(struct op *op)
     vec_codec_free(o->row_codec);
     vec_codec_free(o->arg_codec);
     vec_columns_free(&o->input);
+    duckdb_destroy_data_chunk(&o->chunk);
     vec_rows_deinit(&o->keys);
     vec_rows_deinit(&o->rows);
     vec_rows_deinit(&o->args);
@@ -636,6 +635,9 @@ static int over_init(struct over *o, struct op *below, const struct op_over_spec
         rc = rows_add_kind(&o->input, err);
     if (!rc)
         rc = init_calls(o, below, spec, err);
+    o->chunk = vec_chunk_new(&o->input);
+    if (!rc && !o->chunk)
+        rc = no_memory(err);
     for (size_t i = 0; i < o->arg_count; i++)
         o->arg_to[i] = (int)o->arg_columns[i];
     if (!rc)

@@ -15,7 +15,7 @@
 /* e: the number of an event; columns of text are as long as theirs. */
 #define TIME "make_timestamp((e * 100)::BIGINT)"
 #define PERSON                                                                                     \
-    "SELECT e, (1000 + e // 50)::BIGINT AS id, 'name ' || hash(e) %% 1000 AS name, 'city ' || "     \
+    "SELECT e, (1000 + e // 50)::BIGINT AS id, 'name ' || hash(e) %% 1000 AS name, 'city ' || "    \
     "hash(e) %% 7 AS city, 'OR' AS state, " TIME " AS ts FROM range(%lld) t(e) WHERE e %% 50 = 0"
 #define AUCTION                                                                                    \
     "SELECT e, (1000 + e // 50 * 3 + e %% 50 - 1)::BIGINT AS id, repeat('x', 20) AS item, "        \
@@ -30,6 +30,14 @@
     "10000000)::BIGINT AS price, 'channel-' || hash(e) %% 10000 AS channel, " TIME " AS ts, "      \
     "repeat('u', 60) AS url FROM range(%lld) t(e) WHERE e %% 50 > 3"
 
+/* Counts of a hundred thousand keys, one of which has half of the rows: an update is two rows. */
+#define COUNTS                                                                                     \
+    "SELECT e, k, (n - (e %% 2 = 0)::INTEGER)::BIGINT AS n, (1 + e %% 2)::UTINYINT AS "            \
+    "\"$row_kind\" FROM (SELECT e, k, row_number() OVER (PARTITION BY k ORDER BY e) // 2 + 1 AS "  \
+    "n "                                                                                           \
+    "FROM (SELECT e, CASE WHEN hash(e // 2) %% 2 = 0 THEN 0 ELSE hash(e // 2) %% 100000 END AS k " \
+    "FROM range(%lld) t(e))) ORDER BY e"
+
 #define BY_TIME                                                                                    \
     {                                                                                              \
         4, true, false                                                                             \
@@ -43,6 +51,7 @@ static const struct bench {
     bool timed;
     struct op_join_spec join;
     struct op_rank_spec rank; /* without a right side */
+    struct op_over_spec over; /* with calls: in its stead */
 } benches[] = {
     {"q3: auctions and their sellers", AUCTION, PERSON, false, {ON(2, 0)}, {0}},
     {"q3: the same, LEFT", AUCTION, PERSON, false, {ON(2, 0), .kind = OP_LEFT}, {0}},
@@ -85,6 +94,33 @@ static const struct bench {
      false,
      {0},
      {NULL, 0, by_price, 2, 1, 1000, .window_end = -1}},
+    {"the ten highest of counts that change",
+     COUNTS,
+     NULL,
+     false,
+     {0},
+     {NULL, 0, (struct op_order[]){{1, true, false}}, 1, 1, 10, .window_end = -1}},
+    {"sums of ten rows by auction: OVER",
+     BID,
+     NULL,
+     true,
+     {0},
+     {0},
+     {(size_t[]){0}, 1, 4, true, 9, (struct op_call[]){{OP_SUM, 2, -1}}, 1}},
+    {"sums of a tenth of a second by bidder: OVER",
+     BID,
+     NULL,
+     true,
+     {0},
+     {0},
+     {(size_t[]){1}, 1, 4, false, 100, (struct op_call[]){{OP_SUM, 2, -1}}, 1}},
+    {"running sums of all: OVER",
+     BID,
+     NULL,
+     true,
+     {0},
+     {0},
+     {NULL, 0, 4, true, INT64_MAX, (struct op_call[]){{OP_SUM, 2, -1}}, 1}},
 };
 
 static void die(const struct err *err)
@@ -175,8 +211,9 @@ static void run(const struct bench *bench, struct vec_conn *conn, int64_t events
     for (int n = 0; n < count && !rc; n++)
         rc = op_leaf_new(&leaves[n], graph, &inputs[n].seen, &err);
     if (!rc)
-        rc = count == 2 ? op_join_new(&root, leaves[0], leaves[1], &bench->join, &err)
-                        : op_rank_new(&root, leaves[0], &bench->rank, &err);
+        rc = count == 2               ? op_join_new(&root, leaves[0], leaves[1], &bench->join, &err)
+             : bench->over.call_count ? op_over_new(&root, leaves[0], &bench->over, &err)
+                                      : op_rank_new(&root, leaves[0], &bench->rank, &err);
     if (rc)
         die(&err);
     start = cpu_thread_ns();
