@@ -3,36 +3,48 @@
 
 #include <string.h>
 
-#define DEPTH_MAX 512
+#define DEPTH_MAX  512
+#define VALUES_MAX 4000000 /* of some 100 bytes each: two bytes of text are enough for one */
 
-/* jansson recurses up to 2,048 levels: more stack than a worker should risk on outside bytes. */
-static bool too_deep(struct slice text)
+/* jansson recurses up to 2,048 levels, more stack than a worker should risk on outside bytes, and
+ * takes any number of values. */
+static int check_bounds(struct slice text, struct err *err)
 {
     int depth = 0;
+    size_t values = 1;
     bool quoted = false;
 
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
 
-        if (quoted && c == '\\')
+        if (quoted && c == '\\') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
             quoted = !quoted;
-        else if (!quoted && (c == '[' || c == '{') && ++depth > DEPTH_MAX)
-            return true;
-        else if (!quoted && (c == ']' || c == '}'))
+        } else if (!quoted && (c == '[' || c == '{')) {
+            if (++depth > DEPTH_MAX)
+                return err_set(err, ERR_CORRUPT, "JSON: more than %d levels", DEPTH_MAX);
+            values++;
+        } else if (!quoted && c == ',') {
+            values++;
+        } else if (!quoted && (c == ']' || c == '}')) {
             depth--;
+        }
     }
-    return false;
+    if (values > VALUES_MAX)
+        return err_set(err, ERR_LIMIT, "JSON: more than %d values", VALUES_MAX);
+    return 0;
 }
 
 int json_parse(struct slice text, json_t **out, struct err *err)
 {
     json_error_t why;
+    int rc;
 
     *out = NULL;
-    if (too_deep(text))
-        return err_set(err, ERR_CORRUPT, "JSON: more than %d levels", DEPTH_MAX);
+    rc = check_bounds(text, err);
+    if (rc)
+        return rc;
     *out = json_loadb(text.len ? (const char *)text.ptr : "", text.len, JSON_DECODE_ANY, &why);
     if (*out)
         return 0;

@@ -2,7 +2,8 @@
  *
  * Not for event data: format/json.h decodes that straight into columns. A document is a tree of
  * json_t; the caller owns what json_parse gives and releases it with json_decref. jansson keeps
- * the order of keys. Nesting is limited to 512 levels, text to `max` bytes by the caller.
+ * the order of keys. Nesting is limited to 512 levels, a document to 4 million values, text to
+ * `max` bytes by the caller.
  * Threads: a document belongs to one thread.
  */
 #ifndef BASE_JSON_H
@@ -14,7 +15,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* ERR_CORRUPT with line and column. Numbers: integers as int64, reals as double. */
+/* ERR_CORRUPT with line and column; ERR_LIMIT: more values than that. Numbers: integers as int64,
+ * reals as double. */
 int json_parse(struct slice text, json_t **out, struct err *err);
 /* Appends compact (indent 0) or indented text to `out`. */
 int json_print(const json_t *json, int indent, struct buf *out, struct err *err);

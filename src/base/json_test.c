@@ -60,6 +60,24 @@ static void bad_text_is_refused_with_its_place(void **state)
     buf_deinit(&deep);
 }
 
+/* Two bytes of text are enough for a value, a hundred of memory. */
+static void a_document_of_too_many_values_is_refused(void **state)
+{
+    struct buf many = {0};
+    struct err err = {0};
+    json_t *json;
+
+    (void)state;
+    assert_int_equal(buf_append_str(&many, "["), 0);
+    for (int i = 0; i < 4000000; i++)
+        assert_int_equal(buf_append_str(&many, "0,"), 0);
+    assert_int_equal(buf_append_str(&many, "0]"), 0);
+    assert_int_equal(json_parse(buf_slice(&many), &json, &err), ERR_LIMIT);
+    assert_null(json);
+    assert_non_null(strstr(err.text, "4000000 values"));
+    buf_deinit(&many);
+}
+
 static void members_are_checked_by_kind(void **state)
 {
     json_t *json, *child;
@@ -127,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(documents_keep_order_and_values),
         cmocka_unit_test(bad_text_is_refused_with_its_place),
+        cmocka_unit_test(a_document_of_too_many_values_is_refused),
         cmocka_unit_test(members_are_checked_by_kind),
         cmocka_unit_test(quoting_escapes_and_mends),
     };

@@ -87,10 +87,16 @@ struct ride {
     const char *location;
     struct slice packed;
 };
+#define PLACE_PROPERTIES 3
+struct places {
+    const char *list[PLACE_PROPERTIES];
+    size_t count;
+};
 /* A swap with what must become true beside it. Everything borrowed. */
 struct swap {
     struct lake_swap lake;
     const char *place; /* the table's location, when it is new or moves; NULL: as it was */
+    struct places others; /* that its properties name since this change */
     const struct ride *rides;
     size_t ride_count;
 };
@@ -115,6 +121,14 @@ const char *place_of(struct arena *arena, const char *location);
  * above it, or below it. */
 int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
                 struct err *err);
+/* ERR_DENIED: another table is there, or above it; ERR_INVALID: no place for files. */
+int place_check(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
+                struct err *err);
+/* Properties that name further places for a table's files, and what they name where they differ
+ * from those of `base` (NULL: there is none). */
+extern const char *const place_properties[PLACE_PROPERTIES];
+int place_others(struct arena *arena, const struct lake_metadata *base,
+                 const struct lake_metadata *next, struct places *out, struct err *err);
 /* Looks up the places of tables that were made before places were kept. */
 int place_fill(struct catalog *catalog, struct err *err);
 

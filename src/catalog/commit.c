@@ -178,6 +178,8 @@ static int step_write(struct step *step, const struct lake_ident *ident, struct 
             rc = err_set(err, ERR_NOMEM, "table location");
     }
     if (!rc)
+        rc = place_others(step->arena, base, step->next, &step->swap.others, err);
+    if (!rc)
         rc = step_put(&step->carrier, step->draft.location, buf_slice(&step->draft.bytes), err);
     if (rc) {
         step->draft.location = NULL; /* there is nothing to remove */

@@ -13,7 +13,7 @@
 #include "net/sigv4.h"
 #include "net/xml.h"
 
-#define PLACES_MAX 4
+#define PLACES_MAX (1 + PLACE_PROPERTIES)
 
 /* ---- what is asked for ---- */
 
@@ -46,12 +46,12 @@ static bool wants_signing(struct rest_call *call)
 
 /* ---- where the table's files are ---- */
 
-struct places {
+struct lent_places {
     const char *list[PLACES_MAX]; /* "s3://bucket/path", no slash at the end */
     size_t count;
 };
 
-static void add_place(struct rest_call *call, struct places *places, const char *location)
+static void add_place(struct rest_call *call, struct lent_places *places, const char *location)
 {
     const char *bucket, *key, *place;
     struct slice plain;
@@ -65,14 +65,13 @@ static void add_place(struct rest_call *call, struct places *places, const char 
         places->list[places->count++] = place;
 }
 
-static struct places places_of(struct rest_call *call, const struct lake_metadata *metadata)
+static struct lent_places places_of(struct rest_call *call, const struct lake_metadata *metadata)
 {
-    struct places places = {0};
+    struct lent_places places = {0};
 
     add_place(call, &places, metadata->location);
-    add_place(call, &places, lake_metadata_property(metadata, "write.data.path"));
-    add_place(call, &places, lake_metadata_property(metadata, "write.object-storage.path"));
-    add_place(call, &places, lake_metadata_property(metadata, "write.metadata.path"));
+    for (size_t i = 0; i < PLACE_PROPERTIES; i++)
+        add_place(call, &places, lake_metadata_property(metadata, place_properties[i]));
     return places;
 }
 
@@ -143,7 +142,7 @@ static const char *table_path(struct rest_call *call, const struct lake_ident *i
     return path;
 }
 
-static int lend(struct rest_call *call, const struct places *places, struct catalog_lent *out,
+static int lend(struct rest_call *call, const struct lent_places *places, struct catalog_lent *out,
                 struct err *err)
 {
     struct catalog_http *http = call->http;
@@ -177,7 +176,7 @@ int rest_access(struct rest_call *call, const struct lake_ident *ident,
                 const struct lake_metadata *metadata, json_t **config, json_t **credentials,
                 struct err *err)
 {
-    struct places places = places_of(call, metadata);
+    struct lent_places places = places_of(call, metadata);
     struct catalog_lent lent = {0};
     bool sign = wants_signing(call), keys = call->http->s3_endpoint && !sign;
     int bad = 0, rc = keys ? lend(call, &places, &lent, err) : 0;
@@ -236,7 +235,7 @@ static int credentials(struct rest_call *call, struct err *err)
 
 /* ---- POST .../sign ---- */
 
-static bool is_below(const struct places *places, const char *bucket, const char *key)
+static bool is_below(const struct lent_places *places, const char *bucket, const char *key)
 {
     for (size_t i = 0; i < places->count; i++) {
         const char *place = places->list[i] + strlen("s3://");
@@ -264,8 +263,8 @@ static const char *query_value(struct rest_call *call, const char *query, const 
 }
 
 /* DeleteObjects names its keys in the body alone, so without the body it is not signed. */
-static int check_delete(struct rest_call *call, const struct places *places, const char *bucket,
-                        struct err *err)
+static int check_delete(struct rest_call *call, const struct lent_places *places,
+                        const char *bucket, struct err *err)
 {
     const char *body = json_string_value(json_object_get(call->body, "body")), *path, *text;
     struct xml xml;
@@ -287,8 +286,8 @@ static int check_delete(struct rest_call *call, const struct places *places, con
     return below && keys ? 0 : err_set(err, ERR_DENIED, "Cannot sign: not a file of this table");
 }
 
-static int check_target(struct rest_call *call, const struct places *places, const struct url *url,
-                        const char *method, struct err *err)
+static int check_target(struct rest_call *call, const struct lent_places *places,
+                        const struct url *url, const char *method, struct err *err)
 {
     const char *path, *slash, *bucket, *key;
     bool object;
@@ -410,7 +409,7 @@ static int sign(struct rest_call *call, struct err *err)
     const char *uri, *method, *region;
     struct lake_ident ident;
     struct catalog_table table;
-    struct places places;
+    struct lent_places places;
     struct url url;
     int rc = json_get_str(call->body, "uri", "request", &uri, err);
 

@@ -205,6 +205,8 @@ static int swap_one(struct catalog *catalog, struct meta_txn *txn, const struct 
 
     if (!rc && swap->place)
         rc = place_claim(txn, &lake->ident, swap->place, err);
+    for (size_t i = 0; !rc && i < swap->others.count; i++)
+        rc = place_check(txn, &lake->ident, swap->others.list[i], err);
     for (size_t i = 0; !rc && i < swap->ride_count; i++)
         rc = pending_add(catalog, txn, swap->rides[i].location, swap->rides[i].packed, err);
     if (!rc && json_array_append_new(changes, log_change(lake->base_location ? "commit" : "create",

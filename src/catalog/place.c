@@ -3,7 +3,8 @@
  * A table whose location lies in another's would have its files removed with the other's: by a
  * purge, or as orphans that no snapshot of the other names. So a location is claimed in the
  * transaction that creates, registers or moves a table, and refused when a table is there, or
- * anywhere above or below it.
+ * anywhere above or below it. The folders that its properties name for its files must not lie in
+ * another's either; several tables may share one that is no table's.
  */
 #include "catalog/catalog_int.h"
 
@@ -66,13 +67,32 @@ static int check_below(struct meta_txn *txn, const struct lake_ident *ident, con
     return rc;
 }
 
-int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
+/* "." and ".." are keys like others to the store, and a way out of the folder to many clients. */
+static bool has_dots(const char *place)
+{
+    for (const char *at = strchr(place, '/'); at; at = strchr(at + 1, '/')) {
+        size_t len = strcspn(at + 1, "/"), dots = strspn(at + 1, ".");
+
+        if (len && len == dots && len <= 2)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody else is at this place, nor at a folder above it. */
+int place_check(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
                 struct err *err)
 {
     struct arena arena = {0};
     size_t start = strncmp(place, "s3://", 5) == 0 ? 5 : strlen(place);
-    int rc = check_at(txn, ident, place, place, err);
+    int rc = 0;
 
+    if (has_dots(place))
+        return err_set(err, ERR_INVALID,
+                       "Unable to place table %s at location '%.200s': '.' and '..' are no names"
+                       " of folders",
+                       ident->name, place);
+    rc = check_at(txn, ident, place, place, err);
     for (size_t len = strlen(place); !rc && len > start; len--) {
         const char *above;
 
@@ -81,6 +101,16 @@ int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char
         above = arena_cstr(&arena, slice_of(place, len - 1));
         rc = above ? check_at(txn, ident, place, above, err) : err_set(err, ERR_NOMEM, "location");
     }
+    arena_deinit(&arena);
+    return rc;
+}
+
+int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char *place,
+                struct err *err)
+{
+    struct arena arena = {0};
+    int rc = place_check(txn, ident, place, err);
+
     if (!rc)
         rc = check_below(txn, ident, place, &arena, err);
     if (!rc)
@@ -88,6 +118,26 @@ int place_claim(struct meta_txn *txn, const struct lake_ident *ident, const char
                        "sss", place, ident->ns, ident->name);
     arena_deinit(&arena);
     return rc;
+}
+
+const char *const place_properties[PLACE_PROPERTIES] = {
+    "write.data.path", "write.object-storage.path", "write.metadata.path"};
+
+int place_others(struct arena *arena, const struct lake_metadata *base,
+                 const struct lake_metadata *next, struct places *out, struct err *err)
+{
+    out->count = 0;
+    for (size_t i = 0; i < PLACE_PROPERTIES; i++) {
+        const char *is = lake_metadata_property(next, place_properties[i]);
+        const char *was = base ? lake_metadata_property(base, place_properties[i]) : NULL;
+
+        if (!is || (was && strcmp(is, was) == 0))
+            continue;
+        out->list[out->count] = place_of(arena, is);
+        if (!out->list[out->count++])
+            return err_set(err, ERR_NOMEM, "table location");
+    }
+    return 0;
 }
 
 /* ---- tables of before ---- */

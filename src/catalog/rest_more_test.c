@@ -174,6 +174,43 @@ static void a_table_is_not_placed_in_anothers_folder(void **state)
           "\"location\":\"s3://warehouse/elsewhere\"}]}");
 }
 
+/* Files that a property sends into another table's folder would be orphans there. */
+static void a_table_does_not_write_into_anothers_folder(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *path;
+        int status;
+    } cases[] = {
+        {"s3://warehouse/a/b", 403},    {"s3a://warehouse/a/b/data", 403},
+        {"s3://warehouse/a/../a", 400}, {"s3://warehouse/shared", 200},
+        {"s3://warehouse/a", 200},
+    };
+    char body[400];
+
+    quiet(f, 200, "POST", "/v1/namespaces", "{\"namespace\":[\"db\"]}");
+    for (int i = 0; i < 2; i++) {
+        snprintf(body, sizeof(body),
+                 "{\"name\":\"t%d\",\"location\":\"s3://warehouse/%s\",\"schema\":{\"type\":"
+                 "\"struct\",\"fields\":[{\"id\":1,\"name\":\"id\",\"required\":true,"
+                 "\"type\":\"long\"}]}}",
+                 i, i ? "c" : "a/b");
+        quiet(f, 200, "POST", "/v1/namespaces/db/tables", body);
+    }
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (size_t p = 0; p < PLACE_PROPERTIES; p++) {
+            snprintf(body, sizeof(body),
+                     "{\"requirements\":[],\"updates\":[{\"action\":\"set-properties\","
+                     "\"updates\":{\"%s\":\"%s\"}}]}",
+                     place_properties[p], cases[i].path);
+            quiet(f, cases[i].status, "POST", "/v1/namespaces/db/tables/t1", body);
+        }
+    /* its own folder is fine */
+    quiet(f, 200, "POST", "/v1/namespaces/db/tables/t1",
+          "{\"requirements\":[],\"updates\":[{\"action\":\"set-properties\",\"updates\":"
+          "{\"write.data.path\":\"s3://warehouse/c/data\"}}]}");
+}
+
 /* ---- access ---- */
 
 static void keys_are_told_or_requests_signed(void **state)
@@ -349,6 +386,7 @@ int main(void)
         TEST(a_refusal_under_a_key_stays_one),
         TEST(a_commit_under_a_key_survives_a_restart),
         TEST(a_table_is_not_placed_in_anothers_folder),
+        TEST(a_table_does_not_write_into_anothers_folder),
         TEST(keys_are_told_or_requests_signed),
         TEST(signatures_are_good_and_for_the_tables_files_alone),
         TEST(a_scan_is_planned_and_forgotten),

@@ -171,6 +171,8 @@ static int create_true(struct catalog *catalog, const struct lake_ident *ident, 
     struct lake_draft draft;
     int rc = lake_draft_init(&draft, out->metadata, NULL, NULL, arena, err);
 
+    if (!rc)
+        rc = place_others(arena, NULL, out->metadata, &swap.others, err);
     if (!rc && !swap.place)
         rc = err_set(err, ERR_NOMEM, "table location");
     if (!rc)
@@ -220,6 +222,7 @@ struct table_call {
     struct catalog *catalog;
     const struct lake_ident *ident, *to;
     const char *uuid, *location, *place;
+    struct places others;
     bool purge, overwrite;
 };
 
@@ -357,6 +360,8 @@ static int register_fn(struct meta_txn *txn, void *arg, struct err *err)
                        old.location, clock_wall_ms(call->catalog->clock));
     if (!rc)
         rc = place_claim(txn, call->ident, call->place, err);
+    for (size_t i = 0; !rc && i < call->others.count; i++)
+        rc = place_check(txn, call->ident, call->others.list[i], err);
     if (!rc) /* it lives again */
         rc = meta_exec(txn, err, "DELETE FROM catalog_purge WHERE uuid = ?", "s", call->uuid);
     if (!rc)
@@ -381,8 +386,10 @@ int catalog_table_register(struct catalog *catalog, const struct lake_ident *ide
         out->location = call.location = place_of(arena, metadata_location); /* s3a is s3 */
         call.uuid = out->metadata->uuid;
         call.place = place_of(arena, out->metadata->location);
-        rc = call.location && call.place ? write_once(catalog, register_fn, &call, NULL, err)
-                                         : err_set(err, ERR_NOMEM, "register");
+        rc = call.location && call.place
+                 ? place_others(arena, NULL, out->metadata, &call.others, err)
+                 : err_set(err, ERR_NOMEM, "register");
+        rc = rc ? rc : write_once(catalog, register_fn, &call, NULL, err);
     }
     if (rc)
         catalog_table_deinit(out);
