@@ -88,6 +88,12 @@ $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(SIM_DISK) $(LIB)
 	@echo '  link $@'
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(SIM_WRAP) -lcmocka $(LDLIBS)
 
+# Stream = batch: random queries, see tests/flow/flow.c.
+$(BUILD)/tests/flow/flow: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/flow/*.c)) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  link $@'
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
 	@echo '  link $@'

@@ -32,6 +32,9 @@ import checks_sql  # noqa: E402, F401
 import netns  # noqa: E402
 from harness import PROGRAM, ROOT, Tarn  # noqa: E402
 
+if os.environ.get("ACCEPTANCE_ENGINES"):  # 2 GB of downloads: `make acceptance` has them, `make test` not
+    import checks_spark  # noqa: E402, F401
+
 TITLES = {
     "S0": "Iceberg, Redpanda, Flink, Spark, Trino, ClickHouse, Airflow, Grafana",
     "S1": "Kafka, Flink, Iceberg, Nessie",

@@ -217,7 +217,7 @@ def sixteen_writers(lab, row):
 
     def catalog():
         return iceberg(lab.tarn, "", **{"s3.secret-access-key": "admin123", "warehouse": "iceberg"})
-    catalog().create_namespace("raw")
+    catalog().create_namespace_if_not_exists("raw")
     catalog().create_table("raw.many", pa.schema([("id", pa.int64())]))
     failed = []
 

@@ -129,8 +129,8 @@ case("nan_bounds", "NaN, infinities, nulls and long texts in files whose bounds 
      create("id long, d double, f float, s string"),
      *(append(r) for r in BOUNDS),
      expect(*BOUNDS),
-     expect(row(id=5, d=7.0, f=7.0, s="z"), where="d > 5e0 AND d < 1e2"),
-     expect(row(id=2, d=math.inf, f=-math.inf, s="a" * 40), where="f < -1e0"),
+     expect(row(id=5, d=7.0, f=7.0, s="z"), where="d > 5.0 AND d < 100.0"),
+     expect(row(id=2, d=math.inf, f=-math.inf, s="a" * 40), where="f < -1.0"),
      expect(BOUNDS[3], where="s > 'zz'"),
      expect(BOUNDS[3], where="d IS NULL"),
      expect(BOUNDS[0], BOUNDS[1], where="id <= 2"))
