@@ -1,4 +1,6 @@
 /* main.c - the table of contents: which rooms an instance has, and what each is given. */
+#include <unistd.h>
+
 #include "cli/cli.h"
 #include "cli/instance.h"
 
@@ -230,6 +232,18 @@ static void stop_connector(struct instance *in)
     connector_free(in->connector);
 }
 
+/* What tarn.yaml says where a script says nothing. */
+static const char *flink_setting(void *arg, const char *key)
+{
+    const struct instance *in = arg;
+    const struct config_topic *settings = &in->config->flink.settings;
+
+    for (size_t i = 0; i < settings->count; i++)
+        if (!strcmp(settings->keys[i], key))
+            return settings->values[i];
+    return NULL;
+}
+
 static int start_stream(struct instance *in, struct err *err)
 {
     const struct config *c = in->config;
@@ -245,7 +259,8 @@ static int start_stream(struct instance *in, struct err *err)
                                .plan = connector_plan, .plan_arg = in->connector,
                                .commit_interval_ms = c->jobs.commit_interval_ms,
                                .commit_bytes = c->jobs.commit_bytes,
-                               .restart_min_ms = c->jobs.restart_delay_ms},
+                               .restart_min_ms = c->jobs.restart_delay_ms,
+                               .setting = flink_setting, .setting_arg = in},
                            err);
     if (!rc)
         rc = stream_engine_resume(in->engine, err);
@@ -255,6 +270,56 @@ static int start_stream(struct instance *in, struct err *err)
 static void stop_stream(struct instance *in)
 {
     stream_engine_free(in->engine);
+}
+
+/* What /jobmanager/config shows: the project's settings, and what is so whatever they say. */
+static struct flink_setting *flink_settings(struct instance *in, size_t *count)
+{
+    struct arena *arena = &in->config->arena;
+    const struct config_topic *given = &in->config->flink.settings;
+    const struct flink_setting own[] = {
+        {"jobmanager.rpc.address", "localhost"},
+        {"rest.address", in->config->listen},
+        {"rest.port", arena_printf(arena, "%lld", (long long)in->config->flink.port)},
+        {"execution.checkpointing.interval",
+         arena_printf(arena, "%lld ms", (long long)in->config->jobs.commit_interval_ms)},
+        {"execution.checkpointing.mode", "EXACTLY_ONCE"},
+        {"execution.checkpointing.savepoint-dir", path_in(in, "savepoints")},
+        {"state.backend.type", "tarn"},
+    };
+    struct flink_setting *all = ARENA_ARRAY(arena, struct flink_setting,
+                                            given->count + COUNT_OF(own));
+
+    *count = 0;
+    for (size_t i = 0; all && i < given->count; i++)
+        all[(*count)++] = (struct flink_setting){given->keys[i], given->values[i]};
+    for (size_t i = 0; all && i < COUNT_OF(own); i++)
+        if (!flink_setting(in, own[i].key))
+            all[(*count)++] = own[i];
+    return all;
+}
+
+static int start_flink(struct instance *in, struct err *err)
+{
+    const struct config *c = in->config;
+    const char *slots = flink_setting(in, "taskmanager.numberOfTaskSlots");
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    struct flink_options o = {.engine = in->engine, .clock = in->clock, .address = c->listen,
+                              .port = (int)c->flink.port, .version = "tarn-" TARN_VERSION,
+                              .slots = slots ? atoll(slots) : cpus, .cpus = cpus,
+                              .memory_bytes = c->memory.streams_bytes,
+                              .resident = memory_resident_bytes};
+
+    if (in->offline || !c->flink.port)
+        return 0;
+    o.settings = flink_settings(in, &o.setting_count);
+    return o.settings ? flink_new(&in->flink, &o, err) : err_set(err, ERR_NOMEM, "flink");
+}
+
+static void stop_flink(struct instance *in)
+{
+    flink_free(in->flink);
+    in->flink = NULL;
 }
 
 /* Switched off it moves for nobody but `tarn maintain`. */
@@ -317,6 +382,7 @@ static const struct room rooms[] = {
     {"connector",  start_connector,  stop_connector},
     {"upkeep",     start_upkeep,     stop_upkeep},
     {"stream",     start_stream,     stop_stream},
+    {"flink",      start_flink,      stop_flink},
     {"generators", start_generators, stop_generators},
     {"control",    start_control,    stop_control},
     {NULL},

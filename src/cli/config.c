@@ -100,6 +100,14 @@ static const struct yaml_field jobs_keys[] = {
          "pause before a failed job restarts"),
     END};
 
+static const struct yaml_field flink_keys[] = {
+    FIELD(flink.port, "port", YK_INT, .min = 0, .max = 65535, .fallback = "0",
+          .help = "port of Flink's REST over the jobs, 8081 by habit; 0: it does not answer"),
+    FIELD(flink.settings_node, "settings", YK_NODE,
+          .help = "Flink's configuration by its own names, what a script does not SET: "
+                  "{parallelism.default: 2}"),
+    END};
+
 static const struct yaml_field memory_keys[] = {
     BYTES(memory.streams_bytes, "streams", 16 << 20, INT64_MAX, "512MiB",
           "limit for streaming SQL"),
@@ -161,6 +169,7 @@ static const struct yaml_field config_keys[] = {
     SECTION("catalog", catalog_keys, "the Iceberg catalog"),
     SECTION("store", store_keys, "where the tables' files lie"),
     SECTION("jobs", jobs_keys, "streaming jobs"),
+    SECTION("flink", flink_keys, "what jobs take over from a Flink cluster"),
     SECTION("memory", memory_keys, "limits"),
     SECTION("maintenance", maintenance_keys, "of tables, by itself"),
     SECTION("generators", generator_keys, "made-up events"),
@@ -295,9 +304,10 @@ static void check_ports(struct checker *c)
         const char *section;
         int64_t port;
         bool on;
-    } ports[8] = {{"s3", config->s3.port, config->s3.enabled},
-                  {"catalog", config->catalog.port, config->catalog.enabled}};
-    size_t count = 2;
+    } ports[9] = {{"s3", config->s3.port, config->s3.enabled},
+                  {"catalog", config->catalog.port, config->catalog.enabled},
+                  {"flink", config->flink.port, config->flink.port > 0}};
+    size_t count = 3;
 
     for (size_t i = 0; i < config->kafka.listener_count; i++) {
         ports[count].section = "kafka";
@@ -422,6 +432,12 @@ static void read_topic_config(struct checker *c, const struct yaml_node *map,
         topic->keys[topic->count] = map->items[2 * i].text;
         topic->values[topic->count++] = map->items[2 * i + 1].text;
     }
+}
+
+static void check_flink(struct checker *c)
+{
+    if (c->config->flink.settings_node)
+        read_topic_config(c, c->config->flink.settings_node, &c->config->flink.settings);
 }
 
 static void check_topics(struct checker *c)
@@ -562,6 +578,7 @@ static void check_all(struct checker *c)
     check_catalog(c);
     check_store(c);
     c->nomem |= config_s3_check(config, c->file, c->problems) != 0;
+    check_flink(c);
     check_topics(c);
     check_generators(c);
 }

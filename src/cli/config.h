@@ -91,6 +91,11 @@ struct config {
         int64_t commit_interval_ms, commit_bytes, restart_delay_ms;
     } jobs;
     struct {
+        int64_t port; /* 0: off */
+        const struct yaml_node *settings_node;
+        struct config_topic settings; /* keys and values; no name */
+    } flink;
+    struct {
         int64_t streams_bytes, queries_bytes;
     } memory;
     struct {

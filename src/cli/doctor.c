@@ -207,6 +207,7 @@ static int run_doctor(const struct cli_call *call)
         check_port(&d, "kafka port", config->kafka.enabled, config->kafka.listeners[i].port);
     check_port(&d, "s3 port", config->s3.enabled, config->s3.port);
     check_port(&d, "catalog port", config->catalog.enabled, config->catalog.port);
+    check_port(&d, "flink port", config->flink.port > 0, config->flink.port);
     check_jobs(&d);
     json_decref(d.status);
     config_free(config);

@@ -17,6 +17,7 @@
 #include "cli/logfile.h"
 #include "connector/connector.h"
 #include "kafka/kafka.h"
+#include "observe/flink.h"
 #include "s3/s3.h"
 #include "vec/vec.h"
 
@@ -46,6 +47,7 @@ struct instance {
     struct connector *connector;
     struct upkeep *upkeep; /* of every table, by itself */
     struct stream_engine *engine;
+    struct flink *flink; /* its REST over the jobs */
     struct feeder *feeder;
     struct control *control;
 };

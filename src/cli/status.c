@@ -27,6 +27,8 @@ static json_t *status_ports(const struct config *config)
     if (ports && (add_port(config, ports, "kafka", config->kafka.enabled, config->kafka.port, "") ||
                   add_port(config, ports, "s3", config->s3.enabled, config->s3.port, "http://") ||
                   add_port(config, ports, "catalog", config->catalog.enabled, config->catalog.port,
+                           "http://") ||
+                  add_port(config, ports, "flink", config->flink.port > 0, config->flink.port,
                            "http://"))) {
         json_decref(ports);
         ports = NULL;

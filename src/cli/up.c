@@ -112,7 +112,8 @@ static void say_ports(const struct config *config)
         int64_t port;
     } ports[] = {{"kafka", config->kafka.enabled, config->kafka.port},
                  {"s3", config->s3.enabled, config->s3.port},
-                 {"catalog", config->catalog.enabled, config->catalog.port}};
+                 {"catalog", config->catalog.enabled, config->catalog.port},
+                 {"flink", config->flink.port > 0, config->flink.port}};
 
     for (size_t i = 0; i < COUNT_OF(ports); i++)
         if (ports[i].on)

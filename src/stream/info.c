@@ -55,6 +55,9 @@ static void work_info(const struct pipeline *p, struct arena *arena,
     out->rows_in_s = shown->rows_in_s;
     out->busy = share(shown->rate.source + shown->rate.flow);
     out->backpressured = share(shown->rate.sink);
+    out->busy_ms = (shown->work.source + shown->work.flow) / 1000000;
+    out->backpressured_ms = shown->work.sink / 1000000;
+    out->idle_ms = shown->work.quiet / 1000000;
     out->source_busy = share(shown->rate.source);
     out->ops = ARENA_ARRAY(arena, struct stream_op_info, shown->count ? shown->count : 1);
     for (size_t i = 0; out->ops && i < shown->count; i++)

@@ -138,6 +138,8 @@ int job_open(struct job *job, struct err *err)
     job->epoch = row->epoch;
     pthread_mutex_unlock(&job->mutex);
     stream_plan_defaults(&job->plan);
+    job->plan.setting = o->setting;
+    job->plan.setting_arg = o->setting_arg;
     rc = o->plan(o->plan_arg, job->name, job->script, &job->arena, &job->plan, err);
     if (!rc)
         rc = note_plan(job, err);

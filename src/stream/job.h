@@ -65,6 +65,8 @@ struct stream_restart {
     double multiplier, jitter;
 };
 
+typedef const char *stream_setting_fn(void *arg, const char *key); /* NULL: not set */
+
 #define STREAM_PARALLELISM_MAX 128
 struct stream_plan {
     struct stream_pipeline *pipelines; /* in the planner's arena */
@@ -72,12 +74,13 @@ struct stream_plan {
     struct stream_sink *rejects; /* own; NULL: a reject fails the job */
     int64_t commit_interval_ms;  /* 0: the engine's */
     struct stream_restart restart;
-    int64_t parallelism;       /* what the script says; one thread a pipeline whatever it is */
-    const char *savepoint_dir; /* a folder or s3://...; NULL: the engine's */
-    const char *start_from;    /* a savepoint, when the job has no place yet; NULL: none */
+    int64_t parallelism;        /* what the script says; one thread a pipeline whatever it is */
+    const char *savepoint_dir;  /* a folder or s3://...; NULL: the engine's */
+    const char *start_from;     /* a savepoint, when the job has no place yet; NULL: none */
+    stream_setting_fn *setting; /* asked where the script says nothing; filled by the engine */
+    void *setting_arg;
 };
 /* Fills all that a script's settings say, by Flink's names. ERR_INVALID names key and value. */
-typedef const char *stream_setting_fn(void *arg, const char *key); /* NULL: not set */
 int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_setting_fn *setting,
                          void *arg, struct err *err);
 void stream_plan_defaults(struct stream_plan *plan); /* what it says without any */
@@ -98,6 +101,8 @@ struct stream_engine_options {
     struct store *store;       /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;
     void *plan_arg;
+    stream_setting_fn *setting; /* Flink's settings of all jobs, under those of a script; or NULL */
+    void *setting_arg;
     int64_t commit_interval_ms;             /* 5000 */
     int64_t commit_bytes;                   /* cut early at this many bytes read; 0: 256 MiB */
     int64_t restart_min_ms, restart_max_ms; /* 1000, 60000 */
@@ -154,6 +159,7 @@ struct stream_pipeline_info {
     size_t input_count;
     double rows_in_s, busy, backpressured, source_busy; /* shares of the last second: it works; it
                                                             waits for the sink; it reads */
+    int64_t busy_ms, backpressured_ms, idle_ms;         /* since the start */
     struct stream_op_info *ops; /* the root first; leaves are numbered as the inputs */
     size_t op_count;
 };

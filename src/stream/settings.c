@@ -165,22 +165,31 @@ void stream_plan_defaults(struct stream_plan *plan)
                                             .jitter = 0.1};
 }
 
+/* The script's, by its new name and by its old one; then the project's. */
+static const char *find(const struct stream_plan *plan, stream_setting_fn *setting, void *arg,
+                        const char *key, const char *old)
+{
+    const char *text = setting(arg, key);
+
+    if (!text && old)
+        text = setting(arg, old);
+    if (!text && plan->setting)
+        text = plan->setting(plan->setting_arg, key);
+    return text || !old || !plan->setting ? text : plan->setting(plan->setting_arg, old);
+}
+
 int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_setting_fn *setting,
                          void *arg, struct err *err)
 {
-    const char *type = setting(arg, "restart-strategy.type");
+    const char *type = find(plan, setting, arg, "restart-strategy.type", "restart-strategy");
     int rc = 0;
 
     stream_plan_defaults(plan);
-    if (!type)
-        type = setting(arg, "restart-strategy");
     if (type)
         rc = restart_kind(type, &plan->restart.kind, err);
     for (size_t i = 0; i < COUNT_OF(fields) && !rc; i++) {
-        const char *text = setting(arg, fields[i].key);
+        const char *text = find(plan, setting, arg, fields[i].key, fields[i].old);
 
-        if (!text && fields[i].old)
-            text = setting(arg, fields[i].old);
         if (text)
             rc = set_field(plan, i, text, arena, err);
     }

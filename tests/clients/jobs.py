@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import unittest
+import urllib.error
+import urllib.request
 
 from confluent_kafka import Producer
 
-from harness import Tarn, boto, wait_until
+from harness import Tarn, boto, free_ports, wait_until
 
 SCRIPT = """
 CREATE TABLE clicks (who STRING, amount INT)
@@ -24,7 +26,11 @@ INSERT INTO polariscatalog.db.per_user SELECT who, COUNT(*), SUM(amount) FROM cl
 
 class Jobs(unittest.TestCase):
     def setUp(self):
-        self.tarn = Tarn({"clicks.sql": SCRIPT}, {"topics": {"clicks": {"partitions": 2}}})
+        self.flink = free_ports(1)[0]
+        self.tarn = Tarn({"clicks.sql": SCRIPT}, {
+            "topics": {"clicks": {"partitions": 2}},
+            "flink": {"port": self.flink, "settings": {"taskmanager.numberOfTaskSlots": 4,
+                                                       "parallelism.default": 2}}})
         self.addCleanup(self.tarn.close)
         self.tarn.start()
         self.sent = 0
@@ -86,6 +92,78 @@ class Jobs(unittest.TestCase):
         self.produce(70)
         self.tarn.command("job", "start", "clicks", "--from", path)
         wait_until(self.is_counted, "rows behind the savepoint")
+
+    # ---- Flink's REST ----
+
+    def rest(self, path, method="GET", body=None, status=200):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.flink}{path}", method=method,
+                                         data=json.dumps(body).encode() if body is not None else None)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as reply:
+                self.assertEqual(reply.status, status)
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            self.assertEqual(error.code, status)
+            return json.load(error)
+
+    def test_the_cluster_and_its_jobs(self):
+        self.produce(1000)
+        wait_until(self.is_counted, "rows")
+        self.assertEqual(self.rest("/config")["flink-version"], "1.20.0")
+        overview = self.rest("/overview")
+        self.assertEqual([overview[key] for key in ("taskmanagers", "slots-total", "slots-available", "jobs-running")],
+                         [1, 4, 3, 1])
+        settings = {row["key"]: row["value"] for row in self.rest("/jobmanager/config")}
+        self.assertEqual(settings["parallelism.default"], "2")
+        manager = self.rest("/taskmanagers")["taskmanagers"][0]
+        self.assertEqual((manager["slotsNumber"], manager["freeSlots"]), (4, 3))
+        self.assertEqual(self.rest(f"/taskmanagers/{manager['id']}")["id"], manager["id"])
+
+        job = self.rest("/jobs")["jobs"][0]
+        self.assertEqual(job["status"], "RUNNING")
+        self.assertRegex(job["id"], "^[0-9a-f]{32}$")
+        shown = self.rest("/jobs/overview")["jobs"][0]
+        self.assertEqual((shown["jid"], shown["name"], shown["state"]), (job["id"], "clicks", "RUNNING"))
+        self.assertEqual(shown["tasks"]["running"], shown["tasks"]["total"])
+
+        at = f"/jobs/{job['id']}"
+        wait_until(lambda: sum(v["metrics"]["read-records"] for v in self.rest(at)["vertices"]) >= 1000, "figures")
+        detail = self.rest(at)
+        names = [v["name"] for v in detail["vertices"]]
+        self.assertTrue(names[0].startswith("Source: "), names)
+        self.assertTrue(names[-1].endswith("Sink: db.per_user"), names)
+        self.assertEqual({node["id"] for node in detail["plan"]["nodes"]}, {v["id"] for v in detail["vertices"]})
+        source = detail["vertices"][0]
+        ids = [row["id"] for row in self.rest(f"{at}/vertices/{source['id']}/metrics")]
+        self.assertIn("0.numRecordsOut", ids)
+        wanted = self.rest(f"{at}/vertices/{source['id']}/metrics?get=0.numRecordsOut,0.pendingRecords")
+        self.assertEqual({row["id"]: row["value"] for row in wanted},
+                         {"0.numRecordsOut": "1000", "0.pendingRecords": "0"})
+        self.assertEqual(self.rest(f"{at}/vertices/{source['id']}")["subtasks"][0]["status"], "RUNNING")
+        self.assertEqual(self.rest(f"{at}/vertices/{source['id']}/backpressure")["status"], "ok")
+        self.assertEqual(self.rest(f"{at}/vertices/none/metrics", status=404)["errors"], ["Vertex none not found"])
+
+        checkpoints = self.rest(at + "/checkpoints")
+        self.assertGreater(checkpoints["counts"]["completed"], 0)
+        self.assertEqual(checkpoints["history"][0]["status"], "COMPLETED")
+        self.assertGreater(checkpoints["history"][0]["state_size"], 0)
+        self.assertEqual(self.rest(at + "/checkpoints/config")["mode"], "exactly_once")
+        self.assertEqual(self.rest(at + "/exceptions")["exceptionHistory"]["entries"], [])
+        self.assertEqual(self.rest("/jobs/" + "0" * 32, status=404), {"errors": [f"Job {'0' * 32} not found"]})
+
+    def test_savepoints_and_an_end_by_rest(self):
+        self.produce(300)
+        wait_until(self.is_counted, "rows")
+        at = f"/jobs/{self.rest('/jobs')['jobs'][0]['id']}"
+        elsewhere = os.path.join(self.tarn.dir, "by-rest")
+        asked = self.rest(at + "/savepoints", "POST", {"target-directory": elsewhere, "cancel-job": False}, 202)
+        done = self.rest(f"{at}/savepoints/{asked['request-id']}")
+        self.assertEqual(done["status"], {"id": "COMPLETED"})
+        self.assertTrue(os.path.exists(os.path.join(done["operation"]["location"], "_metadata")))
+        self.assertTrue(self.rest(at + "/checkpoints")["latest"]["savepoint"]["is_savepoint"])
+        self.assertEqual(self.rest(at)["state"], "RUNNING")
+        self.assertEqual(self.rest(at + "?mode=cancel", "PATCH", status=202), {})
+        self.assertEqual(self.rest(at)["state"], "CANCELED")
 
 
 if __name__ == "__main__":
