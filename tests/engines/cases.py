@@ -17,6 +17,7 @@ Case = namedtuple("Case", "name says steps writers readers", defaults=(None, Non
 Step = namedtuple("Step", "verb arguments by mark")
 CASES = []
 D = decimal.Decimal
+VERSIONS = ((2, ""), (3, "_v3"))  # of the format, and what a case's name says of it
 
 
 def case(name, says, *steps, writers=None, readers=None):
@@ -96,19 +97,20 @@ SECONDS = [row(id=0, v=datetime.time(0, 0)), row(id=1, v=datetime.time(12, 34, 5
 case("type_time_seconds", "a column of times without fractions",
      create("id long, v time"), append(*SECONDS), expect(*SECONDS))
 
-case("nested", "lists, maps and structs in each other, empty and null at every level",
-     create("id long, l list<int>, m map<string,long>, s struct<x double, y list<string>>, "
-            "ls list<struct<a int, b map<string,list<int>>>>, mm map<int,struct<k string, v decimal(9,3)>>"),
-     append(row(id=1, l=[1, None, 3], m={"a": 1, "b": None}, s={"x": 0.5, "y": ["p", None]},
-                ls=[{"a": 1, "b": {"k": [1, 2], "e": []}}, None, {"a": None, "b": None}],
-                mm={7: {"k": "x", "v": D("1.500")}, 8: None}),
-            row(id=2, l=[], m={}, s={"x": None, "y": []}, ls=[], mm={}),
-            row(id=3, ls=[], mm={})),
-     expect(row(id=1, l=[1, None, 3], m={"a": 1, "b": None}, s={"x": 0.5, "y": ["p", None]},
-                ls=[{"a": 1, "b": {"k": [1, 2], "e": []}}, None, {"a": None, "b": None}],
-                mm={7: {"k": "x", "v": D("1.500")}, 8: None}),
-            row(id=2, l=[], m={}, s={"x": None, "y": []}, ls=[], mm={}),
-            row(id=3, ls=[], mm={})))
+for version, short in VERSIONS:
+    case("nested" + short, "lists, maps and structs in each other, empty and null at every level",
+         create("id long, l list<int>, m map<string,long>, s struct<x double, y list<string>>, "
+                "ls list<struct<a int, b map<string,list<int>>>>, mm map<int,struct<k string, v decimal(9,3)>>", version=version),
+         append(row(id=1, l=[1, None, 3], m={"a": 1, "b": None}, s={"x": 0.5, "y": ["p", None]},
+                    ls=[{"a": 1, "b": {"k": [1, 2], "e": []}}, None, {"a": None, "b": None}],
+                    mm={7: {"k": "x", "v": D("1.500")}, 8: None}),
+                row(id=2, l=[], m={}, s={"x": None, "y": []}, ls=[], mm={}),
+                row(id=3, ls=[], mm={})),
+         expect(row(id=1, l=[1, None, 3], m={"a": 1, "b": None}, s={"x": 0.5, "y": ["p", None]},
+                    ls=[{"a": 1, "b": {"k": [1, 2], "e": []}}, None, {"a": None, "b": None}],
+                    mm={7: {"k": "x", "v": D("1.500")}, 8: None}),
+                row(id=2, l=[], m={}, s={"x": None, "y": []}, ls=[], mm={}),
+                row(id=3, ls=[], mm={})))
 
 case("null_structs", "no list and no map of structs at all, beside empty ones",
      create("id long, ls list<struct<a int>>, ms map<string,struct<a int>>"),
@@ -118,10 +120,11 @@ case("null_structs", "no list and no map of structs at all, beside empty ones",
 case("negative_zero", "zero has a sign",
      create("id long, f float, d double"), append(row(id=1, f=-0.0, d=-0.0)), expect(row(id=1, f=-0.0, d=-0.0)))
 
-case("required", "required columns, one of them nested",
-     create("id long!, w string!, s struct<x int!, y string>"),
-     append(row(id=1, w="a", s={"x": 1, "y": None}), row(id=2, w="b", s={"x": 2, "y": "z"}), row(id=3, w="", s=None)),
-     expect(row(id=1, w="a", s={"x": 1, "y": None}), row(id=2, w="b", s={"x": 2, "y": "z"}), row(id=3, w="", s=None)))
+for version, short in VERSIONS:
+    case("required" + short, "required columns, one of them nested",
+         create("id long!, w string!, s struct<x int!, y string>", version=version),
+         append(row(id=1, w="a", s={"x": 1, "y": None}), row(id=2, w="b", s={"x": 2, "y": "z"}), row(id=3, w="", s=None)),
+         expect(row(id=1, w="a", s={"x": 1, "y": None}), row(id=2, w="b", s={"x": 2, "y": "z"}), row(id=3, w="", s=None)))
 
 BOUNDS = [row(id=1, d=math.nan, f=math.nan, s="b"), row(id=2, d=math.inf, f=-math.inf, s="a" * 40),
           row(id=3, d=0.0, f=1.25, s=None), row(id=4, d=None, f=None, s="\U0010ffff" * 20), row(id=5, d=7.0, f=7.0, s="z")]
@@ -146,41 +149,66 @@ for name, spec in {"identity": ["w"], "bucket": ["bucket(4, id)"], "truncate": [
          create("id long, w string, ts timestamp, de decimal(9,2)", partition=spec),
          append(*P), expect(*P), expect(*(r for r in P if r["id"] in (3, 5)), where="id = 3 OR id = 5"))
 
-case("partition_evolution", "a partition field added, then one dropped, rows of three specs in one table",
-     create("id long, w string, v double", partition=["w"]),
-     append(*NUMBERS[:4]), step("add_partition", text="bucket(4, id)"), append(*NUMBERS[4:8]),
-     step("drop_partition", text="w"), append(*NUMBERS[8:]),
-     expect(*NUMBERS), expect(*(r for r in NUMBERS if r["w"] == "w1"), where="w = 'w1'"))
+for version, short in VERSIONS:
+    case("partition_evolution" + short, "a partition field added, then one dropped, rows of three specs in one table",
+         create("id long, w string, v double", partition=["w"], version=version),
+         append(*NUMBERS[:4]), step("add_partition", text="bucket(4, id)"), append(*NUMBERS[4:8]),
+         step("drop_partition", text="w"), append(*NUMBERS[8:]),
+         expect(*NUMBERS), expect(*(r for r in NUMBERS if r["w"] == "w1"), where="w = 'w1'"))
 
 case("sorted", "a sort order",
      create("id long, w string, v double", sort="w"), append(*reversed(NUMBERS)), expect(*NUMBERS))
 
-case("schema_evolution", "columns added, renamed, widened, moved, dropped; old files read by field id",
-     create("id int, word string, price float, gone long, s struct<x int, y string>"),
-     append(row(id=1, word="a", price=0.5, gone=9, s={"x": 1, "y": "p"})),
-     step("add_column", name="extra", kind=("string",)), step("rename_column", name="word", to="text"),
-     step("widen_column", name="id", kind=("long",)), step("widen_column", name="price", kind=("double",)),
-     step("drop_column", name="gone"),
-     columns("id long, text string, price double, s struct<x int, y string>, extra string"),
-     append(row(id=2**40, text="b", price=1e300, s={"x": 2, "y": "q"}, extra="e")),
-     expect(row(id=1, text="a", price=0.5, s={"x": 1, "y": "p"}), row(id=2**40, text="b", price=1e300, s={"x": 2, "y": "q"}, extra="e")))
+for version, short in VERSIONS:
+    case("schema_evolution" + short, "columns added, renamed, widened, moved, dropped; old files read by field id",
+         create("id int, word string, price float, gone long, s struct<x int, y string>", version=version),
+         append(row(id=1, word="a", price=0.5, gone=9, s={"x": 1, "y": "p"})),
+         step("add_column", name="extra", kind=("string",)), step("rename_column", name="word", to="text"),
+         step("widen_column", name="id", kind=("long",)), step("widen_column", name="price", kind=("double",)),
+         step("drop_column", name="gone"),
+         columns("id long, text string, price double, s struct<x int, y string>, extra string"),
+         append(row(id=2**40, text="b", price=1e300, s={"x": 2, "y": "q"}, extra="e")),
+         expect(row(id=1, text="a", price=0.5, s={"x": 1, "y": "p"}), row(id=2**40, text="b", price=1e300, s={"x": 2, "y": "q"}, extra="e")))
 
-case("nested_evolution", "a field of a struct added, renamed, dropped",
-     create("id long, s struct<x int, y string>"), append(row(id=1, s={"x": 1, "y": "p"})),
-     step("add_column", name="s.z", kind=("long",)), step("rename_column", name="s.x", to="xx"),
-     step("drop_column", name="s.y"), columns("id long, s struct<xx int, z long>"),
-     append(row(id=2, s={"xx": 2, "z": 3})),
-     expect(row(id=1, s={"xx": 1, "z": None}), row(id=2, s={"xx": 2, "z": 3})))
+for version, short in VERSIONS:
+    case("nested_evolution" + short, "a field of a struct added, renamed, dropped",
+         create("id long, s struct<x int, y string>", version=version), append(row(id=1, s={"x": 1, "y": "p"})),
+         step("add_column", name="s.z", kind=("long",)), step("rename_column", name="s.x", to="xx"),
+         step("drop_column", name="s.y"), columns("id long, s struct<xx int, z long>"),
+         append(row(id=2, s={"xx": 2, "z": 3})),
+         expect(row(id=1, s={"xx": 1, "z": None}), row(id=2, s={"xx": 2, "z": 3})))
 
-case("name_again", "a column dropped and its name given to a new one; a rename, and the old name given again",
-     create("id long, a string, b string"), append(row(id=1, a="old", b="kept")),
-     step("drop_column", name="a"), step("add_column", name="a", kind=("string",)),
-     step("rename_column", name="b", to="c"), step("add_column", name="b", kind=("long",)),
-     columns("id long, c string, a string, b long"),
-     append(row(id=2, c="y", a="new", b=5)),
-     expect(row(id=1, c="kept"), row(id=2, c="y", a="new", b=5)))
+for version, short in VERSIONS:
+    case("name_again" + short, "a column dropped and its name given to a new one; a rename, and the old name given again",
+         create("id long, a string, b string", version=version), append(row(id=1, a="old", b="kept")),
+         step("drop_column", name="a"), step("add_column", name="a", kind=("string",)),
+         step("rename_column", name="b", to="c"), step("add_column", name="b", kind=("long",)),
+         columns("id long, c string, a string, b long"),
+         append(row(id=2, c="y", a="new", b=5)),
+         expect(row(id=1, c="kept"), row(id=2, c="y", a="new", b=5)))
+
+case("decimal_widened", "a decimal of more digits, whose bytes in old files are fewer",
+     create("id long, v decimal(7,2)"), append(row(id=1, v=D("12345.67")), row(id=2, v=D("-0.01"))),
+     step("widen_column", name="v", kind=("decimal", 20, 2)), columns("id long, v decimal(20,2)"),
+     append(row(id=3, v=D("123456789012345678.90"))),
+     expect(row(id=1, v=D("12345.67")), row(id=2, v=D("-0.01")), row(id=3, v=D("123456789012345678.90"))),
+     expect(row(id=3, v=D("123456789012345678.90")), where="v > 20000"))
 
 # ---- rows taken away ----
+
+for version, short in VERSIONS:
+    case("delete_evolved" + short, "rows of three schemas and three specs deleted, each by columns it may lack",
+         create("id long, w string, v double", partition=["w"], version=version,
+                properties={"write.delete.mode": "merge-on-read", "write.update.mode": "merge-on-read"}),
+         append(*NUMBERS[:4]), step("add_partition", text="bucket(4, id)"), append(*NUMBERS[4:8]),
+         step("rename_column", name="v", to="price"), step("add_column", name="more", kind=("string",)),
+         step("drop_partition", text="w"), columns("id long, w string, price double, more string"),
+         append(*(row(id=r["id"], w=r["w"], price=r["v"], more="m" if r["id"] % 2 else None) for r in NUMBERS[8:])),
+         step("delete", where="more = 'm'"), step("delete", where="id = 1 OR id = 6"), step("delete", where="price = 0.5"),
+         expect(*(row(id=r["id"], w=r["w"], price=r["v"], more=None) for r in NUMBERS
+                  if r["id"] not in (1, 2, 6, 9, 11))),
+         expect(*(row(id=r["id"], w=r["w"], price=r["v"], more=None) for r in NUMBERS
+                  if r["id"] not in (1, 2, 6, 9, 11) and r["w"] == "w1"), where="w = 'w1'"))
 
 for style in ("copy-on-write", "merge-on-read"):
     for version in (2, 3):
