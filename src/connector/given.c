@@ -328,7 +328,20 @@ static int make_columns(struct given_source *s, const struct source_request *r, 
     return rc;
 }
 
-static int make_decoder(struct given_source *s, struct err *err)
+/* Digits of a second that a column keeps; 0: it is no time. */
+static int second_digits(const struct sql_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        const struct sql_type *type = table->columns[i].type;
+
+        if (!strcmp(table->columns[i].name, name) &&
+            (type->kind == SQL_TIMESTAMP || type->kind == SQL_TIMESTAMP_LTZ))
+            return type->precision ? type->precision : 3;
+    }
+    return 0;
+}
+
+static int make_decoder(struct given_source *s, const struct sql_table *table, struct err *err)
 {
     struct json_field *fields = calloc(s->columns.count + 1, sizeof(*fields));
     struct json_decode_options options = {.fields = fields};
@@ -340,8 +353,11 @@ static int make_decoder(struct given_source *s, struct err *err)
     for (size_t i = 0; !rc && i < s->columns.count; i++) {
         s->names[i] = s->columns.list[i].name;
         if ((int)i != s->kind_column && (int)i != s->partition_column)
-            fields[options.field_count++] = (struct json_field){
-                .name = s->names[i], .type = s->columns.list[i].type, .column = i};
+            fields[options.field_count++] =
+                (struct json_field){.name = s->names[i],
+                                    .type = s->columns.list[i].type,
+                                    .column = i,
+                                    .precision = second_digits(table, s->names[i])};
     }
     if (!rc)
         rc = json_decoder_new(&s->decoder, &options, err);
@@ -365,7 +381,7 @@ int given_source(void *arg, const struct source_request *request, struct stream_
     if (!rc)
         rc = make_columns(s, request, err);
     if (!rc)
-        rc = make_decoder(s, err);
+        rc = make_decoder(s, request->table, err);
     if (rc) {
         source_free(&s->source);
         return rc;
@@ -383,44 +399,58 @@ struct given_sink {
     struct vec_columns columns;
 };
 
-static int take(struct given_sink *s, duckdb_data_chunk chunk, idx_t rows, struct err *err)
+/* What an epoch gave: nothing of it counts before its commit. */
+struct given_cut {
+    struct stream_cut cut; /* first */
+    struct buf lines;
+};
+
+static int take(struct given_sink *s, duckdb_data_chunk chunk, idx_t rows, struct buf *lines,
+                struct err *err)
 {
     int rc = 0;
 
     for (idx_t row = 0; row < rows && !rc; row++) {
-        rc = flink_row_text(&s->columns, chunk, row, &s->table->taken, err);
-        if (!rc && buf_append_u8(&s->table->taken, '\n'))
+        rc = flink_row_text(&s->columns, chunk, row, lines, err);
+        if (!rc && buf_append_u8(lines, '\n'))
             rc = err_set(err, ERR_LIMIT, "`%s`: more changes than a test can hold", s->table->name);
     }
     return rc;
+}
+
+static void free_cut(struct given_cut *cut)
+{
+    buf_deinit(&cut->lines);
+    free(cut);
 }
 
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
                  struct err *err)
 {
     struct given_sink *s = (struct given_sink *)sink;
-    struct stream_cut cut = {0};
+    struct given_cut *cut = calloc(1, sizeof(*cut));
+    int rc = cut ? 0 : err_set(err, ERR_NOMEM, "rows");
     idx_t rows = 1;
-    int rc = 0;
 
     *out = NULL;
+    if (cut)
+        cut->lines.max = (size_t)64 << 20;
     while (!rc && rows) {
         duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
 
         rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
         rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
         if (!rc)
-            rc = take(s, chunk, rows, err);
-        cut.rows += (int64_t)rows;
+            rc = take(s, chunk, rows, &cut->lines, err);
+        if (cut)
+            cut->cut.rows += (int64_t)rows;
         duckdb_destroy_data_chunk(&chunk);
     }
-    if (rc || !cut.rows)
-        return rc;
-    *out = malloc(sizeof(**out));
-    if (!*out)
-        return err_set(err, ERR_NOMEM, "rows");
-    **out = cut;
-    return 0;
+    if (cut && (rc || !cut->cut.rows))
+        free_cut(cut);
+    else if (cut)
+        *out = &cut->cut;
+    return rc;
 }
 
 static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
@@ -440,8 +470,12 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct me
 static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
                          enum stream_outcome outcome)
 {
-    (void)sink, (void)outcome;
-    free(cut);
+    struct given_cut *c = (struct given_cut *)cut;
+    struct given_table *table = ((struct given_sink *)sink)->table;
+
+    if (outcome == STREAM_COMMITTED && buf_append(&table->taken, c->lines.ptr, c->lines.len))
+        diag_error("test", "`%s`: more changes than a test can hold", table->name);
+    free_cut(c);
 }
 
 static int recover(struct stream_sink *sink, struct err *err)

@@ -1,0 +1,454 @@
+/* query.c - a grammar of queries: relations whose columns are called c0, c1, ..., put into each
+ * other to a small depth. */
+#include "tests/flow/query.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define COLUMNS_MAX 12
+
+enum type { NUMBER, TEXT, TIME };
+
+struct relation {
+    char sql[QUERY_MAX]; /* a SELECT */
+    enum type types[COLUMNS_MAX];
+    int count;
+    int rowtime;  /* the column that a watermark goes before; -1: none */
+    bool changes; /* rows may be taken back */
+};
+
+struct maker {
+    struct rng *rng;
+    int depth;
+};
+
+static int below(struct maker *m, int bound)
+{
+    return (int)(rng_u64(m->rng) % (uint64_t)bound);
+}
+static bool chance(struct maker *m, int percent)
+{
+    return below(m, 100) < percent;
+}
+
+static void add(char *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(char *out, const char *fmt, ...)
+{
+    size_t len = strlen(out);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(out + len, QUERY_MAX - len, fmt, args);
+    va_end(args);
+}
+
+static struct relation *relation_new(void)
+{
+    struct relation *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        abort();
+    r->rowtime = -1;
+    return r;
+}
+
+static struct relation *any(struct maker *m);
+
+/* ---- expressions over the columns of `r`, which the query calls `alias` ---- */
+
+/* A column of a type; -1: there is none. */
+static int column_of(struct maker *m, const struct relation *r, enum type type)
+{
+    int found[COLUMNS_MAX], count = 0;
+
+    for (int i = 0; i < r->count; i++)
+        if (r->types[i] == type)
+            found[count++] = i;
+    return count ? found[below(m, count)] : -1;
+}
+
+static void put_number(struct maker *m, const struct relation *r, const char *alias, char *out)
+{
+    int column = column_of(m, r, NUMBER);
+
+    if (column < 0)
+        add(out, "%d", below(m, 10));
+    else if (chance(m, 70))
+        add(out, "%s.c%d", alias, column);
+    else if (chance(m, 50))
+        add(out, "(%s.c%d + %d)", alias, column, below(m, 5));
+    else
+        add(out, "COALESCE(%s.c%d, %d)", alias, column, below(m, 5));
+}
+
+static void put_condition(struct maker *m, const struct relation *r, const char *alias, char *out)
+{
+    static const char *const signs[] = {"=", "<>", "<", "<=", ">", ">="};
+    int text = column_of(m, r, TEXT);
+
+    switch (below(m, 5)) {
+    case 0:
+        put_number(m, r, alias, out);
+        add(out, " IS %sNULL", chance(m, 50) ? "NOT " : "");
+        break;
+    case 1:
+        if (text >= 0) {
+            add(out, "%s.c%d %s '%c'", alias, text, signs[below(m, 6)], 'x' + below(m, 3));
+            break;
+        } /* fallthrough */
+    default:
+        put_number(m, r, alias, out);
+        add(out, " %s %d", signs[below(m, 6)], below(m, 12));
+    }
+}
+
+/* Some columns of a relation, or all, as c0, c1, ... of a new one. */
+static void put_columns(struct maker *m, const struct relation *from, const char *alias,
+                        struct relation *out, bool time)
+{
+    for (int i = 0; i < from->count && out->count < COLUMNS_MAX - 3; i++) {
+        if (from->count > 2 && i != from->rowtime && chance(m, 15))
+            continue;
+        if (time && i == from->rowtime)
+            out->rowtime = out->count;
+        out->types[out->count] = from->types[i];
+        add(out->sql, "%s%s.c%d AS c%d", out->count ? ", " : "", alias, i, out->count);
+        out->count++;
+    }
+    if (!out->count) {
+        out->types[out->count] = from->types[0];
+        add(out->sql, "%s.c0 AS c%d", alias, out->count++);
+    }
+}
+
+/* ---- relations ---- */
+
+static struct relation *table(struct maker *m, bool rows_only)
+{
+    struct relation *r = relation_new();
+    char name = (char)('a' + below(m, rows_only ? 2 : 3));
+
+    snprintf(r->sql, sizeof(r->sql), "SELECT id AS c0, k AS c1, v AS c2, s AS c3, ts AS c4 FROM %c",
+             name);
+    r->types[3] = TEXT;
+    r->types[4] = TIME;
+    r->count = 5;
+    r->changes = name == 'c';
+    r->rowtime = r->changes ? -1 : 4;
+    return r;
+}
+
+static struct relation *filtered(struct maker *m, struct relation *from)
+{
+    struct relation *r = relation_new();
+
+    add(r->sql, "SELECT ");
+    put_columns(m, from, "t", r, true);
+    add(r->sql, " FROM (%s) AS t WHERE ", from->sql);
+    put_condition(m, from, "t", r->sql);
+    if (chance(m, 30)) {
+        add(r->sql, chance(m, 50) ? " AND " : " OR ");
+        put_condition(m, from, "t", r->sql);
+    }
+    r->changes = from->changes;
+    free(from);
+    return r;
+}
+
+static void put_calls(struct maker *m, const struct relation *from, struct relation *r)
+{
+    static const char *const names[] = {
+        "SUM", "MIN", "MAX", "COUNT", "AVG", "COUNT(DISTINCT", "SUM(DISTINCT"};
+    int calls = 1 + below(m, 3);
+
+    for (int i = 0; i < calls && r->count < COLUMNS_MAX; i++) {
+        int number = column_of(m, from, NUMBER), what = below(m, COUNT_OF(names) + 1);
+
+        add(r->sql, r->count ? ", " : "");
+        if (number < 0 || what == COUNT_OF(names))
+            add(r->sql, "COUNT(*)");
+        else
+            add(r->sql, "%s%s t.c%d)", names[what], strchr(names[what], '(') ? "" : "(", number);
+        if (chance(m, 20)) {
+            add(r->sql, " FILTER (WHERE ");
+            put_condition(m, from, "t", r->sql);
+            add(r->sql, ")");
+        }
+        add(r->sql, " AS c%d", r->count);
+        r->types[r->count++] = NUMBER;
+    }
+}
+
+static int put_keys(struct maker *m, const struct relation *from, struct relation *r, char *group)
+{
+    int keys = below(m, 3);
+
+    for (int i = 0; i < keys; i++) {
+        int key = below(m, from->count);
+
+        add(r->sql, "%st.c%d AS c%d", r->count ? ", " : "", key, r->count);
+        add(group, "%st.c%d", i ? ", " : "", key);
+        r->types[r->count++] = from->types[key];
+    }
+    return keys;
+}
+
+static struct relation *grouped(struct maker *m, struct relation *from)
+{
+    struct relation *r = relation_new();
+    char group[QUERY_MAX] = "";
+
+    add(r->sql, "SELECT ");
+    if (!put_keys(m, from, r, group)) { /* of nothing a batch has a row, a stream has none yet */
+        add(r->sql, "t.c0 AS c0");
+        add(group, "t.c0");
+        r->types[r->count++] = from->types[0];
+    }
+    put_calls(m, from, r);
+    add(r->sql, " FROM (%s) AS t GROUP BY %s", from->sql, group);
+    if (chance(m, 25))
+        add(r->sql, " HAVING COUNT(*) %s %d", chance(m, 50) ? ">" : "<", 1 + below(m, 3));
+    r->changes = true;
+    free(from);
+    return r;
+}
+
+static struct relation *distinct(struct maker *m, struct relation *from)
+{
+    struct relation *r = relation_new();
+
+    add(r->sql, "SELECT DISTINCT ");
+    put_columns(m, from, "t", r, false);
+    add(r->sql, " FROM (%s) AS t", from->sql);
+    r->changes = true;
+    free(from);
+    return r;
+}
+
+static struct relation *joined(struct maker *m, struct relation *left, struct relation *right)
+{
+    static const char *const kinds[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"};
+    int kind = below(m, 4), l = column_of(m, left, NUMBER), r_ = column_of(m, right, NUMBER);
+    struct relation *r = relation_new();
+
+    add(r->sql, "SELECT ");
+    put_columns(m, left, "l", r, false);
+    put_columns(m, right, "r", r, false);
+    add(r->sql, " FROM (%s) AS l %s (%s) AS r ON ", left->sql, kinds[kind], right->sql);
+    if (l >= 0 && r_ >= 0)
+        add(r->sql, "l.c%d = r.c%d", l, r_);
+    else
+        add(r->sql, "1 = 1");
+    if (chance(m, 30)) {
+        bool of_left = chance(m, 50);
+
+        add(r->sql, " AND ");
+        put_condition(m, of_left ? left : right, of_left ? "l" : "r", r->sql);
+    }
+    r->changes = true;
+    free(left);
+    free(right);
+    return r;
+}
+
+static struct relation *semi_joined(struct maker *m, struct relation *left, struct relation *right)
+{
+    int l = column_of(m, left, NUMBER), k = column_of(m, right, NUMBER);
+    struct relation *r = relation_new();
+
+    add(r->sql, "SELECT ");
+    put_columns(m, left, "t", r, false);
+    add(r->sql, " FROM (%s) AS t WHERE ", left->sql);
+    if (l < 0 || k < 0)
+        add(r->sql, "1 = 1");
+    else if (chance(m, 50))
+        add(r->sql, "t.c%d IN (SELECT u.c%d FROM (%s) AS u)", l, k, right->sql);
+    else
+        add(r->sql, "%sEXISTS (SELECT * FROM (%s) AS u WHERE u.c%d = t.c%d)",
+            chance(m, 50) ? "NOT " : "", right->sql, k, l);
+    r->changes = true;
+    free(left);
+    free(right);
+    return r;
+}
+
+static struct relation *united(struct maker *m)
+{
+    static const char *const words[] = {"UNION ALL", "UNION",         "INTERSECT",
+                                        "EXCEPT",    "INTERSECT ALL", "EXCEPT ALL"};
+    struct relation *left = table(m, false), *right = table(m, false), *r = relation_new();
+    const char *columns = chance(m, 50) ? "c1 AS c0, c3 AS c1" : "c2 AS c0, c3 AS c1";
+
+    add(r->sql, "SELECT %s FROM (%s) AS l %s SELECT %s FROM (%s) AS r", columns, left->sql,
+        words[below(m, COUNT_OF(words))], columns, right->sql);
+    r->types[1] = TEXT;
+    r->count = 2;
+    r->changes = true;
+    free(left);
+    free(right);
+    return r;
+}
+
+/* The first rows of each key, in an order of all columns. */
+static struct relation *top(struct maker *m, struct relation *from)
+{
+    struct relation *r = relation_new();
+    bool number = chance(m, 40);
+    int key = below(m, from->count), first = below(m, from->count);
+
+    add(r->sql, "SELECT ");
+    put_columns(m, from, "t", r, false);
+    if (number) {
+        add(r->sql, ", t.rn AS c%d", r->count);
+        r->types[r->count++] = NUMBER;
+    }
+    add(r->sql, " FROM (SELECT u.*, ROW_NUMBER() OVER (");
+    if (chance(m, 80))
+        add(r->sql, "PARTITION BY u.c%d ", key);
+    add(r->sql, "ORDER BY u.c%d%s", first, chance(m, 50) ? " DESC" : "");
+    for (int i = 0; i < from->count; i++)
+        add(r->sql, ", u.c%d%s", i, chance(m, 30) ? " DESC" : "");
+    add(r->sql, ") AS rn FROM (%s) AS u) AS t WHERE t.rn <= %d", from->sql, 1 + below(m, 3));
+    r->changes = true;
+    free(from);
+    return r;
+}
+
+/* ---- time ---- */
+
+static void put_window(struct maker *m, char *out)
+{
+    switch (below(m, 3)) {
+    case 0:
+        add(out, "TUMBLE(TABLE t, DESCRIPTOR(c4), INTERVAL '%d' SECOND)", 5 + below(m, 20));
+        break;
+    case 1:
+        add(out, "HOP(TABLE t, DESCRIPTOR(c4), INTERVAL '4' SECOND, INTERVAL '%d' SECOND)",
+            4 * (1 + below(m, 4)));
+        break;
+    default:
+        add(out, "CUMULATE(TABLE t, DESCRIPTOR(c4), INTERVAL '5' SECOND, INTERVAL '%d' SECOND)",
+            5 * (1 + below(m, 4)));
+    }
+}
+
+static struct relation *windowed(struct maker *m)
+{
+    struct relation *from = table(m, true), *r = relation_new();
+    char group[QUERY_MAX] = "";
+
+    add(r->sql, "WITH t AS (%s) SELECT ", from->sql);
+    if (!put_keys(m, from, r, group)) {
+        add(r->sql, "t.c1 AS c0");
+        add(group, "t.c1");
+        r->types[r->count++] = NUMBER;
+    }
+    put_calls(m, from, r);
+    add(r->sql, ", window_start AS c%d, window_end AS c%d", r->count, r->count + 1);
+    r->types[r->count++] = TIME;
+    r->types[r->count++] = TIME;
+    add(r->sql, " FROM TABLE(");
+    put_window(m, r->sql);
+    add(r->sql, ") AS t GROUP BY %s, window_start, window_end", group);
+    free(from);
+    return r;
+}
+
+static struct relation *interval_joined(struct maker *m)
+{
+    static const char *const kinds[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"};
+    struct relation *left = table(m, true), *right = table(m, true), *r = relation_new();
+
+    add(r->sql, "SELECT ");
+    put_columns(m, left, "l", r, false);
+    put_columns(m, right, "r", r, false);
+    add(r->sql,
+        " FROM (%s) AS l %s (%s) AS r ON l.c1 = r.c1 AND r.c4 BETWEEN l.c4 - INTERVAL '%d' SECOND "
+        "AND l.c4 + INTERVAL '%d' SECOND",
+        left->sql, kinds[below(m, 4)], right->sql, below(m, 10), below(m, 10));
+    free(left);
+    free(right);
+    return r;
+}
+
+static struct relation *over(struct maker *m)
+{
+    static const char *const calls[] = {"SUM(t.c2)", "COUNT(*)", "MIN(t.c2)", "MAX(t.c2)",
+                                        "COUNT(t.c1)"};
+    struct relation *from = table(m, true), *r = relation_new();
+    int count = 1 + below(m, 3);
+
+    add(r->sql, "SELECT ");
+    put_columns(m, from, "t", r, false);
+    for (int i = 0; i < count; i++) {
+        add(r->sql, ", %s OVER w AS c%d", calls[below(m, COUNT_OF(calls))], r->count);
+        r->types[r->count++] = NUMBER;
+    }
+    add(r->sql, " FROM (%s) AS t WINDOW w AS (%sORDER BY t.c4 ", from->sql,
+        chance(m, 80) ? "PARTITION BY t.c1 " : "");
+    if (chance(m, 50))
+        add(r->sql, "ROWS BETWEEN %d PRECEDING AND CURRENT ROW)", below(m, 4));
+    else if (chance(m, 70))
+        add(r->sql, "RANGE BETWEEN INTERVAL '%d' SECOND PRECEDING AND CURRENT ROW)", below(m, 15));
+    else
+        add(r->sql, "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)");
+    free(from);
+    return r;
+}
+
+static struct relation *any(struct maker *m)
+{
+    struct relation *r;
+
+    if (m->depth >= 3)
+        return table(m, false);
+    m->depth++;
+    switch (below(m, 13)) {
+    case 0:
+    case 1:
+        r = filtered(m, any(m));
+        break;
+    case 2:
+    case 3:
+        r = grouped(m, any(m));
+        break;
+    case 4:
+        r = distinct(m, any(m));
+        break;
+    case 5:
+    case 6:
+        r = any(m);
+        r = joined(m, r, any(m));
+        break;
+    case 7:
+        r = any(m);
+        r = semi_joined(m, r, any(m));
+        break;
+    case 8:
+        r = united(m);
+        break;
+    case 9:
+        r = top(m, any(m));
+        break;
+    case 10:
+        r = windowed(m);
+        break;
+    case 11:
+        r = interval_joined(m);
+        break;
+    default:
+        r = over(m);
+    }
+    m->depth--;
+    return r;
+}
+
+void query_random(struct rng *rng, char out[QUERY_MAX])
+{
+    struct maker m = {rng, 0};
+    struct relation *r = any(&m);
+
+    memcpy(out, r->sql, QUERY_MAX);
+    free(r);
+}
