@@ -371,13 +371,17 @@ static void hex_text(struct fn_call *c)
     give_buf(c, out);
 }
 
-/* AVG of integers: the exact sum cut to the count, toward zero. */
+/* AVG of integers: the exact sum cut to the count, toward zero. DuckDB sums into HUGEINT, a stream
+ * into BIGINT. */
 static void avg_int(struct fn_call *c)
 {
     __int128 sum;
     int64_t count = ARG(c, 1, int64_t);
 
-    memcpy(&sum, (duckdb_hugeint *)c->args[0].data + c->row, sizeof(sum));
+    if (c->args[0].type == DUCKDB_TYPE_HUGEINT)
+        memcpy(&sum, (duckdb_hugeint *)c->args[0].data + c->row, sizeof(sum));
+    else
+        sum = arg_integer(c, 0);
     if (count == 0)
         give_null(c);
     else
