@@ -278,8 +278,8 @@ def iceberg(tarn, path="/api/catalog", **options):
                                    "s3.path-style-access": "true", **options})
 
 
-def duckdb_connection(tarn, path="/api/catalog", name="lake"):
-    """DuckDB's own iceberg extension, attached to the catalog as `name`."""
+def duckdb_connection(tarn, path="/api/catalog", name="lake", options=""):
+    """DuckDB's own iceberg extension, attached to the catalog as `name`; more options of ATTACH."""
     import glob
     import duckdb
 
@@ -294,7 +294,7 @@ def duckdb_connection(tarn, path="/api/catalog", name="lake"):
         CLIENT_SECRET 'secret', OAUTH2_SCOPE 'PRINCIPAL_ROLE:ALL',
         OAUTH2_SERVER_URI '{tarn.rest}{path}/v1/oauth/tokens')""")
     connection.execute(f"""ATTACH '{CATALOG}' AS {name} (TYPE iceberg, SECRET login,
-        ENDPOINT '{tarn.rest}{path}')""")
+        ENDPOINT '{tarn.rest}{path}'{options})""")
     return connection
 
 

@@ -155,7 +155,8 @@ def by_pyiceberg(tarn, name, tag):
 
 
 def by_duckdb(tarn, name, tag):
-    connection = duckdb_connection(tarn)
+    # Or it removes the files of a commit whose answer it did not hear, though it was made.
+    connection = duckdb_connection(tarn, options=", REMOVE_FILES_ON_DELETE false")
     try:
         rows = ", ".join(f"('{tag}')" for _ in range(ROWS))
         connection.execute(f"INSERT INTO lake.db.{name} VALUES {rows}")
