@@ -325,6 +325,9 @@ struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct
 
     if (expr->args.count > ARGS_MAX)
         bind_fail(b, ERR_LIMIT, expr->pos, "more than %d arguments", ARGS_MAX);
+    call = bind_group_window_call(b, scope, expr, name);
+    if (call)
+        return call;
     known = sql_functions(&count);
     for (size_t i = 0; i < count && !aggregate; i++)
         aggregate = !strcmp(known[i].name, name) && known[i].kind == FUNCTION_AGGREGATE && !over;

@@ -161,18 +161,6 @@ static size_t gather_groups(const struct bound_group *groups, size_t count, stru
     return total;
 }
 
-static const char *const window_functions[] = {"TUMBLE", "HOP", "SESSION", "CUMULATE"};
-
-static void refuse_group_window(struct binder *b, const struct sql_expr *expr)
-{
-    if (expr->kind != SQL_EXPR_CALL)
-        return;
-    for (size_t i = 0; i < COUNT_OF(window_functions); i++)
-        if (slice_ieq(slice_str(expr->name.parts[0].text), slice_str(window_functions[i])))
-            bind_fail(b, ERR_UNSUPPORTED, expr->pos, "GROUP BY %s(...) is not built yet",
-                      window_functions[i]);
-}
-
 static struct bound_group bind_group(struct binder *b, struct scope *scope,
                                      const struct sql_group *group)
 {
@@ -180,7 +168,6 @@ static struct bound_group bind_group(struct binder *b, struct scope *scope,
 
     switch (group->kind) {
     case SQL_GROUP_EXPR:
-        refuse_group_window(b, group->expr);
         bound.expr = bind_expr(b, scope, group->expr);
         break;
     case SQL_GROUP_TUPLE:
@@ -253,10 +240,25 @@ static void bind_group_by(struct binder *b, struct scope *scope, const struct sq
                           struct sql_bound *bound)
 {
     b->aggregates_in = "GROUP BY";
-    bound->group_count = select->group_count;
-    bound->groups = BIND_ARRAY(b, struct bound_group, select->group_count + 1);
-    for (size_t i = 0; i < select->group_count; i++)
-        bound->groups[i] = bind_group(b, scope, &select->groups[i]);
+    bound->groups = BIND_ARRAY(b, struct bound_group, select->group_count + 2);
+    for (size_t i = 0; i < select->group_count; i++) {
+        const struct sql_group *group = &select->groups[i];
+        struct group_window *window =
+            group->kind == SQL_GROUP_EXPR ? bind_group_window(b, scope, group->expr, &bound->from)
+                                          : NULL;
+
+        if (!window) {
+            bound->groups[bound->group_count++] = bind_group(b, scope, group);
+            continue;
+        }
+        if (scope->window)
+            bind_fail(b, ERR_INVALID, group->expr->pos, "a second window in GROUP BY");
+        scope->window = window;
+        for (size_t k = 0; k < 2; k++)
+            bound->groups[bound->group_count++] = (struct bound_group){
+                .kind = SQL_GROUP_EXPR,
+                .expr = group_window_bound(b, group->expr->pos, window, k)};
+    }
     b->aggregates_in = NULL;
     scope->groups =
         BIND_ARRAY(b, struct bound_expr *, count_groups(bound->groups, bound->group_count) + 1);

@@ -21,6 +21,7 @@ static const struct tvf {
     {"TUMBLE", "$TUMBLE", BOUND_TUMBLE, {"DATA", "TIMECOL", "SIZE", "OFFSET"}, 4, 3},
     {"HOP", "$HOP", BOUND_HOP, {"DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"}, 5, 4},
     {"CUMULATE", "$CUMULATE", BOUND_CUMULATE, {"DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"}, 5, 4},
+    {"SESSION", "$SESSION", BOUND_SESSION, {"DATA", "TIMECOL", "GAP"}, 3, 3},
 };
 
 struct tvf_call {
@@ -63,7 +64,8 @@ static void take_args(struct tvf_call *c, const struct sql_exprs *args)
     if (c->args[0]->kind != SQL_EXPR_TABLE)
         bind_fail(c->b, ERR_INVALID, c->args[0]->pos, "%s(TABLE t, ...): a table is wanted here",
                   c->tvf->name);
-    if (c->args[0]->table->partition.count || c->args[0]->table->order.count)
+    if ((c->args[0]->table->partition.count && c->tvf->kind != BOUND_SESSION) ||
+        c->args[0]->table->order.count)
         bind_fail(c->b, ERR_INVALID, c->args[0]->pos,
                   "%s takes no PARTITION BY: keys stand in GROUP BY", c->tvf->name);
     if (c->args[1]->kind != SQL_EXPR_DESCRIPTOR || c->args[1]->args.count != 1)
@@ -91,12 +93,12 @@ static int64_t interval_of(const struct tvf_call *c, size_t arg)
 static struct bound_tvf *window_of(const struct tvf_call *c)
 {
     struct bound_tvf *w = BIND_NEW(c->b, struct bound_tvf);
-    size_t size = c->tvf->kind == BOUND_TUMBLE ? 2 : 3;
+    size_t size = c->tvf->kind == BOUND_TUMBLE || c->tvf->kind == BOUND_SESSION ? 2 : 3;
 
     w->kind = c->tvf->kind;
     w->size_us = interval_of(c, size);
-    w->slide_us = c->tvf->kind == BOUND_TUMBLE ? w->size_us : interval_of(c, 2);
-    w->offset_us = interval_of(c, size + 1);
+    w->slide_us = size == 2 ? w->size_us : interval_of(c, 2);
+    w->offset_us = size + 1 < c->tvf->count ? interval_of(c, size + 1) : 0;
     for (size_t i = 2; i <= size; i++)
         if (interval_of(c, i) <= 0)
             bind_fail(c->b, ERR_INVALID, c->args[i]->pos, "%s must be longer than nothing",
@@ -239,6 +241,31 @@ static struct sql_query *query_of(const struct tvf_call *c, const struct bound_t
     return query;
 }
 
+static size_t output_named(struct binder *b, const struct sql_bound *bound,
+                           const struct sql_expr *column)
+{
+    const struct sql_ident *name = &column->name.parts[column->name.count - 1];
+
+    for (size_t i = 0; column->kind == SQL_EXPR_COLUMN && i < bound->output_count; i++)
+        if (!strcmp(bound->outputs[i].name, name->text))
+            return i;
+    bind_fail(b, ERR_INVALID, column->pos, "PARTITION BY takes columns of the table");
+}
+
+/* PARTITION BY of a SESSION, as columns of its rows. */
+static void take_partition(const struct tvf_call *c, const struct sql_bound *bound,
+                           struct bound_tvf *w)
+{
+    const struct sql_exprs *keys = &c->args[0]->table->partition;
+
+    if (w->kind == BOUND_SESSION && !c->b->streams)
+        bind_fail(c->b, ERR_UNSUPPORTED, c->pos,
+                  "SESSION over a table at rest is not built yet: a stream has it, INSERT INTO");
+    w->keys = BIND_ARRAY(c->b, size_t, keys->count + 1);
+    for (size_t i = 0; i < keys->count; i++)
+        w->keys[w->key_count++] = output_named(c->b, bound, keys->list[i]);
+}
+
 struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct sql_from *from,
                            struct bound_tvf **window)
 {
@@ -261,5 +288,7 @@ struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct s
     name = c.args[1]->args.list[0]->name.parts[c.args[1]->args.list[0]->name.count - 1].text;
     while (strcmp(bound->outputs[(*window)->time_column].name, name) != 0)
         (*window)->time_column++;
+    take_partition(&c, bound, *window);
+    bound->from->right->tvf = *window;
     return bound;
 }

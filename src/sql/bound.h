@@ -222,6 +222,7 @@ struct scope {
     size_t group_count;
     const struct sql_select *select;
     bool lateral_only;
+    struct group_window *window; /* GROUP BY TUMBLE(...); NULL: none */
 };
 
 struct cte {
@@ -300,6 +301,18 @@ void scope_add(struct binder *b, struct scope *scope, struct bound_source *sourc
 /* bind_window.c: TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), ...)) as the query it means. */
 struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct sql_from *from,
                            struct bound_tvf **window);
+
+/* bind_group_window.c: GROUP BY TUMBLE(ts, INTERVAL '1' HOUR), HOP, SESSION: the legacy group
+ * windows. `from` becomes its rows with the windows each lies in. NULL: the element is none. */
+struct group_window;
+struct group_window *bind_group_window(struct binder *b, struct scope *scope,
+                                       const struct sql_expr *expr, struct bound_source **from);
+/* Column 0: the window's start, 1: its end. */
+struct bound_expr *group_window_bound(struct binder *b, struct sql_pos pos,
+                                      const struct group_window *window, size_t column);
+/* TUMBLE_START(...) and its like; NULL: the call is none of them. */
+struct bound_expr *bind_group_window_call(struct binder *b, struct scope *scope,
+                                          const struct sql_expr *expr, const char *name);
 
 /* Enters the text of a view, where positions of the statement mean nothing; true: the outermost. */
 bool bind_view_enter(struct binder *b, const char *view, struct sql_pos pos);

@@ -278,6 +278,64 @@ static void windows_are_made_by_the_operator_or_attached(void **state)
           (struct sql_plan_options){0});
 }
 
+static const struct claim group_windows_are_windows_claims[] = {
+    {"windows_",
+     "SELECT who, TUMBLE_START(at_, INTERVAL '1' HOUR), TUMBLE_END(at_, INTERVAL '1' HOUR), "
+     "COUNT(*) FROM orders GROUP BY who, TUMBLE(at_, INTERVAL '1' HOUR)",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in windows of 1 h, by c1: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, HOP_START(now_, INTERVAL '1' MINUTE, INTERVAL '1' HOUR), HOP_END(now_, INTERVAL "
+     "'1' MINUTE, INTERVAL '1' HOUR), COUNT(*) FROM orders GROUP BY HOP(now_, INTERVAL '1' MINUTE, "
+     "INTERVAL '1' HOUR), who",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in windows of 1 h every 1 min, by processing time: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"windows_",
+     "SELECT who, SESSION_START(at_, INTERVAL '1' MINUTE), SESSION_END(at_, INTERVAL '1' MINUTE), "
+     "COUNT(*) FROM orders GROUP BY who, SESSION(at_, INTERVAL '1' MINUTE)",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in sessions, gap 1 min, by c1: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT 'x', TUMBLE_START(r, INTERVAL '1' DAY), TUMBLE_END(r, INTERVAL '1' DAY), SUM(c) FROM "
+     "(SELECT COUNT(*) AS c, TUMBLE_ROWTIME(at_, INTERVAL '1' HOUR) AS r FROM orders GROUP BY "
+     "TUMBLE(at_, INTERVAL '1' HOUR)) GROUP BY TUMBLE(r, INTERVAL '1' DAY)",
+     "  select  (line 1)\n"
+     "    aggregate in windows of 1 d, by c1: SUM(c0)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        aggregate in windows of 1 h, by c0: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(SESSION(TABLE orders PARTITION BY "
+     "who, DESCRIPTOR(at_), INTERVAL '5' MINUTE)) GROUP BY who, window_start, window_end",
+     "  select  (line 1)\n"
+     "    aggregate by c0 in sessions, gap 5 min, by c1: COUNT(*)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"windows_",
+     "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(SESSION(DATA => TABLE orders, "
+     "TIMECOL => DESCRIPTOR(at_), GAP => INTERVAL '5' MINUTE)) GROUP BY who, window_start, "
+     "window_end",
+     "line 1, column 74: SESSION(TABLE t PARTITION BY ...) takes the columns of GROUP BY, all of "
+     "them: sessions of other keys on a stream are not built yet"},
+    {"uno",
+     "SELECT CAST(TUMBLE_END(at_, INTERVAL '2' HOUR) AS STRING) FROM orders GROUP BY TUMBLE(at_, "
+     "INTERVAL '1' HOUR)",
+     "line 1, column 29: TUMBLE_END: GROUP BY has no window TUMBLE of this time and size"},
+};
+
+static void group_windows_are_windows(void **state)
+{
+    check(*state, group_windows_are_windows_claims, COUNT_OF(group_windows_are_windows_claims),
+          (struct sql_plan_options){0});
+}
+
 static const struct claim joins_take_keys_times_and_conditions_claims[] = {
     {"duo", "SELECT o.id, CAST(o.n AS BIGINT) FROM orders o JOIN ships s ON o.id = s.id",
      "  select  (line 1)\n"
@@ -672,6 +730,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aggregates_are_between_two_selects),
         cmocka_unit_test(windows_are_made_by_the_operator_or_attached),
+        cmocka_unit_test(group_windows_are_windows),
         cmocka_unit_test(joins_take_keys_times_and_conditions),
         cmocka_unit_test(subqueries_are_joins),
         cmocka_unit_test(first_rows_of_a_key_are_counted),
