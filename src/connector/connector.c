@@ -260,6 +260,11 @@ static int run_script(struct connector *c, struct session *session, const char *
     return rc;
 }
 
+static const char *setting(void *session, const char *key)
+{
+    return session_setting(session, key);
+}
+
 int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
                    struct stream_plan *out, struct err *err)
 {
@@ -278,11 +283,9 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
     }
     if (!rc) {
         letters.sink = sink_options(c);
-        const char *interval = session_setting(session, "execution.checkpointing.interval");
-
-        if (interval && sql_duration_ms(interval, &out->commit_interval_ms))
-            out->commit_interval_ms = 0;
-        rc = dead_letters_new(&out->rejects, &letters, err);
+        rc = stream_plan_settings(out, arena, setting, session, err);
+        if (!rc)
+            rc = dead_letters_new(&out->rejects, &letters, err);
     }
     session_free(session);
     if (rc)

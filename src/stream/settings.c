@@ -2,50 +2,15 @@
 #include <math.h>
 
 #include "base/codec.h"
+#include "sql/sql.h"
 #include "stream/stream_int.h"
-
-/* "5s", "500 ms", "1 min", "5000": a bare number is milliseconds. Flink: TimeUtils. */
-static const struct {
-    const char *unit;
-    int64_t ms;
-} units[] = {{"", 1},
-             {"ms", 1},
-             {"milli", 1},
-             {"millis", 1},
-             {"s", 1000},
-             {"sec", 1000},
-             {"secs", 1000},
-             {"second", 1000},
-             {"seconds", 1000},
-             {"m", 60000},
-             {"min", 60000},
-             {"minute", 60000},
-             {"minutes", 60000},
-             {"h", 3600000},
-             {"hour", 3600000},
-             {"hours", 3600000},
-             {"d", 86400000},
-             {"day", 86400000},
-             {"days", 86400000}};
 
 static int duration(const char *key, const char *text, int64_t *ms, struct err *err)
 {
-    char *end;
-    long long number = strtoll(text, &end, 10);
-
-    if (end == text || number < 0)
-        return err_set(err, ERR_INVALID, "SET '%s' = '%s': a time is wanted, as 10 s or 1 min", key,
-                       text);
-    end += strspn(end, " ");
-    for (size_t i = 0; i < COUNT_OF(units); i++)
-        if (!strcasecmp(end, units[i].unit)) {
-            if (number > INT64_MAX / units[i].ms)
-                break;
-            *ms = number * units[i].ms;
-            return 0;
-        }
-    return err_set(err, ERR_INVALID, "SET '%s' = '%s': a time is wanted, as 10 s or 1 min", key,
-                   text);
+    return sql_duration_ms(text, ms)
+               ? err_set(err, ERR_INVALID,
+                         "SET '%s' = '%s': a time is wanted, as 10 s or 1 min", key, text)
+               : 0;
 }
 
 static int whole(const char *key, const char *text, int64_t *out, struct err *err)
