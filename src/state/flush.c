@@ -80,11 +80,27 @@ void base_forget(struct space *space, struct entry *entry)
     }
 }
 
+/* Entries that lie in the spill's file are read side by side. How large they are is not known
+ * before they are there. */
+static void read_ahead(const struct state_table *table, const struct entries *entries, uint32_t at,
+                       uint32_t end)
+{
+    struct spill *spill = table->state->spill;
+
+    if (!spill || !spill->base || at % SLICE)
+        return;
+    spill_breathe(spill, SLICE);
+    for (uint32_t i = at; i < at + SLICE && i < end; i++)
+        spill_soon(spill, entries->list[i], 2 * sizeof(struct entry));
+}
+
 /* Entries that were written out of turn are passed over. */
 static int write_next_sealed(struct state_table *table, struct space *space, struct err *err)
 {
-    struct entry *entry = space->sealed.list[space->sealed_pos++];
+    struct entry *entry;
 
+    read_ahead(table, &space->sealed, space->sealed_pos, space->sealed.count);
+    entry = space->sealed.list[space->sealed_pos++];
     return entry->flags & sealed_flag(table->state) ? write_sealed(table, space, entry, err) : 0;
 }
 
@@ -250,6 +266,7 @@ static int flush_base(struct state *state, struct slice_of_work *work, bool *don
             while (space->base_pos < space->base_end) {
                 if (rc || !work_on(work))
                     return rc;
+                read_ahead(table, &space->all, space->base_pos, space->base_end);
                 rc = write_base(table, space, space->all.list[space->base_pos], err);
             }
             space->base_pos = space->base_end = 0;

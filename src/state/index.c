@@ -26,17 +26,17 @@ static void place(struct index *index, uint64_t hash, void *what)
 static int grow(struct index *index)
 {
     uint32_t old = index->places ? index->mask + 1 : 0, size = old ? old * 2 : FIRST_SIZE;
-    struct index larger = {huge_alloc(size * sizeof(struct place)), size - 1, index->used};
+    struct index larger = {NULL, size - 1, index->used, index->spill};
 
-    if (!larger.places || !size) {
-        free(larger.places);
+    if (size)
+        larger.places = huge_alloc(index->spill, size * sizeof(struct place), true);
+    if (!larger.places)
         return ERR_NOMEM;
-    }
     memset(larger.places, 0, size * sizeof(struct place));
     for (uint32_t i = 0; i < old; i++)
         if (index->places[i].what)
             place(&larger, index->places[i].hash, index->places[i].what);
-    free(index->places);
+    huge_free(index->spill, index->places, old * sizeof(struct place));
     *index = larger;
     return 0;
 }
@@ -73,6 +73,7 @@ void index_remove(struct index *index, uint64_t hash, const void *what)
 
 void index_deinit(struct index *index)
 {
-    free(index->places);
-    *index = (struct index){0};
+    huge_free(index->spill, index->places,
+              index->places ? ((size_t)index->mask + 1) * sizeof(struct place) : 0);
+    *index = (struct index){.spill = index->spill};
 }

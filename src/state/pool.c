@@ -1,12 +1,8 @@
 /* pool.c - memory of one space: cut from blocks, reused by size, given back as a whole. */
-#include <stdlib.h>
-#include <sys/mman.h>
-
 #include "state/state_int.h"
 
 #define BLOCK_FIRST 1024
-#define HUGE        ((size_t)2 << 20)
-#define BLOCK_MAX   HUGE
+#define BLOCK_MAX   HUGE_BYTES
 
 /* In front of a piece that is too large for the lists. */
 struct big {
@@ -15,9 +11,24 @@ struct big {
     uint64_t unused; /* what follows is aligned to 16 */
 };
 
+/* By 16 bytes up to POOL_SMALL of them, then four classes for each doubling. */
 static size_t class_of(size_t size)
 {
-    return (size + 15) / 16;
+    size_t units = (size + 15) / 16, shift;
+
+    if (units <= POOL_SMALL)
+        return units;
+    shift = (size_t)(63 - __builtin_clzll(units - 1)) - 2;
+    return POOL_SMALL + 4 * (shift - 4) + ((units - 1) >> shift) - 4 + 1;
+}
+
+static size_t class_size(size_t class)
+{
+    size_t above = class - POOL_SMALL - 1;
+
+    if (class <= POOL_SMALL)
+        return class * 16;
+    return 16 * ((above % 4 + 5) << (above / 4 + 4));
 }
 
 static void *take_big(struct pool *pool, size_t size)
@@ -36,28 +47,19 @@ static void *take_big(struct pool *pool, size_t size)
     return big + 1;
 }
 
-/* What a search jumps about in: by pages of 4 KiB it would wait for the tables of pages as often as
- * for the memory. A kernel that has no huge ones gives it all the same. */
-void *huge_alloc(size_t size)
-{
-    void *memory;
-
-    if (size < HUGE)
-        return malloc(size);
-    memory = aligned_alloc(HUGE, (size + HUGE - 1) / HUGE * HUGE);
-    if (memory)
-        (void)madvise(memory, size / HUGE * HUGE, MADV_HUGEPAGE);
-    return memory;
-}
+struct block {
+    struct block *next;
+    size_t size;
+};
 
 static int add_block(struct pool *pool)
 {
     size_t size = pool->block ? pool->block : BLOCK_FIRST;
-    void **block = huge_alloc(size);
+    struct block *block = huge_alloc(pool->spill, size, false);
 
     if (!block)
         return ERR_NOMEM;
-    *block = pool->blocks;
+    *block = (struct block){pool->blocks, size};
     pool->blocks = block;
     pool->next = (uint8_t *)block + 16;
     pool->left = size - 16;
@@ -78,12 +80,13 @@ void *pool_take(struct pool *pool, size_t size)
         pool->free[class] = *(void **)piece;
         return piece;
     }
-    while (pool->left < class * 16)
+    size = class_size(class);
+    while (pool->left < size)
         if (add_block(pool))
             return NULL;
     piece = pool->next;
-    pool->next += class * 16;
-    pool->left -= class * 16;
+    pool->next += size;
+    pool->left -= size;
     return piece;
 }
 
@@ -105,19 +108,15 @@ void pool_give(struct pool *pool, void *piece, size_t size)
     free(big);
 }
 
-static void free_chain(void *first)
-{
-    while (first) {
-        void *next = *(void **)first;
-
-        free(first);
-        first = next;
-    }
-}
-
 void pool_deinit(struct pool *pool)
 {
-    free_chain(pool->blocks);
-    free_chain(pool->bigs);
-    *pool = (struct pool){0};
+    for (struct block *block = pool->blocks, *next; block; block = next) {
+        next = block->next;
+        huge_free(pool->spill, block, block->size);
+    }
+    for (struct big *big = pool->bigs, *next; big; big = next) {
+        next = big->next;
+        free(big);
+    }
+    *pool = (struct pool){.spill = pool->spill};
 }

@@ -22,6 +22,8 @@ int state_new(struct state **out, const struct state_options *options, struct er
     if (options->dir)
         rc = state->dir ? disk_mkdirs(state->disk, state->dir, err)
                         : err_set(err, ERR_NOMEM, "state");
+    if (!rc && state->dir && options->memory_bytes)
+        rc = spill_new(&state->spill, state->disk, state->dir, options->memory_bytes, err);
     if (rc) {
         state_free(state);
         *out = NULL;
@@ -59,6 +61,7 @@ void state_free(struct state *state)
         free_table(state->tables);
         state->tables = next;
     }
+    spill_free(state->spill);
     run_deinit(&state->run);
     run_deinit(&state->base);
     free_runs(state->runs);
@@ -238,6 +241,8 @@ void state_info(struct state *state, struct state_info *out)
                 (int64_t)(space->all.cap + space->changed.cap + space->sealed.cap) *
                     (int64_t)sizeof(struct entry *);
         }
+    if (state->spill)
+        out->spilled_bytes = (int64_t)(state->spill->end - state->spill->unit_count * HUGE_BYTES);
     for (const struct run *run = state->runs; run; run = run->next)
         out->disk_bytes += run->bytes;
 }

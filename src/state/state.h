@@ -35,6 +35,9 @@ struct state_options {
     struct clock *clock;    /* likewise: for slices and for ttl */
     const char *dir;        /* its own folder, made when absent; NULL: nothing is ever written */
     int64_t base_min_bytes; /* of runs before a base is worth its writing; 0: 16 MiB */
+    /* Beyond so much memory, state lies in a file in `dir` that is mapped: as long as the disk has
+     * room. 0: no limit. */
+    int64_t memory_bytes;
     bool sync_later; /* files are durable only after state_sync_wait, which another thread may call:
                         flush never waits for the disk */
 };
@@ -133,6 +136,7 @@ void state_sync_free(struct state_sync *sync);                 /* without; accep
 
 struct state_info {
     int64_t entries, memory_bytes, disk_bytes, changed; /* changed: entries since the last seal */
+    int64_t spilled_bytes;                              /* of memory_bytes: in the file */
 };
 void state_info(struct state *state, struct state_info *out);
 /* In memory, of the tables whose names begin with `prefix`. Accepts no state: 0. */

@@ -55,15 +55,18 @@ struct place {
 struct index {
     struct place *places; /* NULL while empty */
     uint32_t mask, used;
+    struct spill *spill; /* NULL: memory alone */
 };
 
 /* Memory of a space: given back as a whole, with lists of freed pieces by size. */
-#define POOL_CLASSES 64 /* of 16 bytes: pieces up to 1,024 */
+#define POOL_SMALL   64                   /* classes of 16 bytes: pieces up to 1,024 */
+#define POOL_CLASSES (POOL_SMALL + 4 * 8) /* up to 256 KiB */
 struct pool {
-    void *blocks, *bigs; /* linked through their first word; bigs twice */
+    void *blocks, *bigs;
     void *free[POOL_CLASSES + 1];
     uint8_t *next;
     size_t left, block, bytes; /* bytes: of all blocks and bigs */
+    struct spill *spill;       /* NULL: memory alone */
 };
 
 struct entries {
@@ -122,10 +125,11 @@ struct state {
     struct clock *clock;
     char *dir; /* NULL: in memory alone */
     struct state_table *tables;
-    int64_t now_ms;  /* 0: the clock's */
-    int64_t epoch;   /* of the last seal */
-    uint8_t changed; /* the flag of LISTED that says: changed since the last seal */
-    bool sealing;    /* its run is not durable yet */
+    struct spill *spill; /* NULL: memory without a budget */
+    int64_t now_ms;      /* 0: the clock's */
+    int64_t epoch;       /* of the last seal */
+    uint8_t changed;     /* the flag of LISTED that says: changed since the last seal */
+    bool sealing;        /* its run is not durable yet */
     struct run_writer run, base;
     bool basing; /* a base is under way */
     int64_t base_epoch, base_bytes, base_min_bytes;
@@ -148,11 +152,38 @@ static inline uint8_t sealed_flag(const struct state *state)
     return state->changed ^ LISTED;
 }
 
+/* spill.c: large pieces of memory, which lie in a file beyond the budget. A spill belongs to its
+ * state's thread. */
+#define HUGE_BYTES ((size_t)2 << 20)
+struct spill {
+    struct disk *disk;
+    char *path;
+    struct file *file; /* NULL: not needed yet */
+    int fd;
+    int64_t budget; /* bytes */
+    int64_t plain;  /* of it, large pieces of memory that are not in the file */
+    uint8_t *base;  /* addresses of the file; NULL: not needed yet */
+    size_t end;     /* bytes of it in use, or free in `units` */
+    uint32_t *units;
+    size_t unit_count, unit_cap;
+    int64_t pages, faults; /* in memory, about; of the thread when it was counted */
+    size_t hand, changes;
+};
+int spill_new(struct spill **out, struct disk *disk, const char *dir, int64_t memory_bytes,
+              struct err *err);
+void spill_free(struct spill *spill);
+/* Not zeroed. The size is given again when it is freed. `spill` may be NULL. */
+void *huge_alloc(struct spill *spill, size_t size, bool index);
+void huge_free(struct spill *spill, void *memory, size_t size);
+/* These bytes are wanted soon. */
+void spill_soon(const struct spill *spill, const void *memory, size_t size);
+/* So many entries were looked for: pages beyond the budget are sent away. */
+void spill_breathe(struct spill *spill, size_t changes);
+
 /* pool.c */
 void *pool_take(struct pool *pool, size_t size); /* NULL: out of memory */
 void pool_give(struct pool *pool, void *piece, size_t size);
 void pool_deinit(struct pool *pool);
-void *huge_alloc(size_t size); /* not zeroed; free() */
 
 /* index.c: `same` tells whether `what` is the one looked for. */
 typedef bool same_fn(const void *what, const void *arg);

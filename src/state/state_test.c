@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -419,6 +420,102 @@ static void entries_go_when_their_time_is_over(void **unused)
     state_free(state);
 }
 
+#define MANY_KEYS 24000
+
+static int64_t *slot_at(struct state_table *table, int64_t k, struct err *err)
+{
+    void *value;
+    bool fresh;
+
+    assert_int_equal(state_edit(table, &(struct state_key){.key = slice_of(&k, sizeof(k))}, 240,
+                                &value, &fresh, err),
+                     0);
+    return value;
+}
+
+static void write_epoch(struct state *state, int64_t epoch, char manifest[8192], struct err *err)
+{
+    struct arena arena = {0};
+    const char *json;
+    bool done;
+
+    assert_int_equal(state_seal(state, epoch, err), 0);
+    assert_int_equal(state_flush(state, INT64_MAX, &done, err), 0);
+    assert_int_equal(state_manifest(state, &arena, &json, err), 0);
+    snprintf(manifest, 8192, "%s", json);
+    state_sync_free(state_take_sync(state));
+    state_committed(state);
+    arena_deinit(&arena);
+}
+
+/* Goal: state beyond its budget is the same state, in files too. Method: 8 MB in 4 MB of memory,
+ * by many at once and one by one, with drops and a space that goes; then a load without a budget.
+ */
+static void state_beyond_its_memory_is_all_there(void **unused)
+{
+    char dir[] = "/tmp/tarn-state-XXXXXX", manifest[8192];
+    struct state_options options = {.disk = disk_system(),
+                                    .clock = clock_system(),
+                                    .dir = dir,
+                                    .memory_bytes = 4 << 20,
+                                    .sync_later = true};
+    int64_t *model = calloc(MANY_KEYS, sizeof(*model)), epoch = 1;
+    struct state_table *table;
+    struct state *state;
+    struct state_info info;
+    struct err err = {0};
+    struct rng rng;
+
+    (void)unused;
+    rng_init(&rng, 5);
+    assert_non_null(mkdtemp(dir));
+    for (int budget = 1; budget >= 0; budget--) {
+        options.memory_bytes *= budget;
+        assert_int_equal(state_new(&state, &options, &err), 0);
+        assert_int_equal(
+            state_table_open(state, &(struct state_table_options){.name = "t"}, &table, &err), 0);
+        assert_int_equal(state_load(state, budget ? NULL : manifest, &err), 0);
+        for (int64_t i = 0; i < MANY_KEYS * 3 && budget; i++) {
+            int64_t k = i < MANY_KEYS ? i : (int64_t)rng_below(&rng, MANY_KEYS);
+
+            if (i >= MANY_KEYS && k % 7 == 0) {
+                assert_int_equal(
+                    state_drop(table, &(struct state_key){.key = slice_of(&k, 8)}, &err), 0);
+                model[k] = 0;
+                continue;
+            }
+            *slot_at(table, k, &err) += i;
+            model[k] += i;
+            if (i % (MANY_KEYS / 2) == 7)
+                write_epoch(state, epoch++, manifest, &err);
+        }
+        if (budget)
+            write_epoch(state, epoch, manifest, &err);
+        for (int64_t k = 0; k < MANY_KEYS; k += STATE_MANY / 4) {
+            int64_t numbers[STATE_MANY / 4];
+            struct slice keys[STATE_MANY / 4];
+            void *values[STATE_MANY / 4];
+            bool fresh[STATE_MANY / 4];
+
+            for (int64_t i = 0; i < STATE_MANY / 4; i++) {
+                numbers[i] = k + i;
+                keys[i] = slice_of(&numbers[i], sizeof(numbers[i]));
+            }
+            assert_int_equal(
+                state_edit_many(table, NULL, keys, STATE_MANY / 4, 240, values, fresh, &err), 0);
+            for (int64_t i = 0; i < STATE_MANY / 4; i++)
+                assert_int_equal(*(int64_t *)values[i], model[k + i]);
+        }
+        state_info(state, &info);
+        assert_int_equal(info.spilled_bytes > 2 << 20, budget);
+        assert_int_equal(state_drop_space(table, 0, &err), 0);
+        assert_int_equal(state_count(table), 0);
+        state_free(state);
+    }
+    assert_int_equal(disk_remove_tree(disk_system(), dir, &err), 0);
+    free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_an_entry_not_changed_for_its_ttl_is_gone),
         cmocka_unit_test(test_a_torn_file_is_named),
         cmocka_unit_test(entries_go_when_their_time_is_over),
+        cmocka_unit_test(state_beyond_its_memory_is_all_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ static struct space *space_make(struct state_table *table, int64_t number, size_
     memmove(table->spaces + at + 1, table->spaces + at,
             (table->space_count - at) * sizeof(table->spaces[0]));
     space->number = number;
+    space->pool.spill = space->entries.spill = space->groups.spill = table->state->spill;
     table->spaces[at] = space;
     table->space_count++;
     return space;
@@ -394,6 +395,8 @@ static int open_hashed(struct state_table *table, const struct state_key *key, u
 {
     int rc;
 
+    if (table->state->spill)
+        spill_breathe(table->state->spill, 1);
     *space = table_space(table, key->space, true);
     if (!*space)
         return err_set(err, ERR_NOMEM, "state %s", table->name);
@@ -444,15 +447,49 @@ static void prefetch_place(const struct space *space, uint64_t hash)
         __builtin_prefetch(&space->entries.places[(uint32_t)hash & space->entries.mask]);
 }
 
+/* The entry that will very likely be found. Places are next to each other: to look at some costs
+ * nothing beside a wait for the wrong entry's neighbour. */
+static const struct entry *guess(const struct space *space, uint64_t hash)
+{
+    const struct index *index = space ? &space->entries : NULL;
+
+    for (uint32_t i = 0; index && index->places && i < 16; i++) {
+        const struct place *place = &index->places[((uint32_t)hash + i) & index->mask];
+
+        if (!place->what || place->hash == hash)
+            return place->what;
+    }
+    return NULL;
+}
+
 static void prefetch_entry(const struct space *space, uint64_t hash, uint32_t bytes)
 {
-    const struct place *place;
+    const uint8_t *entry = (const uint8_t *)guess(space, hash);
 
-    if (!space || !space->entries.places)
-        return;
-    place = &space->entries.places[(uint32_t)hash & space->entries.mask];
-    for (uint32_t at = 0; place->hash == hash && at < bytes; at += LINE)
-        __builtin_prefetch((const uint8_t *)place->what + at, 1);
+    for (uint32_t at = 0; entry && at < bytes; at += LINE)
+        __builtin_prefetch(entry + at, 1);
+}
+
+/* Likewise of what lies in the spill's file, in two rounds: the disk reads them side by side. */
+static void read_soon(struct state_table *table, const int64_t *spaces, const struct slice *keys,
+                      size_t count, const uint64_t *hashes, uint32_t size)
+{
+    const struct spill *spill = table->state->spill;
+
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < count; i++) {
+            const struct space *space =
+                keys[i].ptr ? table_space(table, spaces ? spaces[i] : 0, false) : NULL;
+            const struct entry *entry;
+
+            if (!space || !space->entries.places)
+                continue;
+            if (!round)
+                spill_soon(spill, &space->entries.places[(uint32_t)hashes[i] & space->entries.mask],
+                           sizeof(struct place));
+            else if ((entry = guess(space, hashes[i])))
+                spill_soon(spill, entry, sizeof(*entry) + keys[i].len + size);
+        }
 }
 
 /* Three rounds over a few keys at once, so that the memory's answers for one key are on their way
@@ -471,6 +508,8 @@ int state_edit_many(struct state_table *table, const int64_t *spaces, const stru
         hashes[i] = hash_of(keys[i], 0);
         prefetch_place(table_space(table, spaces ? spaces[i] : 0, false), hashes[i]);
     }
+    if (table->state->spill && table->state->spill->base)
+        read_soon(table, spaces, keys, count, hashes, size);
     for (size_t i = 0; i < count; i++)
         if (keys[i].ptr)
             prefetch_entry(table_space(table, spaces ? spaces[i] : 0, false), hashes[i],

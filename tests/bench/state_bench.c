@@ -1,116 +1,157 @@
-/* state_bench.c - what a cut costs a pipeline that remembers much: the seal, and the slices after it.
+/* state_bench.c - state that is larger than the memory it may have, and the pause of a cut.
  *
- *     state_bench [MIB [CHANGES]]       1,024 MiB of entries, 1,000,000 changes an epoch
+ *   state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS]
  *
- * Entries of 100 bytes are put until they are MIB. Then epochs: CHANGES random entries change, the
- * epoch is sealed, and slices of a millisecond are written between batches of 1,000 changes of the
- * next, as a pipeline does between polls. The pause is the seal; a slice may not be much longer than
- * asked. BENCH_DIR: where the files go (a folder in /tmp). */
+ * Fills a table up to STATE_MB in memory that is limited to MEMORY_MB (0: not), then changes
+ * entries at random, uniformly. Then cuts: an epoch of changes is sealed and written in slices of a
+ * millisecond between further changes. DIR is emptied.
+ */
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "state/state.h"
 
-#define VALUE    100
-#define EPOCHS   5
-#define SLICE_NS 1000000
+#define MANY STATE_MANY
 
-static void die(const struct err *err)
+static struct state *state;
+static struct state_table *table;
+static struct rng rng;
+static struct err err;
+static uint32_t value_bytes;
+static int64_t entries;
+
+static void check(int rc)
 {
-    fprintf(stderr, "state_bench: %s\n", err->text);
+    if (!rc)
+        return;
+    fprintf(stderr, "state_bench: %s\n", err.text);
     exit(1);
 }
 
-static void edit(struct state_table *table, uint64_t number, struct err *err)
+/* Some entries: from `first` on, or at random when it is negative. */
+static void change(int64_t first, size_t count)
 {
-    struct state_key key = {.key = {(const uint8_t *)&number, sizeof(number)}};
-    void *value;
-    bool fresh;
+    int64_t numbers[MANY];
+    struct slice keys[MANY];
+    void *values[MANY];
+    bool fresh[MANY];
 
-    if (state_edit(table, &key, VALUE, &value, &fresh, err))
-        die(err);
-    ++*(uint64_t *)value;
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = first < 0 ? (int64_t)rng_below(&rng, (uint64_t)entries) : first + (int64_t)i;
+        keys[i] = slice_of(&numbers[i], sizeof(numbers[i]));
+    }
+    check(state_edit_many(table, NULL, keys, count, value_bytes, values, fresh, &err));
+    for (size_t i = 0; i < count; i++)
+        ++*(int64_t *)values[i];
 }
 
-/* What one epoch took, in ns. */
-struct took {
-    int64_t seal, slice_max, changes;
-};
+static void report(const char *what, int64_t ops, int64_t cpu_ns, int64_t wall_ns)
+{
+    struct state_info info;
 
-static struct took epoch(struct state *state, struct state_table *table, struct rng *rng,
-                         uint64_t entries, int64_t changes, int64_t number, struct err *err)
+    state_info(state, &info);
+    printf(
+        "%-8s %9lld ops: %6.2f us of CPU each, %8.0f per CPU second, %8.0f per second; state %.0f "
+        "MB, of it %.0f MB in the file; memory of the process %.0f MB\n",
+        what, (long long)ops, (double)cpu_ns / (double)ops / 1e3,
+        (double)ops * 1e9 / (double)cpu_ns, (double)ops * 1e9 / (double)wall_ns,
+        (double)info.memory_bytes / 1e6, (double)info.spilled_bytes / 1e6,
+        (double)memory_resident_bytes() / 1e6);
+    fflush(stdout);
+}
+
+static void fill(int64_t bytes)
 {
     struct clock *clock = clock_system();
-    int64_t at = clock_mono_ns(clock);
-    struct took took = {0};
-    struct arena arena = {0};
-    const char *manifest;
-    bool done = false;
+    int64_t cpu = cpu_thread_ns(), wall = clock_mono_ns(clock);
+    struct state_info info = {0};
 
-    if (state_seal(state, number, err))
-        die(err);
-    took.seal = clock_mono_ns(clock) - at;
-    for (int64_t i = 0; i < changes; i++) {
-        int64_t slice;
-
-        edit(table, rng_below(rng, entries), err);
-        if (i % 1000 || done)
-            continue;
-        slice = clock_mono_ns(clock);
-        if (state_flush(state, SLICE_NS, &done, err))
-            die(err);
-        slice = clock_mono_ns(clock) - slice;
-        if (slice > took.slice_max)
-            took.slice_max = slice;
+    while (info.memory_bytes < bytes) {
+        for (int i = 0; i < 1000; i++, entries += MANY)
+            change(entries, MANY);
+        state_info(state, &info);
     }
-    took.changes = clock_mono_ns(clock) - at;
-    while (!done)
-        if (state_flush(state, SLICE_NS, &done, err))
-            die(err);
-    if (state_manifest(state, &arena, &manifest, err) ||
-        state_sync_wait(state_take_sync(state), err))
-        die(err);
+    report("fill", entries, cpu_thread_ns() - cpu, clock_mono_ns(clock) - wall);
+}
+
+static void work(int64_t ops)
+{
+    struct clock *clock = clock_system();
+    int64_t cpu = cpu_thread_ns(), wall = clock_mono_ns(clock);
+
+    for (int64_t done = 0; done < ops; done += MANY)
+        change(-1, MANY);
+    report("random", ops, cpu_thread_ns() - cpu, clock_mono_ns(clock) - wall);
+}
+
+/* The longest time that rows wait: for the seal, or for a slice of what is written. */
+static void cut(int64_t epoch, int64_t ops)
+{
+    struct clock *clock = clock_system();
+    int64_t start, seal, longest = 0, busiest = 0, cpu = 0;
+    struct arena arena = {0};
+    const char *json;
+    bool done = false;
+    int slices = 0;
+
+    for (int64_t i = 0; i < ops; i += MANY)
+        change(-1, MANY);
+    start = clock_mono_ns(clock);
+    check(state_seal(state, epoch, &err));
+    seal = clock_mono_ns(clock) - start;
+    for (; !done; slices++) {
+        int64_t took, before = cpu_thread_ns();
+
+        start = clock_mono_ns(clock);
+        check(state_flush(state, 1000000, &done, &err));
+        took = clock_mono_ns(clock) - start;
+        before = cpu_thread_ns() - before;
+        cpu += before;
+        busiest = !done && before > busiest ? before : busiest;
+        longest = !done && took > longest ? took : longest;
+        change(-1, MANY);
+    }
+    check(state_manifest(state, &arena, &json, &err));
     state_committed(state);
     arena_deinit(&arena);
-    return took;
+    printf(
+        "cut %lld  seal %.3f ms, %d slices, the longest %.2f ms (%.2f ms of CPU), %.0f ms of CPU "
+        "in all\n",
+        (long long)epoch, (double)seal / 1e6, slices, (double)longest / 1e6, (double)busiest / 1e6,
+        (double)cpu / 1e6);
+    fflush(stdout);
+}
+
+static int64_t number(int argc, char **argv, int at, int64_t otherwise)
+{
+    return argc > at ? (int64_t)strtod(argv[at], NULL) : otherwise;
 }
 
 int main(int argc, char **argv)
 {
-    int64_t mib = argc > 1 ? atoll(argv[1]) : 1024, changes = argc > 2 ? atoll(argv[2]) : 1000000;
-    const char *in = getenv("BENCH_DIR");
-    char dir[300];
-    struct state_options options = {.disk = disk_system(), .clock = clock_system(), .dir = dir,
+    int64_t state_mb = number(argc, argv, 2, 1000), memory_mb = number(argc, argv, 3, 0);
+    int64_t ops = number(argc, argv, 5, 200000);
+    struct state_options options = {.disk = disk_system(),
+                                    .clock = clock_system(),
+                                    .dir = argc > 1 ? argv[1] : NULL,
+                                    .memory_bytes = memory_mb << 20,
                                     .sync_later = true};
-    struct state *state;
-    struct state_table *table;
-    struct state_info info = {0};
-    struct err err = {0};
-    struct rng rng;
-    uint64_t entries = 0;
 
-    snprintf(dir, sizeof(dir), "%s/tarn-state-bench-XXXXXX", in ? in : "/tmp");
+    if (!options.dir) {
+        fprintf(stderr, "usage: state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS]\n");
+        return 2;
+    }
+    value_bytes = (uint32_t)number(argc, argv, 4, 100) / 8 * 8;
     rng_init(&rng, 1);
-    if (!mkdtemp(dir) || state_new(&state, &options, &err) ||
-        state_table_open(state, &(struct state_table_options){.name = "sums"}, &table, &err) ||
-        state_load(state, NULL, &err))
-        die(&err);
-    for (; info.memory_bytes < mib << 20; entries++) {
-        edit(table, entries, &err);
-        if (entries % 100000 == 0)
-            state_info(state, &info);
+    check(state_new(&state, &options, &err));
+    check(state_table_open(state, &(struct state_table_options){.name = "t"}, &table, &err));
+    check(state_load(state, NULL, &err));
+    fill(state_mb * 1000000);
+    for (int64_t epoch = 1; epoch <= (getenv("NO_CUTS") ? 0 : 3); epoch++) {
+        cut(epoch, ops / 10);
+        state_sync_free(state_take_sync(state));
     }
-    printf("%" PRIu64 " entries of %d bytes, %" PRId64 " MiB in memory\n", entries, VALUE,
-           info.memory_bytes >> 20);
-    for (int64_t i = 1; i <= EPOCHS; i++) {
-        struct took t = epoch(state, table, &rng, entries, changes, i, &err);
-
-        printf("epoch %" PRId64 ": seal %.3f ms, longest slice %.3f ms, %.0f ns a change\n", i,
-               (double)t.seal / 1e6, (double)t.slice_max / 1e6,
-               (double)t.changes / (double)changes);
-    }
+    work(ops);
     state_free(state);
-    if (disk_remove_tree(disk_system(), dir, &err))
-        die(&err);
     return 0;
 }
