@@ -255,6 +255,7 @@ static int start_stream(struct instance *in, struct err *err)
                            &(struct stream_engine_options){
                                .meta = in->meta, .db = in->streams_db, .clock = in->clock,
                                .disk = in->disk, .state_dir = path_in(in, "state"),
+                               .state_memory_bytes = c->memory.state_bytes,
                                .savepoint_dir = path_in(in, "savepoints"), .store = in->store,
                                .plan = connector_plan, .plan_arg = in->connector,
                                .commit_interval_ms = c->jobs.commit_interval_ms,

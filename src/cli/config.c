@@ -111,7 +111,10 @@ static const struct yaml_field flink_keys[] = {
 static const struct yaml_field memory_keys[] = {
     BYTES(memory.streams_bytes, "streams", 16 << 20, INT64_MAX, "512MiB",
           "limit for streaming SQL"),
-    BYTES(memory.queries_bytes, "queries", 16 << 20, INT64_MAX, "1GiB", "limit for queries"), END};
+    BYTES(memory.queries_bytes, "queries", 16 << 20, INT64_MAX, "1GiB", "limit for queries"),
+    BYTES(memory.state_bytes, "state", 16 << 20, INT64_MAX, "1GiB",
+          "what each INSERT of a job remembers; more of it lies on disk"),
+    END};
 
 static const struct yaml_field maintenance_keys[] = {
     FLAG(maintenance.enabled, "enabled", "true",

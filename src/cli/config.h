@@ -96,7 +96,7 @@ struct config {
         struct config_topic settings; /* keys and values; no name */
     } flink;
     struct {
-        int64_t streams_bytes, queries_bytes;
+        int64_t streams_bytes, queries_bytes, state_bytes;
     } memory;
     struct {
         bool enabled;

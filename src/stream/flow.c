@@ -20,7 +20,10 @@ struct flow {
 static int open_state(struct flow *flow, const struct stream_pipeline *spec, struct err *err)
 {
     const struct stream_engine_options *o = flow->pipeline->job->options;
-    struct state_options options = {.disk = o->disk, .clock = o->clock, .sync_later = true};
+    struct state_options options = {.disk = o->disk,
+                                    .clock = o->clock,
+                                    .memory_bytes = o->state_memory_bytes,
+                                    .sync_later = true};
     char path[4096];
 
     if (!o->state_dir)

@@ -97,6 +97,7 @@ struct stream_engine_options {
     struct clock *clock;
     struct disk *disk;         /* of state, in a folder of its own; both NULL: no pipeline may */
     const char *state_dir;     /* remember rows */
+    int64_t state_memory_bytes; /* of each pipeline's state; more lies on disk; 0: no limit */
     const char *savepoint_dir; /* where a savepoint goes that is not told where; NULL: nowhere */
     struct store *store;       /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;
