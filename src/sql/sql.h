@@ -86,6 +86,8 @@ struct sql_table {
     const struct sql_expr *watermark;
     const char *const *primary_key;
     size_t primary_key_count;
+    const char *const *partition_keys; /* PARTITIONED BY (...), in its order */
+    size_t partition_key_count;
     const struct sql_options *options; /* WITH (...), or NULL */
     void *handle;                      /* the resolver's own */
 };

@@ -204,10 +204,22 @@ static void define_watermark(struct binder *b, struct define *d)
 
 static void define_partitions(struct binder *b, struct define *d)
 {
-    for (size_t i = 0; i < d->create->partition_count; i++)
-        if (!column_find(d, d->create->partitions[i].text))
-            no_column(b, d, d->create->partitions[i].pos, "PARTITIONED BY",
-                      d->create->partitions[i].text);
+    size_t count = d->create->partition_count;
+    const char **keys = BIND_ARRAY(b, const char *, count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct sql_ident *name = &d->create->partitions[i];
+
+        keys[i] = name->text;
+        if (!column_find(d, name->text))
+            no_column(b, d, name->pos, "PARTITIONED BY", name->text);
+    }
+    d->out->partition_keys = keys;
+    d->out->partition_key_count = count;
+    if (!count && d->like && like_includes(d->create, SQL_LIKE_PARTITIONS)) {
+        d->out->partition_keys = d->like->partition_keys;
+        d->out->partition_key_count = d->like->partition_key_count;
+    }
 }
 
 /* LIKE ... takes the other table's options over; those written here come first and win. */

@@ -1,0 +1,97 @@
+"""file_tables.py - 'filesystem' tables: folders of csv, json and parquet read once each, also as they fill,
+through kill -9."""
+
+import json
+import os
+import time
+import unittest
+
+from harness import Tarn, boto, wait_until
+
+LAKE = """CREATE DATABASE IF NOT EXISTS polariscatalog.db;
+CREATE TABLE IF NOT EXISTS polariscatalog.db.rows_ (id INT, who STRING, price DECIMAL(10, 2), day_ STRING);
+"""
+
+
+def table(path, more, partitioned=True):
+    return (f"CREATE TABLE files (id INT, who STRING, price DECIMAL(10, 2), day_ STRING) "
+            f"{'PARTITIONED BY (day_) ' if partitioned else ''}WITH ('connector' = 'filesystem', "
+            f"'path' = '{path}', {more});")
+
+
+COPY = "INSERT INTO polariscatalog.db.rows_ SELECT id, who, price, day_ FROM files;"
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        self.tarn = Tarn()
+        self.addCleanup(self.tarn.close)
+        self.folder = os.path.join(self.tarn.dir, "in")
+
+    def put(self, name, lines):
+        """Whole at once, as a file that is moved into a folder."""
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        hidden = os.path.join(os.path.dirname(path), "." + os.path.basename(path))
+        with open(hidden, "w") as out:
+            out.write("\n".join(lines) + "\n")
+        os.rename(hidden, path)
+
+    def run_script(self, script):
+        self.tarn.write("streams/files.sql", self.tarn.fill(LAKE + script))
+        self.tarn.start()
+
+    def ids(self):
+        return sorted(r["id"] for r in self.tarn.sql("SELECT id FROM polariscatalog.db.rows_"))
+
+    def test_a_folder_of_csv_is_read_and_the_job_ends(self):
+        for part in range(5):
+            self.put(f"day_=2024-01-0{part + 1}/part-{part}.csv",
+                     [f'{i},"w {i}, {i % 3}",{i}.5' for i in range(part * 1000, part * 1000 + 1000)] + ["x,broken,1"])
+        self.put("day_=2024-01-01/_SUCCESS", ["no rows"])
+        self.run_script(table("file://" + self.folder, "'format' = 'csv'") + COPY)
+        wait_until(lambda: len(self.ids()) >= 5000, "all rows", 20)
+        wait_until(lambda: "FINISHED" in self.tarn.command("status"), "the end of the job", 20)
+        self.assertEqual(self.ids(), list(range(5000)))
+        row = self.tarn.sql("SELECT * FROM polariscatalog.db.rows_ WHERE id = 3001")[0]
+        self.assertEqual((row["who"], float(row["price"]), row["day_"]), ("w 3001, 1", 3001.5, "2024-01-04"))
+        broken = self.tarn.sql("SELECT * FROM polariscatalog.dlq.files")
+        self.assertEqual(len(broken), 5)
+        self.assertIn("part-", broken[0]["topic"])
+
+    def test_a_watched_folder_gives_each_file_once_through_kills(self):
+        self.put("a.json", [json.dumps({"id": i, "who": "a", "price": 1, "day_": "d"}) for i in range(3000)])
+        self.run_script(table(self.folder, "'format' = 'json', 'source.monitor-interval' = '200 ms'", False) + COPY)
+        done = 3000
+        for step in range(6):
+            self.put(f"b{step}/more.json", [json.dumps({"id": i, "who": "b", "price": 2, "day_": "d"})
+                                            for i in range(done, done + 2000)])
+            done += 2000
+            time.sleep(0.4)
+            if step % 2:
+                self.tarn.kill()
+                self.tarn.start()
+        wait_until(lambda: len(self.ids()) >= done, "all rows", 20)
+        time.sleep(0.6)
+        self.assertEqual(self.ids(), list(range(done)))
+
+    def test_parquet_out_of_the_object_store(self):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows = [{"id": i, "who": f"w{i}", "price": i / 4, "day_": "d"} for i in range(10000)]
+        path = os.path.join(self.tarn.dir, "x.parquet")
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=1500)
+        self.tarn.start()
+        s3 = boto(self.tarn)
+        s3.create_bucket(Bucket="files")
+        s3.upload_file(path, "files", "in/x.parquet")
+        s3.upload_file(path, "files", "inside/other.parquet")  # a neighbour, not in the folder
+        self.tarn.stop()
+        self.run_script(table("s3://files/in", "'format' = 'parquet'", False) + COPY)
+        wait_until(lambda: len(self.ids()) >= 10000, "all rows", 20)
+        self.assertEqual(self.ids(), list(range(10000)))
+
+
+if __name__ == "__main__":
+    unittest.main()
