@@ -187,6 +187,27 @@ static void check_jobs(struct doctor *d)
     }
 }
 
+/* Nothing stands in the way of anything: it is told and does not count. */
+static void check_lost(struct doctor *d)
+{
+    json_t *request = json_pack("{s:s}", "verb", "table.lost"), *answer = NULL, *one;
+    struct err err = {0};
+    size_t i;
+
+    if (!d->status || !d->config->catalog.enabled) {
+        json_decref(request);
+        return;
+    }
+    if (control_call(d->data, request, keep, &answer, &err))
+        bad(d, "tables", err.text, "'tarn logs' says more");
+    json_array_foreach(json_object_get(answer, "lost"), i, one)
+        printf("note  %-12s %s is on storage and not in the catalog\n      %-12s -> tarn table "
+               "register NAMESPACE.TABLE %s\n",
+               "tables", text_of(one, "place"), "", text_of(one, "metadata"));
+    json_decref(answer);
+    json_decref(request);
+}
+
 static int run_doctor(const struct cli_call *call)
 {
     const struct doctor_args *a = call->options;
@@ -209,6 +230,7 @@ static int run_doctor(const struct cli_call *call)
     check_port(&d, "catalog port", config->catalog.enabled, config->catalog.port);
     check_port(&d, "flink port", config->flink.port > 0, config->flink.port);
     check_jobs(&d);
+    check_lost(&d);
     json_decref(d.status);
     config_free(config);
     return d.bad ? CLI_FAILED : CLI_OK;

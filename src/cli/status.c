@@ -165,6 +165,7 @@ const struct control_verb instance_verbs[] = {
     {"table.pick", verb_table_pick},
     {"table.register", verb_table_register},
     {"table.drop", verb_table_drop},
+    {"table.lost", verb_table_lost},
     {"bucket.list", verb_bucket_list},
     {"bucket.show", verb_bucket_show},
     {"bucket.create", verb_bucket_create},

@@ -23,7 +23,7 @@ int verb_table_load(struct instance *in, const char *name, struct arena *arena,
 const char *verb_text(const json_t *request, const char *key); /* NULL: not given */
 /* verbs_table.c */
 verb_fn verb_table_show, verb_table_files, verb_table_rollback, verb_table_tag, verb_table_branch,
-    verb_table_pick, verb_table_register, verb_table_drop;
+    verb_table_pick, verb_table_register, verb_table_drop, verb_table_lost;
 /* verbs_bucket.c */
 verb_fn verb_bucket_list, verb_bucket_show, verb_bucket_create, verb_bucket_remove,
     verb_bucket_policy, verb_bucket_versioning, verb_bucket_lifecycle;

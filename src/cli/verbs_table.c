@@ -2,8 +2,11 @@
  * and tags stand, registering and dropping. */
 #include <stdio.h>
 
+#include "catalog/lost.h"
 #include "cli/verbs.h"
 #include "lake/refs.h"
+
+#define LOST_MAX 100
 
 /* A table in the course of one request. */
 struct named {
@@ -425,6 +428,29 @@ int verb_table_register(void *arg, const json_t *request, struct control_reply *
                  json_sprintf("%s registered: %zu snapshots", name, table.metadata->snapshot_count),
                  err);
     catalog_table_deinit(&table);
+    arena_deinit(&arena);
+    return rc;
+}
+
+/* {"lost": [{"place", "metadata"}]} */
+int verb_table_lost(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
+{
+    struct instance *in = arg;
+    struct arena arena = {0};
+    struct catalog_lost *lost = ARENA_ARRAY(&arena, struct catalog_lost, LOST_MAX);
+    json_t *list = json_array();
+    size_t count = 0;
+    int rc = lost && list ? catalog_lost_find(in->catalog, LOST_MAX, &arena, lost, &count, err)
+                          : err_set(err, ERR_NOMEM, "lost tables");
+
+    (void)request;
+    for (size_t i = 0; !rc && i < count; i++)
+        if (json_array_append_new(list, json_pack("{s:s, s:s}", "place", lost[i].place, "metadata",
+                                                  lost[i].metadata)))
+            rc = err_set(err, ERR_NOMEM, "lost tables");
+    if (!rc)
+        rc = control_send(reply, json_pack("{s:O}", "lost", list), err);
+    json_decref(list);
     arena_deinit(&arena);
     return rc;
 }

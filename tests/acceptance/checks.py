@@ -267,10 +267,14 @@ def register_again(lab, row):
     catalog.create_namespace_if_not_exists("raw")
     location = catalog.create_table("raw.t", pa.schema([("id", pa.int64())])).metadata_location
     catalog.drop_table("raw.t")
+    expect(lab.type("tarn doctor"), r"^note .*s3://warehouse/raw/t is on storage and not in the catalog",
+           "tarn table register .*" + re.escape(location))
     expect(lab.type(row.command.replace("curl ", "curl -sS -i ").replace(
         "s3a://warehouse/...", location.replace("s3://", "s3a://"))),
            r"^HTTP/1.1 200", '"metadata-location"')
     equal(catalog.load_table("raw.t").metadata_location, location)
+    if "s3://warehouse/raw/t " in lab.type("tarn doctor"):
+        raise AssertionError("it is there again, and not said to be lost")
 
 
 # ---- S1 ----
