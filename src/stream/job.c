@@ -549,12 +549,7 @@ static void *job_main(void *arg)
         if (!rc)
             break;
         note_failure(job, err.text);
-        if (is_final(rc)) {
-            set_failed(job, err.text);
-            break;
-        }
-        if (!tries_again(job, job->epoch > epoch, &pause_ms)) {
-            err_wrap(&err, rc, "after %" PRId64 " restarts", job->restarts);
+        if (is_final(rc) || !tries_again(job, job->epoch > epoch, &pause_ms)) {
             set_failed(job, err.text);
             break;
         }

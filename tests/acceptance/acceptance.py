@@ -28,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "clients")]
 
 import checks  # noqa: E402
+import checks_flink  # noqa: E402, F401
 import checks_sql  # noqa: E402, F401
 import netns  # noqa: E402
 from harness import PROGRAM, ROOT, Tarn  # noqa: E402

@@ -1,0 +1,211 @@
+"""checks_flink.py - rows of Flink's REST: the cluster, its jobs, their vertices and checkpoints, savepoints."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+
+from checks import PROJECTS, equal, row
+from harness import Tarn, boto, free_ports, wait_until
+
+MAPPED = {  # what a document's tarn.yaml has of its Flink cluster
+    "S0": {"port": 8083},
+    "S1": {"port": 8081, "settings": {"jobmanager.rpc.address": "flink-jobmanager",
+                                      "taskmanager.numberOfTaskSlots": 4, "parallelism.default": 2,
+                                      "state.backend": "rocksdb",
+                                      "state.checkpoints.dir": "s3://lake-data/flink-checkpoints",
+                                      "state.savepoints.dir": "s3://lake-data/flink-savepoints"}},
+    "S3": {"port": 8082},
+}
+for document, flink in MAPPED.items():
+    PROJECTS[document]["settings"]["flink"] = flink
+
+
+def ask(lab, command):
+    return json.loads(lab.type(re.sub(r"\bcurl (?!-s)", "curl -s ", command)))
+
+
+def job_id(lab, port=8081, name=None):
+    jobs = ask(lab, f"curl http://localhost:{port}/jobs/overview")["jobs"]
+    return next(job["jid"] for job in jobs if name in (None, job["name"]) and job["state"] == "RUNNING")
+
+
+def field_names(found, *names):
+    missing = set(names) - set(found)
+    if missing:
+        raise AssertionError(f"{sorted(missing)} are not there: {sorted(found)}")
+
+
+@row("S1-018", "S1-063", "S3-012")
+def overview(lab, row):
+    found = ask(lab, row.command)
+    field_names(found, "taskmanagers", "slots-total", "slots-available", "jobs-running", "jobs-finished",
+                "jobs-cancelled", "jobs-failed", "flink-version", "flink-commit")
+    equal(found["taskmanagers"], 1)
+    if row.document == "S1":
+        equal(found["slots-total"], 4)
+
+
+@row("S1-019")
+def task_managers(lab, row):
+    managers = ask(lab, row.command)["taskmanagers"]
+    if not managers or managers[0]["slotsNumber"] < 1:
+        raise AssertionError(f"no slots: {managers}")
+
+
+@row("S3-011")
+def config(lab, row):
+    field_names(ask(lab, row.command), "refresh-interval", "flink-version", "flink-revision", "features")
+
+
+@row("S1-040", note="the settings stand in tarn.yaml below `flink: {settings: ...}`")
+def cluster_settings(lab, row):
+    found = {each["key"]: each["value"] for each in ask(lab, "curl http://localhost:8081/jobmanager/config")}
+    for line in row.command.splitlines():
+        key, value = line.split(": ", 1)
+        equal(found.get(key), value)
+    equal(ask(lab, "curl http://localhost:8081/overview")["slots-total"], 4)
+    job = job_id(lab)
+    equal(ask(lab, f"curl http://localhost:8081/jobs/{job}/config")["execution-config"]["job-parallelism"], 2)
+
+
+@row("S1-047", "S1-048", note="in a project of its own: its settings are not those of section Configuration")
+def tuned(lab, row):
+    settings = dict(line.split(": ", 1) for line in row.command.splitlines())
+    folder, port = tempfile.mkdtemp(prefix="tarn-acceptance-tuned-"), free_ports(1)[0]
+    tarn = Tarn(directory=folder, settings={"flink": {"port": port, "settings": settings}})
+    try:
+        tarn.start()
+        found = {each["key"]: each["value"] for each in ask(lab, f"curl http://localhost:{port}/jobmanager/config")}
+        for key, value in settings.items():
+            equal(found.get(key), value)
+        slots = settings.get("taskmanager.numberOfTaskSlots")
+        if slots:
+            equal(ask(lab, f"curl http://localhost:{port}/overview")["slots-total"], int(slots))
+        else:
+            resident = int(ask(lab, f"curl 'http://localhost:{port}/taskmanagers/localhost:tarn/metrics"
+                                    "?get=Status.JVM.Memory.Heap.Used'")[0]["value"])
+            if resident > 4096 << 20:
+                raise AssertionError(f"{resident} bytes")
+    finally:
+        tarn.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@row("S1-055")
+def jobs(lab, row):
+    found = ask(lab, row.command)["jobs"]
+    if not found or not all(re.fullmatch("[0-9a-f]{32}", job["id"]) for job in found):
+        raise AssertionError(f"no ids: {found}")
+    if "RUNNING" not in [job["status"] for job in found]:
+        raise AssertionError(f"none runs: {found}")
+
+
+@row("S1-056")
+def vertex_metrics(lab, row):
+    job = job_id(lab)
+    vertex = ask(lab, f"curl http://localhost:8081/jobs/{job}")["vertices"][0]["id"]
+    command = row.command.replace("<job-id>", job).replace("<vertex-id>", vertex)
+    ids = [each["id"] for each in ask(lab, command)]
+    field_names(ids, "0.numRecordsIn", "0.numRecordsOut", "0.busyTimeMsPerSecond")
+    value = ask(lab, f"curl '{command.split()[-1]}?get=0.numRecordsIn'")
+    equal(value[0]["id"], "0.numRecordsIn")
+    int(value[0]["value"])
+
+
+@row("S1-316")
+def savepoint(lab, row):
+    job = job_id(lab)
+    asked = ask(lab, row.command.replace("<job-id>", job))["request-id"]
+    done = ask(lab, f"curl http://localhost:8081/jobs/{job}/savepoints/{asked}")
+    equal(done["status"]["id"], "COMPLETED")
+    location = done["operation"]["location"]
+    if not location.startswith("s3://lake-data/flink-savepoints/"):
+        raise AssertionError(location)
+    prefix = location.removeprefix("s3://lake-data/")
+    keys = [each["Key"] for each in boto(lab.tarn).list_objects_v2(Bucket="lake-data", Prefix=prefix)["Contents"]]
+    if f"{prefix}/_metadata" not in keys:
+        raise AssertionError(f"{keys}")
+
+
+BROKEN = """
+CREATE TABLE broken_in (n BIGINT) WITH ('connector' = 'kafka', 'topic' = 'broken', 'format' = 'json',
+    'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset');
+CREATE CATALOG c WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
+    'warehouse' = 'polariscatalog');
+CREATE DATABASE IF NOT EXISTS c.broken;
+CREATE TABLE IF NOT EXISTS c.broken.numbers (n BIGINT);
+SET 'restart-strategy.type' = 'none';
+INSERT INTO c.broken.numbers SELECT * FROM broken_in;
+"""
+
+
+@row("S1-317", note="a job whose table is dropped beneath it; the alert comes with the console")
+def exceptions(lab, row):
+    path = os.path.join(lab.tarn.dir, "broken.sql")
+    with open(path, "w") as out:
+        out.write(BROKEN)
+    lab.type("tarn topic create broken")
+    lab.type(f"tarn job submit {path}")
+    job = job_id(lab, name="broken")
+    lab.type("tarn table drop broken.numbers --purge")
+    lab.type("echo '{\"n\": 1}' | kcat -P -b localhost:9092 -t broken")
+    wait_until(lambda: ask(lab, f"curl http://localhost:8081/jobs/{job}")["state"] == "FAILED", "it fails")
+    found = ask(lab, row.command.replace("<job-id>", job))
+    if "numbers" not in found["root-exception"]:
+        raise AssertionError(found)
+    equal(found["exceptionHistory"]["entries"][0]["stacktrace"], found["root-exception"])
+    lab.type("tarn job cancel broken")
+
+
+@row("S2-012")
+def one_job(lab, row):
+    found = ask(lab, row.command)["jobs"]
+    equal([job["state"] for job in found], ["RUNNING"])
+
+
+@row("S2-013")
+def resources(lab, row):
+    managers, checkpoints = row.command.replace("<job-id>", job_id(lab)).split("; ")
+    field_names(ask(lab, managers)["taskmanagers"][0], "slotsNumber", "totalResource", "hardware")
+    wait_until(lambda: ask(lab, checkpoints)["counts"]["completed"] > 0, "a checkpoint")
+    field_names(ask(lab, checkpoints)["history"][0], "id", "status", "end_to_end_duration", "state_size")
+
+
+@row("S2-304", late=90)
+def cancel(lab, row):
+    job = job_id(lab)
+    out = lab.type("curl -s -o /dev/null -w '%{http_code}' " + row.command.removeprefix("curl ")
+                   .replace("<job-id>", job))
+    equal(out.strip(), "202")
+    equal(ask(lab, f"curl http://localhost:8081/jobs/{job}")["state"], "CANCELED")
+    lab.type(f"tarn job start {job}")  # for the rows behind this one
+    wait_until(lambda: ask(lab, f"curl http://localhost:8081/jobs/{job}")["state"] == "RUNNING", "it runs again")
+
+
+SHOP = """
+CREATE TABLE orders_in (order_id STRING) WITH ('connector' = 'kafka', 'topic' = 'shopify.orders', 'format' = 'json',
+    'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset');
+CREATE CATALOG c WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
+    'warehouse' = 'iceberg');
+CREATE DATABASE IF NOT EXISTS c.flink_rest;
+CREATE TABLE IF NOT EXISTS c.flink_rest.orders (order_id STRING);
+INSERT INTO c.flink_rest.orders SELECT order_id FROM orders_in;
+"""
+
+
+@row("S0-047", note="of a job that is submitted for it")
+def shop_job(lab, row):
+    path = os.path.join(lab.tarn.dir, "flink_rest.sql")
+    with open(path, "w") as out:
+        out.write(SHOP)
+    lab.type(f"tarn job submit {path}")
+    job_id(lab, 8083, "flink_rest")
+    found = next(job for job in ask(lab, row.command)["jobs"] if job["name"] == "flink_rest")
+    deadline = time.monotonic() + 20
+    while found["tasks"]["running"] < 1 and time.monotonic() < deadline:
+        found = next(job for job in ask(lab, row.command)["jobs"] if job["name"] == "flink_rest")
+    equal(found["tasks"]["running"], found["tasks"]["total"])
+    lab.type("tarn job cancel flink_rest")
