@@ -389,8 +389,8 @@ static void node_columns(struct grouping *g, const struct sql_node *below)
         plan_node_column(g->p, g->node, bound, BOUND_WINDOW_START);
         plan_node_column(g->p, g->node, bound, BOUND_WINDOW_END);
     }
-    g->node->changes = windowed ? out->early_ms || out->late_ms || out->allowed_lateness_ms
-                                : !out->at_end;
+    g->node->changes =
+        windowed ? out->early_ms || out->late_ms || out->allowed_lateness_ms : !out->at_end;
 }
 
 static struct sql_node *finish(struct grouping *g)
