@@ -324,6 +324,36 @@ static struct agg_place place_of(const struct agg *agg, idx_t row)
                               (struct agg_group *)(void *)agg->at[row]};
 }
 
+/* The names of the next rows' values, each behind the number of the call, and their way into the
+ * cache. */
+static int look_ahead(struct agg *agg, size_t call, idx_t from, struct err *err)
+{
+    const struct vec_rows *seen = &agg->calls[call].seen;
+    struct state_key keys[STATE_MANY];
+    size_t count = 0, len = 0;
+    uint8_t *at;
+
+    for (idx_t i = from; i < agg->keys.count && i < from + STATE_MANY; i++)
+        len += agg->signs[i] ? vec_row(seen, i).len + 1 : 0;
+    buf_clear(&agg->made);
+    if (buf_reserve(&agg->made, len + 1))
+        return no_memory(err);
+    at = agg->made.ptr;
+    for (idx_t i = from; i < agg->keys.count && i < from + STATE_MANY; i++) {
+        struct slice value = vec_row(seen, i);
+
+        if (!agg->signs[i])
+            continue;
+        *at = (uint8_t)call;
+        memcpy(at + 1, value.ptr, value.len);
+        keys[count++] =
+            (struct state_key){agg->spaces[i], agg->names[i], slice_of(at, value.len + 1)};
+        at += value.len + 1;
+    }
+    state_soon(agg->store.distinct, keys, count);
+    return 0;
+}
+
 static int distinct_signs(struct agg *agg, size_t call, struct err *err)
 {
     int rc = 0;
@@ -331,6 +361,10 @@ static int distinct_signs(struct agg *agg, size_t call, struct err *err)
     for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
         struct agg_place place = place_of(agg, i);
 
+        if (i % STATE_MANY == 0)
+            rc = look_ahead(agg, call, i, err);
+        if (rc)
+            break;
         if (agg->signs[i])
             rc = distinct_sign(agg, call, &place, vec_row(&agg->calls[call].seen, i), agg->signs[i],
                                &agg->signs[i], err);

@@ -125,6 +125,17 @@ static int set_timer(struct sessions *o, struct slice name, int64_t end, struct 
 
 /* ---- rows in ---- */
 
+/* What the next rows will look for: nearly always the session of number 0. */
+static void look_ahead(struct sessions *o, idx_t from)
+{
+    struct state_key keys[STATE_MANY];
+    size_t count = 0;
+
+    for (idx_t i = from; i < o->agg.keys.count && count < STATE_MANY; i++)
+        keys[count++] = (struct state_key){0, numbered(o->agg.names[i], 0), {0}};
+    state_soon(o->agg.store.groups, keys, count);
+}
+
 static int begin_session(struct sessions *o, struct slice name, uint32_t number, int64_t ms,
                          struct session **out, struct err *err)
 {
@@ -309,8 +320,11 @@ static int add_chunk(struct sessions *o, duckdb_data_chunk chunk, struct err *er
     window_clock_read(&o->clock, &agg->op, chunk);
     memset(agg->at, 0, agg->keys.count * sizeof(agg->at[0]));
     o->chunk++;
-    for (idx_t i = 0; i < agg->keys.count && !rc; i++)
+    for (idx_t i = 0; i < agg->keys.count && !rc; i++) {
+        if (i % STATE_MANY == 0)
+            look_ahead(o, i);
         rc = find_session(o, i, chunk, err);
+    }
     return rc ? rc : agg_add_chunk(agg, chunk, err);
 }
 

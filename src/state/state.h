@@ -84,6 +84,9 @@ int state_edit_sub(struct state_table *table, const struct state_key *key, uint3
 #define STATE_MANY 128
 int state_edit_many(struct state_table *table, const int64_t *spaces, const struct slice *keys,
                     size_t count, uint32_t size, void **values, bool *fresh, struct err *err);
+/* These keys are looked for soon: their way into the cache, and out of the spill's file, begins. At
+ * most STATE_MANY. */
+void state_soon(struct state_table *table, const struct state_key *keys, size_t count);
 /* The value in place, to change some of its bytes; *value NULL: there is none. */
 int state_modify(struct state_table *table, const struct state_key *key, void **value,
                  uint32_t *len, struct err *err);

@@ -441,10 +441,10 @@ static int edit(struct state_table *table, const struct state_key *key, uint32_t
 
 #define LINE 64 /* bytes of a cache line */
 
-static void prefetch_place(const struct space *space, uint64_t hash)
+static void prefetch_place(const struct index *index, uint64_t hash)
 {
-    if (space && space->entries.places)
-        __builtin_prefetch(&space->entries.places[(uint32_t)hash & space->entries.mask]);
+    if (index->places)
+        __builtin_prefetch(&index->places[(uint32_t)hash & index->mask]);
 }
 
 /* The entry that will very likely be found. Places are next to each other: to look at some costs
@@ -492,6 +492,33 @@ static void read_soon(struct state_table *table, const int64_t *spaces, const st
         }
 }
 
+void state_soon(struct state_table *table, const struct state_key *keys, size_t count)
+{
+    const struct spill *spill = table->state->spill;
+    uint64_t hashes[STATE_MANY];
+
+    assert(count <= STATE_MANY);
+    for (size_t i = 0; i < count; i++) {
+        const struct space *space = table_space(table, keys[i].space, false);
+        uint64_t hash = hash_of(keys[i].key, 0);
+
+        hashes[i] = entry_hash(hash, table->grouped, keys[i].sub);
+        if (!space)
+            continue;
+        prefetch_place(&space->entries, hashes[i]);
+        if (table->grouped)
+            prefetch_place(&space->groups, hash);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = guess(table_space(table, keys[i].space, false), hashes[i]);
+
+        if (entry && spill && spill->base)
+            spill_soon(spill, entry, 4 * sizeof(*entry));
+        for (size_t at = 0; entry && at < 2 * sizeof(*entry); at += LINE)
+            __builtin_prefetch((const uint8_t *)entry + at, 1);
+    }
+}
+
 /* Three rounds over a few keys at once, so that the memory's answers for one key are on their way
  * while the next is asked for. */
 int state_edit_many(struct state_table *table, const int64_t *spaces, const struct slice *keys,
@@ -502,11 +529,15 @@ int state_edit_many(struct state_table *table, const int64_t *spaces, const stru
 
     assert(count <= STATE_MANY && !table->grouped);
     for (size_t i = 0; i < count; i++) {
+        const struct space *space;
+
         values[i] = NULL;
         if (!keys[i].ptr)
             continue;
         hashes[i] = hash_of(keys[i], 0);
-        prefetch_place(table_space(table, spaces ? spaces[i] : 0, false), hashes[i]);
+        space = table_space(table, spaces ? spaces[i] : 0, false);
+        if (space)
+            prefetch_place(&space->entries, hashes[i]);
     }
     if (table->state->spill && table->state->spill->base)
         read_soon(table, spaces, keys, count, hashes, size);
