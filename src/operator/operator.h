@@ -264,6 +264,9 @@ struct op_sets_spec {
 int op_sets_new(struct op **out, struct op *left, struct op *right, const struct op_sets_spec *spec,
                 struct err *err);
 
+/* For bounded runs: what is left of changes when the input is over, all +I. */
+int op_final_new(struct op **out, struct op *below, struct err *err);
+
 struct op_normalize_spec {
     const size_t *keys;
     size_t key_count;

@@ -172,6 +172,21 @@ static void the_last_row_of_a_key_counts(void **state)
         "AS r FROM l) WHERE r = 1 AND \"$row_kind\" <> 3");
 }
 
+static int build_final(struct op **leaves, struct op **root, void *arg, struct err *err)
+{
+    (void)arg;
+    return op_final_new(root, leaves[0], err);
+}
+
+static void what_is_left_comes_when_the_input_is_over(void **state)
+{
+    struct test_plan plan = {
+        .inputs = {CHANGES("900", "1")}, .delay_ms = {-1}, .build = build_final, .forgets = true};
+
+    (void)state;
+    compare(&plan, "SELECT * FROM feed", "SELECT * FROM " LIVE("l"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +194,7 @@ int main(void)
         cmocka_unit_test(late_rows_do_not_break_the_order),
         cmocka_unit_test(set_operations_count_rows_on_both_sides),
         cmocka_unit_test(the_last_row_of_a_key_counts),
+        cmocka_unit_test(what_is_left_comes_when_the_input_is_over),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);
