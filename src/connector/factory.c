@@ -1,5 +1,6 @@
 /* factory.c - the table of connectors, and what the small ones among the sinks need. */
 #include "connector/factory.h"
+#include "connector/file_sink.h"
 #include "connector/file_source.h"
 #include "connector/history_source.h"
 #include "connector/kafka_sink.h"
@@ -33,7 +34,7 @@ static const struct factory {
 } factories[] = {
     {"kafka", open_kafka, kafka_sink_new, "topic"},
     {"upsert-kafka", open_kafka, kafka_sink_new, "topic"},
-    {"filesystem", file_source_new, NULL, "path"},
+    {"filesystem", file_source_new, file_sink_new, "path"},
     {"datagen", datagen_source_new, NULL, NULL},
     {"faker", faker_source_new, NULL, NULL},
     {"nexmark", nexmark_source_new, NULL, NULL},

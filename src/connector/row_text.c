@@ -233,3 +233,11 @@ int flink_row_text(const struct vec_columns *columns, duckdb_data_chunk chunk, i
         return err_set(err, rc, "the text of a row");
     return rc;
 }
+
+int flink_value_text(duckdb_logical_type type, duckdb_vector vector, idx_t row, struct buf *out,
+                     struct err *err)
+{
+    struct texter t = {out, err, 0};
+
+    return put(&t, type, vector, row);
+}

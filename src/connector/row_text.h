@@ -10,4 +10,8 @@
 int flink_row_text(const struct vec_columns *columns, duckdb_data_chunk chunk, idx_t row,
                    struct buf *out, struct err *err);
 
+/* One value that is not NULL. */
+int flink_value_text(duckdb_logical_type type, duckdb_vector vector, idx_t row, struct buf *out,
+                     struct err *err);
+
 #endif

@@ -194,6 +194,9 @@ struct stream_job_info {
 int stream_engine_list(struct stream_engine *engine, struct arena *arena,
                        struct stream_job_info **out, size_t *count, struct err *err);
 
+/* The last epoch that the job of that id has committed; -1: there is no such job. Any thread. */
+int stream_committed_epoch(struct meta *meta, const char *job_id, int64_t *epoch, struct err *err);
+
 extern const struct meta_migration stream_migrations[];
 
 /* One job without threads, for the simulator and for tests: steps run on the caller's thread. */

@@ -1,5 +1,5 @@
 """file_tables.py - 'filesystem' tables: folders of csv, json and parquet read once each, also as they fill,
-through kill -9."""
+through kill -9; files written by jobs, whole or not at all."""
 
 import json
 import os
@@ -91,6 +91,43 @@ class Files(unittest.TestCase):
         self.run_script(table("s3://files/in", "'format' = 'parquet'", False) + COPY)
         wait_until(lambda: len(self.ids()) >= 10000, "all rows", 20)
         self.assertEqual(self.ids(), list(range(10000)))
+
+    def test_files_of_a_job_hold_each_row_once_through_kills(self):
+        out = os.path.join(self.tarn.dir, "out")
+        self.run_script(
+            "CREATE TABLE made (id INT, n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '2000', "
+            "'number-of-rows' = '8000', 'fields.id.kind' = 'sequence', 'fields.id.start' = '0', "
+            "'fields.id.end' = '7999', 'fields.n.min' = '0', 'fields.n.max' = '2');"
+            f"CREATE TABLE lines (id INT, text STRING, n INT) PARTITIONED BY (n) WITH ('connector' = 'filesystem', "
+            f"'path' = 'file://{out}', 'format' = 'csv', 'sink.partition-commit.policy.kind' = 'success-file');"
+            "CREATE TABLE packed (id INT, text STRING) WITH ('connector' = 'filesystem', "
+            "'path' = 's3://warehouse/packed', 'format' = 'parquet');"
+            "EXECUTE STATEMENT SET BEGIN INSERT INTO lines SELECT id, 'a, b', n FROM made;"
+            "INSERT INTO packed SELECT id, 'x' FROM made; END;")
+        for _ in range(4):
+            time.sleep(0.7)
+            self.tarn.kill()
+            self.tarn.start()
+        wait_until(lambda: "FINISHED" in self.tarn.command("status"), "the end of the job", 30)
+        seen = []
+        for n in range(3):
+            folder = os.path.join(out, f"n={n}")
+            self.assertIn("_SUCCESS", os.listdir(folder))
+            for name in os.listdir(folder):
+                self.assertFalse(name.startswith("."), name)
+                if name != "_SUCCESS":
+                    with open(os.path.join(folder, name)) as lines:
+                        seen += [line.rstrip("\n").split(",", 1) for line in lines]
+        self.assertEqual(sorted(int(i) for i, _ in seen), list(range(8000)))
+        self.assertEqual({text for _, text in seen}, {'"a, b"'})
+        s3 = boto(self.tarn)
+        ids = []
+        for entry in s3.list_objects_v2(Bucket="warehouse", Prefix="packed/")["Contents"]:
+            path = os.path.join(self.tarn.dir, "packed.parquet")
+            s3.download_file("warehouse", entry["Key"], path)
+            import pyarrow.parquet as pq
+            ids += pq.read_table(path)["id"].to_pylist()
+        self.assertEqual(sorted(ids), list(range(8000)))
 
 
 if __name__ == "__main__":
