@@ -447,13 +447,11 @@ static void prefetch_place(const struct index *index, uint64_t hash)
         __builtin_prefetch(&index->places[(uint32_t)hash & index->mask]);
 }
 
-/* The entry that will very likely be found. Places are next to each other: to look at some costs
- * nothing beside a wait for the wrong entry's neighbour. */
-static const struct entry *guess(const struct space *space, uint64_t hash)
+/* What will very likely be found. Places are next to each other: to look at some costs nothing
+ * beside a wait for the wrong one's neighbour. */
+static const void *guess(const struct index *index, uint64_t hash)
 {
-    const struct index *index = space ? &space->entries : NULL;
-
-    for (uint32_t i = 0; index && index->places && i < 16; i++) {
+    for (uint32_t i = 0; index->places && i < 16; i++) {
         const struct place *place = &index->places[((uint32_t)hash + i) & index->mask];
 
         if (!place->what || place->hash == hash)
@@ -464,7 +462,7 @@ static const struct entry *guess(const struct space *space, uint64_t hash)
 
 static void prefetch_entry(const struct space *space, uint64_t hash, uint32_t bytes)
 {
-    const uint8_t *entry = (const uint8_t *)guess(space, hash);
+    const uint8_t *entry = space ? guess(&space->entries, hash) : NULL;
 
     for (uint32_t at = 0; entry && at < bytes; at += LINE)
         __builtin_prefetch(entry + at, 1);
@@ -487,35 +485,43 @@ static void read_soon(struct state_table *table, const int64_t *spaces, const st
             if (!round)
                 spill_soon(spill, &space->entries.places[(uint32_t)hashes[i] & space->entries.mask],
                            sizeof(struct place));
-            else if ((entry = guess(space, hashes[i])))
+            else if ((entry = guess(&space->entries, hashes[i])))
                 spill_soon(spill, entry, sizeof(*entry) + keys[i].len + size);
         }
+}
+
+static void ask_for(const struct spill *spill, const void *what, size_t size)
+{
+    if (what && spill && spill->base)
+        spill_soon(spill, what, 2 * size);
+    for (size_t at = 0; what && at < size; at += LINE)
+        __builtin_prefetch((const uint8_t *)what + at, 1);
 }
 
 void state_soon(struct state_table *table, const struct state_key *keys, size_t count)
 {
     const struct spill *spill = table->state->spill;
-    uint64_t hashes[STATE_MANY];
+    uint64_t hashes[STATE_MANY], key_hashes[STATE_MANY];
 
     assert(count <= STATE_MANY);
     for (size_t i = 0; i < count; i++) {
         const struct space *space = table_space(table, keys[i].space, false);
-        uint64_t hash = hash_of(keys[i].key, 0);
 
-        hashes[i] = entry_hash(hash, table->grouped, keys[i].sub);
+        key_hashes[i] = hash_of(keys[i].key, 0);
+        hashes[i] = entry_hash(key_hashes[i], table->grouped, keys[i].sub);
         if (!space)
             continue;
         prefetch_place(&space->entries, hashes[i]);
-        if (table->grouped)
-            prefetch_place(&space->groups, hash);
+        prefetch_place(&space->groups, key_hashes[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        const struct entry *entry = guess(table_space(table, keys[i].space, false), hashes[i]);
+        const struct space *space = table_space(table, keys[i].space, false);
 
-        if (entry && spill && spill->base)
-            spill_soon(spill, entry, 4 * sizeof(*entry));
-        for (size_t at = 0; entry && at < 2 * sizeof(*entry); at += LINE)
-            __builtin_prefetch((const uint8_t *)entry + at, 1);
+        if (!space)
+            continue;
+        ask_for(spill, guess(&space->entries, hashes[i]), 2 * sizeof(struct entry));
+        if (table->grouped)
+            ask_for(spill, guess(&space->groups, key_hashes[i]), sizeof(struct group));
     }
 }
 
