@@ -95,7 +95,9 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
         return create->if_not_exists
                    ? 0
                    : err_set(err, ERR_EXISTS, "table `%s` exists already", name.name);
-    rc = sql_options_check(entry->table.options, st->pos, err);
+    rc = sql_options_modernize(&entry->table.options, s->arena, err);
+    if (!rc)
+        rc = sql_options_check(entry->table.options, st->pos, err);
     if (rc)
         return rc;
     entry->table.catalog = name.catalog;

@@ -325,6 +325,53 @@ static int check_needs(const struct sql_options *options, const char *connector,
     return 0;
 }
 
+/* What to do instead of what is not built. */
+static const struct {
+    const char *name, *advice;
+} instead[] = {
+    {"jdbc", "write to an Iceberg table or a topic and let the database load that"},
+    {"mysql-cdc", "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
+    {"postgres-cdc",
+     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
+    {"sqlserver-cdc",
+     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
+    {"oracle-cdc",
+     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
+    {"mongodb-cdc",
+     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
+    {"elasticsearch-6", "write to a topic and let Logstash or Kafka Connect carry it over"},
+    {"elasticsearch-7", "write to a topic and let Logstash or Kafka Connect carry it over"},
+    {"elasticsearch-8", "write to a topic and let Logstash or Kafka Connect carry it over"},
+    {"opensearch", "write to a topic and let Logstash or Kafka Connect carry it over"},
+    {"opensearch-2", "write to a topic and let Logstash or Kafka Connect carry it over"},
+    {"mongodb", "write to a topic and let Kafka Connect carry it over"},
+    {"hive", "keep the table in the Iceberg catalog, which Hive reads"},
+    {"hudi", "keep the table in the Iceberg catalog"},
+    {"paimon", "keep the table in the Iceberg catalog"},
+    {"delta", "keep the table in the Iceberg catalog"},
+    {"pulsar", "let the producers write to this tarn's Kafka port"},
+    {"kinesis", "let the producers write to this tarn's Kafka port"},
+    {"rabbitmq", "let the producers write to this tarn's Kafka port"},
+    {"avro-confluent", "it needs a schema registry; take json or csv"},
+    {"debezium-avro-confluent", "it needs a schema registry; take debezium-json"},
+};
+
+static const char *advice_for(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(instead); i++)
+        if (!strcmp(instead[i].name, name))
+            return instead[i].advice;
+    return NULL;
+}
+
+static int refuse_unbuilt(const struct sql_option *option, const char *what, struct err *err)
+{
+    const char *advice = advice_for(option->value);
+
+    return err_at(err, ERR_UNSUPPORTED, option->value_pos, "the %s '%s' is not built yet%s%s", what,
+                  option->value, advice ? ": " : "", advice ? advice : "");
+}
+
 /* ---- connectors, formats, catalogs ----------------------------------------------------------- */
 
 static int named_check(const struct named *list, size_t count, const struct sql_option *option,
@@ -413,11 +460,9 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
     if (!rc)
         rc = check_needs(options, named->name, statement, err);
     if (!rc && !named->built)
-        rc = err_at(err, ERR_UNSUPPORTED, connector->value_pos,
-                    "the connector '%s' is not built yet", named->name);
+        rc = refuse_unbuilt(connector, "connector", err);
     if (!rc && unbuilt)
-        rc = err_at(err, ERR_UNSUPPORTED, unbuilt->value_pos, "the format '%s' is not built yet",
-                    unbuilt->value);
+        rc = refuse_unbuilt(unbuilt, "format", err);
     return rc;
 }
 

@@ -234,6 +234,10 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
 /* The same for CREATE CATALOG. */
 int sql_catalog_options_check(const struct sql_options *options, struct sql_pos statement,
                               struct err *err);
+/* Replaces the keys of tables before Flink 1.11 ('connector.type') by today's; other options stay as
+ * they are. In the arena. */
+int sql_options_modernize(const struct sql_options **options, struct arena *arena,
+                          struct err *err);
 /* What the rows of a table are when it is read, as its connector and format say. */
 enum sql_source_changes {
     SQL_SOURCE_APPENDS, /* every row is +I: no $row_kind */
