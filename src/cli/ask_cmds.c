@@ -1,13 +1,15 @@
 /* ask_cmds.c - `tarn topic`, `group`, `table`, `job`, `dlq`: one table of actions, each a question
  * to the running instance. */
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/term.h"
 #include "cli/cli_int.h"
 #include "cli/rows.h"
 
 struct ask_args {
     const char *project, *data;
-    bool json, all, drop, purge, replace;
+    bool json, all, drop, purge, replace, follow, why;
     int64_t partitions, tail, keep_ms, age_ms, min_snapshots;
     const char *snapshot, *before, *branch, *to, *from;
     struct option_list configs;
@@ -47,6 +49,8 @@ static const struct option job_options[] = {
     COMMON,
     {"to", 0, OPT_STR, AT(to), "DIR", "stop, savepoint: where it is kept; a folder, or s3://..."},
     {"from", 0, OPT_STR, AT(from), "PATH", "start: the savepoint to begin with"},
+    {"follow", 'f', OPT_FLAG, AT(follow), NULL, "show: again every second, until interrupted"},
+    {"why", 0, OPT_FLAG, AT(why), NULL, "explain: what holds its time back (it says so anyway)"},
     {NULL}};
 static const struct ask_args defaults = {.project = ".", .tail = 20, .partitions = -1,
                                          .keep_ms = -1, .age_ms = -1, .min_snapshots = -1};
@@ -83,6 +87,7 @@ static const struct action {
     {"job", "stop", "job.stop", true},
     {"job", "savepoint", "job.savepoint", true},
     {"job", "start", "job.start", true},
+    {"job", "explain", "job.explain", true},
     {"dlq", "list", "dlq.list", false},
     {"dlq", "show", "dlq.show", true},
     {"dlq", "retry", "dlq.retry", true},
@@ -202,6 +207,23 @@ static bool arguments_fit(const struct action *action, size_t count)
     return count == most || (action->word && action->word[0] == '[' && count == most - 1);
 }
 
+/* The same question every second, drawn over the last answer where a person looks on. */
+static int follow(const char *data, json_t *request, bool json)
+{
+    bool screen = term_is_tty(STDOUT_FILENO);
+    int code = CLI_OK;
+
+    json_object_set_new(request, "follow", json_string("yes"));
+    while (!code) {
+        if (screen)
+            printf("\033[H\033[2J");
+        code = rows_ask(data, request, json);
+        fflush(stdout);
+        clock_system()->sleep_ns(clock_system(), 1000000000);
+    }
+    return code;
+}
+
 static int run_ask(const struct cli_call *call)
 {
     const struct ask_args *a = call->options;
@@ -233,7 +255,9 @@ static int run_ask(const struct cli_call *call)
     code = !request             ? CLI_USAGE
            : action->takes_file ? add_file(request, call->args->items[1])
                                 : CLI_OK;
-    if (!code)
+    if (!code && a->follow && !strcmp(action->verb, "job.show"))
+        code = follow(data, request, a->json);
+    else if (!code)
         code = rows_ask(data, request, a->json);
     json_decref(request);
     free(data);
@@ -262,10 +286,12 @@ ASK(table,
     "  tarn table tag payments_db.payment_charges before-release --keep 30d\n"
     "  tarn table rollback payments_db.payment_charges 5861903817421637271\n");
 ASK(job,
-    "[list | show NAME | submit FILE | cancel NAME | stop NAME |\n"
-    "                savepoint NAME | start NAME]",
+    "[list | show NAME | explain NAME | submit FILE | cancel NAME |\n"
+    "                stop NAME | savepoint NAME | start NAME]",
     "streaming jobs", job_options,
     "  tarn job list\n  tarn job cancel payments\n  tarn job submit streams/payments.sql\n"
+    "  tarn job show payments -f                rates, lag, watermarks, state, every second\n"
+    "  tarn job explain payments                which partition holds a window back\n"
     "  tarn job stop payments                   commits, prints the path of a savepoint, ends\n"
     "  tarn job start payments                  goes on where it was\n"
     "  tarn job start payments --from PATH      goes back to a savepoint\n");

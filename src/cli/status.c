@@ -180,6 +180,7 @@ const struct control_verb instance_verbs[] = {
     {"job.stop", verb_job_stop},
     {"job.savepoint", verb_job_savepoint},
     {"job.start", verb_job_start},
+    {"job.explain", verb_job_explain},
     {"dlq.list", verb_dlq_list},
     {"dlq.show", verb_dlq_show},
     {"dlq.retry", verb_dlq_retry},

@@ -14,7 +14,7 @@ verb_fn verb_topic_list, verb_topic_describe, verb_topic_create, verb_topic_dele
 verb_fn verb_table_list, verb_table_describe, verb_table_history;
 /* verbs_job.c */
 verb_fn verb_job_list, verb_job_show, verb_job_cancel, verb_job_submit, verb_job_stop,
-    verb_job_savepoint, verb_job_start;
+    verb_job_savepoint, verb_job_start, verb_job_explain;
 /* "payments_db.payment_charges" as an ident (in the arena) and loaded. catalog_table_deinit. */
 int verb_table_ident(const char *name, struct arena *arena, struct lake_ident *out,
                      struct err *err);

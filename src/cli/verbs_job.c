@@ -1,6 +1,8 @@
 /* verbs_job.c - jobs, asked from the command line. */
 #include <stdio.h>
+#include <time.h>
 
+#include "base/term.h"
 #include "cli/verbs.h"
 
 static const char *name_of(const json_t *request)
@@ -40,8 +42,8 @@ int verb_job_list(void *arg, const json_t *request, struct control_reply *reply,
 }
 
 /* "payments: FAILED after 3 restarts: why" */
-static int send_state(struct control_reply *reply, const struct stream_job_info *job,
-                      struct err *err)
+static int send_state(struct control_reply *reply, const char *key,
+                      const struct stream_job_info *job, struct err *err)
 {
     const char *reason = job->reason ? job->reason : "";
     char restarts[48] = "";
@@ -50,47 +52,261 @@ static int send_state(struct control_reply *reply, const struct stream_job_info 
         snprintf(restarts, sizeof(restarts), " after %lld restart%s", (long long)job->restarts,
                  job->restarts == 1 ? "" : "s");
     return control_send(reply,
-                        json_pack("{s:o}", "text",
+                        json_pack("{s:o}", key,
                                   json_sprintf("%s: %s%s%s%s", job->name, job->state, restarts,
                                                reason[0] ? ": " : "", reason)),
                         err);
+}
+
+static int find_job(struct instance *in, const json_t *request, struct arena *arena,
+                    const struct stream_job_info **out, struct err *err)
+{
+    struct stream_job_info *jobs = NULL;
+    size_t count = 0;
+    int rc = stream_engine_list(in->engine, arena, &jobs, &count, err);
+
+    *out = NULL;
+    for (size_t i = 0; i < count && !rc; i++)
+        if (!strcmp(jobs[i].name, name_of(request)) || !strcmp(jobs[i].id, name_of(request)))
+            *out = &jobs[i];
+    return rc || *out ? rc
+                      : err_set(err, ERR_NOENT, "no job '%s'; 'tarn job list' shows them",
+                                name_of(request));
+}
+
+/* ---- the steps of a job, as a tree from the sink down ---- */
+
+struct steps {
+    struct control_reply *reply;
+    struct arena *arena;
+    int64_t now_ms;
+};
+
+static const char *percent(struct arena *arena, double share)
+{
+    return arena_printf(arena, "%.0f%%", share * 100);
+}
+
+static const char *time_text(struct arena *arena, int64_t ms)
+{
+    time_t seconds = (time_t)(ms / 1000);
+    char text[40];
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+    return arena_printf(arena, "%s.%03dZ", text, (int)(((ms % 1000) + 1000) % 1000));
+}
+
+static json_t *watermark_json(struct arena *arena, int64_t ms)
+{
+    return ms == OP_TIME_MIN   ? json_null()
+           : ms == OP_TIME_MAX ? json_string("end")
+                               : json_string(time_text(arena, ms));
+}
+
+/* Seconds between the watermark and now. */
+static json_t *behind_json(const struct steps *s, int64_t ms)
+{
+    return ms == OP_TIME_MIN || ms == OP_TIME_MAX
+               ? json_null()
+               : json_integer((json_int_t)((s->now_ms - ms) / 1000));
+}
+
+static json_t *state_json(struct arena *arena, int64_t bytes)
+{
+    char text[TERM_TEXT];
+
+    return bytes ? json_string(arena_strdup(arena, term_bytes(bytes, text))) : json_null();
+}
+
+static int source_row(struct steps *s, const struct stream_pipeline_info *p,
+                      const struct stream_input_info *in, const char *indent, struct err *err)
+{
+    return rows_add(s->reply,
+                    json_pack("[s,I,I,f,o,o,o,o,s,s]",
+                              arena_printf(s->arena, "%s%s", indent, in->name),
+                              (json_int_t)in->rows, (json_int_t)in->rows,
+                              p->input_count == 1 ? p->rows_in_s : 0.0,
+                              in->lag < 0 ? json_null() : json_integer((json_int_t)in->lag),
+                              in->timed ? watermark_json(s->arena, in->watermark_ms) : json_null(),
+                              in->timed ? behind_json(s, in->watermark_ms) : json_null(),
+                              json_null(), percent(s->arena, p->source_busy),
+                              in->ended  ? "ended"
+                              : in->idle ? "idle"
+                                         : percent(s->arena, p->backpressured)),
+                    err);
+}
+
+static int op_rows(struct steps *s, const struct stream_pipeline_info *p, int above, int depth,
+                   struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < p->op_count && !rc && depth < 60; i++) {
+        const struct stream_op_info *op = &p->ops[i];
+        const char *indent;
+
+        if (op->so_far.above != above)
+            continue;
+        indent = arena_printf(s->arena, "%*s", depth * 2, "");
+        if (op->so_far.number >= 0 && (size_t)op->so_far.number < p->input_count) {
+            rc = source_row(s, p, &p->inputs[op->so_far.number], indent, err);
+            continue;
+        }
+        rc = rows_add(
+            s->reply,
+            json_pack("[s,I,I,f,o,o,o,o,s,s]",
+                      above < 0
+                          ? arena_printf(s->arena, "%s%s > %s", indent, op->so_far.name, p->target)
+                          : arena_printf(s->arena, "%s%s", indent, op->so_far.name),
+                      (json_int_t)op->so_far.rows_in, (json_int_t)op->so_far.rows_out, op->in_s,
+                      json_null(), watermark_json(s->arena, op->so_far.watermark_ms),
+                      behind_json(s, op->so_far.watermark_ms),
+                      state_json(s->arena, op->so_far.state_bytes), percent(s->arena, op->busy),
+                      percent(s->arena, p->backpressured)),
+            err);
+        if (!rc)
+            rc = op_rows(s, p, op->so_far.number, depth + 1, err);
+    }
+    return rc;
+}
+
+static int pipeline_rows(struct steps *s, const struct stream_pipeline_info *p, struct err *err)
+{
+    if (p->op_count)
+        return op_rows(s, p, -1, 0, err);
+    return rows_add(s->reply,
+                    json_pack("[s,I,I,f,o,n,n,n,s,s]", p->name, (json_int_t)p->rows_in,
+                              (json_int_t)p->rows_out, p->rows_in_s,
+                              p->lag < 0 ? json_null() : json_integer((json_int_t)p->lag),
+                              percent(s->arena, p->busy), percent(s->arena, p->backpressured)),
+                    err);
+}
+
+static int pipeline_text(struct steps *s, const struct stream_pipeline_info *p, struct err *err)
+{
+    return control_send(
+        s->reply,
+        json_pack("{s:o}", "note",
+                  json_sprintf("%s: %lld read, %lld written, %lld committed over all starts, "
+                               "%lld dead letters%s%s",
+                               p->name, (long long)p->rows_in, (long long)p->rows_out,
+                               (long long)p->rows_committed, (long long)p->rejects,
+                               p->waiting ? "; waits: " : "", p->waiting ? p->waiting : "")),
+        err);
 }
 
 int verb_job_show(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {
     struct instance *in = arg;
     struct arena arena = {0};
-    struct stream_job_info *jobs = NULL;
-    const struct stream_job_info *job = NULL;
-    size_t count = 0;
-    int rc = stream_engine_list(in->engine, &arena, &jobs, &count, err);
+    struct steps s = {reply, &arena, clock_wall_ms(in->clock)};
+    const struct stream_job_info *job;
+    bool script = !verb_text(request, "follow");
+    int rc = find_job(in, request, &arena, &job, err);
 
-    for (size_t i = 0; i < count; i++)
-        if (!strcmp(jobs[i].name, name_of(request)) || !strcmp(jobs[i].id, name_of(request)))
-            job = &jobs[i];
-    if (!rc && !job)
-        rc = err_set(err, ERR_NOENT, "no job '%s'; 'tarn job list' shows them", name_of(request));
+    if (!rc && script)
+        rc = control_send(reply, json_pack("{s:s}", "note", job->script), err);
     if (!rc)
-        rc = control_send(reply, json_pack("{s:s}", "text", job->script), err);
-    if (!rc)
-        rc = send_state(reply, job, err);
+        rc = send_state(reply, "note", job, err);
+    for (size_t i = 0; !rc && i < job->count; i++)
+        rc = pipeline_text(&s, &job->pipelines[i], err);
     if (!rc)
         rc = rows_head(reply,
-                       json_pack("[s,s,s,s,s,s]", "pipeline", "read", "written", "committed",
-                                 "dead letters", "lag"),
+                       json_pack("[s,s,s,s,s,s,s,s,s,s]", "step", "rows in", "rows out", "in/s",
+                                 "lag", "watermark", "behind s", "state", "busy", "waits for sink"),
                        err);
-    for (size_t i = 0; !rc && i < job->count; i++) {
-        const struct stream_pipeline_info *p = &job->pipelines[i];
-
-        rc = rows_add(reply,
-                      json_pack("[s,I,I,I,I,I]", p->name, (json_int_t)p->rows_in,
-                                (json_int_t)p->rows_out, (json_int_t)p->rows_committed,
-                                (json_int_t)p->rejects, (json_int_t)p->lag),
-                      err);
-    }
+    for (size_t i = 0; !rc && i < job->count; i++)
+        rc = pipeline_rows(&s, &job->pipelines[i], err);
     arena_deinit(&arena);
     return rc;
 }
+
+/* ---- why nothing comes out ---- */
+
+static const char *input_text(struct steps *s, const struct stream_input_info *in)
+{
+    const char *head = arena_printf(s->arena, "  %s", in->name);
+    char behind[TERM_TEXT];
+
+    if (in->ended)
+        return arena_printf(s->arena, "%s: read to its end; it holds nothing back", head);
+    if (!in->timed)
+        return arena_printf(s->arena, "%s: has no watermark; nothing goes by its time", head);
+    if (in->idle)
+        return arena_printf(s->arena,
+                            "%s: idle, no partition gave a row for the time allowed; it holds "
+                            "nothing back",
+                            head);
+    if (in->watermark_ms == OP_TIME_MIN)
+        return arena_printf(s->arena,
+                            "%s: no watermark yet: partition %" PRId64
+                            " has not given a row (SET 'table.exec.source.idle-timeout' lets the "
+                            "others go on without it)",
+                            head, in->slowest);
+    term_duration_ns((s->now_ms - in->watermark_ms) * 1000000, behind);
+    return arena_printf(s->arena,
+                        "%s: at %s, %s behind the clock; partition %" PRId64
+                        " is the slowest; %" PRId64 " records wait",
+                        head, time_text(s->arena, in->watermark_ms), behind, in->slowest, in->lag);
+}
+
+/* The input that all others wait for; NULL: none goes by time. */
+static const struct stream_input_info *slowest_input(const struct stream_pipeline_info *p)
+{
+    const struct stream_input_info *slowest = NULL;
+
+    for (size_t i = 0; i < p->input_count; i++) {
+        const struct stream_input_info *in = &p->inputs[i];
+
+        if (in->timed && !in->idle && !in->ended &&
+            (!slowest || in->watermark_ms < slowest->watermark_ms))
+            slowest = in;
+    }
+    return slowest;
+}
+
+static int explain_pipeline(struct steps *s, const struct stream_pipeline_info *p, struct err *err)
+{
+    const struct stream_input_info *slowest = slowest_input(p);
+    const char *head =
+        !slowest ? arena_printf(s->arena, "%s: no watermark holds it back", p->name)
+                 : arena_printf(s->arena, "%s: %s partition %" PRId64 " holds its time back",
+                                p->name, slowest->name, slowest->slowest);
+    int rc = control_send(s->reply, json_pack("{s:s}", "text", head), err);
+
+    for (size_t i = 0; i < p->input_count && !rc; i++)
+        rc = control_send(s->reply, json_pack("{s:s}", "text", input_text(s, &p->inputs[i])), err);
+    for (size_t i = 0; i < p->op_count && !rc; i++)
+        if (p->ops[i].so_far.late)
+            rc = control_send(
+                s->reply,
+                json_pack("{s:o}", "text",
+                          json_sprintf("  %s: %lld rows came too late", p->ops[i].so_far.name,
+                                       (long long)p->ops[i].so_far.late)),
+                err);
+    return rc;
+}
+
+/* Which partition holds a window back, and what came too late. */
+int verb_job_explain(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
+{
+    struct instance *in = arg;
+    struct arena arena = {0};
+    struct steps s = {reply, &arena, clock_wall_ms(in->clock)};
+    const struct stream_job_info *job;
+    int rc = find_job(in, request, &arena, &job, err);
+
+    if (!rc)
+        rc = send_state(reply, "text", job, err);
+    for (size_t i = 0; !rc && i < job->count; i++)
+        rc = explain_pipeline(&s, &job->pipelines[i], err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+/* ---- commands ---- */
 
 int verb_job_cancel(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {

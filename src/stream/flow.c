@@ -145,8 +145,8 @@ static int look_for_idle(struct flow *flow, struct err *err)
         struct input *in = &p->inputs[i];
         bool rose, idle;
 
-        if (!in->marks || !in->spec->idle_ms || in->ended)
-            continue;
+        if (!in->marks || in->ended || (!in->spec->idle_ms && in->partition_count))
+            continue; /* else: which partition there is to wait for is not known yet */
         rc = input_time(in, &rose, &idle, err);
         if (!rc && rose)
             rc = op_graph_mark(in->leaf, in->mark, err);

@@ -77,6 +77,28 @@ class Jobs(unittest.TestCase):
         self.produce(10)
         wait_until(self.is_counted, "rows after a kill")
 
+    def test_a_job_shows_its_steps_and_what_holds_it_back(self):
+        self.produce(1000)
+        wait_until(self.is_counted, "rows")
+        steps = lambda: json.loads(self.tarn.command("job", "show", "clicks", "--json"))
+        wait_until(lambda: steps() and steps()[-1]["rows out"] == 1000, "figures")
+        shown = steps()
+        self.assertTrue(shown[0]["step"].endswith("> db.per_user"), shown)
+        self.assertTrue(shown[-1]["step"].strip().startswith("clicks"), shown)
+        self.assertEqual(shown[-1]["lag"], 0)
+        self.assertTrue(any(step["state"] for step in shown), shown)
+        self.assertIn("no watermark holds it back", self.tarn.command("job", "explain", "clicks"))
+        script = self.tarn.write("late.sql", self.tarn.fill("""
+            CREATE TABLE timed (who STRING, at_ TIMESTAMP(3), WATERMARK FOR at_ AS at_)
+              WITH ('connector' = 'kafka', 'topic' = 'clicks', 'format' = 'json',
+                'properties.bootstrap.servers' = '127.0.0.1:@KAFKA@', 'scan.startup.mode' = 'latest-offset');
+            CREATE TABLE IF NOT EXISTS polariscatalog.db.windows (n BIGINT);
+            INSERT INTO polariscatalog.db.windows SELECT COUNT(*) FROM
+              TABLE(TUMBLE(TABLE timed, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;"""))
+        self.tarn.command("job", "submit", script)
+        wait_until(lambda: "not given a row" in self.tarn.command("job", "explain", "late", "--why"), "why")
+        self.assertIn("partition 0 holds its time back", self.tarn.command("job", "explain", "late"))
+
     def test_a_savepoint_lies_in_a_bucket(self):
         s3 = boto(self.tarn)
         s3.create_bucket(Bucket="kept")
