@@ -663,6 +663,6 @@ int op_aggregate_new(struct op **out, struct op *below, const struct op_aggregat
 {
     if (!spec->window)
         return changes_new(out, below, spec, err);
-    return spec->window->kind == OP_SESSION ? session_new(out, below, spec, err)
+    return spec->window->kind == OP_SESSION ? session_window_new(out, below, spec, err)
                                             : window_new(out, below, spec, err);
 }

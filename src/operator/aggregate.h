@@ -166,7 +166,7 @@ int changes_new(struct op **out, struct op *below, const struct op_aggregate_spe
                 struct err *err);
 int window_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
                struct err *err);
-int session_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
-                struct err *err);
+int session_window_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
+                       struct err *err);
 
 #endif

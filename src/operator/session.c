@@ -536,8 +536,8 @@ static int session_init(struct sessions *o, struct op *below, const struct op_ag
                                  &o->timers, err);
 }
 
-int session_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
-                struct err *err)
+int session_window_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
+                       struct err *err)
 {
     struct sessions *o = calloc(1, sizeof(*o));
     int rc = o ? session_init(o, below, spec, err) : no_memory(err);
