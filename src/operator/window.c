@@ -67,7 +67,7 @@ static int64_t closed(const struct windows *o)
 /* ---- rows in ---- */
 
 /* The k-th of the windows that row i lies in and that take rows; false: there is none. */
-static bool nth_space(const struct windows *o, int64_t ms, int k, int64_t *space)
+static bool work_out_space(const struct windows *o, int64_t ms, int k, int64_t *space)
 {
     int64_t done = closed(o), end;
 
@@ -82,6 +82,22 @@ static bool nth_space(const struct windows *o, int64_t ms, int k, int64_t *space
         end += (done + 1 - end) / step(&o->w) * step(&o->w) + step(&o->w);
     *space = end + k * step(&o->w);
     return *space <= last_end(&o->w, ms);
+}
+
+/* The same. Divisions cost as much as all else of a row, and neighbours lie in the same place. */
+static bool nth_space(struct windows *o, int64_t ms, int k, int64_t *space)
+{
+    int64_t length = o->pane ? o->pane : o->w.size;
+
+    if (k || (!o->pane && o->w.kind != OP_TUMBLE) || ms == OP_TIME_MIN)
+        return work_out_space(o, ms, k, space);
+    if (ms < o->cell_from || ms >= o->cell_to) {
+        o->cell_from = floor_to(ms, length, o->w.offset);
+        o->cell_to = o->cell_from + length;
+        o->cell_open = work_out_space(o, ms, 0, &o->cell_space);
+    }
+    *space = o->cell_space;
+    return o->cell_open;
 }
 
 /* Rows say their window: the space is its end, and the start goes into the name of the group. */
@@ -108,7 +124,7 @@ static int read_attached(struct windows *o, duckdb_data_chunk chunk, struct err 
     return 0;
 }
 
-static bool space_of(const struct windows *o, idx_t i, int k, int64_t *space)
+static bool space_of(struct windows *o, idx_t i, int k, int64_t *space)
 {
     if (o->w.kind != OP_ATTACHED)
         return nth_space(o, o->clock.ms[i], k, space);
@@ -323,6 +339,7 @@ static int fire(struct windows *o, int64_t mark, struct err *err)
     else
         rc = o->pane ? fire_panes(o, mark, err) : fire_windows(o, mark, err);
     o->fired = mark;
+    o->cell_from = o->cell_to = 0;
     return rc ? rc : save_progress(o, mark, err);
 }
 

@@ -31,6 +31,10 @@ struct windows {
     struct window_clock clock;
     int64_t pane;  /* length; 0: by window */
     int64_t fired; /* the highest watermark there was: windows up to it are out */
+    /* Times whose space was found last, while nothing fires: where they begin and end, and whether
+     * they take rows. */
+    int64_t cell_from, cell_to, cell_space;
+    bool cell_open;
     struct state_table *progress;
     struct state *scratch;   /* of what lives as long as a call, or can be made again */
     struct agg_store merged; /* a window being merged */

@@ -469,24 +469,24 @@ static void prefetch_entry(const struct space *space, uint64_t hash, uint32_t by
 }
 
 /* Likewise of what lies in the spill's file, in two rounds: the disk reads them side by side. */
-static void read_soon(struct state_table *table, const int64_t *spaces, const struct slice *keys,
-                      size_t count, const uint64_t *hashes, uint32_t size)
+static void read_soon(struct state_table *table, const struct state_key *keys, size_t count,
+                      const uint64_t *hashes, uint32_t size)
 {
     const struct spill *spill = table->state->spill;
 
     for (int round = 0; round < 2; round++)
         for (size_t i = 0; i < count; i++) {
-            const struct space *space =
-                keys[i].ptr ? table_space(table, spaces ? spaces[i] : 0, false) : NULL;
+            const struct space *space = table_space(table, keys[i].space, false);
+            const struct index *index = space ? &space->entries : NULL;
             const struct entry *entry;
 
-            if (!space || !space->entries.places)
+            if (!index || !index->places)
                 continue;
             if (!round)
-                spill_soon(spill, &space->entries.places[(uint32_t)hashes[i] & space->entries.mask],
+                spill_soon(spill, &index->places[(uint32_t)hashes[i] & index->mask],
                            sizeof(struct place));
-            else if ((entry = guess(&space->entries, hashes[i])))
-                spill_soon(spill, entry, sizeof(*entry) + keys[i].len + size);
+            else if ((entry = guess(index, hashes[i])))
+                spill_soon(spill, entry, sizeof(*entry) + keys[i].key.len + size);
         }
 }
 
@@ -525,41 +525,60 @@ void state_soon(struct state_table *table, const struct state_key *keys, size_t 
     }
 }
 
+static int64_t space_at_row(const int64_t *spaces, size_t i)
+{
+    return spaces ? spaces[i] : 0;
+}
+
+/* The key is the one before it. */
+static bool again(const int64_t *spaces, const struct slice *keys, size_t i)
+{
+    return i && keys[i - 1].ptr && keys[i].len == keys[i - 1].len &&
+           space_at_row(spaces, i) == space_at_row(spaces, i - 1) &&
+           memcmp(keys[i].ptr, keys[i - 1].ptr, keys[i].len) == 0;
+}
+
 /* Three rounds over a few keys at once, so that the memory's answers for one key are on their way
  * while the next is asked for. */
 int state_edit_many(struct state_table *table, const int64_t *spaces, const struct slice *keys,
                     size_t count, uint32_t size, void **values, bool *fresh, struct err *err)
 {
+    struct state_key wanted[STATE_MANY];
     uint64_t hashes[STATE_MANY];
+    uint8_t rows[STATE_MANY];
+    struct entry *entry;
+    size_t n = 0;
     int rc = 0;
 
     assert(count <= STATE_MANY && !table->grouped);
     for (size_t i = 0; i < count; i++) {
         const struct space *space;
 
-        values[i] = NULL;
-        if (!keys[i].ptr)
+        if (!keys[i].ptr || again(spaces, keys, i))
             continue;
-        hashes[i] = hash_of(keys[i], 0);
-        space = table_space(table, spaces ? spaces[i] : 0, false);
+        rows[n] = (uint8_t)i;
+        wanted[n] = (struct state_key){space_at_row(spaces, i), keys[i], {0}};
+        hashes[n] = hash_of(keys[i], 0);
+        space = table_space(table, wanted[n].space, false);
         if (space)
-            prefetch_place(&space->entries, hashes[i]);
+            prefetch_place(&space->entries, hashes[n]);
+        n++;
     }
     if (table->state->spill && table->state->spill->base)
-        read_soon(table, spaces, keys, count, hashes, size);
-    for (size_t i = 0; i < count; i++)
-        if (keys[i].ptr)
-            prefetch_entry(table_space(table, spaces ? spaces[i] : 0, false), hashes[i],
-                           (uint32_t)(sizeof(struct entry) + keys[i].len + 7 + size));
-    for (size_t i = 0; i < count && !rc; i++) {
-        struct state_key key = {spaces ? spaces[i] : 0, keys[i], {0}};
-        struct entry *entry;
-
-        if (!keys[i].ptr)
-            continue;
-        rc = edit_hashed(table, &key, hashes[i], size, &entry, &fresh[i], err);
-        if (!rc)
-            values[i] = entry->value;
+        read_soon(table, wanted, n, hashes, size);
+    for (size_t i = 0; i < n; i++)
+        prefetch_entry(table_space(table, wanted[i].space, false), hashes[i],
+                       (uint32_t)(sizeof(struct entry) + wanted[i].key.len + 7 + size));
+    for (size_t i = 0, k = 0; i < count && !rc; i++) {
+        fresh[i] = false;
+        values[i] = NULL;
+        if (k < n && rows[k] == i) {
+            rc = edit_hashed(table, &wanted[k], hashes[k], size, &entry, &fresh[i], err);
+            values[i] = rc ? NULL : entry->value;
+            k++;
+        } else if (keys[i].ptr) {
+            values[i] = values[i - 1];
+        }
     }
     return rc;
 }
