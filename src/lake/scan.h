@@ -45,7 +45,7 @@ struct lake_plan {
      * `files`) and "$pos" (row number), and in v3 tables its lineage under Iceberg's names, _row_id
      * and _last_updated_sequence_number. */
     bool addressed;
-    struct vec_bits **bits; /* deleted rows of files, for the query; as made below */
+    struct vec_bits **bits; /* deleted rows, for the query; as made below */
     size_t bit_count;
     const char **made; /* files made for the query: lake_plan_release removes them */
     size_t made_count;

@@ -12,8 +12,8 @@ struct group {
     const char *key;
     size_t *files; /* indices into the plan */
     size_t count;
-    bool deletes; /* by position */
-    const struct vec_bits *bits; /* of a group of one file: its deleted rows; `deletes` is false */
+    bool deletes; /* by position, joined */
+    bool bits;    /* by position, a bit each */
     struct group *next;
 };
 struct scan {
@@ -21,8 +21,8 @@ struct scan {
     struct vec_conn *conn;
     struct footer **delete_footers; /* of equality deletes; NULL for others */
     const char **delete_paths;
-    const struct vec_bits **bits; /* by file; NULL: none */
-    bool *delete_wanted;          /* not only by files that have bits */
+    bool *bits;          /* files whose deleted rows are found by a bit each */
+    bool *delete_wanted; /* not only by files that have bits */
     struct lake_plan *plan;
     struct arena *arena;
     struct out out;
@@ -369,17 +369,17 @@ static bool has_position_deletes(const struct scan *s, const struct lake_scan_fi
 }
 
 /* Files that one SELECT can read: same footer, same values for columns that only the partition
- * has, the same deletes by equality, and deletes by position or none. */
+ * has, the same deletes by equality, and deletes by position found alike, or none. */
 static const char *group_key(struct scan *s, const struct lake_scan_file *file,
                              const struct footer *footer)
 {
     bool ids = footer_has_ids(&footer->root);
     struct buf key = {0};
     const char *text;
-    int rc = buf_append_str(&key, has_position_deletes(s, file) ? "d" : "n");
+    int rc = buf_append_str(&key, s->bits[file - s->plan->files]  ? "b"
+                                  : has_position_deletes(s, file) ? "d"
+                                                                  : "n");
 
-    if (!rc && s->bits[file - s->plan->files])
-        rc = buf_printf(&key, "f%zu;", (size_t)(file - s->plan->files));
     for (size_t d = 0; d < file->delete_count && !rc; d++)
         if (is_equality(s, file->deletes[d]))
             rc = buf_printf(&key, "%zu,", file->deletes[d]);
@@ -584,9 +584,9 @@ static void put_columns(struct scan *s, const struct group *g, const char *const
         out_str(&s->out, "1 AS tarn_row");
 }
 
-/* [a, b, c][which of the group's files the row is from]; the lists are in the group's order. The
- * cast is done once per chunk: a chunk is of one file. */
-static void put_by_file(struct scan *s, const struct group *g, const char *const *paths,
+/* [a, b, c][which of the group's files the row is from]; the lists are in the group's order. It is
+ * computed once per chunk: a chunk is of one file. */
+static void put_by_file(struct scan *s, const struct group *g,
                         int64_t (*value)(const struct scan *s, size_t file))
 {
     out_str(&s->out, "[");
@@ -595,12 +595,7 @@ static void put_by_file(struct scan *s, const struct group *g, const char *const
 
         out_fmt(&s->out, v < 0 ? "%sNULL" : "%s%" PRId64, i ? ", " : "", v);
     }
-    out_str(&s->out, "][enum_code(CAST(tarn_f.filename AS ENUM(");
-    for (size_t i = 0; i < g->count; i++) {
-        out_str(&s->out, i ? ", " : "");
-        out_text(&s->out, paths[g->files[i]]);
-    }
-    out_str(&s->out, ")))::BIGINT + 1]::BIGINT");
+    out_str(&s->out, "][tarn_f.file_index::BIGINT + 1]::BIGINT");
 }
 
 static int64_t file_index(const struct scan *s, size_t file)
@@ -620,7 +615,7 @@ static int64_t sequence_number(const struct scan *s, size_t file)
 }
 
 /* Spec, "Row Lineage": what the file itself says of a row, else what it inherits. */
-static void put_lineage(struct scan *s, const struct group *g, const char *const *paths)
+static void put_lineage(struct scan *s, const struct group *g)
 {
     static const struct {
         int32_t id;
@@ -645,7 +640,7 @@ static void put_lineage(struct scan *s, const struct group *g, const char *const
             out_str(&s->out, "::BIGINT, ");
         }
         if (g)
-            put_by_file(s, g, paths, columns[i].inherited);
+            put_by_file(s, g, columns[i].inherited);
         out_str(&s->out, !g                  ? "NULL::BIGINT"
                          : columns[i].counts ? " + tarn_f.file_row_number"
                                              : "");
@@ -653,15 +648,100 @@ static void put_lineage(struct scan *s, const struct group *g, const char *const
     }
 }
 
-static void put_address(struct scan *s, const struct group *g, const char *const *paths)
+static void put_address(struct scan *s, const struct group *g)
 {
     out_str(&s->out, ", ");
     if (g)
-        put_by_file(s, g, paths, file_index);
+        put_by_file(s, g, file_index);
     out_str(&s->out, g ? " AS \"$file\", tarn_f.file_row_number AS \"$pos\""
                        : "NULL::BIGINT AS \"$file\", NULL::BIGINT AS \"$pos\"");
     if (s->m->format_version >= 3)
-        put_lineage(s, g, paths);
+        put_lineage(s, g);
+}
+
+/* Deletes of small files are joined with them: reading a position delete file by itself costs more.
+ * A vector is read by itself either way. */
+#define BITS_ROWS_MIN  16384
+#define BITS_BYTES_MAX ((int64_t)1 << 30)
+
+static bool wants_bits(const struct scan *s, const struct lake_scan_file *file)
+{
+    bool any = false;
+
+    for (size_t d = 0; d < file->delete_count; d++) {
+        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
+
+        if (f->content != LAKE_POSITION_DELETES)
+            continue;
+        if (!is_vector(s, file->deletes[d]) &&
+            (file->entry.file.record_count < BITS_ROWS_MIN || !delete_target(f, s->arena)))
+            return false; /* or it is about many files */
+        any = true;
+    }
+    return any;
+}
+
+/* Where most rows are of files with such deletes, the others come along: a look at a bit for their
+ * rows costs less than a SELECT of their own, whose results the query has to bring together. */
+static void choose_bits(struct scan *s)
+{
+    int64_t bytes = 0, with = 0, all = 0;
+
+    for (size_t i = 0; i < s->plan->file_count; i++) {
+        const struct lake_scan_file *file = &s->plan->files[i];
+        int64_t more = file->entry.file.record_count / 8;
+
+        s->bits[i] = more <= BITS_BYTES_MAX - bytes && wants_bits(s, file);
+        bytes += s->bits[i] ? more : 0;
+        with += s->bits[i] ? file->entry.file.record_count : 0;
+        all += file->entry.file.record_count;
+        for (size_t d = 0; d < file->delete_count; d++)
+            s->delete_wanted[file->deletes[d]] |= !s->bits[i] || is_equality(s, file->deletes[d]);
+    }
+    for (size_t i = 0; i < s->plan->file_count && with > all / 2; i++)
+        s->bits[i] |= !has_position_deletes(s, &s->plan->files[i]);
+}
+
+/* The rows that the file's own position deletes name. */
+static int read_deletes(struct scan *s, const struct lake_scan_file *file, struct arena *scratch,
+                        struct positions *all)
+{
+    struct positions more;
+    size_t fresh;
+    int rc = 0;
+
+    for (size_t d = 0; d < file->delete_count && !rc; d++) {
+        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
+
+        if (f->content != LAKE_POSITION_DELETES)
+            continue;
+        rc = delete_file_read(s->lake, s->conn, f, file->entry.file.path, scratch, &more, s->err);
+        rc = rc ? rc : positions_unite(all, &more, scratch, all, &fresh, s->err);
+    }
+    return rc;
+}
+
+static int put_bits(struct scan *s, const struct group *g)
+{
+    struct vec_bits **bits = &s->plan->bits[s->plan->bit_count];
+    int rc = vec_bits_new(bits, s->conn, g->count, s->err);
+
+    s->plan->bit_count += rc == 0;
+    for (size_t i = 0; i < g->count && !rc; i++) {
+        const struct lake_scan_file *file = &s->plan->files[g->files[i]];
+        struct arena scratch = {.max_bytes = (size_t)4 << 30};
+        struct positions all = {0};
+
+        rc = read_deletes(s, file, &scratch, &all);
+        rc =
+            rc ? rc
+               : vec_bits_set(*bits, i, all.list, all.count, file->entry.file.record_count, s->err);
+        arena_deinit(&scratch);
+    }
+    if (!rc)
+        out_fmt(&s->out, " WHERE tarn_kept(%" PRIu64 ", tarn_f.file_index, tarn_f.file_row_number)",
+                vec_bits_number(*bits));
+    return rc;
 }
 
 static int put_group(struct scan *s, const struct group *g, const char *const *columns,
@@ -673,23 +753,20 @@ static int put_group(struct scan *s, const struct group *g, const char *const *c
     out_str(&s->out, "SELECT ");
     put_columns(s, g, columns, column_count);
     if (s->plan->addressed)
-        put_address(s, g, paths);
+        put_address(s, g);
     out_str(&s->out, " FROM read_parquet(");
     put_paths(s, paths, g->files, g->count);
     out_str(&s->out, ", hive_partitioning = false");
-    if (g->deletes || s->plan->addressed)
+    if (g->deletes)
         out_str(&s->out, ", filename = true, file_row_number = true");
-    else if (g->bits)
+    else if (g->bits || s->plan->addressed)
         out_str(&s->out, ", file_row_number = true");
     out_str(&s->out, ") tarn_f");
     rc = g->deletes ? put_deletes(s, g, paths) : s->out.rc;
     for (size_t d = 0; d < first->delete_count && !rc; d++)
         if (is_equality(s, first->deletes[d]))
             rc = put_equality(s, g, first->deletes[d]);
-    if (!rc && g->bits)
-        out_fmt(&s->out, " WHERE NOT tarn_bit(%" PRIu64 ", tarn_f.file_row_number)",
-                vec_bits_number(g->bits));
-    return rc;
+    return rc || !g->bits ? rc : put_bits(s, g);
 }
 
 struct lent_positions {
@@ -752,69 +829,6 @@ static int lend_vector(struct scan *s, const struct lake_data_file *d, const cha
     return rc ? err_wrap(s->err, rc, "%s", d->path) : 0;
 }
 
-/* Small files are joined with their deletes: reading a delete file by itself costs more. */
-#define BITS_ROWS_MIN  16384
-#define BITS_FILES_MAX 1024
-
-static bool wants_bits(const struct scan *s, const struct lake_scan_file *file)
-{
-    bool any = false;
-
-    if (file->entry.file.record_count < BITS_ROWS_MIN || s->plan->bit_count == BITS_FILES_MAX)
-        return false;
-    for (size_t d = 0; d < file->delete_count; d++) {
-        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
-
-        if (f->content != LAKE_POSITION_DELETES)
-            continue;
-        if (!delete_target(f, s->arena)) /* it is about many files */
-            return false;
-        any = true;
-    }
-    return any;
-}
-
-/* The rows that the file's own position deletes name, as a set of bits. */
-static int make_bits(struct scan *s, size_t index)
-{
-    const struct lake_scan_file *file = &s->plan->files[index];
-    struct arena scratch = {.max_bytes = (size_t)4 << 30};
-    struct positions all = {0}, more;
-    size_t fresh;
-    int rc = 0;
-
-    for (size_t d = 0; d < file->delete_count && !rc; d++) {
-        const struct lake_data_file *f = &s->plan->deletes[file->deletes[d]].file;
-
-        if (f->content != LAKE_POSITION_DELETES)
-            continue;
-        rc = delete_file_read(s->lake, s->conn, f, file->entry.file.path, &scratch, &more, s->err);
-        rc = rc ? rc : positions_unite(&all, &more, &scratch, &all, &fresh, s->err);
-    }
-    rc = rc ? rc
-            : vec_bits_new(&s->plan->bits[s->plan->bit_count], s->conn, all.list, all.count,
-                           file->entry.file.record_count, s->err);
-    if (!rc)
-        s->bits[index] = s->plan->bits[s->plan->bit_count++];
-    arena_deinit(&scratch);
-    return rc;
-}
-
-static int take_bits(struct scan *s)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < s->plan->file_count && !rc; i++) {
-        const struct lake_scan_file *file = &s->plan->files[i];
-
-        if (wants_bits(s, file))
-            rc = make_bits(s, i);
-        for (size_t d = 0; d < file->delete_count; d++)
-            s->delete_wanted[file->deletes[d]] |= !s->bits[i] || is_equality(s, file->deletes[d]);
-    }
-    return rc;
-}
-
 static int lend_all(struct scan *s, const char **paths, const char **locations)
 {
     int rc = 0;
@@ -830,8 +844,8 @@ static int lend_all(struct scan *s, const char **paths, const char **locations)
     }
     for (size_t i = 0; i < s->plan->delete_count && !rc; i++)
         rc = !s->delete_wanted[i] ? 0
-             : is_vector(s, i) ? lend_vector(s, &s->plan->deletes[i].file, &s->delete_paths[i])
-                             : lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
+             : is_vector(s, i)    ? lend_vector(s, &s->plan->deletes[i].file, &s->delete_paths[i])
+                                  : lend(s, s->plan->deletes[i].file.path, &s->delete_paths[i]);
     return rc;
 }
 
@@ -857,14 +871,14 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
     s.delete_footers = ARENA_ARRAY(arena, struct footer *, plan->delete_count + 1);
     plan->local = ARENA_ARRAY(arena, const char *, total + 1);
     plan->made = ARENA_ARRAY(arena, const char *, plan->delete_count + 1);
-    plan->bits = ARENA_ARRAY(arena, struct vec_bits *, BITS_FILES_MAX);
-    s.bits = ARENA_ARRAY(arena, const struct vec_bits *, plan->file_count + 1);
+    plan->bits = ARENA_ARRAY(arena, struct vec_bits *, plan->file_count + 1);
+    s.bits = ARENA_ARRAY(arena, bool, plan->file_count + 1);
     s.delete_wanted = ARENA_ARRAY(arena, bool, plan->delete_count + 1);
     if (!plan->bits || !s.bits || !s.delete_wanted || !paths || !locations || !footers ||
         !plan->local || !plan->made || !s.delete_paths || !s.delete_footers)
         return nomem(&s);
-    rc = take_bits(&s);
-    rc = rc ? rc : lend_all(&s, paths, locations);
+    choose_bits(&s);
+    rc = lend_all(&s, paths, locations);
     rc = rc ? rc : footers_load(lake, conn, locations, paths, plan->file_count, footers, err);
     for (size_t i = 0; i < plan->delete_count && !rc; i++)
         if (is_equality(&s, i))
@@ -883,7 +897,7 @@ int lake_scan_sql(struct lake *lake, struct vec_conn *conn, struct lake_plan *pl
         out_str(&s.out, "SELECT ");
         put_columns(&s, NULL, columns, column_count);
         if (plan->addressed)
-            put_address(&s, NULL, NULL);
+            put_address(&s, NULL);
         out_str(&s.out, " WHERE false");
     }
     out_str(&s.out, ")");

@@ -1,16 +1,23 @@
-/* bits.c - sets of row numbers that SQL asks by the number of the set: tarn_bit(SET, row).
+/* bits.c - rows of files that SQL leaves out: tarn_kept(SET, file, row).
  *
  * How deleted rows leave a scan: a look at a bit costs a few nanoseconds, where an anti join hashes
- * every row of the file. A set belongs to its instance and lives until vec_bits_free; a statement
- * that names a set that is gone finds every bit unset, and must not run.
+ * every row of the file. One set is about all files of a read_parquet, by their place in its list
+ * (its column file_index), so that one scan reads them all: a SELECT of its own for each file, as
+ * it once was, makes a pipeline for each, and every aggregate above it a table for each. A set
+ * belongs to its instance and lives until vec_bits_free; a statement that names a set that is gone
+ * fails.
  */
 #include "vec/vec_int.h"
 
+struct rows {
+    uint64_t *words; /* NULL: all rows are kept */
+    int64_t count;
+};
 struct vec_bits {
     struct vec_db *db;
     uint64_t number;
-    uint64_t *words;
-    int64_t count;
+    struct rows *files;
+    size_t file_count;
     struct vec_bits *next;
 };
 
@@ -25,24 +32,34 @@ static const struct vec_bits *find(struct vec_db *db, uint64_t number)
     return bits;
 }
 
+static bool is_kept(const struct rows *r, int64_t row)
+{
+    return row < 0 || row >= r->count || !(r->words[row >> 6] >> (row & 63) & 1);
+}
+
 static void run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
 {
     struct vec_db *db = duckdb_scalar_function_get_extra_info(info);
     const int64_t *sets = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 0));
-    const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1));
+    const uint64_t *files = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1));
+    const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 2));
     idx_t count = duckdb_data_chunk_get_size(input);
     bool *out = duckdb_vector_get_data(output);
-    const struct vec_bits *bits = NULL;
+    const struct vec_bits *bits = count ? find(db, (uint64_t)sets[0]) : NULL;
 
-    for (idx_t i = 0; i < count; i++) {
-        if (!bits || bits->number != (uint64_t)sets[i])
-            bits = find(db, (uint64_t)sets[i]);
-        if (!bits) {
+    for (idx_t i = 0; i < count;) {
+        const struct rows *of;
+        uint64_t file = files[i];
+
+        if (!bits || bits->number != (uint64_t)sets[i] || file >= bits->file_count) {
             duckdb_scalar_function_set_error(info, "no such set of rows");
             return;
         }
-        out[i] = rows[i] >= 0 && rows[i] < bits->count &&
-                 (bits->words[rows[i] >> 6] >> (rows[i] & 63) & 1);
+        of = &bits->files[file];
+        for (; !of->words && i < count && files[i] == file; i++)
+            out[i] = true;
+        for (; i < count && files[i] == file; i++) /* most chunks are of one file */
+            out[i] = is_kept(of, rows[i]);
     }
 }
 
@@ -50,12 +67,14 @@ int vec_bits_register(struct vec_conn *conn, struct err *err)
 {
     duckdb_scalar_function function = duckdb_create_scalar_function();
     duckdb_logical_type number = duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
+    duckdb_logical_type file = duckdb_create_logical_type(DUCKDB_TYPE_UBIGINT);
     duckdb_logical_type yes = duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN);
-    int rc = function && number && yes ? 0 : err_set(err, ERR_NOMEM, "tarn_bit");
+    int rc = function && number && file && yes ? 0 : err_set(err, ERR_NOMEM, "tarn_kept");
 
     if (!rc) {
-        duckdb_scalar_function_set_name(function, "tarn_bit");
+        duckdb_scalar_function_set_name(function, "tarn_kept");
         duckdb_scalar_function_add_parameter(function, number);
+        duckdb_scalar_function_add_parameter(function, file);
         duckdb_scalar_function_add_parameter(function, number);
         duckdb_scalar_function_set_return_type(function, yes);
         duckdb_scalar_function_set_extra_info(function, conn->db, NULL);
@@ -63,37 +82,50 @@ int vec_bits_register(struct vec_conn *conn, struct err *err)
         /* A set may go and its number never comes again, but no answer is to be kept. */
         duckdb_scalar_function_set_volatile(function);
         if (duckdb_register_scalar_function(conn->raw, function) != DuckDBSuccess)
-            rc = err_set(err, ERR_INTERNAL, "DuckDB refuses the function tarn_bit");
+            rc = err_set(err, ERR_INTERNAL, "DuckDB refuses the function tarn_kept");
     }
     duckdb_destroy_logical_type(&number);
+    duckdb_destroy_logical_type(&file);
     duckdb_destroy_logical_type(&yes);
     duckdb_destroy_scalar_function(&function);
     return rc;
 }
 
-int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, const int64_t *rows, size_t count,
-                 int64_t row_count, struct err *err)
+int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, size_t file_count, struct err *err)
 {
     struct vec_bits *bits = calloc(1, sizeof(*bits));
     struct vec_db *db = conn->db;
 
     if (bits)
-        bits->words = calloc((size_t)(row_count / 64) + 1, sizeof(*bits->words));
-    if (!bits || !bits->words) {
+        bits->files = calloc(file_count + 1, sizeof(*bits->files));
+    if (!bits || !bits->files) {
         free(bits);
         return err_set(err, ERR_NOMEM, "a set of rows");
     }
     bits->db = db;
-    bits->count = row_count;
-    for (size_t i = 0; i < count; i++)
-        if (rows[i] >= 0 && rows[i] < row_count)
-            bits->words[rows[i] >> 6] |= 1ull << (rows[i] & 63);
+    bits->file_count = file_count;
     pthread_mutex_lock(&db->lock);
     bits->number = ++db->last_number;
     bits->next = db->bits;
     db->bits = bits;
     pthread_mutex_unlock(&db->lock);
     *out = bits;
+    return 0;
+}
+
+int vec_bits_set(struct vec_bits *bits, size_t file, const int64_t *rows, size_t count,
+                 int64_t row_count, struct err *err)
+{
+    struct rows *of = &bits->files[file];
+
+    assert(file < bits->file_count && !of->words);
+    of->words = calloc((size_t)(row_count / 64) + 1, sizeof(*of->words));
+    if (!of->words)
+        return err_set(err, ERR_NOMEM, "a set of rows");
+    of->count = row_count;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i] >= 0 && rows[i] < row_count)
+            of->words[rows[i] >> 6] |= 1ull << (rows[i] & 63);
     return 0;
 }
 
@@ -113,6 +145,8 @@ void vec_bits_free(struct vec_bits *bits)
         ;
     *at = bits->next;
     pthread_mutex_unlock(&bits->db->lock);
-    free(bits->words);
+    for (size_t i = 0; i < bits->file_count; i++)
+        free(bits->files[i].words);
+    free(bits->files);
     free(bits);
 }

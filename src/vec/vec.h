@@ -80,10 +80,13 @@ struct vec_feed {
  * alive until the next pull. */
 void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
 
-/* A set of row numbers below row_count, for the SQL function tarn_bit(NUMBER, row): true for those
- * in it. Freed when no statement that names it runs any more. */
+/* Rows to leave out of each file that a read_parquet lists, for the SQL function
+ * tarn_kept(NUMBER, file_index, file_row_number): false for those in it. Freed when no statement that
+ * names it runs any more. */
 struct vec_bits;
-int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, const int64_t *rows, size_t count,
+int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, size_t file_count, struct err *err);
+/* Once per file, before the number is told to anybody; a file without loses no row. */
+int vec_bits_set(struct vec_bits *bits, size_t file, const int64_t *rows, size_t count,
                  int64_t row_count, struct err *err);
 uint64_t vec_bits_number(const struct vec_bits *bits);
 void vec_bits_free(struct vec_bits *bits); /* NULL is fine */
