@@ -8,6 +8,7 @@
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
 #   make s3-large     8 GiB in one upload, in 64 MB of memory
 #   make bench-upsert  tables written by key
+#   make bench-state   operators alone, state larger than memory
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make tidy     includes point downwards, formatting, clang-tidy
@@ -47,7 +48,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-peers bench-upsert tidy demo install clean
+.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -231,6 +232,14 @@ UPSERT_ROWS ?= 1e6
 bench-upsert: $(BUILD)/tests/bench/upsert_bench
 	@for rows in $(UPSERT_ROWS); do for keys in uniform zipf; do \
 	    $< $$rows 1e5 20 $$keys || exit 1; done; done
+
+# Operators alone, and state larger than its memory (BENCH_STATE="MB of state, MB of memory, bytes of
+# a value, changes, cuts").
+BENCH_STATE ?= 1000 0 100 2e6 3
+bench-state: $(BUILD)/tests/bench/operator_bench $(BUILD)/tests/bench/state_bench
+	@$(BUILD)/tests/bench/operator_bench
+	@rm -rf $(BUILD)/state-bench && mkdir -p $(BUILD)/state-bench
+	@$(BUILD)/tests/bench/state_bench $(BUILD)/state-bench $(BENCH_STATE)
 
 bench-peers: all
 	@scripts/deps --test

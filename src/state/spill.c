@@ -28,7 +28,7 @@
 #define UNIT     HUGE_BYTES
 #define PAGE     ((size_t)4096)
 #define PAGES    (UNIT / PAGE)
-#define RESERVED ((size_t)1 << 42) /* of addresses: more than disks hold */
+#define RESERVED ((size_t)1 << 38) /* of addresses; a state that needs more takes plain memory */
 #define STEPS    64                /* of the hand in a round */
 #define PAUSE    128               /* single changes between two looks at the count */
 
@@ -105,8 +105,7 @@ static void *extend(struct spill *spill, size_t size)
 {
     uint8_t *at = spill->base + spill->end;
 
-    if (spill->end + size > RESERVED ||
-        posix_fallocate(spill->fd, (off_t)spill->end, (off_t)size) ||
+    if (posix_fallocate(spill->fd, (off_t)spill->end, (off_t)size) ||
         mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, spill->fd,
              (off_t)spill->end) == MAP_FAILED)
         return NULL;
@@ -126,19 +125,19 @@ static void *take_unit(struct spill *spill)
 
 /* What a search jumps about in lies on huge pages: by pages of 4 KiB it would wait for the tables
  * of pages as often as for the memory. A kernel that has none gives it all the same. */
-static void *plain(size_t size)
+static void *plain_of(struct spill *spill, size_t size)
 {
     void *memory = aligned_alloc(UNIT, size);
 
     if (memory)
         (void)madvise(memory, size, MADV_HUGEPAGE);
+    if (memory && spill)
+        spill->plain += (int64_t)size;
     return memory;
 }
 
 void *huge_alloc(struct spill *spill, size_t size, bool index)
 {
-    void *memory;
-
     if (size < UNIT)
         return malloc(size);
     size = (size + UNIT - 1) / UNIT * UNIT;
@@ -146,14 +145,11 @@ void *huge_alloc(struct spill *spill, size_t size, bool index)
     if (!spill ||
         spill->plain + (int64_t)(index ? size / 2 : size) <= spill->budget / 4 * (index ? 3 : 1) ||
         (!spill->base && open_file(spill))) {
-        memory = plain(size);
-        if (memory && spill)
-            spill->plain += (int64_t)size;
-        return memory;
+        return plain_of(spill, size);
     }
     if (size == UNIT && spill->unit_count)
         return take_unit(spill);
-    return extend(spill, size);
+    return spill->end + size <= RESERVED ? extend(spill, size) : plain_of(spill, size);
 }
 
 void huge_free(struct spill *spill, void *memory, size_t size)

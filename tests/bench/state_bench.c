@@ -1,6 +1,6 @@
 /* state_bench.c - state that is larger than the memory it may have, and the pause of a cut.
  *
- *   state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS]
+ *   state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS] [CUTS]
  *
  * Fills a table up to STATE_MB in memory that is limited to MEMORY_MB (0: not), then changes
  * entries at random, uniformly. Then cuts: an epoch of changes is sealed and written in slices of a
@@ -138,7 +138,8 @@ int main(int argc, char **argv)
                                     .sync_later = true};
 
     if (!options.dir) {
-        fprintf(stderr, "usage: state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS]\n");
+        fprintf(stderr,
+                "usage: state_bench DIR [STATE_MB] [MEMORY_MB] [VALUE_BYTES] [OPS] [CUTS]\n");
         return 2;
     }
     value_bytes = (uint32_t)number(argc, argv, 4, 100) / 8 * 8;
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
     check(state_table_open(state, &(struct state_table_options){.name = "t"}, &table, &err));
     check(state_load(state, NULL, &err));
     fill(state_mb * 1000000);
-    for (int64_t epoch = 1; epoch <= (getenv("NO_CUTS") ? 0 : 3); epoch++) {
+    for (int64_t epoch = 1; epoch <= number(argc, argv, 6, 3); epoch++) {
         cut(epoch, ops / 10);
         state_sync_free(state_take_sync(state));
     }
