@@ -129,12 +129,25 @@ static int put_right(struct windowed *w, int64_t end, struct err *err)
     return rc;
 }
 
+/* Marks that an earlier life has left in a checkpoint mean nothing. */
+static void clear_marks(struct windowed *w, int64_t end)
+{
+    struct state_walk walk;
+    struct slice value;
+
+    state_walk_space(&walk, w->join.side[RIGHT].rows, end);
+    while (state_walk_next(&walk, NULL, NULL, &value))
+        ((struct kept *)(uintptr_t)value.ptr)->matched = 0;
+}
+
 static int fire(struct windowed *w, int64_t end, struct err *err)
 {
     struct state_walk walk;
     struct slice key, row, value;
     int rc = 0;
 
+    if (w->join.side[RIGHT].outer)
+        clear_marks(w, end);
     state_walk_space(&walk, w->join.side[LEFT].rows, end);
     while (!rc && state_walk_next(&walk, &key, &row, &value)) {
         rc = gather(w, end, key, row, (const struct kept *)(const void *)value.ptr, err);

@@ -249,22 +249,32 @@ static int remove_row(struct changes *c, struct part *part, const struct state_k
     return --item->count ? 0 : remove_item(c, part, item, size, err);
 }
 
-/* Rows that stay: what is behind the last number wanted can never come up. */
+/* Rows that stay: what is behind the last number wanted can never come up. Its entry says first
+ * that it changes: a sealed epoch may still have to write it as it was. */
 static int prune(struct changes *c, struct part *part, struct err *err)
 {
     const struct sorted_leaf *leaf;
+    struct state_key key = {.key = key_of(part)};
     struct item *item;
+    uint32_t size;
+    void *value;
+    bool fresh;
+    int rc;
 
     if (c->rank.kind_column >= 0 || part->total <= c->rank.spec.to)
         return 0;
     leaf = part->rows.leaves[part->rows.leaf_count - 1];
     item = leaf->items[leaf->count - 1].what;
+    size = (uint32_t)sizeof(*item) + leaf->items[leaf->count - 1].len;
     if (part->total - item->count < c->rank.spec.to)
         return 0;
+    key.sub = slice_of(item->row, item->row_len);
+    rc = state_edit(c->rows, &key, size, &value, &fresh, err);
+    if (rc)
+        return rc;
     part->total -= item->count;
     item->count = 0;
-    return remove_item(c, part, item, (uint32_t)sizeof(*item) + leaf->items[leaf->count - 1].len,
-                       err);
+    return remove_item(c, part, item, size, err);
 }
 
 static int changes_row(struct changes *c, idx_t i, struct err *err)

@@ -103,18 +103,20 @@ struct test_input {
     bool timed;
 };
 
+struct test_saved {
+    char manifest[4000];
+    int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
+    size_t out; /* chunks */
+};
+
 struct test_life {
     struct state *state;
     struct op_graph *graph;
     struct op *leaves[INPUTS_MAX], *root;
     struct disk_sim *sim;
     int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
-};
-
-struct test_saved {
-    char manifest[4000];
-    int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
-    size_t out; /* chunks */
+    struct test_saved sealed; /* on its way to the disk */
+    bool sealing;
 };
 
 static void begin(struct test_life *life, const struct test_plan *plan,
@@ -148,21 +150,36 @@ static void keep(struct test_life *life, struct vec_batch *out)
     rows->rows = 0;
 }
 
-static void save(struct test_life *life, struct test_saved *saved, size_t out, int64_t epoch)
+/* Seals an epoch now; its files are written beside the work that follows. */
+static void seal(struct test_life *life, size_t out, int64_t epoch)
+{
+    struct err err = {0};
+
+    OK(state_seal(life->state, epoch, &err));
+    memcpy(life->sealed.next, life->next, sizeof(life->next));
+    memcpy(life->sealed.marks, life->marks, sizeof(life->marks));
+    life->sealed.out = out;
+    life->sealing = true;
+}
+
+/* A slice of that work, or all of it; the epoch is true when it is done. */
+static void flush(struct test_life *life, struct test_saved *saved, int64_t budget_ns)
 {
     struct arena arena = {0};
     const char *json;
     struct err err = {0};
-    bool done;
+    bool done = false;
 
-    OK(state_seal(life->state, epoch, &err));
-    OK(state_flush(life->state, INT64_MAX, &done, &err));
+    if (!life->sealing)
+        return;
+    OK(state_flush(life->state, budget_ns, &done, &err));
+    if (!done)
+        return;
     OK(state_manifest(life->state, &arena, &json, &err));
-    snprintf(saved->manifest, sizeof(saved->manifest), "%s", json);
+    snprintf(life->sealed.manifest, sizeof(life->sealed.manifest), "%s", json);
     state_committed(life->state);
-    memcpy(saved->next, life->next, sizeof(saved->next));
-    memcpy(saved->marks, life->marks, sizeof(saved->marks));
-    saved->out = out;
+    *saved = life->sealed;
+    life->sealing = false;
     arena_deinit(&arena);
 }
 
@@ -171,6 +188,7 @@ static void die(struct test_life *life, const struct test_plan *plan,
                 struct vec_batch *out)
 {
     end(life);
+    life->sealing = false;
     disk_sim_power_loss(life->sim);
     disk_sim_reboot(life->sim);
     while (out->count > saved->out) {
@@ -241,8 +259,9 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
         if (life.next[n] >= inputs[n].rows.rows)
             break;
         step(&life, plan, &inputs[n], n, len, out);
-        if (dies && rng_below(&rng, 3) == 0)
-            save(&life, &saved, out->count, ++epoch);
+        flush(&life, &saved, rng_below(&rng, 3) == 0 ? INT64_MAX : 1);
+        if (dies && !life.sealing && rng_below(&rng, 3) == 0)
+            seal(&life, out->count, ++epoch);
         if (dies && rng_below(&rng, 5) == 0)
             die(&life, plan, inputs, &saved, out);
     }
@@ -326,6 +345,14 @@ static void check_whole(const struct vec_columns *columns, const struct vec_batc
     vec_batch_deinit(&bad);
 }
 
+/* How many ways a test is run: OPERATOR_SEEDS, for longer searches. */
+static uint64_t seed_count(void)
+{
+    const char *text = getenv("OPERATOR_SEEDS");
+
+    return text ? strtoull(text, NULL, 10) : 4;
+}
+
 /* Streams the inputs in several ways; `streamed` over what comes out is `batch`, which stands
  * alone, over them all: it reads the inputs as l and r. */
 static void compare(const struct test_plan *plan, const char *streamed, const char *batch)
@@ -347,7 +374,7 @@ static void compare(const struct test_plan *plan, const char *streamed, const ch
                      0);
     text_of(buf_cstr(&sql), NULL, NULL, &want);
     assert_true(want.len > 100);
-    for (uint64_t seed = 1; seed <= 4; seed++) {
+    for (uint64_t seed = 1; seed <= seed_count(); seed++) {
         struct vec_columns columns = {0};
         struct vec_batch out = {0};
 
