@@ -26,7 +26,7 @@ struct rest_op {
     rest_fn *run;
     int flags;
     const char *conflict; /* the exception that ERR_CONFLICT is here */
-    rest_fn *again; /* REST_ONCE: answers for a change that was made before; NULL: 204 */
+    rest_fn *again;       /* REST_ONCE: answers for a change that was made before; NULL: 204 */
 };
 
 struct rest_group {
@@ -71,7 +71,7 @@ struct rest_call {
     struct http_request *req;
     struct http_reply *reply;
     struct arena *arena;
-    json_t *body;  /* REST_BODY */
+    json_t *body; /* REST_BODY */
     const char *who;
     int error_status; /* of the refusal that was answered; 0: none */
     json_t *error;    /* its body */
@@ -131,5 +131,18 @@ int rest_table_reply(struct rest_call *call, const struct lake_ident *ident,
 /* http_plan.c: what is planned and not fetched yet. */
 int rest_plans_new(struct rest_plans **out, struct clock *clock);
 void rest_plans_free(struct rest_plans *plans); /* NULL is fine */
+
+/* ---- http_named.c: of tables and of views ---- */
+
+int rest_done(struct rest_call *call, int rc); /* 204 where it is 0; returns it */
+typedef int rest_list_fn(struct catalog *catalog, const char *ns, const char *after, size_t max,
+                         struct arena *arena, struct catalog_names *out, struct err *err);
+int rest_list(struct rest_call *call, rest_list_fn *fn, struct err *err);
+typedef int rest_rename_fn(struct catalog *catalog, const struct lake_ident *from,
+                           const struct lake_ident *to, struct err *err);
+int rest_rename(struct rest_call *call, rest_rename_fn *fn, struct err *err);
+/* The body of a request to register: a name, and where its metadata is. */
+int rest_read_register(struct rest_call *call, const char *kind, struct lake_ident *ident,
+                       const char **location, struct err *err);
 
 #endif

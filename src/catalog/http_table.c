@@ -71,20 +71,7 @@ int rest_table_reply(struct rest_call *call, const struct lake_ident *ident,
 
 static int list(struct rest_call *call, struct err *err)
 {
-    const char *ns = http_param(call->req, "ns"), *after;
-    struct catalog_names names;
-    json_t *array;
-    size_t max;
-    int rc;
-
-    rest_page(call, &after, &max);
-    rc = catalog_table_list(call->catalog, ns, after, max, call->arena, &names, err);
-    if (rc)
-        return rc;
-    array = json_array();
-    for (size_t i = 0; i < names.count && !rc; i++)
-        rc = json_array_append_new(array, rest_ident_json(ns, names.list[i]));
-    return rest_reply_page(call, "identifiers", array, rc != 0, &names, err);
+    return rest_list(call, catalog_table_list, err);
 }
 
 /* RFC 9110, section 13.1.2: a list of tags, compared weakly, or "*". */
@@ -142,11 +129,8 @@ static int named_again(struct rest_call *call, struct err *err)
 static int exists(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
-    int rc = catalog_table_exists(call->catalog, &ident, err);
 
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_done(call, catalog_table_exists(call->catalog, &ident, err));
 }
 
 /* ---- create ---- */
@@ -269,40 +253,26 @@ static int drop(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = rest_path_ident(call);
     const char *purge = http_query(call->req, "purgeRequested");
-    int rc =
-        catalog_table_drop(call->catalog, &ident, purge && strcasecmp(purge, "true") == 0, err);
+    bool wanted = purge && strcasecmp(purge, "true") == 0;
 
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_done(call, catalog_table_drop(call->catalog, &ident, wanted, err));
 }
 
 static int rename_table(struct rest_call *call, struct err *err)
 {
-    struct lake_ident from, to;
-    int rc = rest_ident_parse(call, json_object_get(call->body, "source"), &from, err);
-
-    if (!rc)
-        rc = rest_ident_parse(call, json_object_get(call->body, "destination"), &to, err);
-    if (!rc)
-        rc = catalog_table_rename(call->catalog, &from, &to, err);
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_rename(call, catalog_table_rename, err);
 }
 
 static int register_table(struct rest_call *call, struct err *err)
 {
-    struct lake_ident ident = {.ns = http_param(call->req, "ns")};
+    struct lake_ident ident;
     bool overwrite = json_is_true(json_object_get(call->body, "overwrite"));
     struct catalog_table table;
     const char *location;
-    int rc = json_get_str(call->body, "name", "request", &ident.name, err);
+    int rc = rest_read_register(call, "table", &ident, &location, err);
 
-    if (!rc)
-        rc = json_get_str(call->body, "metadata-location", "request", &location, err);
     if (rc)
-        return err_wrap(err, ERR_INVALID, "Cannot register the table");
+        return rc;
     rc = catalog_table_register(call->catalog, &ident, location, overwrite, call->arena, &table,
                                 err);
     if (rc) /* what the client named is no metadata file */

@@ -17,20 +17,7 @@ static int reply_view(struct rest_call *call, struct catalog_view *view, struct 
 
 static int list(struct rest_call *call, struct err *err)
 {
-    const char *ns = http_param(call->req, "ns"), *after;
-    struct catalog_names names;
-    json_t *array;
-    size_t max;
-    int rc;
-
-    rest_page(call, &after, &max);
-    rc = catalog_view_list(call->catalog, ns, after, max, call->arena, &names, err);
-    if (rc)
-        return rc;
-    array = json_array();
-    for (size_t i = 0; i < names.count && !rc; i++)
-        rc = json_array_append_new(array, rest_ident_json(ns, names.list[i]));
-    return rest_reply_page(call, "identifiers", array, rc != 0, &names, err);
+    return rest_list(call, catalog_view_list, err);
 }
 
 static int load_as(struct rest_call *call, const struct lake_ident *ident, struct err *err)
@@ -54,11 +41,8 @@ static int load(struct rest_call *call, struct err *err)
 static int exists(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = path_view(call);
-    int rc = catalog_view_exists(call->catalog, &ident, err);
 
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_done(call, catalog_view_exists(call->catalog, &ident, err));
 }
 
 /* ---- create, register ---- */
@@ -123,15 +107,13 @@ static int named_again(struct rest_call *call, struct err *err)
 
 static int register_view(struct rest_call *call, struct err *err)
 {
-    struct lake_ident ident = {.ns = http_param(call->req, "ns")};
+    struct lake_ident ident;
     struct catalog_view view = {0};
     const char *location;
-    int rc = json_get_str(call->body, "name", "request", &ident.name, err);
+    int rc = rest_read_register(call, "view", &ident, &location, err);
 
-    if (!rc)
-        rc = json_get_str(call->body, "metadata-location", "request", &location, err);
     if (rc)
-        return err_wrap(err, ERR_INVALID, "Cannot register the view");
+        return rc;
     rc = catalog_view_register(call->catalog, &ident, location, call->arena, &view, err);
     if (!rc)
         rc = reply_view(call, &view, err);
@@ -161,25 +143,13 @@ static int replace(struct rest_call *call, struct err *err)
 static int drop(struct rest_call *call, struct err *err)
 {
     struct lake_ident ident = path_view(call);
-    int rc = catalog_view_drop(call->catalog, &ident, err);
 
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_done(call, catalog_view_drop(call->catalog, &ident, err));
 }
 
 static int rename_view(struct rest_call *call, struct err *err)
 {
-    struct lake_ident from, to;
-    int rc = rest_ident_parse(call, json_object_get(call->body, "source"), &from, err);
-
-    if (!rc)
-        rc = rest_ident_parse(call, json_object_get(call->body, "destination"), &to, err);
-    if (!rc)
-        rc = catalog_view_rename(call->catalog, &from, &to, err);
-    if (!rc)
-        http_status(call->reply, 204);
-    return rc;
+    return rest_rename(call, catalog_view_rename, err);
 }
 
 #define WRITE (REST_PREFIX | REST_ONCE)
