@@ -1,4 +1,5 @@
 /* writer_file.c - one running COPY becomes an object of the store and a data file. */
+#include "lake/small_parquet.h"
 #include "lake/writer_int.h"
 
 /* Fresh files are written quickly, since merging writes their rows again with DuckDB's defaults:
@@ -54,18 +55,15 @@ static struct vec_copy_options copy_options(const struct lake_writer *w, const c
     return options;
 }
 
-/* The staging file becomes an object, its statistics a data file. */
-static int take_file(struct lake_writer *w, const char *location, const char *local,
-                     const struct lake_value *values, const struct vec_copy_result *result,
-                     struct arena *arena, struct lake_data_file *out, struct err *err)
+static int begin_file(const struct lake_writer *w, const char *location,
+                      const struct lake_value *values, int64_t rows, struct arena *arena,
+                      struct lake_data_file *out, struct err *err)
 {
-    int rc;
-
     memset(out, 0, sizeof(*out));
     out->path = arena_strdup(arena, location);
     out->format = "PARQUET";
     out->spec_id = w->spec->id;
-    out->record_count = result->rows;
+    out->record_count = rows;
     out->sort_order_id = w->metadata->default_order_id ? -1 : 0;
     out->first_row_id = out->content_pos = out->content_bytes = -1;
     out->partition_count = w->spec->field_count;
@@ -74,6 +72,18 @@ static int take_file(struct lake_writer *w, const char *location, const char *lo
         return writer_nomem(err);
     for (size_t i = 0; i < out->partition_count; i++)
         out->partition[i] = values[i];
+    return 0;
+}
+
+/* The staging file becomes an object, its statistics a data file. */
+static int take_file(struct lake_writer *w, const char *location, const char *local,
+                     const struct lake_value *values, const struct vec_copy_result *result,
+                     struct arena *arena, struct lake_data_file *out, struct err *err)
+{
+    int rc = begin_file(w, location, values, result->rows, arena, out, err);
+
+    if (rc)
+        return rc;
     rc = writer_metrics(w->metadata, w->schema, result, arena, out, err);
     rc = rc ? rc : inflight_add(lake_inflight(w->lake), location, err);
     if (rc) {
@@ -180,9 +190,146 @@ int writer_part_end(struct lake_writer *w, struct part *part, struct err *err)
     return rc ? rc : part->copy ? part_finish(w, part, err) : 0;
 }
 
+/* ---- a few rows ---- */
+
+/* The first chunks of a feed, looked at and given again. What a feed gives lives until it is asked
+ * for more: so the first is copied before the second is looked at, and only when it is small. */
+struct peeked {
+    const struct vec_feed *feed;
+    duckdb_data_chunk chunks[2]; /* owned */
+    int count, given;
+};
+
+static int pull_peeked(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct peeked *p = arg;
+
+    if (p->given == p->count)
+        return p->feed->pull(p->feed->arg, out, err);
+    vec_chunk_refer(out, p->chunks[p->given++]);
+    return 0;
+}
+
+static int pull_next(struct peeked *p, struct err *err)
+{
+    duckdb_data_chunk chunk = vec_chunk_new(p->feed->columns);
+
+    if (!chunk)
+        return writer_nomem(err);
+    p->chunks[p->count++] = chunk;
+    return p->feed->pull(p->feed->arg, chunk, err);
+}
+
+static int keep_first(struct peeked *p, duckdb_selection_vector sel, struct err *err)
+{
+    idx_t rows = duckdb_data_chunk_get_size(p->chunks[0]);
+    duckdb_data_chunk copy = vec_chunk_new(p->feed->columns);
+    sel_t *at = duckdb_selection_vector_get_data_ptr(sel);
+
+    if (!copy)
+        return writer_nomem(err);
+    for (idx_t i = 0; i < rows; i++)
+        at[i] = (sel_t)i;
+    for (idx_t c = 0; c < p->feed->columns->count; c++)
+        duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(p->chunks[0], c),
+                               duckdb_data_chunk_get_vector(copy, c), sel, rows, 0, 0);
+    duckdb_data_chunk_set_size(copy, rows);
+    duckdb_destroy_data_chunk(&p->chunks[0]);
+    p->chunks[0] = copy;
+    return 0;
+}
+
+/* *small: the first chunk is all there is. */
+static int peek(struct peeked *p, duckdb_selection_vector sel, bool *small, struct err *err)
+{
+    int rc = pull_next(p, err);
+    idx_t rows = rc ? 0 : duckdb_data_chunk_get_size(p->chunks[0]);
+
+    *small = !rc && rows == 0;
+    if (rc || rows == 0 || rows > SMALL_PARQUET_ROWS)
+        return rc;
+    rc = keep_first(p, sel, err);
+    rc = rc ? rc : pull_next(p, err);
+    *small = !rc && duckdb_data_chunk_get_size(p->chunks[1]) == 0;
+    return rc;
+}
+
+static void peeked_deinit(struct peeked *p)
+{
+    for (int i = 0; i < p->count; i++)
+        duckdb_destroy_data_chunk(&p->chunks[i]);
+}
+
+static bool takes_small(const struct lake_writer *w, const struct vec_feed *feed)
+{
+    struct vec_copy_options options = {0};
+
+    writer_parquet(w->metadata, &options);
+    return !w->rewrites && options.bloom != VEC_BLOOM_ON &&
+           w->columns.count == w->schema->root.field_count &&
+           small_parquet_takes(w->schema, w->codec) && columns_same(feed->columns, &w->columns);
+}
+
+static int write_small(struct lake_writer *w, duckdb_data_chunk chunk, const char *location,
+                       const struct lake_value *values, struct arena *arena,
+                       struct lake_data_file *file, struct err *err)
+{
+    int64_t rows = (int64_t)duckdb_data_chunk_get_size(chunk);
+    struct small_stat *stats = ARENA_ARRAY(arena, struct small_stat, w->columns.count);
+    struct buf bytes = {0};
+    int rc = stats ? 0 : writer_nomem(err);
+
+    if (!rc && rows)
+        rc = small_parquet_write(w->schema, w->codec, chunk, arena, &bytes, stats, err);
+    if (!rc && rows)
+        rc = begin_file(w, location, values, rows, arena, file, err);
+    if (!rc && rows)
+        rc = writer_small_metrics(w->metadata, w->schema, stats, rows, arena, file, err);
+    if (!rc && rows)
+        rc = inflight_add(lake_inflight(w->lake), location, err);
+    if (!rc && rows)
+        rc = store_put_at(lake_store(w->lake), location, buf_slice(&bytes), err);
+    file->file_bytes = (int64_t)bytes.len;
+    buf_deinit(&bytes);
+    return rc;
+}
+
+static int write_copy(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
+                      const char *key, const struct lake_value *values, struct arena *arena,
+                      struct lake_data_file *file, struct err *err);
+
+/* What fits in a small file is written without a COPY. */
 static int write_one(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
                      const char *key, const struct lake_value *values, struct arena *arena,
                      struct lake_data_file *file, struct err *err)
+{
+    struct peeked peeked = {.feed = feed};
+    struct vec_feed again = {feed->columns, pull_peeked, &peeked};
+    char *location = NULL, *local = NULL;
+    bool small = false;
+    int rc;
+
+    if (!takes_small(w, feed))
+        return write_copy(w, conn, feed, key, values, arena, file, err);
+    memset(file, 0, sizeof(*file));
+    rc = peek(&peeked, w->sel, &small, err);
+    if (!rc && !small) {
+        rc = write_copy(w, conn, &again, key, values, arena, file, err);
+    } else if (!rc) {
+        rc = name_file(w, key, &location, &local, err);
+        rc = rc ? rc : write_small(w, peeked.chunks[0], location, values, arena, file, err);
+        if (rc)
+            file->path = NULL;
+    }
+    free(location);
+    free(local);
+    peeked_deinit(&peeked);
+    return rc;
+}
+
+static int write_copy(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
+                      const char *key, const struct lake_value *values, struct arena *arena,
+                      struct lake_data_file *file, struct err *err)
 {
     char *location = NULL, *local = NULL;
     struct vec_copy_options options;

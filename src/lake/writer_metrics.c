@@ -5,7 +5,7 @@
  * raised, so both still enclose every value. What does not parse is left unknown, never guessed.
  */
 #include "base/codec.h"
-#include "lake/lake_int.h"
+#include "lake/small_parquet.h"
 
 enum mode { MODE_NONE, MODE_COUNTS, MODE_TRUNCATE, MODE_FULL };
 struct metrics_mode {
@@ -130,25 +130,15 @@ static int parse_hex(const char *text, struct arena *arena, struct lake_value *o
     return hex_decode(slice_str(text), bytes);
 }
 
-static int put_bound(const struct lake_type *type, const char *text, bool upper,
-                     struct metrics_mode mode, struct arena *arena, struct slice *out)
+static int put_bound_of(const struct lake_type *type, const struct lake_value *value, bool upper,
+                        struct metrics_mode mode, struct arena *arena, struct slice *out)
 {
     bool cut = type->kind == LAKE_STRING || type->kind == LAKE_BINARY;
-    struct lake_value value;
     struct slice whole;
     uint8_t *raised;
     size_t len;
-    int rc;
+    int rc = lake_value_encode(type, value, arena, &whole);
 
-    if (type->kind == LAKE_BINARY || type->kind == LAKE_FIXED)
-        rc = parse_hex(text, arena, &value);
-    else
-        rc = lake_value_parse(type, text, arena, &value, NULL);
-    if (rc == ERR_NOMEM)
-        return rc;
-    if (rc || ((type->kind == LAKE_FLOAT || type->kind == LAKE_DOUBLE) && value.d != value.d))
-        return 0; /* unknown */
-    rc = lake_value_encode(type, &value, arena, &whole);
     if (rc)
         return rc == ERR_UNSUPPORTED ? 0 : rc;
     *out = whole;
@@ -168,12 +158,35 @@ static int put_bound(const struct lake_type *type, const char *text, bool upper,
     return 0;
 }
 
+static int put_bound(const struct lake_type *type, const char *text, bool upper,
+                     struct metrics_mode mode, struct arena *arena, struct slice *out)
+{
+    struct lake_value value;
+    int rc;
+
+    if (type->kind == LAKE_BINARY || type->kind == LAKE_FIXED)
+        rc = parse_hex(text, arena, &value);
+    else
+        rc = lake_value_parse(type, text, arena, &value, NULL);
+    if (rc == ERR_NOMEM)
+        return rc;
+    if (rc || ((type->kind == LAKE_FLOAT || type->kind == LAKE_DOUBLE) && value.d != value.d))
+        return 0; /* unknown */
+    return put_bound_of(type, &value, upper, mode, arena, out);
+}
+
 static int cmp_id(const void *a, const void *b)
 {
     int32_t x = ((const struct lake_metric *)a)->field_id;
     int32_t y = ((const struct lake_metric *)b)->field_id;
 
     return (x > y) - (x < y);
+}
+
+static int null_in_required(const struct lake_field *field, int64_t nulls, struct err *err)
+{
+    return err_set(err, ERR_INVALID, "column %s is required and %" PRId64 " values are NULL",
+                   field->name, nulls);
 }
 
 int writer_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
@@ -195,9 +208,7 @@ int writer_metrics(const struct lake_metadata *metadata, const struct lake_schem
         if (!field)
             continue;
         if (top && field->required && stat->null_count > 0)
-            return err_set(err, ERR_INVALID,
-                           "column %s is required and %" PRId64 " values are NULL", field->name,
-                           stat->null_count);
+            return null_in_required(field, stat->null_count, err);
         if (mode.mode == MODE_NONE)
             continue;
         *m = (struct lake_metric){
@@ -207,6 +218,41 @@ int writer_metrics(const struct lake_metadata *metadata, const struct lake_schem
         if (mode.mode >= MODE_TRUNCATE && !repeated &&
             ((stat->min && put_bound(&field->type, stat->min, false, mode, arena, &m->lower)) ||
              (stat->max && put_bound(&field->type, stat->max, true, mode, arena, &m->upper))))
+            return err_set(err, ERR_NOMEM, "column metrics");
+        out->metric_count++;
+    }
+    qsort(out->metrics, out->metric_count, sizeof(*out->metrics), cmp_id);
+    return 0;
+}
+
+int writer_small_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
+                         const struct small_stat *stats, int64_t rows, struct arena *arena,
+                         struct lake_data_file *out, struct err *err)
+{
+    out->metrics = ARENA_ARRAY(arena, struct lake_metric, schema->root.field_count + 1);
+    out->metric_count = 0;
+    if (!out->metrics)
+        return err_set(err, ERR_NOMEM, "column metrics");
+    for (size_t i = 0; i < schema->root.field_count; i++) {
+        const struct lake_field *field = &schema->root.fields[i];
+        struct metrics_mode mode = mode_of(metadata, field->name, i);
+        bool real = field->type.kind == LAKE_FLOAT || field->type.kind == LAKE_DOUBLE;
+        struct lake_metric *m = &out->metrics[out->metric_count];
+
+        if (field->required && stats[i].null_count)
+            return null_in_required(field, stats[i].null_count, err);
+        if (mode.mode == MODE_NONE)
+            continue;
+        *m = (struct lake_metric){field->id,
+                                  stats[i].size_bytes,
+                                  rows,
+                                  stats[i].null_count,
+                                  real ? stats[i].nan_count : -1,
+                                  {0},
+                                  {0}};
+        if (mode.mode >= MODE_TRUNCATE && !stats[i].min.null &&
+            (put_bound_of(&field->type, &stats[i].min, false, mode, arena, &m->lower) ||
+             put_bound_of(&field->type, &stats[i].max, true, mode, arena, &m->upper)))
             return err_set(err, ERR_NOMEM, "column metrics");
         out->metric_count++;
     }
