@@ -688,6 +688,99 @@ static void a_savepoint_that_cannot_be_written_stops_nothing(void **state)
     tear_down(&world);
 }
 
+/* ---- on a simulated disk ---- */
+
+static int cut_at;
+static int count_down(void *arg, enum disk_call call, const char *path)
+{
+    (void)call;
+    (void)path;
+    if (--cut_at == 0)
+        disk_sim_power_loss(arg);
+    return 0;
+}
+
+static struct stream_engine_options sim_options(struct world *world)
+{
+    return (struct stream_engine_options){.meta = world->meta, .db = world->db,
+                                          .clock = world->clock, .disk = world->disk,
+                                          .state_dir = "data/state", .savepoint_dir = "data/kept",
+                                          .plan = plan, .plan_arg = world};
+}
+
+static int open_life(struct world *world, struct stream_job **job)
+{
+    struct meta_options o = {.path = "data/meta.db", .disk = world->disk, .clock = world->clock,
+                             .migrations = migrations, .no_thread = true};
+    struct stream_engine_options options;
+    int rc = disk_mkdirs(world->disk, "data", NULL);
+
+    if (!rc)
+        rc = meta_new(&world->meta, &o, NULL);
+    options = sim_options(world);
+    return rc ? rc : stream_job_new(job, &options, "job", "script", NULL);
+}
+
+static void close_life(struct world *world, struct stream_job *job)
+{
+    stream_job_free(job);
+    meta_free(world->meta);
+    world->meta = NULL;
+}
+
+/* Rows come, epochs end, now and then somebody wants a savepoint: until the power is gone. */
+static void live(struct world *world, struct stream_job *job, struct rng *rng)
+{
+    for (int rc = 0; !rc;) {
+        struct stream_engine_options options = sim_options(world);
+        char path[1024];
+
+        atomic_fetch_add(&world->produced[0], (int64_t)rng_below(rng, 300));
+        atomic_fetch_add(&world->produced[1], (int64_t)rng_below(rng, 60));
+        rc = stream_job_step(job, 1 + (int)rng_below(rng, 4), NULL);
+        if (!rc && rng_below(rng, 10) == 0)
+            rc = savepoint_write(&options, "job", NULL, path, sizeof(path), NULL);
+    }
+}
+
+static void two_inputs_and_their_state_survive_a_loss_of_power_at_any_call(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct world world = {.clock = clock_system()};
+        struct vec_options o = {.threads = 1, .memory_bytes = (int64_t)256 << 20};
+        struct disk_sim *sim;
+        struct stream_job *job;
+        struct rng rng;
+
+        rng_init(&rng, seed);
+        assert_int_equal(vec_db_new(&world.db, &o, NULL), 0);
+        assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
+        world.disk = disk_sim_disk(sim);
+        for (int life = 0; life < 6; life++) {
+            job = NULL;
+            cut_at = 1 + (int)rng_below(&rng, life ? 400 : 2000);
+            disk_sim_on_call(sim, count_down, sim);
+            if (!open_life(&world, &job))
+                live(&world, job, &rng);
+            close_life(&world, job);
+            disk_sim_on_call(sim, NULL, NULL);
+            disk_sim_power_loss(sim);
+            disk_sim_reboot(sim);
+        }
+        atomic_fetch_add(&world.produced[0], KEYS); /* every key is there */
+        assert_int_equal(open_life(&world, &job), 0);
+        for (int64_t epoch = -1; epoch != stream_job_epoch(job);) {
+            epoch = stream_job_epoch(job);
+            assert_int_equal(stream_job_step(job, 100, NULL), 0);
+        }
+        assert_sums(&world);
+        close_life(&world, job);
+        disk_sim_free(sim);
+        vec_db_free(world.db);
+    }
+}
+
 static void a_restart_strategy_says_when_a_job_has_failed(void **state)
 {
     static const char *const none[] = {"restart-strategy", "none", NULL};
@@ -793,6 +886,7 @@ int main(void)
         cmocka_unit_test(a_bounded_input_beside_an_endless_one_ends_its_time),
         cmocka_unit_test(a_job_goes_on_from_the_savepoint_it_was_stopped_with),
         cmocka_unit_test(a_savepoint_that_cannot_be_written_stops_nothing),
+        cmocka_unit_test(two_inputs_and_their_state_survive_a_loss_of_power_at_any_call),
         cmocka_unit_test(a_restart_strategy_says_when_a_job_has_failed),
         cmocka_unit_test(backoff_and_failure_rate_follow_their_settings),
         cmocka_unit_test(a_place_from_before_there_were_inputs_is_found),

@@ -12,6 +12,15 @@
  * its inputs, manifests of its states) and the files of the states. It needs nothing outside of it,
  * may be moved, and stays until somebody removes it. Threads: one per job (the coordinator) and one
  * per pipeline. Calls here from any thread.
+ *
+ * Parallelism by key (not built: parallelism.default is read and shown; a pipeline has one thread).
+ * Lane 0 reads, shapes and hashes rows by the keys of the graph's first keyed operator; lanes 1 to n
+ * each have a thread, a connection, a state folder and the operators from there up, and are fed by
+ * bounded queues in which marks, ticks and cuts travel in their place among the rows. The sink's
+ * thread takes what the lanes give and goes by the lowest of their watermarks. A cut is whole when
+ * its mark has come out of every lane: places are those of lane 0 at its mark, manifests one a lane.
+ * Rows of a key stay in one lane and in order. A keyed operator above with other keys is another
+ * hashing between lanes. Another n reads all manifests again, each lane the keys of its range.
  */
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H

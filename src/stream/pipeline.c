@@ -13,6 +13,8 @@
 
 #include "stream/stream_int.h"
 
+#define WAIT_SHORT_MS     5 /* between polls of a source that gave rows within BUSY_MS */
+#define BUSY_MS           1000
 #define WAIT_MS          50
 #define TOPIC_GONE_MS    500
 #define REJECT_BYTES_MAX ((int64_t)32 << 20)
@@ -152,6 +154,7 @@ static void set_gone(struct pipeline *p, struct input *in, bool gone, const char
 static int take_rows(struct pipeline *p, struct input *in, struct err *err)
 {
     p->stirred = true;
+    p->rows_ms = now_ms(p);
     p->bytes_in_epoch += in->polled.rows * BYTES_PER_ROW;
     atomic_fetch_add(&p->rows_in, in->polled.rows);
     if (!atomic_exchange(&p->job->uncommitted, true))
@@ -201,14 +204,16 @@ static int tick(struct pipeline *p, struct err *err)
 
 static void wait_for_rows(struct pipeline *p)
 {
+    int64_t ms = now_ms(p) - p->rows_ms < BUSY_MS ? WAIT_SHORT_MS : WAIT_MS;
+
     for (size_t i = 0; i < p->count; i++)
         if (!p->inputs[i].ended && !p->inputs[i].gone) {
             struct stream_source *source = p->inputs[i].spec->source;
 
-            source->ops->wait(source, WAIT_MS);
+            source->ops->wait(source, ms);
             return;
         }
-    p->job->options->clock->sleep_ns(p->job->options->clock, (int64_t)WAIT_MS * 1000000);
+    p->job->options->clock->sleep_ns(p->job->options->clock, ms * 1000000);
 }
 
 /* There are no rows: sealed state is written, or the thread sleeps. */

@@ -94,6 +94,7 @@ struct pipeline {
     struct reject_buf rejects;
     int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
                                     stalls makes no partition idle */
+    int64_t rows_ms; /* mono time of the last rows */
     int64_t bytes_in_epoch;
     int64_t polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
     _Atomic bool ended; /* its sources are bounded and read */
