@@ -58,9 +58,30 @@ static size_t special(double value, char *out)
     return strlen(out);
 }
 
+/* Most doubles of people's data are decimals of few digits: the first power of ten that makes a
+ * whole number of one, and gives it back when divided by it, has its shortest digits, since a
+ * quotient of two exact numbers is rounded right. 0: not one of those. */
+static size_t short_decimal(double value, char out[32])
+{
+    static const double powers[] = {1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+    double size = fabs(value);
+
+    if (size < 1e-3 || size >= 1e7)
+        return 0;
+    for (size_t d = 0; d < COUNT_OF(powers); d++) {
+        int64_t whole = llrint(size * powers[d]), unit = (int64_t)powers[d];
+
+        if ((double)whole / powers[d] == size)
+            return (size_t)snprintf(out, 32, "%s%" PRId64 ".%0*" PRId64, value < 0 ? "-" : "",
+                                    whole / unit, (int)d + 1, whole % unit);
+    }
+    return 0;
+}
+
 size_t vec_text_double(double value, char out[32])
 {
     char text[40];
+    size_t len;
 
     if (!isfinite(value))
         return special(value, out);
@@ -68,6 +89,9 @@ size_t vec_text_double(double value, char out[32])
         strcpy(out, signbit(value) ? "-0.0" : "0.0");
         return strlen(out);
     }
+    len = short_decimal(value, out);
+    if (len)
+        return len;
     /* Fifteen digits are right for all but the smallest numbers, which have fewer. */
     for (int precision = fabs(value) < 1e-300 ? 1 : 14; precision <= 16; precision++) {
         snprintf(text, sizeof(text), "%.*e", precision, value);
