@@ -2,6 +2,7 @@
  *
  * What is read is printed and read again: the two trees must print the same, with the shape shown
  * by parentheses. Then everything is bound over two tables, planned and printed for DuckDB. */
+#include "sql/foreign.h"
 #include "sql/sql.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -87,12 +88,27 @@ static void bind(const struct sql_statement *statement, struct arena *arena)
         sql_table_define(statement->create_table, &table[0], &resolver, arena, &defined, NULL);
         sql_options_check(&statement->create_table->options, statement->pos, NULL);
     } else if (statement->kind == SQL_STMT_INSERT) {
-        sql_plan_insert(statement->insert, &resolver, arena, &plan, NULL);
+        sql_plan_insert(statement->insert, &resolver, NULL, arena, &plan, NULL);
     } else if (statement->kind == SQL_STMT_QUERY &&
                sql_bind_query(statement->query, &resolver, arena, &bound, NULL) == 0) {
         buf_init(&text, 1 << 20);
         sql_print_duckdb(bound, &options, &text, NULL);
         buf_deinit(&text);
+    }
+}
+
+/* The text as other engines' views have it: more quotes are understood, none is left open. */
+static void parse_foreign(const uint8_t *data, size_t size, struct arena *arena)
+{
+    static const char *const dialects[] = {"trino", "spark", "duckdb", "flink"};
+    const char *text = arena_cstr(arena, slice_of(data, size));
+
+    for (size_t i = 0; text && i < COUNT_OF(dialects); i++) {
+        const char *ours = sql_foreign_quotes(text, dialects[i], arena);
+        struct sql_query *query;
+
+        if (ours)
+            sql_parse_query(slice_str(ours), arena, &query, NULL);
     }
 }
 
@@ -103,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
 
     know_tables();
+    parse_foreign(data, size, &arena);
     sql_statement_len(slice_of(data, size));
     sql_parse_mistakes(slice_of(data, size), &arena, NULL, NULL);
     if (sql_parse_script(slice_of(data, size), &arena, &script, &err) == 0) {
