@@ -85,7 +85,7 @@ static int newest(struct walk *w, const char *folder, struct arena *arena, const
 static int look_at_table(struct walk *w, const char *prefix, const char *folder,
                          struct arena *arena, struct err *err)
 {
-    const char *from = arena_printf(arena, "s3://%s/%s", w->bucket, prefix), *key;
+    const char *from = arena_printf(arena, "s3://%s/%s", w->bucket, prefix), *key = NULL;
     struct known_call call = {.from = from};
     int rc;
 
