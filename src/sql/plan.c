@@ -99,6 +99,18 @@ static struct bound_expr *partition_value(struct binder *b, const struct sql_ins
     return bind_expr(b, NULL, insert->partition.values[i]);
 }
 
+/* What a value becomes for a column: lengths of texts are not enforced, so that nothing is cut off
+ * ('table.exec.sink.type-length-enforcer' is IGNORE, as by default in Flink). */
+static const struct sql_type *written_type(struct binder *b, const struct sql_type *type)
+{
+    const struct sql_type *whole =
+        type->kind == SQL_CHAR || type->kind == SQL_VARCHAR ? &sql_type_string
+        : type->kind == SQL_VARBINARY                       ? &sql_type_bytes
+                                                            : NULL;
+
+    return whole ? bind_nullable(b, whole, type->nullable) : type;
+}
+
 /* The query's columns in the target's order, converted to its types. */
 static void fit_target(struct binder *b, struct plan *plan, const struct sql_table *table)
 {
@@ -126,7 +138,7 @@ static void fit_target(struct binder *b, struct plan *plan, const struct sql_tab
                       "column `%s` of `%s` is %s, the query gives %s: CAST it", column->name,
                       table->name, bind_type_text(b, column->type), bind_type_text(b, given));
         outputs[count].name = column->name;
-        outputs[count].type = column->type;
+        outputs[count].type = written_type(b, column->type);
         from[count++] = from[i];
     }
     plan->out->outputs = outputs;
