@@ -123,7 +123,8 @@ vectors: $(BUILD)/tests/vectors/run
 	$< tests/vectors/flink-1.20 tests/vectors/differences.tsv
 
 # Everything that a change must pass, on two processors in under 20 minutes with all downloads.
-TEST_BUILDS := $(BUILD)/tarn $(TEST_PROGRAMS) $(SIM_PROGRAMS) $(BUILD)/tests/vectors/run
+TEST_BUILDS := $(BUILD)/tarn $(TEST_PROGRAMS) $(SIM_PROGRAMS) $(BUILD)/tests/flow/flow \
+               $(BUILD)/tests/vectors/run
 test:
 	@scripts/deps --test --fuzz
 	@$(MAKE) -j$(shell nproc) --no-print-directory $(TEST_BUILDS)
@@ -154,10 +155,11 @@ s3-suite:
 
 # An hour: a day of commits every second, kill -9 under load, and the simulators over 20,000 seeds
 # and half as many with faults.
-torture: all $(SIM_PROGRAMS) $(BUILD)/tests/lake/day_test
+torture: all $(SIM_PROGRAMS) $(BUILD)/tests/flow/flow $(BUILD)/tests/lake/day_test
 	@scripts/deps --test
 	@TARN_TEST_FULL_DAY=1 $(BUILD)/tests/lake/day_test
-	@SIM_SEEDS=20000 CRASH_ROUNDS=500 CATALOG_ROUNDS=200 scripts/test $(BUILD) sims crash catalog
+	@SIM_SEEDS=20000 FLOW_CASES=100000 CRASH_ROUNDS=500 CATALOG_ROUNDS=200 \
+		scripts/test $(BUILD) sims flow crash catalog
 
 asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
