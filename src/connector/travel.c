@@ -7,6 +7,8 @@
  *   FOR SYSTEM_VERSION AS OF v       Hive's; FOR VERSION AS OF (Trino), VERSION AS OF (Spark)
  *   OPTIONS('snapshot-id' = 'N')     hints: snapshot-id, branch, tag, as-of-timestamp; of a table
  *                                    that a connector makes, any option of its CREATE TABLE
+ *   SET 'wap.branch' = 'x'           of a table with write.wap.enabled, when nothing else is said:
+ *                                    read from branch x once it is there, written to it
  *
  * A table that has the whole name wins over a suffix. A snapshot, a tag or a time is read with the
  * schema of its time, a branch with the table's current one, as the Java library does.
@@ -39,6 +41,7 @@ static int use_snapshot(struct session *s, const struct sql_table *table,
         lake_metadata_schema_by_id(handle->metadata, snapshot->schema_id);
 
     handle->snapshot_id = snapshot->id;
+    handle->branch = NULL;
     return schema && handle->inspect < 0 ? use_schema(s, table, schema, err) : 0;
 }
 
@@ -140,6 +143,42 @@ static int use_suffix(struct session *s, const struct sql_table *table, const ch
     return rc ? rc : use_schema(s, table, schema, err);
 }
 
+static const char *wap_setting(struct session *s, const char *key)
+{
+    const char *value = session_setting(s, key);
+
+    value = value ? value : session_setting(s, key + strlen("spark."));
+    return value && *value ? value : NULL;
+}
+
+/* Write, audit, publish: what is written waits in a branch until somebody moves main to it. Iceberg
+ * reads such a branch too as soon as there is one. What cannot wait there must not land in main. */
+static int use_wap(struct session *s, const struct sql_table *table, struct err *err)
+{
+    struct session_table *handle = lake_handle(table);
+    const char *branch = wap_setting(s, "spark.wap.branch");
+    const struct lake_ref *ref;
+
+    if (!handle || !lake_metadata_property_bool(handle->metadata, "write.wap.enabled", false))
+        return 0;
+    if (wap_setting(s, "spark.wap.id"))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "`%s`: snapshots are not staged under a wap.id; SET 'wap.branch' instead",
+                       table->name);
+    if (!branch)
+        return 0;
+    if (!s->evaluator.run)
+        return err_set(err, ERR_UNSUPPORTED, "`%s`: a job does not write to wap.branch `%s`",
+                       table->name, branch);
+    ref = lake_metadata_branch(handle->metadata, branch);
+    if (ref && ref->is_tag)
+        return err_set(err, ERR_INVALID, "wap.branch `%s` is a tag of `%s`", branch, table->name);
+    handle->branch = arena_strdup(s->arena, branch);
+    if (ref)
+        handle->snapshot_id = ref->snapshot_id;
+    return handle->branch ? 0 : session_no_memory(err);
+}
+
 /* The name as it is; when there is no such table, a shorter name and a suffix. */
 int session_table(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
                   struct err *err)
@@ -154,7 +193,7 @@ int session_table(void *arg, const char *const *parts, size_t count, const struc
     if (count <= 3)
         rc = session_resolve(s, parts, count, out, err);
     if (rc != ERR_NOENT || count == 0)
-        return rc;
+        return rc ? rc : use_wap(s, *out, err);
     memcpy(list, parts, count * sizeof(*list));
     suffix = list[count - 1];
     dollar = strrchr(suffix, '$');

@@ -307,7 +307,7 @@ bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert)
 {
     const struct sql_resolver *r = session_resolver(q->session);
     const struct sql_table *target = NULL, *const * tables;
-    const char *parts[3] = {0};
+    const char *parts[4] = {0};
     struct sql_bound *bound = NULL;
     struct arena arena = {0};
     bool bounded = false;

@@ -81,8 +81,8 @@ struct vec_feed {
 void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
 
 /* Rows to leave out of each file that a read_parquet lists, for the SQL function
- * tarn_kept(NUMBER, file_index, file_row_number): false for those in it. Freed when no statement that
- * names it runs any more. */
+ * tarn_kept(NUMBER, file_index, file_row_number): false for those in it. Freed when no statement
+ * that names it runs any more. */
 struct vec_bits;
 int vec_bits_new(struct vec_bits **out, struct vec_conn *conn, size_t file_count, struct err *err);
 /* Once per file, before the number is told to anybody; a file without loses no row. */

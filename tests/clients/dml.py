@@ -224,6 +224,43 @@ class Statements(Lake):
         with self.assertRaisesRegex(RuntimeError, "can only be read"):
             self.session.run("DELETE FROM branched.snapshots")
 
+    def test_branches_and_tags_are_named_with_catalog_and_database(self):
+        self.make("named", 2)
+        full = f"{CATALOG}.d.named"
+        self.session.run(f"ALTER TABLE {full} CREATE TAG before; ALTER TABLE {full} CREATE BRANCH dev")
+        branch = f"{full}.branch_dev"
+        self.session.run(f"""INSERT INTO {branch} VALUES (9, 'z', 9), (8, 'y', 8);
+            UPDATE {branch} SET n = n + 1 WHERE id >= 8; DELETE FROM {branch} WHERE id < 4;
+            MERGE INTO {branch} t USING (VALUES (9, 'w')) s (id, name) ON t.id = s.id
+                WHEN MATCHED THEN UPDATE SET name = s.name;
+            INSERT INTO {full} VALUES (5, 'e', 50)""")
+        self.assertEqual(self.session.run(f"SELECT * FROM {branch} ORDER BY id"),
+                         [{"id": 4, "name": "d", "n": 40}, {"id": 8, "name": "y", "n": 9},
+                          {"id": 9, "name": "w", "n": 10}])
+        self.assertEqual(self.session.run(f"SELECT COUNT(*) AS c FROM {full}.tag_before"), [{"c": 4}])
+        self.assertEqual(len(self.table("named").scan().use_ref("dev").to_arrow()), 3)
+        self.check("named", [(1, "a", 10), (2, "b", 20), (3, "c", 30), (4, "d", 40), (5, "e", 50)])
+        with self.assertRaisesRegex(RuntimeError, "can only be read"):
+            self.session.run(f"DELETE FROM {full}.tag_before")
+
+    def test_what_is_written_waits_in_a_branch_until_it_is_published(self):
+        self.make("audited", 2)
+        self.make("unaudited", 2)
+        self.session.run("ALTER TABLE audited SET ('write.wap.enabled' = 'true')")
+        rows = [(1, "a", 10), (2, "b", 20), (3, "c", 30), (4, "d", 40)]
+        wap = "SET 'spark.wap.branch' = 'audit';"
+        self.assertEqual(self.session.run(f"{wap} SELECT COUNT(*) AS c FROM audited"), [{"c": 4}])
+        self.session.run(f"{wap} INSERT INTO audited VALUES (5, 'e', 50); DELETE FROM audited WHERE id = 1; "
+                         "DELETE FROM unaudited WHERE id = 1")  # which does not ask for it
+        self.check("audited", rows)
+        self.check("unaudited", rows[1:])
+        self.assertEqual(self.session.run(f"{wap} SELECT id FROM audited ORDER BY id"),
+                         [{"id": key} for key in (2, 3, 4, 5)])
+        with self.assertRaisesRegex(RuntimeError, "wap.id"):
+            self.session.run("SET 'wap.id' = '1'; INSERT INTO audited VALUES (6, 'f', 60)")
+        self.session.run(f"CALL {CATALOG}.system.fast_forward('d.audited', 'main', 'audit')")
+        self.check("audited", rows[1:] + [(5, "e", 50)])
+
     def test_a_table_is_made_of_a_query_or_not_at_all(self):
         self.make("origin", 2)
         self.assertEqual(self.session.said("CREATE TABLE made (k, twice) AS SELECT id, n * 2 FROM origin"),
