@@ -135,6 +135,20 @@ static int open_lake_sink(struct connector *c, const struct sql_insert_plan *pla
     return lake_sink_new(out, &o, err);
 }
 
+/* Flink's words, behind which the sink says what it takes. */
+static int refuse_changes(const struct sql_insert_plan *plan, int rc, struct err *err)
+{
+    uint32_t line = 0;
+    const char *node = sql_plan_changing(plan->root, &line);
+
+    if (rc != ERR_INVALID || !node)
+        return rc;
+    return err_wrap(err, rc,
+                    "Table sink '%s.%s' doesn't support consuming update changes which is produced "
+                    "by node %s of line %u",
+                    plan->target->database, plan->target->name, node, line);
+}
+
 static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
                      struct session *session, const struct sql_insert *insert,
                      struct stream_sink **out, struct err *err)
@@ -160,7 +174,7 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
         rc = handle->kind == SESSION_LAKE ? open_lake_sink(c, plan, insert, &columns, out, err)
                                           : factory_sink(&r, out, err);
     vec_columns_free(&columns);
-    return rc;
+    return refuse_changes(plan, rc, err);
 }
 
 /* "a > db.t"; of many inputs "a, b > db.t". Positions are kept by it. */

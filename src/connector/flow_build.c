@@ -13,8 +13,24 @@ _Static_assert((int)SQL_FLOW_WINDOWED == (int)OP_WINDOWED, "times of joins");
 
 static bool is_input(const struct sql_node *node)
 {
-    return node->kind == SQL_NODE_SCAN ||
+    return node->kind == SQL_NODE_SCAN || node->kind == SQL_NODE_VALUES ||
            (node->kind == SQL_NODE_SELECT && node->inputs[0]->kind == SQL_NODE_SCAN);
+}
+
+/* VALUES, and SELECT without FROM: a source of one row, whose `pre` makes the rows of it. So they
+ * come once, however often the job starts anew. */
+static const struct sql_table *one_row(struct arena *arena)
+{
+    static struct sql_option options[] = {{.key = "connector", .value = "datagen"},
+                                          {.key = "number-of-rows", .value = "1"}};
+    static const struct sql_options with = {options, COUNT_OF(options)};
+    static const struct sql_column column = {.name = "row", .type = &sql_type_int};
+    struct sql_table *table = ARENA_NEW(arena, struct sql_table);
+
+    if (table)
+        *table = (struct sql_table){
+            .name = "values", .columns = &column, .column_count = 1, .options = &with};
+    return table;
 }
 
 /* ---- inputs ---------------------------------------------------------------------------------- */
@@ -58,14 +74,15 @@ static const char *input_name(const struct inputs *in, const char *table)
 
 static int add_input(struct inputs *in, const struct sql_node *node, struct err *err)
 {
-    const struct sql_node *scan = node->kind == SQL_NODE_SCAN ? node : node->inputs[0];
-    const struct sql_table *table = scan->scan.table;
+    const struct sql_node *scan = node->kind == SQL_NODE_SELECT ? node->inputs[0] : node;
+    bool values = node->kind == SQL_NODE_VALUES;
+    const struct sql_table *table = values ? one_row(in->arena) : scan->scan.table;
     struct stream_input *input = &in->list[in->count];
-    const char *name = input_name(in, table->name);
+    const char *name = table ? input_name(in, table->name) : NULL;
 
     *input = (struct stream_input){.name = name,
-                                   .pre = node == scan ? NULL : node->select,
-                                   .marks = scan->scan.marks,
+                                   .pre = node->kind == SQL_NODE_SCAN ? NULL : node->select,
+                                   .marks = values ? NULL : scan->scan.marks,
                                    .idle_ms = in->idle_ms};
     if (!name)
         return err_set(err, ERR_NOMEM, "plan");

@@ -8,7 +8,6 @@ static const struct missing {
     int detail; /* JOIN: enum sql_flow_join_time; AGGREGATE: enum sql_flow_window */
     const char *what;
 } missing[] = {
-    {SQL_NODE_VALUES, ANY, "VALUES"},
     {SQL_NODE_LOOKUP, ANY, "a lookup join"},
 };
 

@@ -315,6 +315,32 @@ static const char *growth(const struct sql_node *node)
                     : NULL;
 }
 
+const char *sql_plan_changing(const struct sql_node *root, uint32_t *line)
+{
+    static const char *const names[] = {
+        [SQL_NODE_SCAN] = "TableSourceScan",
+        [SQL_NODE_VALUES] = "Values",
+        [SQL_NODE_SELECT] = "Calc",
+        [SQL_NODE_UNION] = "Union",
+        [SQL_NODE_AGGREGATE] = "GroupAggregate",
+        [SQL_NODE_JOIN] = "Join",
+        [SQL_NODE_LOOKUP] = "LookupJoin",
+        [SQL_NODE_RANK] = "Rank",
+        [SQL_NODE_OVER] = "OverAggregate",
+        [SQL_NODE_SORT] = "Sort",
+        [SQL_NODE_SETS] = "GroupAggregate",
+        [SQL_NODE_NORMALIZE] = "ChangelogNormalize",
+    };
+
+    if (!root->changes)
+        return NULL;
+    for (size_t i = 0; i < root->input_count; i++)
+        if (root->inputs[i]->changes)
+            return sql_plan_changing(root->inputs[i], line);
+    *line = root->line;
+    return names[root->kind];
+}
+
 static void put_tree(struct explain *e, const struct sql_node *node, int depth)
 {
     const char *grows = growth(node);

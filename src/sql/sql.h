@@ -98,7 +98,7 @@ struct sql_table_at {
     const struct sql_hints *hints;
 };
 
-/* What the binder asks the world. `parts` are one to three names; the resolver adds the current
+/* What the binder asks the world. `parts` are one to four names; the resolver adds the current
  * catalog and database. ERR_NOENT when there is no such table; then `suggest`, when given, names
  * the nearest it knows. Tables live at least as long as the arena of the bind. */
 struct sql_resolver {
@@ -225,6 +225,8 @@ int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *
                     struct sql_insert_plan *out, struct err *err);
 /* The tree as text, a line for each node, inputs below and further right. */
 int sql_plan_explain(const struct sql_insert_plan *plan, struct buf *out);
+/* Flink's name of the node that makes the plan's rows changes, and its line; NULL: they are none. */
+const char *sql_plan_changing(const struct sql_node *root, uint32_t *line);
 
 /* ---- options of connectors and formats ------------------------------------------------------- */
 

@@ -158,6 +158,8 @@ CASES = {
     # sets
     "united": ("id INT, k STRING", "SELECT id, who FROM orders WHERE n > 6 UNION ALL SELECT id, place FROM ships",
                "SELECT id, who FROM orders WHERE n > 6 UNION ALL SELECT id, place FROM ships"),
+    "given": ("id INT, k STRING", "SELECT id, who FROM orders WHERE n > 6 UNION ALL VALUES (1, 'a'), (2, 'b')",
+              "SELECT id, who FROM orders WHERE n > 6 UNION ALL VALUES (1, 'a'), (2, 'b')"),
     "both": ("id INT, PRIMARY KEY (id) NOT ENFORCED", "SELECT id FROM orders WHERE n > 3 INTERSECT SELECT id FROM ships",
              "SELECT id FROM orders WHERE n > 3 INTERSECT SELECT id FROM ships"),
     "only": ("id INT, PRIMARY KEY (id) NOT ENFORCED", "SELECT id FROM orders EXCEPT SELECT id FROM ships",
