@@ -70,7 +70,7 @@ static const struct yaml_field test_fields[] = {{.key = "name",
 struct step_spec {
     int64_t advance_ms;
     const struct yaml_node *rows, *expect;
-    bool end;
+    bool end, in_order;
 };
 static const struct yaml_field step_fields[] = {
     {.key = "advance",
@@ -91,6 +91,11 @@ static const struct yaml_field step_fields[] = {
      .kind = YK_NODE,
      .at = offsetof(struct step_spec, expect),
      .help = "changes by table since the last expect: +I[1, Alice]"},
+    {.key = "in_order",
+     .kind = YK_BOOL,
+     .at = offsetof(struct step_spec, in_order),
+     .fallback = "false",
+     .help = "the changes come in this order"},
     {.key = NULL}};
 
 /* ---- one test ---- */
@@ -146,43 +151,102 @@ static int put_rows(struct one_test *o, const struct yaml_node *rows, struct err
     return rc;
 }
 
-/* What differs, as lines of a diff that keeps the order: expected with -, given with +. */
-static void print_difference(const struct yaml_node *list, struct slice given)
+/* ---- what came and what was to come ----
+ *
+ * Changes of different keys come in no order that SQL promises, so lines are compared sorted,
+ * unless the step asks for their order. */
+
+struct lines {
+    struct slice *list;
+    size_t count;
+};
+
+static int by_text(const void *a, const void *b)
 {
-    size_t i = 0, count = list->type == YAML_SEQ ? list->count : 0;
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
 
-    while (i < count || given.len) {
-        const uint8_t *end = given.len ? memchr(given.ptr, '\n', given.len) : NULL;
-        size_t len = end ? (size_t)(end - given.ptr) : given.len;
-        const char *want = i < count ? list->items[i].text : NULL;
+static int given_lines(struct slice text, struct arena *arena, struct lines *out)
+{
+    size_t count = 0;
 
-        if (want && given.len && strlen(want) == len && !memcmp(want, given.ptr, len)) {
-            printf("          %s\n", want);
-        } else {
-            if (want)
-                printf("        - %s\n", want);
-            if (given.len)
-                printf("        + %.*s\n", (int)len, (const char *)given.ptr);
+    for (size_t i = 0; i < text.len; i++)
+        count += text.ptr[i] == '\n';
+    *out = (struct lines){ARENA_ARRAY(arena, struct slice, count + 1), count};
+    for (size_t i = 0; out->list && i < count; i++) {
+        size_t len = (size_t)((const uint8_t *)memchr(text.ptr, '\n', text.len) - text.ptr);
+
+        out->list[i] = slice_of(text.ptr, len);
+        text = slice_of(text.ptr + len + 1, text.len - len - 1);
+    }
+    return out->list ? 0 : ERR_NOMEM;
+}
+
+static int wanted_lines(const struct yaml_node *list, struct arena *arena, struct lines *out)
+{
+    size_t count = list->type == YAML_SEQ ? list->count : 0;
+
+    *out = (struct lines){ARENA_ARRAY(arena, struct slice, count + 1), count};
+    for (size_t i = 0; out->list && i < count; i++)
+        out->list[i] = slice_str(list->items[i].text);
+    return out->list ? 0 : ERR_NOMEM;
+}
+
+/* What differs, as a diff: expected with -, given with +. */
+static void print_difference(const struct lines *want, const struct lines *have, bool in_order)
+{
+    size_t w = 0, h = 0;
+
+    while (w < want->count || h < have->count) {
+        int order = w == want->count   ? 1
+                    : h == have->count ? -1
+                                       : slice_cmp(want->list[w], have->list[h]);
+
+        if (order == 0) {
+            printf("          " SLICE_FMT "\n", SLICE_ARG(want->list[w]));
+            w++, h++;
+            continue;
         }
-        i++;
-        given = end ? slice_of(end + 1, given.len - len - 1) : slice_of(NULL, 0);
+        if (w < want->count && (order < 0 || in_order)) {
+            printf("        - " SLICE_FMT "\n", SLICE_ARG(want->list[w]));
+            w++;
+        }
+        if (h < have->count && (order > 0 || in_order)) {
+            printf("        + " SLICE_FMT "\n", SLICE_ARG(have->list[h]));
+            h++;
+        }
     }
 }
 
-static bool same(const struct yaml_node *list, struct slice given)
+/* true: the same; else the difference was printed. */
+static bool compare(const struct yaml_node *list, const char *table, struct slice given,
+                    bool in_order)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        size_t len = strlen(list->items[i].text);
+    struct arena arena = {0};
+    struct lines want, have;
+    bool same;
 
-        if (given.len < len + 1 || memcmp(given.ptr, list->items[i].text, len) != 0 ||
-            given.ptr[len] != '\n')
-            return false;
-        given = slice_of(given.ptr + len + 1, given.len - len - 1);
+    if (wanted_lines(list, &arena, &want) || given_lines(given, &arena, &have)) {
+        arena_deinit(&arena);
+        return false;
     }
-    return given.len == 0;
+    if (!in_order) {
+        qsort(want.list, want.count, sizeof(*want.list), by_text);
+        qsort(have.list, have.count, sizeof(*have.list), by_text);
+    }
+    same = want.count == have.count;
+    for (size_t i = 0; same && i < want.count; i++)
+        same = slice_cmp(want.list[i], have.list[i]) == 0;
+    if (!same) {
+        printf("  FAIL  line %d: `%s` was to get (-) and got (+)\n", list->line, table);
+        print_difference(&want, &have, in_order);
+    }
+    arena_deinit(&arena);
+    return same;
 }
 
-static int check_expect(struct one_test *o, const struct yaml_node *expect, struct err *err)
+static int check_expect(struct one_test *o, const struct yaml_node *expect, bool in_order,
+                        struct err *err)
 {
     if (expect && expect->type != YAML_MAP)
         return err_set(err, ERR_INVALID, "line %d: 'expect' has a list per table", expect->line);
@@ -202,11 +266,8 @@ static int check_expect(struct one_test *o, const struct yaml_node *expect, stru
         if (list->type == YAML_SCALAR || list->type == YAML_MAP)
             return err_set(err, ERR_INVALID, "line %d: the changes of `%s` are a list", list->line,
                            table);
-        if (!same(list, buf_slice(taken))) {
-            printf("  FAIL  line %d: `%s` was to get (-) and got (+)\n", list->line, table);
-            print_difference(list, buf_slice(taken));
+        if (!compare(list, table, buf_slice(taken), in_order))
             return err_set(err, ERR_CONFLICT, "%s", table);
-        }
         given_clear(o->given, table);
     }
     return 0;
@@ -230,7 +291,7 @@ static int run_step(struct one_test *o, const struct yaml_node *node, struct err
         given_end(o->given);
         rc = stream_job_step(o->job, POLLS_MAX, err);
     }
-    return rc ? rc : check_expect(o, step.expect, err);
+    return rc ? rc : check_expect(o, step.expect, step.in_order, err);
 }
 
 /* The time of a test's start: "2025-01-01T00:00:00Z". */
