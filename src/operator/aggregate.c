@@ -448,6 +448,45 @@ static int add_value(struct agg *agg, size_t c, const struct agg_place *into, st
     return 0;
 }
 
+/* How often a value of the call was there. */
+static int64_t times_of(struct agg *agg, size_t c, const struct agg_place *at, struct slice value)
+{
+    struct state_key key = {at->space, at->key, {0}};
+    int64_t times = 0;
+    const void *found;
+    uint32_t len;
+
+    if (distinct_name(agg, c, value, NULL))
+        return 0;
+    key.sub = buf_slice(&agg->scratch);
+    found = state_look(at->store->distinct, &key, &len);
+    if (found)
+        memcpy(&times, found, sizeof(times));
+    return times;
+}
+
+/* Of a list they come in its order, behind those that are there. */
+static int merge_list(struct agg *agg, size_t c, const struct agg_place *from,
+                      const struct agg_place *into, struct err *err)
+{
+    struct ordered list = {0};
+    struct ordered_walk walk;
+    struct ordered_item item;
+    int8_t sign;
+    int rc = ordered_at(&list, from->store->ordered, from->space, from->key, (uint8_t)c, 0, err);
+
+    if (!rc)
+        ordered_first(&walk, &list);
+    while (!rc && ordered_next(&walk, &item)) {
+        rc = distinct_sign(agg, c, into, item.payload, times_of(agg, c, from, item.payload), &sign,
+                           err);
+        if (!rc && sign > 0)
+            rc = add_value(agg, c, into, item.payload, err);
+    }
+    ordered_deinit(&list);
+    return rc;
+}
+
 /* Values that the other has not had yet come to it as rows would. */
 static int merge_distinct(struct agg *agg, const struct agg_place *from,
                           const struct agg_place *into, struct err *err)
@@ -462,6 +501,8 @@ static int merge_distinct(struct agg *agg, const struct agg_place *from,
         int64_t times;
         int8_t sign;
 
+        if (agg->calls[sub.ptr[0]].keep == KEEP_LIST)
+            continue;
         memcpy(&times, value.ptr, sizeof(times));
         rc = distinct_sign(agg, sub.ptr[0], into, what, times, &sign, err);
         if (!rc && sign > 0)
@@ -478,9 +519,12 @@ int agg_merge(struct agg *agg, const struct agg_place *from, const struct agg_pl
     into->group->rows += from->group->rows;
     if (agg->store.distinct)
         rc = merge_distinct(agg, from, into, err);
-    for (size_t c = 0; c < agg->call_count && !rc; c++)
+    for (size_t c = 0; c < agg->call_count && !rc; c++) {
         if (!agg->calls[c].distinct)
             rc = keep_merge(agg, c, from, into, err);
+        else if (agg->calls[c].keep == KEEP_LIST)
+            rc = merge_list(agg, c, from, into, err);
+    }
     return rc;
 }
 
