@@ -66,7 +66,7 @@ class Windows(unittest.TestCase):
                 ("TUMBLE(TABLE Bid, DESCRIPTOR(item), INTERVAL '10' MINUTES)", "VARCHAR|CHAR"),
                 ("CUMULATE(TABLE Bid, DESCRIPTOR(bidtime), INTERVAL '3' MINUTES, INTERVAL '10' MINUTES)",
                  "multiple of STEP"),
-                ("SESSION(TABLE Bid, DESCRIPTOR(bidtime), INTERVAL '3' MINUTES)", "SESSION is not built yet")):
+                ("SESSION(TABLE Bid, DESCRIPTOR(bidtime), INTERVAL '3' MINUTES)", "SESSION over a table at rest is not built yet")):
             with self.subTest(call):
                 done = self.tarn.command("sql", "-e", BIDS + f"SELECT * FROM TABLE({call});", check=False)
                 self.assertEqual(done.returncode, 1)
