@@ -14,6 +14,7 @@
 struct kafka_cut {
     struct stream_cut cut;  /* first */
     struct broker_txn *txn; /* NULL: plain records */
+    struct topic *topic;    /* held: the sink may have another by the time of the commit */
 };
 
 struct kafka_sink {
@@ -25,7 +26,6 @@ struct kafka_sink {
     struct topic *topic;
     struct batch_builder *builders; /* one per partition */
     int32_t partitions, turn;
-    bool *touched; /* plain records: partitions to be synced */
     struct buf key, value, bytes;
 };
 
@@ -41,9 +41,7 @@ static void close_topic(struct kafka_sink *s)
     for (int32_t i = 0; i < s->partitions; i++)
         batch_builder_deinit(&s->builders[i]);
     free(s->builders);
-    free(s->touched);
     s->builders = NULL;
-    s->touched = NULL;
     s->partitions = 0;
     topic_unref(s->topic);
     s->topic = NULL;
@@ -83,8 +81,7 @@ static int ensure_topic(struct kafka_sink *s, struct err *err)
         return rc;
     s->partitions = topic_partitions(s->topic);
     s->builders = calloc((size_t)s->partitions, sizeof(*s->builders));
-    s->touched = calloc((size_t)s->partitions, sizeof(*s->touched));
-    if (!s->builders || !s->touched) {
+    if (!s->builders) {
         s->partitions = 0;
         return err_set(err, ERR_NOMEM, "topic %s", s->config.topic);
     }
@@ -117,7 +114,6 @@ static int send_batch(struct kafka_sink *s, struct kafka_cut *cut, int32_t parti
         rc = topic_append(s->topic, partition, s->bytes.ptr, s->bytes.len, &at, err);
     if (rc)
         return rc;
-    s->touched[partition] = true;
     topic_flush_soon(s->topic, partition);
     return 0;
 }
@@ -236,13 +232,17 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
     *out = NULL;
     if (!rc && s->config.transactional)
         rc = broker_txn_new(&cut->txn, s->broker, err);
-    if (!rc)
+    if (!rc) {
+        cut->topic = topic_ref(s->topic);
         rc = drain_all(s, cut, feed, err);
+    }
     if (rc || !cut->cut.rows) {
         if (rc)
             drop_batches(s);
-        if (cut)
+        if (cut) {
             broker_txn_end(cut->txn, false);
+            topic_unref(cut->topic);
+        }
         free(cut);
         return rc ? err_wrap(err, rc, "topic %s", s->config.topic) : 0;
     }
@@ -262,9 +262,8 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
     (void)epoch;
     if (cut->txn)
         return broker_txn_flush(cut->txn, err);
-    /* Beside the next drain, which may mark more; a sync too many does no harm. */
-    for (int32_t i = 0; i < topic_partitions(s->topic) && !rc; i++)
-        rc = log_flush(topic_log(s->topic, i), err);
+    for (int32_t i = 0; i < topic_partitions(cut->topic) && !rc; i++)
+        rc = topic_log(cut->topic, i) ? log_flush(topic_log(cut->topic, i), err) : 0;
     return rc ? err_wrap(err, rc, "topic %s", s->config.topic) : 0;
 }
 
@@ -287,6 +286,7 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
         broker_txn_leave(cut->txn);
     else
         broker_txn_end(cut->txn, outcome == STREAM_COMMITTED);
+    topic_unref(cut->topic);
     free(cut);
 }
 

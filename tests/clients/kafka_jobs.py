@@ -124,6 +124,19 @@ class Jobs(unittest.TestCase):
         # What the kill left open was ended as aborted: there for those who read it all.
         self.assertGreater(len(records(tarn, "copies", "read_uncommitted", 0.5)), 51)
 
+    def test_plain_records_where_that_is_asked_for(self):
+        tarn = self.start(SCRIPT.replace("'exactly-once'", "'at-least-once'").replace(
+            "'key.fields' = 'who'", "'key.fields' = 'who', 'properties.compression.type' = 'lz4'"),
+            jobs={"commit_interval": "5s"})
+        produce(tarn, 0, 300)
+        # Seen before any commit, by those too who read committed.
+        wait_until(lambda: len(records(tarn, "copies", quiet=0.3)) == 300, "the records", 4)
+        tarn.kill()
+        tarn.start()
+        produce(tarn, 300, 100)
+        wait_until(lambda: {v["id"] for v in values(records(tarn, "copies", quiet=0.5))} == set(range(400)),
+                   "each at least once", 20)
+
     def test_upserts_and_changes(self):
         tarn = self.start(COUNTS)
         for first in range(0, 3000, 1000):
