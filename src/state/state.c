@@ -217,11 +217,13 @@ int state_load(struct state *state, const char *manifest, struct err *err)
         return 0;
     if (manifest)
         rc = parse_manifest(state, manifest, err);
+    state->loading = true;
     for (const struct run *run = state->runs; run && !rc; run = run->next) {
         rc = run_load(state, run, err);
         for (struct state_table *table = state->tables; table; table = table->next)
             load_end(table);
     }
+    state->loading = false;
     return rc ? rc : remove_others(state, err);
 }
 

@@ -126,6 +126,7 @@ struct state {
     char *dir; /* NULL: in memory alone */
     struct state_table *tables;
     struct spill *spill; /* NULL: memory without a budget */
+    bool loading;        /* nothing is over: a later file may say that it changed since */
     int64_t now_ms;      /* 0: the clock's */
     int64_t epoch;       /* of the last seal */
     uint8_t changed;     /* the flag of LISTED that says: changed since the last seal */

@@ -516,6 +516,51 @@ static void state_beyond_its_memory_is_all_there(void **unused)
     free(model);
 }
 
+/* Goal: what an old file says of an entry is not its end when a newer one says that it changed.
+ * Method: a load at a time when the first of two epochs alone would be over. */
+static void a_load_ends_nothing(void **unused)
+{
+    int64_t gone = 0;
+    struct clock_fake clock;
+    struct disk_sim *sim;
+    struct state_options options = {.clock = &clock.clock, .dir = "state"};
+    struct state_table_options mortal = {
+        .name = "mortal", .ttl_ms = 10000, .expired = count_gone, .expired_arg = &gone};
+    struct state_key key = {.key = SLICE_LIT("key 1")};
+    struct state_table *table;
+    struct state *state;
+    struct err err = {0};
+    char manifest[8192];
+    uint32_t len;
+    void *value;
+    bool fresh;
+
+    (void)unused;
+    clock_fake_init(&clock, 1000000000);
+    assert_int_equal(disk_sim_new(&sim, 1, &err), 0);
+    options.disk = disk_sim_disk(sim);
+    assert_int_equal(state_new(&state, &options, &err), 0);
+    assert_int_equal(state_table_open(state, &mortal, &table, &err), 0);
+    for (int64_t epoch = 1; epoch <= 2; epoch++) {
+        assert_int_equal(state_edit(table, &key, 8, &value, &fresh, &err), 0);
+        *(int64_t *)value = epoch;
+        write_epoch(state, epoch, manifest, &err);
+        clock_fake_advance(&clock, 8000000000);
+    }
+    state_free(state);
+    assert_int_equal(state_new(&state, &options, &err), 0);
+    assert_int_equal(state_table_open(state, &mortal, &table, &err), 0);
+    assert_int_equal(state_load(state, manifest, &err), 0);
+    assert_non_null(state_look(table, &key, &len));
+    assert_int_equal(gone, 0);
+    clock_fake_advance(&clock, 4000000000);
+    assert_int_equal(state_edit(table, &key, 8, &value, &fresh, &err), 0);
+    assert_true(fresh);
+    assert_int_equal(gone, 2);
+    state_free(state);
+    disk_sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_a_torn_file_is_named),
         cmocka_unit_test(entries_go_when_their_time_is_over),
         cmocka_unit_test(state_beyond_its_memory_is_all_there),
+        cmocka_unit_test(a_load_ends_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ bool entry_expired(const struct state_table *table, const struct entry *entry)
 {
     int64_t age;
 
-    if (!table->ttl_ms)
+    if (!table->ttl_ms || table->state->loading)
         return false;
     age = (int64_t)state_now(table->state) - (int64_t)entry->touched - 1;
     return age > 0 && age * 1000 >= table->ttl_ms;
