@@ -1,5 +1,5 @@
-/* window_test.c - windows over rows and over changes, sessions, windows of windows, processing time,
- * results before and after the end. */
+/* window_test.c - windows over rows and over changes, sessions, windows of windows, processing
+ * time, results before and after the end. */
 #include "operator/test_stream.h"
 
 /* Times are out of order by up to 20 s around a clock of 10 rows a second. */
@@ -13,12 +13,12 @@
 #define CHANGES                                                                                    \
     "SELECT * EXCLUDE (i, n, h, \"$row_kind\"), \"$row_kind\", row_number() OVER (ORDER BY n, "    \
     "\"$row_kind\" DESC, u) - 1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" "    \
-    "FROM (" BASE("1500") ") UNION ALL SELECT *, i * 3 + 270, (1 + i % 2 * 2)::UTINYINT FROM ("    \
-    BASE("1500") ") WHERE h % 2 > 0 OR k = 'key 3') ORDER BY i"
+    "FROM (" BASE("1500") ") UNION ALL SELECT *, i * 3 + 270, (1 + i % 2 * 2)::UTINYINT FROM "     \
+                          "(" BASE("1500") ") WHERE h % 2 > 0 OR k = 'key 3') ORDER BY i"
 enum { K, V, S, U, TS };
 
 static const struct op_call calls[] = {
-    {OP_COUNT, -1, -1}, {OP_SUM, V, -1}, {OP_MIN, V, -1}, {OP_MAX, S, -1},
+    {OP_COUNT, -1, -1},      {OP_SUM, V, -1},       {OP_MIN, V, -1},     {OP_MAX, S, -1},
     {OP_COUNT, S, -1, true}, {OP_SUM, V, -1, true}, {OP_COLLECT, S, -1},
 };
 #define SQL_CALLS                                                                                  \
@@ -37,8 +37,8 @@ static void windows(const char *input, const char *live, struct op_window window
                     const char *assign)
 {
     struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
-    struct test_plan plan = {.inputs = {input}, .delay_ms = {30000, -1}, .build = build,
-                             .arg = &spec};
+    struct test_plan plan = {
+        .inputs = {input}, .delay_ms = {30000, -1}, .build = build, .arg = &spec};
     char sql[4000];
 
     snprintf(sql, sizeof(sql),
@@ -74,20 +74,37 @@ static void windows_of_what_is_left(void **state)
     windows(CHANGES, LIVE("l"), (struct op_window){OP_CUMULATE, 20000, 5000, 0}, STEPS);
 }
 
+/* Goal: rows that come behind the watermark within the lateness are in the last result of their
+ * window, through deaths too. Method: a watermark that leaves most rows late. */
+static void late_rows_end_in_their_windows(void **state)
+{
+    struct op_window window = {OP_HOP, 10000, 4000, 0, .lateness = 40000};
+    struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
+    struct test_plan plan = {
+        .inputs = {CHANGES}, .delay_ms = {500, -1}, .build = build, .arg = &spec};
+
+    (void)state;
+    compare(&plan, "SELECT " SORTED " FROM (" NET ")",
+            "SELECT k, " SQL_CALLS ", ws, we, 1 AS n FROM (SELECT *, UNNEST(" HOPS
+            ", recursive := true) FROM (SELECT *, epoch_ms(ts) AS ms FROM " LIVE(
+                "l") ")) GROUP BY k, ws, we");
+}
+
 /* ---- sessions ---- */
 
 #define SESSIONS(keys, gap, calls)                                                                 \
     "SELECT " keys "," calls ", min(ts), max(ts) + INTERVAL 1 MILLISECOND * " gap " FROM (SELECT " \
     "*, sum(fresh) OVER (PARTITION BY " keys " ORDER BY ts, u) AS session FROM (SELECT *, CASE "   \
-    "WHEN ts - lag(ts) OVER (PARTITION BY " keys " ORDER BY ts, u) <= INTERVAL 1 MILLISECOND * "   \
-    gap " THEN 0 ELSE 1 END AS fresh FROM l)) GROUP BY " keys ", session"
+    "WHEN ts - lag(ts) OVER (PARTITION BY " keys                                                   \
+    " ORDER BY ts, u) <= INTERVAL 1 MILLISECOND * " gap                                            \
+    " THEN 0 ELSE 1 END AS fresh FROM l)) GROUP BY " keys ", session"
 
 static void sessions(const char *gap, const char *sql)
 {
     struct op_window window = {OP_SESSION, atoi(gap), 0, 0};
     struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
-    struct test_plan plan = {.inputs = {ROWS}, .delay_ms = {30000, -1}, .build = build,
-                             .arg = &spec};
+    struct test_plan plan = {
+        .inputs = {ROWS}, .delay_ms = {30000, -1}, .build = build, .arg = &spec};
 
     compare(&plan, "SELECT " SORTED " FROM feed", sql);
 }
@@ -130,8 +147,8 @@ static void windows_of_windows_fire_with_them(void **state)
             "(SELECT *, epoch_ms(ts) AS ms FROM l)) GROUP BY k, ws, we) GROUP BY ws, we");
     plan.arg = &session;
     compare(&plan, "SELECT * FROM feed",
-            "SELECT count(*), sum(v)::BIGINT, max(c), ws, we FROM ("
-            SESSIONS("k", "2000", "count(*), sum(v)::BIGINT") ") t(k, c, v, ws, we) GROUP BY ws, we");
+            "SELECT count(*), sum(v)::BIGINT, max(c), ws, we FROM (" SESSIONS(
+                "k", "2000", "count(*), sum(v)::BIGINT") ") t(k, c, v, ws, we) GROUP BY ws, we");
 }
 
 /* ---- by hand ---- */
@@ -144,8 +161,8 @@ struct one {
     int late;
 };
 
-static int count_late(void *arg, int op, const struct vec_columns *columns,
-                      duckdb_data_chunk chunk, idx_t row, struct err *err)
+static int count_late(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
+                      idx_t row, struct err *err)
 {
     (void)op;
     (void)err;
@@ -183,7 +200,8 @@ static void give(struct one *o, const char *values)
     char sql[500];
 
     snprintf(sql, sizeof(sql),
-             "SELECT k, make_timestamp((t::DOUBLE * 1000000)::BIGINT) FROM (VALUES %s) v(k, t)", values);
+             "SELECT k, make_timestamp((t::DOUBLE * 1000000)::BIGINT) FROM (VALUES %s) v(k, t)",
+             values);
     run(sql, NULL, NULL, NULL, &in);
     OK(op_graph_rows(o->leaf, &in, &err));
     vec_batch_deinit(&in);
@@ -362,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_of_rows),
         cmocka_unit_test(windows_of_what_is_left),
+        cmocka_unit_test(late_rows_end_in_their_windows),
         cmocka_unit_test(sessions_are_cut_by_gaps),
         cmocka_unit_test(windows_of_windows_fire_with_them),
         cmocka_unit_test(late_rows_are_handed_over),
