@@ -67,6 +67,8 @@ void joining_cond(struct joining *j, struct bound_expr *cond)
     bool equal = name && !strcmp(name, "=");
     bool safe = name && !strcmp(name, "IS NOT DISTINCT FROM");
 
+    if (cond->kind == BOUND_LITERAL && cond->literal == SQL_LIT_BOOLEAN && cond->text[0] == 'T')
+        return; /* ON TRUE */
     for (size_t i = 0; (equal || safe) && i < 2; i++) {
         struct bound_expr *left = cond->args[i], *right = cond->args[1 - i];
 

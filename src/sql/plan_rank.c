@@ -77,6 +77,8 @@ static void check_top(struct planner *p, const struct top *top)
                   "%s() on streaming table is not supported: ROW_NUMBER() is", name);
     if (!top->call->over->order_count)
         bind_fail(p->b, ERR_INVALID, pos, "ROW_NUMBER() takes ORDER BY: which rows are the first?");
+    if (top->to < top->from)
+        bind_fail(p->b, ERR_INVALID, pos, "no row has such a number: the first one is 1");
     if (top->to == INT64_MAX)
         bind_fail(p->b, ERR_UNSUPPORTED, pos,
                   "Rank end is not specified. Currently rank only support TopN, which means the "

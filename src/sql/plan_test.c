@@ -627,6 +627,132 @@ static void first_rows_of_a_key_are_counted(void **state)
           COUNT_OF(first_rows_of_a_key_are_counted_claims), (struct sql_plan_options){0});
 }
 
+static const struct claim queries_nest_claims[] = {
+    {"uno",
+     "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM ships WHERE ships.id = orders.id AND "
+     "ships.id IN (SELECT cur FROM rates))",
+     "  select  (line 1)\n"
+     "    semi join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      semi join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "        select  (line 1)\n"
+     "          scan ships  (line 1)\n"
+     "        select  (line 1)\n"
+     "          scan rates  (line 1)\n"},
+    {"uno",
+     "SELECT CAST(COUNT(*) AS STRING) FROM orders a JOIN orders b USING (id) JOIN ships USING (id)",
+     "  select  (line 1, changes)\n"
+     "    aggregate: COUNT(*)  (line 1, changes)\n"
+     "      select  (line 1)\n"
+     "        inner join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "          inner join on left.c0 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "            select  (line 1)\n"
+     "              scan orders  (line 1)\n"
+     "            select  (line 1)\n"
+     "              scan orders  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno", "SELECT a FROM (SELECT 'x' AS a) JOIN orders ON a = id",
+     "  select  (line 1)\n"
+     "    inner join on left.c1 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        values  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+    {"uno", "SELECT DISTINCT id FROM orders ORDER BY id LIMIT 3",
+     "  select  (line 1, changes)\n"
+     "    rows 1 to 3 order by c0  (line 1, changes)\n"
+     "      aggregate by c0  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "        select  (line 1)\n"
+     "          scan orders  (line 1)\n"},
+    {"uno", "SELECT who FROM orders GROUP BY who ORDER BY COUNT(*) DESC LIMIT 3",
+     "  select  (line 1, changes)\n"
+     "    rows 1 to 3 order by c1 desc  (line 1, changes)\n"
+     "      aggregate by c0: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "        select  (line 1)\n"
+     "          scan orders  (line 1)\n"},
+    {"uno",
+     "SELECT who FROM (SELECT who, SUM(SUM(n)) OVER (PARTITION BY who ORDER BY window_time) AS s "
+     "FROM TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, "
+     "window_start, window_end, window_time) WHERE s > 3",
+     "  select  (line 1)\n"
+     "    over by c0 order by c5: SUM(c4)  (line 1, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        aggregate by c0 in windows of 1 min, by c2: SUM(c1)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"},
+    {"uno",
+     "SELECT o.id FROM orders o RIGHT JOIN ships s ON o.id = s.id AND o.n > 3 AND s.place = 'a' "
+     "WHERE s.place <> 'b'",
+     "  select  (line 1, changes)\n"
+     "    right join on left.c0 = right.c0, with a condition  (line 1, changes, state grows with "
+     "every row: SET 'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"},
+    {"uno",
+     "SELECT o.id FROM orders o LEFT JOIN (ships s JOIN rates r ON s.place = r.cur) ON o.id = s.id",
+     "  select  (line 1, changes)\n"
+     "    left join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      inner join on left.c1 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "        select  (line 1)\n"
+     "          scan ships  (line 1)\n"
+     "        select  (line 1)\n"
+     "          scan rates  (line 1)\n"},
+    {"uno",
+     "SELECT id FROM orders, LATERAL (SELECT tag FROM UNNEST(tags) AS t (tag) WHERE tag <> who) AS "
+     "x (tag)",
+     "  select  (line 1)\n"
+     "    scan orders  (line 1)\n"},
+    {"uno",
+     "SELECT id FROM (SELECT id FROM orders LIMIT 3) x JOIN (SELECT place FROM ships LIMIT 4) y ON "
+     "TRUE",
+     "  select  (line 1)\n"
+     "    inner join  (line 1, state grows with every row: SET 'table.exec.state.ttl' or join by "
+     "time)\n"
+     "      select  (line 1)\n"
+     "        rows 1 to 3  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        rows 1 to 4  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno",
+     "SELECT MAX(id) FROM TABLE(HOP(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE, INTERVAL "
+     "'5' MINUTE)) GROUP BY window_start, window_end HAVING MAX(window_start) < MAX(window_end)",
+     "  select  (line 1)\n"
+     "    aggregate in windows that end at c2: MAX(c0), MAX(c1), MAX(c2)  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"},
+    {"uno",
+     "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price) AS rn FROM "
+     "orders) WHERE rn <= 0",
+     "line 1, column 44: no row has such a number: the first one is 1"},
+    {"uno", "SELECT l.id FROM orders l JOIN latest FOR SYSTEM_TIME AS OF l.at_ AS r ON l.id = r.id",
+     "line 1, column 43: Event-Time Temporal Table Join requires both primary key and row time "
+     "attribute in versioned table, but no row time attribute can be found: WATERMARK FOR"},
+};
+
+static void queries_nest(void **state)
+{
+    check(*state, queries_nest_claims, COUNT_OF(queries_nest_claims), (struct sql_plan_options){0});
+}
+
 static const struct claim over_goes_by_time_claims[] = {
     {"duo",
      "SELECT who, SUM(n) OVER (PARTITION BY who ORDER BY at_ RANGE BETWEEN INTERVAL '1' HOUR "
@@ -725,6 +851,30 @@ static void tables_of_upserts_are_made_whole(void **state)
           COUNT_OF(tables_of_upserts_are_made_whole_claims), (struct sql_plan_options){0});
 }
 
+static void survives_each_failed_allocation(void **state)
+{
+    struct sql_resolver resolver = {.table = lookup, .arg = *state};
+    int rc = ERR_NOMEM;
+
+    for (int nth = 1; rc; nth++) {
+        struct arena arena = {.fail_at = nth};
+        struct sql_statement *statement;
+        struct sql_insert_plan plan;
+
+        assert_true(nth < 20000);
+        rc = sql_parse_statement(
+            SLICE_LIT("INSERT INTO duo SELECT who, SUM(c) FROM (SELECT who, COUNT(*) AS c FROM "
+                      "TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY "
+                      "who, window_start, window_end) WHERE who IN (SELECT id FROM latest) GROUP "
+                      "BY who ORDER BY who LIMIT 3"),
+            &arena, &statement, NULL);
+        if (!rc)
+            rc = sql_plan_insert(statement->insert, &resolver, NULL, &arena, &plan, NULL);
+        arena_deinit(&arena);
+    }
+    assert_int_equal(rc, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -734,9 +884,11 @@ int main(void)
         cmocka_unit_test(joins_take_keys_times_and_conditions),
         cmocka_unit_test(subqueries_are_joins),
         cmocka_unit_test(first_rows_of_a_key_are_counted),
+        cmocka_unit_test(queries_nest),
         cmocka_unit_test(over_goes_by_time),
         cmocka_unit_test(sets_unite_or_compare),
         cmocka_unit_test(tables_of_upserts_are_made_whole),
+        cmocka_unit_test(survives_each_failed_allocation),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
