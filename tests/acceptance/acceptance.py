@@ -3,7 +3,7 @@
     python tests/acceptance/acceptance.py [--report FILE] [DOCUMENT...]
 
 commands.tsv is what users of those stacks type (nine columns: id, section, system, client, command,
-expected, class, origin, lines). checks.py says for a row how its answer is judged. A row without a
+expected, class, origin, lines). checks.py and its like say for a row how its answer is judged. A row without a
 check is not built yet, and shown as such: it never counts as passed. Each document gets one tarn with
 that document's ports, in a network of its own where the system allows that.
 
@@ -167,7 +167,7 @@ def report(path, rows, verdicts, lines):
     out = ["# Compatibility", "",
            "Made by `make acceptance`; do not edit. Each row of `tests/acceptance/commands.tsv` is something",
            "that a user of one of five reference stacks types. A verdict comes from a run in which the real",
-           "client typed it against tarn, and `tests/acceptance/checks.py` judged the answer. *Not yet built*",
+           "client typed it against tarn, and `tests/acceptance/checks*.py` judged the answer. *Not yet built*",
            "means that there is no check: it is a wish, not a failure.", "",
            "| stack | holds | passed | failed | not yet built | rows |", "|---|---|---|---|---|---|"]
     for document, passed, failed, missing, count in lines:
