@@ -3,9 +3,9 @@
     python tests/acceptance/acceptance.py [--report FILE] [DOCUMENT...]
 
 commands.tsv is what users of those stacks type (nine columns: id, section, system, client, command,
-expected, class, origin, lines). checks.py and its like say for a row how its answer is judged. A row without a
-check is not built yet, and shown as such: it never counts as passed. Each document gets one tarn with
-that document's ports, in a network of its own where the system allows that.
+expected, class, origin, lines). checks.py and its like say for a row how its answer is judged. A row
+without a check is not built yet, and shown as such: it never counts as passed. Each document gets one
+tarn with that document's ports, in a network of its own where the system allows that.
 
 --report writes docs/compatibility.md from the run. Status 1 when a row with a check failed.
 """
