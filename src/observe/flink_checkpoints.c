@@ -19,7 +19,10 @@ static json_t *checkpoint_json(const struct stream_checkpoint *c)
         (json_int_t)c->took_ms, "alignment_buffered", 0, "processed_data", 0, "persisted_data", 0,
         "num_subtasks", 1, "num_acknowledged_subtasks", 1, "checkpoint_type",
         c->savepoint ? "SAVEPOINT" : "CHECKPOINT", "tasks", "external_path",
-        c->savepoint ? c->savepoint : "<checkpoint-not-externally-addressable>", "discarded", 0);
+        c->savepoint ? c->savepoint
+        : c->copy    ? c->copy
+                     : "<checkpoint-not-externally-addressable>",
+        "discarded", 0);
 }
 
 static json_t *latest(const struct stream_job_info *job, bool savepoint)

@@ -120,15 +120,16 @@ static void past_info(struct job *job, struct arena *arena, struct stream_job_in
 
         if (!out->checkpoints)
             break;
-        out->checkpoints[out->checkpoint_count++] =
-            (struct stream_checkpoint){past->checkpoints[at].id,
-                                       past->checkpoints[at].trigger_ms,
-                                       past->checkpoints[at].took_ms,
-                                       past->checkpoints[at].state_bytes,
-                                       past->checkpoints[at].rows,
-                                       past->checkpoints[at].savepoint[0]
-                                           ? arena_strdup(arena, past->checkpoints[at].savepoint)
-                                           : NULL};
+        out->checkpoints[out->checkpoint_count++] = (struct stream_checkpoint){
+            past->checkpoints[at].id,
+            past->checkpoints[at].trigger_ms,
+            past->checkpoints[at].took_ms,
+            past->checkpoints[at].state_bytes,
+            past->checkpoints[at].rows,
+            past->checkpoints[at].savepoint[0]
+                ? arena_strdup(arena, past->checkpoints[at].savepoint)
+                : NULL,
+            past->checkpoints[at].copy[0] ? arena_strdup(arena, past->checkpoints[at].copy) : NULL};
     }
     for (int64_t i = failures; i-- > 0 && i >= failures - FAILURES_SHOWN;) {
         size_t at = (size_t)(i % FAILURES_SHOWN);
@@ -152,8 +153,16 @@ void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t s
     job->past.checkpoints[at].took_ms = took_ms;
     job->past.checkpoints[at].state_bytes = state_bytes;
     job->past.checkpoints[at].rows = rows;
+    job->past.checkpoints[at].copy[0] = '\0';
     snprintf(job->past.checkpoints[at].savepoint, sizeof(job->past.checkpoints[at].savepoint), "%s",
              savepoint ? savepoint : "");
+}
+
+void past_copy(struct job *job, const char *path)
+{
+    size_t at = (size_t)((job->past.checkpoint_count + CHECKPOINTS_SHOWN - 1) % CHECKPOINTS_SHOWN);
+
+    snprintf(job->past.checkpoints[at].copy, sizeof(job->past.checkpoints[at].copy), "%s", path);
 }
 
 void past_failure(struct job *job, const char *text)

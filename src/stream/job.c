@@ -176,6 +176,7 @@ void job_close(struct job *job)
         if (pipelines[i].job)
             pipeline_close(&pipelines[i]);
     free(pipelines);
+    copies_deinit(&job->copies);
     stream_plan_close(&job->plan);
     arena_reset(&job->arena);
 }
@@ -374,6 +375,26 @@ static void answer_savepoint(struct job *job, int rc)
     pthread_cond_broadcast(&job->changed);
 }
 
+/* A copy is a second place for what is durable already: a job does not fail for it. */
+static void copy_checkpoint(struct job *job)
+{
+    struct err err = {0};
+    int rc;
+
+    if (!job->plan.checkpoint_dir)
+        return;
+    rc = savepoint_copy(job->options, job->name, job->plan.checkpoint_dir, &job->copies, &err);
+    if (rc && !job->copy_failed)
+        diag_warn("job", "%s: %s", job->name, err.text);
+    if (!rc && job->copy_failed)
+        diag_info("job", "%s: checkpoints are copied again", job->name);
+    job->copy_failed = rc != 0;
+    pthread_mutex_lock(&job->mutex);
+    if (!rc)
+        past_copy(job, job->copies.last);
+    pthread_mutex_unlock(&job->mutex);
+}
+
 /* What was just committed is kept for whoever waits for it. An error when the job was to end with
  * that: it goes on. */
 static int serve_savepoint(struct job *job, bool last, int64_t trigger_ms, struct err *err)
@@ -424,7 +445,7 @@ static bool is_last_cut(struct job *job)
 static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
     struct clock *clock = job->options->clock;
-    int64_t interval_ms = job->plan.commit_interval_ms, trigger_ms;
+    int64_t interval_ms = job->plan.commit_interval_ms, trigger_ms, epoch;
     bool stop = false;
     int rc = 0;
 
@@ -436,7 +457,10 @@ static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
         if (stop)
             set_ending(job);
         trigger_ms = clock_wall_ms(clock);
+        epoch = job->epoch;
         rc = cut_and_commit(job, cuts, err);
+        if (!rc && job->epoch > epoch)
+            copy_checkpoint(job);
         if (!rc)
             rc = serve_savepoint(job, stop, trigger_ms, err);
     }

@@ -14,13 +14,14 @@
  * per pipeline. Calls here from any thread.
  *
  * Parallelism by key (not built: parallelism.default is read and shown; a pipeline has one thread).
- * Lane 0 reads, shapes and hashes rows by the keys of the graph's first keyed operator; lanes 1 to n
- * each have a thread, a connection, a state folder and the operators from there up, and are fed by
- * bounded queues in which marks, ticks and cuts travel in their place among the rows. The sink's
+ * Lane 0 reads, shapes and hashes rows by the keys of the graph's first keyed operator; lanes 1 to
+ * n each have a thread, a connection, a state folder and the operators from there up, and are fed
+ * by bounded queues in which marks, ticks and cuts travel in their place among the rows. The sink's
  * thread takes what the lanes give and goes by the lowest of their watermarks. A cut is whole when
- * its mark has come out of every lane: places are those of lane 0 at its mark, manifests one a lane.
- * Rows of a key stay in one lane and in order. A keyed operator above with other keys is another
- * hashing between lanes. Another n reads all manifests again, each lane the keys of its range.
+ * its mark has come out of every lane: places are those of lane 0 at its mark, manifests one a
+ * lane. Rows of a key stay in one lane and in order. A keyed operator above with other keys is
+ * another hashing between lanes. Another n reads all manifests again, each lane the keys of its
+ * range.
  */
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H
@@ -85,6 +86,7 @@ struct stream_plan {
     struct stream_restart restart;
     int64_t parallelism;        /* what the script says; one thread a pipeline whatever it is */
     const char *savepoint_dir;  /* a folder or s3://...; NULL: the engine's */
+    const char *checkpoint_dir; /* every commit is copied there; NULL: nowhere */
     const char *start_from;     /* a savepoint, when the job has no place yet; NULL: none */
     stream_setting_fn *setting; /* asked where the script says nothing; filled by the engine */
     void *setting_arg;
@@ -104,11 +106,11 @@ struct stream_engine_options {
     struct meta *meta; /* borrowed for the engine's life, as are the next two */
     struct vec_db *db; /* for fragments */
     struct clock *clock;
-    struct disk *disk;         /* of state, in a folder of its own; both NULL: no pipeline may */
-    const char *state_dir;     /* remember rows */
+    struct disk *disk;          /* of state, in a folder of its own; both NULL: no pipeline may */
+    const char *state_dir;      /* remember rows */
     int64_t state_memory_bytes; /* of each pipeline's state; more lies on disk; 0: no limit */
-    const char *savepoint_dir; /* where a savepoint goes that is not told where; NULL: nowhere */
-    struct store *store;       /* of savepoints on s3://; NULL: there are none */
+    const char *savepoint_dir;  /* where a savepoint goes that is not told where; NULL: nowhere */
+    struct store *store;        /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;
     void *plan_arg;
     stream_setting_fn *setting; /* Flink's settings of all jobs, under those of a script; or NULL */
@@ -177,6 +179,7 @@ struct stream_pipeline_info {
 struct stream_checkpoint {
     int64_t id, trigger_ms, took_ms, state_bytes, rows;
     const char *savepoint; /* its path; NULL: a commit */
+    const char *copy;      /* of a commit: where it was copied to, and is still if it is the last */
 };
 struct stream_failure {
     int64_t time_ms;

@@ -3,6 +3,10 @@
  *   PATH/_metadata           JSON: job, script, epoch, places of inputs, manifests of states
  *   PATH/FOLDER/NAME         files of the states; FOLDER as below the job's own folder
  *
+ * A copied checkpoint (savepoint_copy) shares its files with the one before it: DIR/ID/chk-EPOCH
+ * has
+ * `_metadata` alone, DIR/ID/shared the files, each of them written once.
+ *
  * `_metadata` is written last and read first: a folder without it is no savepoint. PATH is a local
  * folder or s3://BUCKET/KEY. The files that a committed manifest names do not change, and go only
  * behind a later commit: they are copied while the job runs. */
@@ -74,6 +78,7 @@ static int copy_file(struct disk *disk, const char *path, const char *to, struct
 struct place {
     const struct stream_engine_options *options;
     char path[1024];
+    char files[1024]; /* the folder that the states' folders are in */
     bool remote;
 };
 
@@ -88,6 +93,7 @@ static int place_init(struct place *place, const struct stream_engine_options *o
         return err_set(err, ERR_LIMIT, "the savepoint's path is too long: %s", path);
     while (len > 1 && place->path[len - 1] == '/')
         place->path[--len] = '\0';
+    strcpy(place->files, place->path);
     if (place->remote ? !o->store : !o->disk)
         return err_set(err, ERR_UNSUPPORTED, "there is no place for savepoints at %s", path);
     return 0;
@@ -103,9 +109,9 @@ static int keep_file(const struct place *place, const char *from, const char *fo
     int rc;
 
     if (!place->remote) {
-        snprintf(to, sizeof(to), "%s/%s", place->path, folder);
+        snprintf(to, sizeof(to), "%s/%s", place->files, folder);
         rc = disk_mkdirs(disk, to, err);
-        snprintf(to, sizeof(to), "%s/%s/%s", place->path, folder, name);
+        snprintf(to, sizeof(to), "%s/%s/%s", place->files, folder, name);
         return rc ? rc : copy_file(disk, from, to, err);
     }
     snprintf(to, sizeof(to), "%s.savepoint", from); /* the store takes the file that it is given */
@@ -113,7 +119,7 @@ static int keep_file(const struct place *place, const char *from, const char *fo
     if (!rc) {
         char location[2048];
 
-        snprintf(location, sizeof(location), "%s/%s/%s", place->path, folder, name);
+        snprintf(location, sizeof(location), "%s/%s/%s", place->files, folder, name);
         rc = store_put_file_at(place->options->store, location, to, &size, err);
     }
     if (rc)
@@ -131,7 +137,7 @@ static int take_file(const struct place *place, const char *folder, const char *
     char from[2048];
     int rc;
 
-    snprintf(from, sizeof(from), "%s/%s/%s", place->path, folder, name);
+    snprintf(from, sizeof(from), "%s/%s/%s", place->files, folder, name);
     if (!place->remote)
         return copy_file(place->options->disk, from, to, err);
     rc = store_split(from, &arena, &bucket, &key, err);
@@ -161,7 +167,19 @@ static int keep_metadata(const struct place *place, const json_t *root, struct e
     return rc;
 }
 
-static int take_metadata(const struct place *place, json_t **root, struct err *err)
+/* Beside the folder of a copied checkpoint. ERR_LIMIT: the path has no room for it. */
+static int share_files(struct place *place, struct err *err)
+{
+    const char *slash = strrchr(place->path, '/');
+    size_t len = slash ? (size_t)(slash - place->path) : 0;
+
+    if (!slash || snprintf(place->files, sizeof(place->files), "%.*s/shared", (int)len,
+                           place->path) >= (int)sizeof(place->files))
+        return err_set(err, ERR_LIMIT, "no place beside %s", place->path);
+    return 0;
+}
+
+static int take_metadata(struct place *place, json_t **root, struct err *err)
 {
     struct buf text = {0};
     char from[2048];
@@ -179,6 +197,8 @@ static int take_metadata(const struct place *place, json_t **root, struct err *e
     if (!rc && version != VERSION)
         rc = err_set(err, ERR_UNSUPPORTED, "it is of version %" PRId64 ", and %d is known", version,
                      VERSION);
+    if (!rc && json_is_true(json_object_get(*root, "shared")))
+        rc = share_files(place, err);
     return rc ? err_wrap(err, rc, "savepoint %s", place->path) : 0;
 }
 
@@ -284,6 +304,7 @@ static int each_file(const json_t *state, struct err *err,
 struct carrying {
     const struct place *place;
     const char *id;
+    struct copies *copies; /* NULL: every file is written */
 };
 
 static int keep_one(void *arg, const char *pipeline, const char *folder, const char *name,
@@ -297,13 +318,39 @@ static int keep_one(void *arg, const char *pipeline, const char *folder, const c
     return keep_file(c->place, from, folder, name, err);
 }
 
+/* All that rows say of the job; the caller decrefs. */
+static int gather(const struct stream_engine_options *o, const struct job_row *row, bool shared,
+                  json_t **root, struct err *err)
+{
+    struct gathering g = {.job = row->name};
+
+    g.root = *root =
+        json_pack("{s:i,s:b,s:s,s:s,s:s,s:I,s:I}", "version", VERSION, "shared", shared, "job",
+                  row->name, "id", row->id, "script", row->script, "epoch", (json_int_t)row->epoch,
+                  "time_ms", (json_int_t)clock_wall_ms(o->clock));
+    return g.root ? meta_read(o->meta, gather_in, &g, err) : err_set(err, ERR_NOMEM, "savepoint");
+}
+
+static int keep_files(json_t *root, struct carrying *c,
+                      int (*keep)(void *arg, const char *pipeline, const char *folder,
+                                  const char *name, struct err *err),
+                      struct err *err)
+{
+    const json_t *states = json_object_get(root, "states");
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < json_array_size(states); i++)
+        rc = each_file(json_array_get(states, i), err, keep, c);
+    return rc ? rc : keep_metadata(c->place, root, err);
+}
+
 int savepoint_write(const struct stream_engine_options *o, const char *name, const char *dir,
                     char *path, size_t path_size, struct err *err)
 {
-    struct gathering g = {.job = name};
     struct arena arena = {0};
     struct place place;
     struct carrying c = {.place = &place};
+    json_t *root = NULL;
     struct job_row *row;
     uint8_t random[6];
     char hex[13];
@@ -326,19 +373,139 @@ int savepoint_write(const struct stream_engine_options *o, const char *name, con
         rc = place_init(&place, o, path, err);
     if (!rc) {
         c.id = row->id;
-        g.job = row->name;
-        g.root = json_pack("{s:i,s:s,s:s,s:s,s:I,s:I}", "version", VERSION, "job", row->name, "id",
-                           row->id, "script", row->script, "epoch", (json_int_t)row->epoch,
-                           "time_ms", (json_int_t)clock_wall_ms(o->clock));
-        rc = g.root ? meta_read(o->meta, gather_in, &g, err) : err_set(err, ERR_NOMEM, "savepoint");
+        rc = gather(o, row, false, &root, err);
     }
-    for (size_t i = 0; !rc && i < json_array_size(json_object_get(g.root, "states")); i++)
-        rc = each_file(json_array_get(json_object_get(g.root, "states"), i), err, keep_one, &c);
     if (!rc)
-        rc = keep_metadata(&place, g.root, err);
-    json_decref(g.root);
+        rc = keep_files(root, &c, keep_one, err);
+    json_decref(root);
     arena_deinit(&arena);
     return rc ? err_wrap(err, rc, "savepoint of %s", name) : 0;
+}
+
+/* ---- checkpoints copied as they are made ---- */
+
+static void remove_at(const struct place *place, const char *path)
+{
+    if (place->remote)
+        (void)store_remove_at(place->options->store, path, NULL);
+    else
+        (void)disk_unlink(place->options->disk, path, NULL);
+}
+
+static struct copy *find_copy(struct copies *copies, const char *path)
+{
+    for (size_t i = 0; i < copies->count; i++)
+        if (!strcmp(copies->list[i].path, path))
+            return &copies->list[i];
+    return NULL;
+}
+
+static struct copy *add_copy(struct copies *copies, const char *path)
+{
+    struct copy *more;
+
+    if (copies->count == copies->cap) {
+        size_t cap = copies->cap ? copies->cap * 2 : 16;
+
+        more = realloc(copies->list, cap * sizeof(*more));
+        if (!more)
+            return NULL;
+        copies->list = more;
+        copies->cap = cap;
+    }
+    more = &copies->list[copies->count];
+    more->path = strdup(path);
+    copies->count += more->path != NULL;
+    return more->path ? more : NULL;
+}
+
+/* Files never change: one that was copied is not copied again. */
+static int copy_one(void *arg, const char *pipeline, const char *folder, const char *name,
+                    struct err *err)
+{
+    struct carrying *c = arg;
+    struct copy *copy;
+    char path[2048];
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/%s/%s", c->place->files, folder, name);
+    copy = find_copy(c->copies, path);
+    if (!copy) {
+        rc = keep_one(arg, pipeline, folder, name, err);
+        if (rc)
+            return rc;
+        copy = add_copy(c->copies, path);
+        if (!copy)
+            return err_set(err, ERR_NOMEM, "checkpoint");
+    }
+    copy->round = c->copies->round;
+    return 0;
+}
+
+/* What the new checkpoint does without, and the one before it. */
+static void remove_older(struct carrying *c)
+{
+    struct copies *copies = c->copies;
+    char path[1100];
+    size_t kept = 0;
+
+    if (copies->last[0] && strcmp(copies->last, c->place->path) != 0) {
+        snprintf(path, sizeof(path), "%s/_metadata", copies->last);
+        remove_at(c->place, path);
+        if (!c->place->remote)
+            (void)disk_rmdir(c->place->options->disk, copies->last, NULL);
+    }
+    for (size_t i = 0; i < copies->count; i++) {
+        if (copies->list[i].round == copies->round) {
+            copies->list[kept++] = copies->list[i];
+            continue;
+        }
+        remove_at(c->place, copies->list[i].path);
+        free(copies->list[i].path);
+    }
+    copies->count = kept;
+}
+
+int savepoint_copy(const struct stream_engine_options *o, const char *name, const char *dir,
+                   struct copies *copies, struct err *err)
+{
+    struct arena arena = {0};
+    struct place place;
+    struct carrying c = {.place = &place, .copies = copies};
+    json_t *root = NULL;
+    struct job_row *row;
+    char path[1024];
+    int rc = rows_find(o->meta, &arena, name, &row, err);
+
+    if (!rc && snprintf(path, sizeof(path), "%s/%s/chk-%" PRId64, plain(dir), row->id,
+                        row->epoch) >= (int)sizeof(path))
+        rc = err_set(err, ERR_LIMIT, "the path of checkpoints is too long: %s", dir);
+    if (!rc)
+        rc = place_init(&place, o, path, err);
+    if (!rc)
+        rc = share_files(&place, err);
+    if (!rc) {
+        c.id = row->id;
+        copies->round++;
+        rc = gather(o, row, true, &root, err);
+    }
+    if (!rc)
+        rc = keep_files(root, &c, copy_one, err);
+    if (!rc) {
+        remove_older(&c);
+        strcpy(copies->last, path);
+    }
+    json_decref(root);
+    arena_deinit(&arena);
+    return rc ? err_wrap(err, rc, "copy of a checkpoint of %s", name) : 0;
+}
+
+void copies_deinit(struct copies *copies)
+{
+    for (size_t i = 0; i < copies->count; i++)
+        free(copies->list[i].path);
+    free(copies->list);
+    *copies = (struct copies){0};
 }
 
 /* ---- read ---- */

@@ -8,8 +8,8 @@
 static int duration(const char *key, const char *text, int64_t *ms, struct err *err)
 {
     return sql_duration_ms(text, ms)
-               ? err_set(err, ERR_INVALID,
-                         "SET '%s' = '%s': a time is wanted, as 10 s or 1 min", key, text)
+               ? err_set(err, ERR_INVALID, "SET '%s' = '%s': a time is wanted, as 10 s or 1 min",
+                         key, text)
                : 0;
 }
 
@@ -73,6 +73,7 @@ static const struct {
     {"execution.state-recovery.path", "execution.savepoint.path", FIELD_TEXT, AT(start_from)},
     {"execution.checkpointing.savepoint-dir", "state.savepoints.dir", FIELD_TEXT,
      AT(savepoint_dir)},
+    {"execution.checkpointing.dir", "state.checkpoints.dir", FIELD_TEXT, AT(checkpoint_dir)},
     {"parallelism.default", NULL, FIELD_WHOLE, AT(parallelism)},
     {"restart-strategy.fixed-delay.attempts", NULL, FIELD_WHOLE, AT(restart.fixed_attempts)},
     {"restart-strategy.fixed-delay.delay", NULL, FIELD_DURATION, AT(restart.fixed_delay_ms)},

@@ -94,7 +94,7 @@ struct pipeline {
     struct reject_buf rejects;
     int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
                                     stalls makes no partition idle */
-    int64_t rows_ms; /* mono time of the last rows */
+    int64_t rows_ms;             /* mono time of the last rows */
     int64_t bytes_in_epoch;
     int64_t polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
     _Atomic bool ended; /* its sources are bounded and read */
@@ -139,6 +139,18 @@ struct savepoint_request {
     struct err err;
 };
 
+/* What savepoint_copy has put where, as long as the job is open. */
+struct copy {
+    char *path;
+    int64_t round; /* that named it last */
+};
+struct copies {
+    struct copy *list;
+    size_t count, cap;
+    int64_t round;
+    char last[1024]; /* the copy made last; "": none */
+};
+
 /* What is shown of the past; all under the job's mutex. */
 #define CHECKPOINTS_SHOWN 10
 #define FAILURES_SHOWN    16
@@ -146,6 +158,7 @@ struct past {
     struct {
         int64_t id, trigger_ms, took_ms, state_bytes, rows;
         char savepoint[1024]; /* "": a commit */
+        char copy[1024];      /* "": none */
     } checkpoints[CHECKPOINTS_SHOWN];
     struct {
         int64_t time_ms;
@@ -185,7 +198,9 @@ struct job {
     struct stream_restart restart; /* of the last plan */
     int64_t interval_ms, parallelism;
     char savepoint_dir[1024];      /* likewise; "": none */
-    struct restarts restarts_past; /* the coordinator's alone */
+    struct restarts restarts_past; /* the coordinator's alone, as are the next two */
+    struct copies copies;
+    bool copy_failed; /* said once */
 
     _Atomic int64_t progress_ns; /* mono time of the last commit, or of the first row after it */
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
@@ -267,6 +282,11 @@ void state_folder(const struct stream_engine_options *options, const char *job_i
 /* savepoint.c: of a job whose commits are the caller's or that does not run. */
 int savepoint_write(const struct stream_engine_options *options, const char *job, const char *dir,
                     char *path, size_t path_size, struct err *err);
+/* The job's last commit, copied to DIR/ID/chk-EPOCH as it is made: only files that are new. The
+ * copy before it goes. */
+int savepoint_copy(const struct stream_engine_options *options, const char *job, const char *dir,
+                   struct copies *copies, struct err *err);
+void copies_deinit(struct copies *copies);
 /* Files are copied, then rows changed at once: the job, made when absent, has a new id. `script`
  * NULL: the savepoint's. */
 int savepoint_restore(const struct stream_engine_options *options, const char *job,
@@ -276,7 +296,8 @@ void savepoint_sweep(const struct stream_engine_options *options); /* folders of
 /* info.c: what is shown. */
 void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t state_bytes,
                  int64_t rows, const char *savepoint);
-void show_work(struct pipeline *p); /* on its thread; cheap when it is too early */
+void past_copy(struct job *job, const char *path); /* of the last commit */
+void show_work(struct pipeline *p);                /* on its thread; cheap when it is too early */
 void past_failure(struct job *job, const char *text);
 void job_info(struct job *job, struct arena *arena, struct stream_job_info *out);
 

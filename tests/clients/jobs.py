@@ -128,6 +128,29 @@ class Jobs(unittest.TestCase):
             self.assertEqual(error.code, status)
             return json.load(error)
 
+    def test_checkpoints_are_copied_to_a_bucket(self):
+        s3 = boto(self.tarn)
+        s3.create_bucket(Bucket="kept")
+        self.tarn.command("job", "cancel", "clicks")
+        script = self.tarn.write("streams/clicks.sql", self.tarn.fill(SCRIPT.replace(
+            "INSERT INTO", "SET 'state.checkpoints.dir' = 's3://kept/flink-checkpoints';\nINSERT INTO")))
+        self.tarn.command("job", "submit", script)
+        for _ in range(4):
+            self.produce(400)
+            wait_until(self.is_counted, "rows")
+        at = f"/jobs/{self.rest('/jobs')['jobs'][0]['id']}"
+        copied = lambda: self.rest(at + "/checkpoints")["latest"]["completed"]["external_path"]
+        wait_until(lambda: copied().startswith("s3://kept/"), "a copy")
+        self.tarn.command("job", "cancel", "clicks")
+        keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="kept")["Contents"]]
+        last = [key for key in keys if key.endswith("/_metadata")]
+        self.assertEqual(len(last), 1, keys)  # the copy before it is gone
+        self.assertTrue(any("/shared/" in key for key in keys), keys)
+        path = "s3://kept/" + last[0].removesuffix("/_metadata")
+        self.produce(70)
+        self.tarn.command("job", "start", "clicks", "--from", path)
+        wait_until(self.is_counted, "rows behind the checkpoint")
+
     def test_the_cluster_and_its_jobs(self):
         self.produce(1000)
         wait_until(self.is_counted, "rows")
