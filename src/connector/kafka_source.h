@@ -14,7 +14,7 @@
 struct broker;
 
 struct kafka_source_options {
-    struct broker *broker;         /* borrowed for the source's life, as are the next two */
+    struct broker *broker; /* borrowed for the source's life, as are the next two */
     struct vec_db *db;
     struct clock *clock;
     const struct sql_table *table; /* borrowed for the call: columns and options */
