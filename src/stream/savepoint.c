@@ -104,7 +104,7 @@ static int keep_file(const struct place *place, const char *from, const char *fo
                      const char *name, struct err *err)
 {
     struct disk *disk = place->options->disk;
-    char to[2048];
+    char to[4096];
     int64_t size;
     int rc;
 
@@ -117,7 +117,7 @@ static int keep_file(const struct place *place, const char *from, const char *fo
     snprintf(to, sizeof(to), "%s.savepoint", from); /* the store takes the file that it is given */
     rc = copy_file(disk, from, to, err);
     if (!rc) {
-        char location[2048];
+        char location[4096];
 
         snprintf(location, sizeof(location), "%s/%s/%s", place->files, folder, name);
         rc = store_put_file_at(place->options->store, location, to, &size, err);
