@@ -256,6 +256,21 @@ static int add_pipelines(struct connector *c, struct session *session, struct sq
     return 0;
 }
 
+/* A statement of a script that would show something to somebody: nobody looks, and no job is in it.
+ */
+static bool only_shows(const struct sql_statement *st)
+{
+    return st->kind == SQL_STMT_QUERY || st->kind == SQL_STMT_EXPLAIN ||
+           st->kind == SQL_STMT_DESCRIBE || st->kind == SQL_STMT_SHOW ||
+           st->kind == SQL_STMT_CLIENT;
+}
+
+/* DDL, settings and the like. */
+static int run_statement(struct session *session, const struct sql_statement *st, struct err *err)
+{
+    return only_shows(st) ? 0 : session_execute(session, st, err);
+}
+
 static int run_script(struct connector *c, struct session *session, const char *script,
                       struct arena *arena, struct stream_plan *out, struct err *err)
 {
@@ -267,7 +282,7 @@ static int run_script(struct connector *c, struct session *session, const char *
         struct sql_statement **inserts = inserts_of(&parsed.list[i], &count);
 
         rc = count ? add_pipelines(c, session, inserts, count, arena, out, err)
-                   : session_execute(session, parsed.list[i], err);
+                   : run_statement(session, parsed.list[i], err);
     }
     if (!rc && out->count == 0)
         rc = err_set(err, ERR_INVALID, "the script has no INSERT INTO");
@@ -351,6 +366,15 @@ static void check_insert(struct checking *c, struct sql_statement *st)
     stream_plan_close(&one);
 }
 
+static int check_other(struct checking *c, const struct sql_statement *st, struct err *why)
+{
+    struct sql_bound *bound;
+
+    if (st->kind == SQL_STMT_QUERY)
+        return sql_bind_query(st->query, session_resolver(c->session), c->arena, &bound, why);
+    return run_statement(c->session, st, why);
+}
+
 static void check_statement(struct checking *c, struct sql_statement *st)
 {
     struct sql_statement **inserts;
@@ -360,7 +384,7 @@ static void check_statement(struct checking *c, struct sql_statement *st)
     inserts = inserts_of(&st, &count);
     for (size_t i = 0; i < count; i++)
         check_insert(c, inserts[i]);
-    if (count || session_execute(c->session, st, &why) == 0)
+    if (count || check_other(c, st, &why) == 0)
         return;
     if (!follows_from_another(c, &why))
         c->complain(c->arg, &why);
@@ -374,7 +398,6 @@ int connector_check(struct connector *connector, const char *script, struct aren
     struct checking c = {.connector = connector, .arena = arena, .complain = complain, .arg = arg};
     struct sql_script parsed = {0};
     char *text = arena_strdup(arena, script);
-    bool job = false;
     int rc = text ? sql_parse_script(slice_str(text), arena, &parsed, err)
                   : err_set(err, ERR_NOMEM, "script");
 
@@ -383,16 +406,8 @@ int connector_check(struct connector *connector, const char *script, struct aren
     c.missing = rc ? NULL : ARENA_ARRAY(arena, const char *, parsed.count + 1);
     if (!rc && !c.missing)
         rc = err_set(err, ERR_NOMEM, "script");
-    for (size_t i = 0; i < parsed.count && !rc; i++) {
-        struct sql_statement *st = parsed.list[i];
-        size_t count;
-
-        inserts_of(&st, &count);
-        job |= count > 0;
+    for (size_t i = 0; i < parsed.count && !rc; i++)
         check_statement(&c, parsed.list[i]);
-    }
-    if (!rc && !job)
-        complain(arg, &(struct err){ERR_INVALID, "the script has no INSERT INTO"});
     session_free(c.session);
     return rc;
 }
@@ -440,7 +455,7 @@ int connector_submit_script(struct connector *connector, struct stream_engine *e
 
         inserts_of(&st, &count);
         if (!count) {
-            rc = session_execute(session, parsed.list[i], err);
+            rc = run_statement(session, parsed.list[i], err);
             continue;
         }
         jobs++;
