@@ -267,6 +267,20 @@ class StreamSql(unittest.TestCase):
             self.tarn.sql(self.tarn.fill(f"SET 'pipeline.name' = 'all_{at}';" + script(names[at:at + 10])))
         self.check(names, orders, ships)
 
+    def test_a_plan_is_shown_with_what_grows_and_a_sink_says_what_it_cannot_take(self):
+        self.tarn.start()
+        text = self.tarn.command("sql", "-e", self.tarn.fill(script([]).split("EXECUTE")[0] + """
+            CREATE TABLE polariscatalog.db.plain (who STRING, n BIGINT);
+            EXPLAIN INSERT INTO polariscatalog.db.plain SELECT o.who, COUNT(*) FROM orders o JOIN ships s
+              ON o.id = s.id AND s.at_ BETWEEN o.at_ AND o.at_ + INTERVAL '1' MINUTE GROUP BY o.who"""))
+        for words in ("sink db.plain: who, n", "aggregate by c0: COUNT(*)", "state grows with every new key",
+                      "inner interval join on left.c0 = right.c0", "scan orders, watermark"):
+            self.assertIn(words, text)
+        with self.assertRaisesRegex(AssertionError, "doesn't support consuming update changes which is produced by node "
+                                                    "GroupAggregate of line [0-9]+: the table has no key: PRIMARY KEY"):
+            self.tarn.sql(self.tarn.fill(SOURCES + "INSERT INTO polariscatalog.db.plain "
+                                                   "SELECT who, COUNT(*) FROM orders GROUP BY who;"))
+
     def test_and_through_kills(self):
         orders, ships = events(2000, 2)
         names = ["statistics", "sessions", "cascade", "window_top", "left_", "three", "interval_", "not_exists", "top",
