@@ -48,7 +48,7 @@ def produce(tarn, first, count, topic="clicks"):
     assert producer.flush(30) == 0
 
 
-def records(tarn, topic, isolation="read_committed", quiet=1.5):
+def records(tarn, topic, isolation="read_committed", quiet=0.7):
     """Every record of a topic until none came for a while, with partition and offset."""
     consumer = Consumer({"bootstrap.servers": tarn.bootstrap, "group.id": f"g{random.random()}",
                          "isolation.level": isolation, "auto.offset.reset": "earliest"})
@@ -78,7 +78,7 @@ class Jobs(unittest.TestCase):
 
     def test_each_record_once_through_kills(self):
         tarn, rand, at = self.start(SCRIPT), random.Random(5), 0
-        while at < 6000:
+        while at < 4000:
             step = rand.randrange(300, 1200)
             produce(tarn, at, step)
             at += step
