@@ -216,7 +216,7 @@ bench-s3: all $(BUILD)/tests/bench/s3_bench
 S3_LARGE ?= 8GiB
 s3-large: all
 	@scripts/deps --test
-	@TARN=$(BUILD)/tarn S3_LARGE=$(S3_LARGE) .deps/python/bin/python tests/clients/run.py \
+	@TARN=$(BUILD)/tarn S3_LARGE=$(S3_LARGE) .deps/python/bin/python tests/clients/run.py --one \
 	    tests/clients/s3_memory.py
 
 # Commits and loads per second of the REST catalog, and small commits of our own.
