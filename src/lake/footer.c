@@ -184,9 +184,13 @@ static int make_footer(struct vec_conn *conn, const char *path, struct footer *f
         if (rc)
             return err_set(err, rc, "the footer's schema");
     }
-    for (size_t i = 1; i < count && !rc; i++) /* the root's name differs by writer */
-        rc = buf_printf(&signature, "%s:%" PRId32 ":%" PRId64 ":%s;", flat[i].name,
-                        flat[i].field_id, flat[i].kids, flat[i].text);
+    for (size_t i = 1; i < count && !rc; i++) { /* the root's name differs by writer */
+        if (flat[i].field_id == LAKE_ROW_ID || flat[i].field_id == LAKE_LAST_UPDATED_ID)
+            footer->lineage = true;
+        else
+            rc = buf_printf(&signature, "%s:%" PRId32 ":%" PRId64 ":%s;", flat[i].name,
+                            flat[i].field_id, flat[i].kids, flat[i].text);
+    }
     footer->signature = rc ? NULL : arena_cstr(&footer->arena, buf_slice(&signature));
     buf_deinit(&signature);
     if (rc || footer->signature)

@@ -108,7 +108,8 @@ struct footer {
     struct arena arena;
     int refs; /* atomic */
     struct footer_node root;
-    const char *signature; /* equal for files that one SELECT can read */
+    const char *signature; /* equal for files that one SELECT of table columns can read */
+    bool lineage;          /* it has columns of row lineage too, which the signature leaves out */
 };
 /* Of local files, through the cache under their locations. The caller frees each. */
 int footers_load(struct lake *lake, struct vec_conn *conn, const char *const *locations,

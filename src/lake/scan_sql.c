@@ -380,6 +380,8 @@ static const char *group_key(struct scan *s, const struct lake_scan_file *file,
                                   : has_position_deletes(s, file) ? "d"
                                                                   : "n");
 
+    if (!rc && s->plan->addressed && footer->lineage)
+        rc = buf_append_str(&key, "l");
     for (size_t d = 0; d < file->delete_count && !rc; d++)
         if (is_equality(s, file->deletes[d]))
             rc = buf_printf(&key, "%zu,", file->deletes[d]);
@@ -427,6 +429,11 @@ static int group_file(struct scan *s, size_t index, const struct footer *footer)
         s->tail = &g->next;
     }
     g->files[g->count++] = index;
+    if (g->footer->lineage && !footer->lineage) { /* DuckDB wants the first one's columns of all */
+        g->files[g->count - 1] = g->files[0];
+        g->files[0] = index;
+        g->footer = footer;
+    }
     return 0;
 }
 
