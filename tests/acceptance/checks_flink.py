@@ -11,7 +11,7 @@ from checks import PROJECTS, equal, row
 from harness import Tarn, boto, free_ports, wait_until
 
 MAPPED = {  # what a document's tarn.yaml has of its Flink cluster
-    "S0": {"port": 8083},
+    "S0": {"port": 8083, "settings": {"state.checkpoints.dir": "s3://warehouse/flink-checkpoints"}},
     "S1": {"port": 8081, "settings": {"jobmanager.rpc.address": "flink-jobmanager",
                                       "taskmanager.numberOfTaskSlots": 4, "parallelism.default": 2,
                                       "state.backend": "rocksdb",
@@ -209,4 +209,17 @@ def shop_job(lab, row):
     while found["tasks"]["running"] < 1 and time.monotonic() < deadline:
         found = next(job for job in ask(lab, row.command)["jobs"] if job["name"] == "flink_rest")
     equal(found["tasks"]["running"], found["tasks"]["total"])
+
+
+@row("S0-046", late=10, note="of the same job")
+def shop_checkpoints(lab, row):
+    command = row.command.replace("<job-id>", job_id(lab, 8083, "flink_rest"))
+    before = ask(lab, command)["counts"]["completed"]
+    lab.type("""echo '{"order_id": "a"}' | kcat -P -b localhost:9092 -t shopify.orders""")
+    wait_until(lambda: ask(lab, command)["counts"]["completed"] > before, "a checkpoint")
+    wait_until(lambda: ask(lab, command)["latest"]["completed"]["external_path"].startswith("s3://warehouse/flink-"),
+               "its copy")
+    path = ask(lab, command)["latest"]["completed"]["external_path"]
+    key = path.removeprefix("s3://warehouse/") + "/_metadata"
+    boto(lab.tarn, secret="admin123").head_object(Bucket="warehouse", Key=key)
     lab.type("tarn job cancel flink_rest")
