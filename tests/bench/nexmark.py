@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""nexmark.py - Nexmark's queries per core: events per CPU second of the whole process, from memory and from a topic.
+
+  TARN=build/tarn .deps/python/bin/python tests/bench/nexmark.py [q0 q5 ...] [--events N] [--from memory,topic]
+
+The queries are the public ones, into blackhole, one job at a time; memory is the peak resident one. Beside each stands
+what Flink 1.20 did on a machine of this kind (events per CPU second, Kafka source), and the ratio.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+for folder in ("clients", "nexmark"):
+    sys.path.insert(0, os.path.join(ROOT, "tests", folder))
+
+from harness import Tarn  # noqa: E402
+import nexmark  # noqa: E402
+
+FLINK = {"q0": 200e3, "q1": 222e3, "q2": 226e3, "q3": 194e3, "q4": 79e3, "q5": 162e3, "q7": 44e3, "q8": 122e3,
+         "q9": 55e3, "q11": 137e3, "q12": 135e3, "q18": 114e3, "q19": 66e3, "q20": 75e3}
+SKIPPED = {"q6", "q10", "q13", "q14"}
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+def script(name, origin, events):
+    source = ({"connector": "nexmark", "events.num": str(events), "first-event.rate": "10000"} if origin == "memory" else
+              {"connector": "kafka", "topic": "nexmark", "format": "json", "scan.startup.mode": "earliest-offset",
+               "scan.bounded.mode": "latest-offset", "properties.bootstrap.servers": "127.0.0.1:@KAFKA@"})
+    return ";\n".join([f"SET 'pipeline.name' = '{name}'", nexmark.source(source),
+                       *nexmark.statements(nexmark.views("events")), *nexmark.statements(nexmark.query(name))]) + ";\n"
+
+
+def run(name, origin, events):
+    tarn = Tarn({}, {"topics": {"nexmark": {"partitions": 1}}, "jobs": {"commit_interval": "5s"}})
+    try:
+        tarn.start()
+        if origin == "topic":
+            tarn.write("generators/nexmark.json", json.dumps({"name": "nexmark", "rate": "10000/s", "events": "nexmark"}))
+            tarn.command("generate", "--to", f"kafka=127.0.0.1:{tarn.kafka}", "--count", str(events), "--speed", "max",
+                         "--start-time", nexmark.START, "-q", timeout=600)
+        pid = tarn.process.pid
+        before, began = cpu_seconds(pid), time.monotonic()
+        tarn.command("sql", "-e", tarn.fill(script(name, origin, events)))
+        while True:
+            job = json.loads(tarn.command("job", "list", "--json"))[0]
+            if job["state"] in ("FINISHED", "FAILED"):
+                break
+            time.sleep(0.2)
+        if job["state"] == "FAILED":
+            raise RuntimeError(job["reason"])
+        return cpu_seconds(pid) - before, time.monotonic() - began, peak_mib(pid)
+    finally:
+        tarn.close()
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("queries", nargs="*")
+    options.add_argument("--events", type=float, default=2e6)
+    options.add_argument("--from", dest="origins", default="memory,topic")
+    options = options.parse_args()
+    events = int(options.events)
+    print(f"{'query':6} {'from':7} {'events/CPU s':>13} {'Flink':>8} {'ratio':>6} {'events/s':>10} {'peak MiB':>9}")
+    for name in options.queries or [name for name in nexmark.QUERIES if name not in SKIPPED]:
+        for origin in options.origins.split(","):
+            try:
+                cpu, wall, peak = run(name, origin, events)
+            except (RuntimeError, AssertionError) as refused:
+                print(f"{name:6} {origin:7} {str(refused).splitlines()[-1][:100]}", flush=True)
+                continue
+            flink = FLINK.get(name)
+            print(f"{name:6} {origin:7} {events / cpu:13,.0f} {flink or 0:8,.0f} "
+                  f"{events / cpu / flink if flink else 0:6.1f} {events / wall:10,.0f} {peak:9.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
