@@ -43,9 +43,11 @@ bool url_is_encoded(struct slice s, bool keep_slash)
             return false;
         high = hex_digit(s.ptr[i + 1]);
         low = hex_digit(s.ptr[i + 2]);
+        if (high < 0 || low < 0)
+            return false;
         c = (uint8_t)(high << 4 | low);
-        if (high < 0 || low < 0 || !c || unreserved(c) || (keep_slash && c == '/') ||
-            s.ptr[i + 1] >= 'a' || s.ptr[i + 2] >= 'a')
+        if (!c || unreserved(c) || (keep_slash && c == '/') || s.ptr[i + 1] >= 'a' ||
+            s.ptr[i + 2] >= 'a')
             return false;
         i += 2;
     }
