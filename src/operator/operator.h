@@ -226,8 +226,8 @@ struct op_rank_spec {
 };
 /* The first rows of each key: the input's columns, then BIGINT number if wanted, then kinds; but no
  * kinds when window_end says when rows come (all +I), or when rows that are all +I are taken in the
- * order they come (order_count 0) and without their number. Ties keep the order of arrival, except in
- * a deduplication (by_time, 1 to 1) by descending time, where the last one stays, as in Flink.
+ * order they come (order_count 0) and without their number. Ties keep the order of arrival, except
+ * in a deduplication (by_time, 1 to 1) by descending time, where the last one stays, as in Flink.
  * The rows of a batch are folded: a number comes again when its row is another one behind it. */
 int op_rank_new(struct op **out, struct op *below, const struct op_rank_spec *spec,
                 struct err *err);

@@ -173,7 +173,8 @@ static const struct {
      "line 1, column 8: CURRENT_WATERMARK is not built: a fragment does not see its source's "
      "watermark"},
     {"SELECT * FROM charges FOR SYSTEM_TIME AS OF PROCTIME() AS c",
-     "line 1, column 45: a table as it was at each row's time: only a stream has that, INSERT INTO"},
+     "line 1, column 45: a table as it was at each row's time: only a stream has that, "
+     "INSERT INTO"},
     {"SELECT * FROM charges FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00' AS c",
      "line 1, column 15: an older version of a table cannot be read here"},
     {"SELECT * FROM (SELECT 1) FOR SYSTEM_VERSION AS OF 1",

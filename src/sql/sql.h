@@ -225,7 +225,7 @@ int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *
                     struct sql_insert_plan *out, struct err *err);
 /* The tree as text, a line for each node, inputs below and further right. */
 int sql_plan_explain(const struct sql_insert_plan *plan, struct buf *out);
-/* Flink's name of the node that makes the plan's rows changes, and its line; NULL: they are none. */
+/* Flink's name of the node that makes the plan's rows changes, and its line; NULL: none does. */
 const char *sql_plan_changing(const struct sql_node *root, uint32_t *line);
 
 /* ---- options of connectors and formats ------------------------------------------------------- */
@@ -236,8 +236,8 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
 /* The same for CREATE CATALOG. */
 int sql_catalog_options_check(const struct sql_options *options, struct sql_pos statement,
                               struct err *err);
-/* Replaces the keys of tables before Flink 1.11 ('connector.type') by today's; other options stay as
- * they are. In the arena. */
+/* Replaces the keys of tables before Flink 1.11 ('connector.type') by today's; other options stay
+ * as they are. In the arena. */
 int sql_options_modernize(const struct sql_options **options, struct arena *arena,
                           struct err *err);
 /* What the rows of a table are when it is read, as its connector and format say. */
