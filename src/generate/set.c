@@ -178,8 +178,9 @@ static int template_load(struct generate_set *set, struct disk *disk, const char
         template_header(set, t, &doc, &header, problems))
         return ERR_INVALID;
     if (!header.fields == !header.events || (header.events && (header.key || header.faults)))
-        return COMPLAIN(t, &doc, "a generator has 'fields', with a 'key' and 'faults' where wanted, "
-                                 "or 'events'"), ERR_INVALID;
+        return COMPLAIN(t, &doc,
+                        "a generator has 'fields', with a 'key' and 'faults' where wanted, or "
+                        "'events'"), ERR_INVALID;
     if (header.events && strcmp(header.events, "nexmark") != 0)
         return COMPLAIN(t, yaml_get(&doc, "events"), "the one kind of 'events' there is is "
                                                      "'nexmark'"), ERR_INVALID;
