@@ -2,9 +2,9 @@
 #include "operator/test_stream.h"
 
 #define BASE(rows, keys)                                                                           \
-    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, CASE WHEN h % 17 > 0 "      \
+    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, CASE WHEN h % 17 > 0 "     \
     "THEN (h % 997 - 500)::BIGINT END AS v, CASE WHEN h % 5 > 0 THEN repeat('é', h % 4) || h % 8 " \
-    "END AS s, (h % 31 - 15) / 4.0::DOUBLE AS f, (h % 91 - 45)::DECIMAL(9,2) AS d, i AS u, "        \
+    "END AS s, (h % 31 - 15) / 4.0::DOUBLE AS f, (h % 91 - 45)::DECIMAL(9,2) AS d, i AS u, "       \
     "i, h FROM (SELECT i, (hash(i + 5) % 1000003)::BIGINT AS h FROM range(" rows ") t(i))"
 #define ADDED(rows, keys)                                                                          \
     "SELECT k, v, s, f, d, u, TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * (i * 100 - h % "   \
