@@ -81,7 +81,7 @@ class Jobs(unittest.TestCase):
         self.produce(1000)
         wait_until(self.is_counted, "rows")
         steps = lambda: json.loads(self.tarn.command("job", "show", "clicks", "--json"))
-        wait_until(lambda: steps() and steps()[-1]["rows out"] == 1000, "figures")
+        wait_until(lambda: steps() and steps()[-1]["rows out"] == 1000 and any(step["state"] for step in steps()), "figures")
         shown = steps()
         self.assertTrue(shown[0]["step"].endswith("> db.per_user"), shown)
         self.assertTrue(shown[-1]["step"].strip().startswith("clicks"), shown)
