@@ -30,6 +30,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "clients")]
 import checks  # noqa: E402
 import checks_flink  # noqa: E402, F401
 import checks_sql  # noqa: E402, F401
+import checks_streams  # noqa: E402, F401
 import netns  # noqa: E402
 from harness import PROGRAM, ROOT, Tarn  # noqa: E402
 
