@@ -10,6 +10,7 @@
 #include "connector/factory.h"
 #include "connector/flow_build.h"
 #include "connector/lake_sink.h"
+#include "connector/lookup_table.h"
 #include "connector/session_int.h"
 #include "lake/upsert.h"
 
@@ -58,17 +59,17 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
     return rc;
 }
 
+/* In the plan's arena: a table that is looked up is opened whenever its job starts. */
 struct opening {
     struct connector *connector;
-    struct session *session;
+    const char *time_zone;
 };
 
 static int open_source(void *arg, const struct sql_table *table, struct arena *arena,
                        struct stream_source **source, const char **topic, struct err *err)
 {
     const struct opening *o = arg;
-    struct source_request r = {&o->connector->options, table,
-                               session_resolver(o->session)->time_zone};
+    struct source_request r = {&o->connector->options, table, o->time_zone};
     const struct connector_stand_ins *stand_ins = o->connector->options.stand_ins;
 
     if (stand_ins) {
@@ -76,6 +77,32 @@ static int open_source(void *arg, const struct sql_table *table, struct arena *a
         return stand_ins->source(stand_ins->arg, &r, source, err);
     }
     return factory_source(&r, arena, source, topic, err);
+}
+
+static int look_up(void *arg, const struct sql_table *table, const char *select,
+                   struct op_lookup_table **out, struct err *err)
+{
+    const struct opening *o = arg;
+    struct source_request r = {&o->connector->options, table, o->time_zone};
+
+    return lookup_table_new(out, &r, select, err);
+}
+
+static int open_flow(struct connector *c, struct session *session, const struct sql_node *root,
+                     int64_t idle_ms, struct arena *arena, struct stream_pipeline *out,
+                     struct err *err)
+{
+    struct opening *opening = ARENA_NEW(arena, struct opening);
+    struct flow_tables *tables = ARENA_NEW(arena, struct flow_tables);
+    const char *zone = session_resolver(session)->time_zone;
+
+    if (!opening || !tables)
+        return err_set(err, ERR_NOMEM, "plan");
+    *opening = (struct opening){c, zone ? arena_strdup(arena, zone) : NULL};
+    if (zone && !opening->time_zone)
+        return err_set(err, ERR_NOMEM, "plan");
+    *tables = (struct flow_tables){open_source, look_up, opening};
+    return flow_build(root, idle_ms, arena, tables, out, err);
 }
 
 static struct lake_sink_options sink_options(struct connector *c)
@@ -191,7 +218,6 @@ static int plan_insert(struct connector *c, struct session *session,
                        const struct sql_insert *insert, struct arena *arena,
                        struct stream_pipeline *out, struct err *err)
 {
-    struct opening opening = {c, session};
     struct sql_plan_options options;
     struct sql_insert_plan plan = {0};
     int64_t idle_ms = 0;
@@ -200,7 +226,7 @@ static int plan_insert(struct connector *c, struct session *session,
     if (!rc)
         rc = sql_plan_insert(insert, session_resolver(session), &options, arena, &plan, err);
     if (!rc)
-        rc = flow_build(plan.root, idle_ms, arena, open_source, &opening, out, err);
+        rc = open_flow(c, session, plan.root, idle_ms, arena, out, err);
     if (!rc)
         rc = open_sink(c, &plan, session, insert, &out->sink, err);
     if (rc)

@@ -1,6 +1,7 @@
 /* files.c - folders and object keys behind one small set of calls. */
 #include <stdio.h>
 
+#include "base/codec.h"
 #include "connector/files.h"
 
 #define FILES_MAX  200000
@@ -49,11 +50,12 @@ void files_deinit(struct files *f)
 
 struct listing {
     struct arena *arena;
+    bool times; /* of local files too, each of which is asked for it */
     struct files_entry *list;
     size_t count, cap;
 };
 
-static int add(struct listing *l, const char *name, int64_t size, struct err *err)
+static int add(struct listing *l, const char *name, int64_t size, int64_t mtime_us, struct err *err)
 {
     if (l->count == FILES_MAX)
         return err_set(err, ERR_LIMIT, "more than %d files", FILES_MAX);
@@ -68,7 +70,7 @@ static int add(struct listing *l, const char *name, int64_t size, struct err *er
         l->list = more;
         l->cap = cap;
     }
-    l->list[l->count++] = (struct files_entry){name, size};
+    l->list[l->count++] = (struct files_entry){name, size, mtime_us};
     return 0;
 }
 
@@ -79,6 +81,22 @@ static bool is_shown(const char *name)
         if (*at == '.' || *at == '_')
             return false;
     return true;
+}
+
+/* One that is gone by now is left out, as if it had gone before. */
+static int add_local(const struct files *f, struct listing *l, const char *name, int64_t size,
+                     struct err *err)
+{
+    struct disk_stat stat = {0};
+    const char *path = l->times ? arena_printf(l->arena, "%s/%s", f->root, name) : NULL;
+    struct err why = {0};
+    int rc = path ? disk_stat(f->disk, path, &stat, &why) : 0;
+
+    if (l->times && !path)
+        return err_set(err, ERR_NOMEM, "list of files");
+    if (rc)
+        return rc == ERR_NOENT ? 0 : err_set(err, rc, "%s", why.text);
+    return add(l, name, size, stat.mtime_us, err);
 }
 
 static int walk(const struct files *f, struct listing *l, const char *inside, int depth,
@@ -104,7 +122,7 @@ static int walk(const struct files *f, struct listing *l, const char *inside, in
         if (!is_shown(entries[i].name))
             continue;
         rc = entries[i].is_dir ? walk(f, l, name, depth + 1, err)
-                               : add(l, name, entries[i].size, err);
+                               : add_local(f, l, name, entries[i].size, err);
     }
     return rc;
 }
@@ -127,7 +145,7 @@ static int list_keys(const struct files *f, struct listing *l, struct err *err)
                 continue; /* a neighbour whose name begins likewise */
             name += *name == '/';
             if (is_shown(name) && (!*name || name[strlen(name) - 1] != '/'))
-                rc = add(l, name, keys.entries[i].size, err);
+                rc = add(l, name, keys.entries[i].size, keys.entries[i].mtime_us, err);
         }
         if (rc)
             return rc;
@@ -140,28 +158,52 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct files_entry *)a)->name, ((const struct files_entry *)b)->name);
 }
 
-int files_list(const struct files *f, struct arena *arena, struct files_entry **out, size_t *count,
-               struct err *err)
+static int list_all(const struct files *f, struct listing *l, struct err *err)
 {
-    struct listing l = {.arena = arena};
     struct disk_stat stat;
     struct err why = {0};
     int rc;
 
     if (f->bucket) {
-        rc = list_keys(f, &l, &why);
+        rc = list_keys(f, l, &why);
     } else {
         rc = disk_stat(f->disk, f->root, &stat, &why);
         if (!rc)
-            rc = stat.is_dir ? walk(f, &l, "", 0, &why) : add(&l, "", stat.size, &why);
+            rc = stat.is_dir ? walk(f, l, "", 0, &why) : add(l, "", stat.size, stat.mtime_us, &why);
     }
-    *out = l.list;
-    *count = l.count;
     if (rc == ERR_NOENT)
         return 0; /* nothing there yet, or gone while it was walked */
-    if (l.count)
-        qsort(l.list, l.count, sizeof(*l.list), by_name);
+    if (l->count)
+        qsort(l->list, l->count, sizeof(*l->list), by_name);
     return rc ? err_set(err, rc, "%s: %s", f->root, why.text) : 0;
+}
+
+int files_list(const struct files *f, struct arena *arena, struct files_entry **out, size_t *count,
+               struct err *err)
+{
+    struct listing l = {.arena = arena};
+    int rc = list_all(f, &l, err);
+
+    *out = l.list;
+    *count = l.count;
+    return rc;
+}
+
+int files_stamp(const struct files *f, uint64_t *out, struct err *err)
+{
+    struct arena arena = {0};
+    struct listing l = {.arena = &arena, .times = true};
+    int rc = list_all(f, &l, err);
+
+    *out = l.count;
+    for (size_t i = 0; i < l.count; i++) {
+        int64_t numbers[] = {l.list[i].size, l.list[i].mtime_us};
+
+        *out = hash64(l.list[i].name, strlen(l.list[i].name), *out);
+        *out = hash64(numbers, sizeof(numbers), *out);
+    }
+    arena_deinit(&arena);
+    return rc;
 }
 
 /* ---- files ---- */

@@ -20,12 +20,15 @@ int files_init(struct files *files, struct store *store, const char *path, struc
 void files_deinit(struct files *files);
 
 struct files_entry {
-    const char *name; /* behind the root; "" when the root is the file. In the arena */
-    int64_t size;
+    const char *name;       /* behind the root; "" when the root is the file. In the arena */
+    int64_t size, mtime_us; /* mtime_us: of keys, and of a root that is the file; else 0 */
 };
 /* Sorted by name. A root that is not there (yet) has none. */
 int files_list(const struct files *files, struct arena *arena, struct files_entry **out,
                size_t *count, struct err *err);
+/* A number that is another one after a file came, went or was written: of names, sizes and times.
+ */
+int files_stamp(const struct files *files, uint64_t *out, struct err *err);
 /* A local path of the file, good until files_done. */
 int files_open(const struct files *files, const char *name, struct arena *arena, const char **path,
                struct err *err);

@@ -40,8 +40,7 @@ struct inputs {
     size_t count;
     int64_t idle_ms;
     struct arena *arena;
-    flow_open_fn *open;
-    void *arg;
+    const struct flow_tables *from;
 };
 
 static size_t count_inputs(const struct sql_node *node)
@@ -87,7 +86,7 @@ static int add_input(struct inputs *in, const struct sql_node *node, struct err 
     if (!name)
         return err_set(err, ERR_NOMEM, "plan");
     in->count++;
-    return in->open(in->arg, table, in->arena, &input->source, &input->topic, err);
+    return in->from->open(in->from->arg, table, in->arena, &input->source, &input->topic, err);
 }
 
 static int add_inputs(struct inputs *in, const struct sql_node *node, struct err *err)
@@ -103,8 +102,15 @@ static int add_inputs(struct inputs *in, const struct sql_node *node, struct err
 
 /* ---- operators ------------------------------------------------------------------------------- */
 
+/* What a stream's graph is made from, each time it is made. */
+struct flow {
+    const struct sql_node *root;
+    const struct flow_tables *tables;
+};
+
 struct building {
     struct op_graph *graph;
+    const struct flow_tables *tables;
     struct op *const *leaves;
     size_t used;
     struct arena arena; /* of a call */
@@ -191,6 +197,20 @@ static int join(struct building *b, const struct sql_node *node, struct op *cons
     return op_join_new(out, below[0], below[1], &spec, err);
 }
 
+static int look_up(struct building *b, const struct sql_node *node, struct op *const *below,
+                   struct op **out, struct err *err)
+{
+    const struct sql_flow_looking *l = &node->lookup;
+    struct op_lookup_spec spec = {.left_keys = l->left_keys,
+                                  .right_keys = l->right_keys,
+                                  .key_count = l->key_count,
+                                  .condition = l->condition,
+                                  .left = l->left};
+    int rc = b->tables->look(b->tables->arg, l->table, l->select, &spec.table, err);
+
+    return rc ? rc : op_lookup_new(out, below[0], &spec, err);
+}
+
 static int rank(struct building *b, const struct sql_node *node, struct op *const *below,
                 struct op **out, struct err *err)
 {
@@ -270,9 +290,10 @@ static int unite(struct building *b, const struct sql_node *node, struct op *con
 
 static int (*const makers[])(struct building *, const struct sql_node *, struct op *const *,
                              struct op **, struct err *) = {
-    [SQL_NODE_SELECT] = select_rows, [SQL_NODE_UNION] = unite, [SQL_NODE_AGGREGATE] = aggregate,
-    [SQL_NODE_JOIN] = join,          [SQL_NODE_RANK] = rank,   [SQL_NODE_OVER] = over,
-    [SQL_NODE_SORT] = sort,          [SQL_NODE_SETS] = sets,   [SQL_NODE_NORMALIZE] = normalize,
+    [SQL_NODE_SELECT] = select_rows,  [SQL_NODE_UNION] = unite, [SQL_NODE_AGGREGATE] = aggregate,
+    [SQL_NODE_JOIN] = join,           [SQL_NODE_RANK] = rank,   [SQL_NODE_OVER] = over,
+    [SQL_NODE_LOOKUP] = look_up,      [SQL_NODE_SORT] = sort,   [SQL_NODE_SETS] = sets,
+    [SQL_NODE_NORMALIZE] = normalize,
 };
 
 static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
@@ -296,9 +317,10 @@ static int make(struct building *b, const struct sql_node *node, struct op **out
 
 static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
 {
-    struct building b = {.graph = graph, .leaves = leaves};
+    const struct flow *flow = arg;
+    struct building b = {.graph = graph, .tables = flow->tables, .leaves = leaves};
     struct op *root;
-    int rc = make(&b, arg, &root, err);
+    int rc = make(&b, flow->root, &root, err);
 
     arena_deinit(&b.arena);
     return rc;
@@ -307,23 +329,24 @@ static int build(void *arg, struct op_graph *graph, struct op *const *leaves, st
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena,
-               flow_open_fn *open, void *arg, struct stream_pipeline *out, struct err *err)
+               const struct flow_tables *tables, struct stream_pipeline *out, struct err *err)
 {
     size_t count = count_inputs(root);
     struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
+    struct flow *flow = ARENA_NEW(arena, struct flow);
     struct inputs in = {.list = ARENA_ARRAY(arena, struct stream_input, count + 1),
                         .idle_ms = idle_ms,
                         .arena = arena,
-                        .open = open,
-                        .arg = arg};
+                        .from = tables};
     int rc;
 
-    if (!graph || !in.list)
+    if (!graph || !flow || !in.list)
         return err_set(err, ERR_NOMEM, "plan");
     rc = add_inputs(&in, root, err);
     out->inputs = in.list;
     out->input_count = in.count;
-    *graph = (struct stream_graph){build, (void *)root};
+    *graph = (struct stream_graph){build, flow};
+    *flow = (struct flow){root, tables};
     out->graph = is_input(root) ? NULL : graph;
     return rc;
 }

@@ -9,12 +9,19 @@
 #include "sql/sql.h"
 #include "stream/job.h"
 
-/* Opens the source of a table; *topic is what screens call it. */
-typedef int flow_open_fn(void *arg, const struct sql_table *table, struct arena *arena,
-                         struct stream_source **source, const char **topic, struct err *err);
+/* How a flow reaches its tables. It lives, as the tree does, as long as the pipeline. */
+struct flow_tables {
+    /* Opens the source of a table; *topic is what screens call it. */
+    int (*open)(void *arg, const struct sql_table *table, struct arena *arena,
+                struct stream_source **source, const char **topic, struct err *err);
+    /* A table that is looked up, whose rows are what `select` makes of them. */
+    int (*look)(void *arg, const struct sql_table *table, const char *select,
+                struct op_lookup_table **out, struct err *err);
+    void *arg;
+};
 
 /* Fills inputs and graph of `out`; all in the arena. What was opened stays in `out` on errors. */
 int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena,
-               flow_open_fn *open, void *arg, struct stream_pipeline *out, struct err *err);
+               const struct flow_tables *tables, struct stream_pipeline *out, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
 /* plan_options.c - the settings of a session that change what a stream does, by Flink's names. */
+#include "connector/lookup_table.h"
 #include "connector/session_int.h"
 
 static const struct setting {
@@ -21,10 +22,8 @@ static bool is_true(const char *value)
 
 static bool looks_up(void *arg, const struct sql_table *table)
 {
-    const struct session_table *handle = table->handle;
-
     (void)arg;
-    return handle && handle->kind == SESSION_LAKE;
+    return lookup_table_is(table);
 }
 
 static int read_time(struct session *session, const char *key, int64_t *ms, struct err *err)

@@ -271,7 +271,6 @@ static int explain_insert(struct query_session *q, const struct sql_insert *inse
     int64_t idle_ms = 0;
     int rc = session_plan_options(q->session, &options, &idle_ms, err);
 
-    options.even_unbuilt = true;
     if (!rc)
         rc = sql_plan_insert(insert, session_resolver(q->session), &options, &arena, &plan, err);
     if (!rc)

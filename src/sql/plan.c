@@ -268,8 +268,6 @@ static void plan_step(struct binder *b, void *arg)
     plan->out->overwrite = plan->insert->overwrite;
     fit_target(b, plan, table);
     plan->out->root = plan_root(&p, plan->bound);
-    if (!p.options->even_unbuilt)
-        plan_check_built(&p, plan->out->root);
 }
 
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,

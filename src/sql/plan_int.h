@@ -18,7 +18,7 @@
  *   plan_subquery.c   IN, EXISTS, scalar subqueries
  *   plan_aggregate.c  GROUP BY and windows; plan_call.c: the calls; plan_sets.c: GROUPING SETS
  *   plan_rank.c       ROW_NUMBER of top-N; plan_over.c: OVER
- *   plan_explain.c    the tree as text; plan_built.c: what operators there are
+ *   plan_explain.c    the tree as text
  */
 #ifndef SQL_PLAN_INT_H
 #define SQL_PLAN_INT_H
@@ -60,8 +60,6 @@ struct conds {
 };
 
 _Noreturn void plan_refuse(struct planner *p, struct sql_pos pos, const char *what);
-/* Fails where a node has no operator yet. */
-void plan_check_built(struct planner *p, const struct sql_node *root);
 
 /* ---- nodes (plan_node.c) --------------------------------------------------------------------- */
 

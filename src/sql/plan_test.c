@@ -104,7 +104,6 @@ static char *planned(struct world *world, const char *into, const char *query,
     char *insert = arena_printf(&arena, "INSERT INTO %s %s", into, query), *out;
 
     options.looks_up = looks_up;
-    options.even_unbuilt = true;
     if (sql_parse_statement(slice_str(insert), &arena, &statement, &err) ||
         sql_plan_insert(statement->insert, &resolver, &options, &arena, &plan, &err))
         assert_int_equal(buf_append_str(&text, err.text), 0);

@@ -211,7 +211,6 @@ struct sql_plan_options { /* zero: Flink's defaults */
     /* Is the table there to be asked, for a lookup join, rather than a stream? NULL: none is. */
     bool (*looks_up)(void *arg, const struct sql_table *table);
     void *arg;
-    bool even_unbuilt; /* give the tree although some node has no operator */
 };
 struct sql_insert_plan {
     const struct sql_table *target;
