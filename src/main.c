@@ -222,7 +222,10 @@ static int start_connector(struct instance *in, struct err *err)
                                   .clock = in->clock, .meta = in->meta, .broker = in->broker,
                                   .lake = in->lake, .catalog = in->catalog, .db = in->streams_db,
                                   .merges = in->merges, .kafka_ports = kafka_ports,
-                                  .catalog_ports = catalog_ports},
+                                  .catalog_ports = catalog_ports,
+                                  .function_classes = in->config->functions.keys,
+                                  .function_texts = in->config->functions.values,
+                                  .function_count = in->config->functions.count},
                               err);
 }
 

@@ -177,6 +177,8 @@ static const struct yaml_field config_keys[] = {
     SECTION("maintenance", maintenance_keys, "of tables, by itself"),
     SECTION("generators", generator_keys, "made-up events"),
     SECTION("log", log_keys, "messages to the operator"),
+    FIELD(functions_node, "functions", YK_NODE,
+          .help = "what classes of CREATE FUNCTION compute: {com.acme.Twice: \"$1 * 2\"}"),
     TEXT(streams, "streams", "streams", "folder of Flink SQL scripts, each run at start"),
     FIELD(topics_node, "topics", YK_NODE, .sub = topic_keys,
           .help = "topics made at start, by name"),
@@ -441,6 +443,8 @@ static void check_flink(struct checker *c)
 {
     if (c->config->flink.settings_node)
         read_topic_config(c, c->config->flink.settings_node, &c->config->flink.settings);
+    if (c->config->functions_node)
+        read_topic_config(c, c->config->functions_node, &c->config->functions);
 }
 
 static void check_topics(struct checker *c)

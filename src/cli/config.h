@@ -95,6 +95,8 @@ struct config {
         const struct yaml_node *settings_node;
         struct config_topic settings; /* keys and values; no name */
     } flink;
+    const struct yaml_node *functions_node;
+    struct config_topic functions; /* classes and their expressions; no name */
     struct {
         int64_t streams_bytes, queries_bytes, state_bytes;
     } memory;

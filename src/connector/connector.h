@@ -33,24 +33,27 @@ struct connector_options { /* all borrowed for life */
     struct broker *broker;
     struct lake *lake;
     struct catalog *catalog;
-    struct vec_db *db;          /* of the streams */
-    struct workers *merges;     /* for merging small files; NULL: none */
+    struct vec_db *db;      /* of the streams */
+    struct workers *merges; /* for merging small files; NULL: none */
     int (*write)(void *, struct lake *, const struct lake_metadata *, const struct vec_feed *,
                  struct arena *, struct lake_data_file **, size_t *, struct err *);
-    void *write_arg;            /* both: see lake_sink.h; NULL: Parquet */
-    const int *kafka_ports;     /* of our own broker: which bootstrap.servers are ours; 0 ends;
-                                   NULL: all are */
-    const int *catalog_ports;   /* likewise, of our own catalog */
+    void *write_arg;          /* both: see lake_sink.h; NULL: Parquet */
+    const int *kafka_ports;   /* of our own broker: which bootstrap.servers are ours; 0 ends;
+                                 NULL: all are */
+    const int *catalog_ports; /* likewise, of our own catalog */
+    /* Classes that scripts make functions of, and the expression over $1, $2 in each one's place. */
+    const char *const *function_classes, *const *function_texts;
+    size_t function_count;
     const struct connector_stand_ins *stand_ins; /* NULL: tables are what they say */
 };
-int connector_new(struct connector **out, const struct connector_options *options,
-                  struct err *err);
+int connector_new(struct connector **out, const struct connector_options *options, struct err *err);
 void connector_free(struct connector *connector);
 const struct connector_options *connector_options(struct connector *connector); /* borrowed */
-struct catalog *connector_lake_catalog(struct connector *connector); /* borrowed */
+struct catalog *connector_lake_catalog(struct connector *connector);            /* borrowed */
 
 /* stream_plan_fn with a connector as its arg: runs the script's DDL and turns its INSERT or
- * STATEMENT SET into pipelines. */
+ * STATEMENT SET into pipelines. A CREATE TABLE ... AS in front of another job statement only makes
+ * its table: filling it is a job of its own. */
 int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,
                    struct stream_plan *out, struct err *err);
 

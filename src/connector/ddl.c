@@ -71,8 +71,6 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
                          "column `%s`: DEFAULT comes by ALTER TABLE ... ALTER COLUMN ... SET "
                          "DEFAULT",
                          create->schema.columns[i].name.text);
-    if (!rc && create->as)
-        rc = err_set(err, ERR_UNSUPPORTED, "CREATE TABLE ... AS SELECT is not built yet");
     if (!rc && create->has_like) {
         const char *parts[3];
 
@@ -138,7 +136,7 @@ static int create_view(struct session *s, const struct sql_statement *st, struct
     if (session_find_table(s, name.database, name.name) && !create->or_replace)
         return create->if_not_exists ? 0
                                      : err_set(err, ERR_EXISTS, "`%s` exists already", name.name);
-    rc = sql_bind_query(create->query, session_resolver(s), s->arena, &bound, err);
+    rc = sql_bind_stream_query(create->query, session_resolver(s), s->arena, &bound, err);
     if (rc)
         return rc;
     entry->table = (struct sql_table){.catalog = name.catalog, .database = name.database,
@@ -225,6 +223,46 @@ static int create_database(struct session *s, const struct sql_statement *st, st
     return session_add_database(s, name, err);
 }
 
+/* Only the name: the tables are the Iceberg catalog's and stay. */
+static int drop_catalog(struct session *s, const struct sql_drop *d, struct err *err)
+{
+    const char *name = d->name.parts[d->name.count - 1].text;
+
+    for (struct catalog_entry **link = &s->catalogs; *link; link = &(*link)->next) {
+        if (strcmp((*link)->name, name) != 0)
+            continue;
+        if (!strcmp(name, s->catalog) || !strcmp(name, MEMORY_CATALOG))
+            return err_set(err, ERR_INVALID, "catalog `%s` is in use", name);
+        *link = (*link)->next;
+        return 0;
+    }
+    return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no catalog `%s`", name);
+}
+
+/* With CASCADE its tables go with it; Flink refuses to drop one that has some otherwise. */
+static int drop_memory_database(struct session *s, const struct sql_drop *d, struct err *err)
+{
+    const char *name = d->name.parts[d->name.count - 1].text;
+    struct database_entry **link = &s->databases;
+
+    while (*link && strcmp((*link)->name, name) != 0)
+        link = &(*link)->next;
+    if (!*link)
+        return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no database `%s`", name);
+    if (!strcmp(name, MEMORY_DATABASE))
+        return err_set(err, ERR_INVALID, "database `%s` is always there", name);
+    for (struct table_entry *t = s->tables; t; t = t->next) {
+        if (t->dropped || strcmp(t->table.database, name) != 0)
+            continue;
+        if (!d->cascade)
+            return err_set(err, ERR_INVALID,
+                           "database `%s` is not empty: DROP DATABASE ... CASCADE", name);
+        t->dropped = true;
+    }
+    *link = (*link)->next;
+    return 0;
+}
+
 static int drop(struct session *s, const struct sql_statement *st, struct err *err)
 {
     const struct sql_drop *d = st->drop;
@@ -236,15 +274,22 @@ static int drop(struct session *s, const struct sql_statement *st, struct err *e
         const char *catalog = d->name.count > 1 ? d->name.parts[0].text : s->catalog;
         struct catalog_entry *entry = session_find_catalog(s, catalog);
 
-        if (!entry || !entry->lake)
-            return err_set(err, ERR_UNSUPPORTED, "DROP DATABASE works in an Iceberg catalog");
+        if (!entry)
+            return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
+        if (!entry->lake)
+            return drop_memory_database(s, d, err);
         if (s->replays)
             return 0;
         rc = catalog_namespace_drop(s->lake_catalog, d->name.parts[d->name.count - 1].text, err);
         return rc == ERR_NOENT && d->if_exists ? 0 : rc;
     }
+    if (d->object == SQL_OBJECT_FUNCTION)
+        return session_drop_function(s, d, err);
+    if (d->object == SQL_OBJECT_CATALOG)
+        return drop_catalog(s, d, err);
     if (d->object != SQL_OBJECT_TABLE && d->object != SQL_OBJECT_VIEW)
-        return err_set(err, ERR_UNSUPPORTED, "this DROP is not built yet");
+        return err_set(err, ERR_UNSUPPORTED,
+                       "DROP of a materialized table: there are none, tables are filled by INSERT");
     rc = complete(s, &d->name, &name, err);
     if (rc)
         return rc;
@@ -342,6 +387,9 @@ static const struct {
     {SQL_STMT_CREATE_VIEW, create_view},
     {SQL_STMT_CREATE_CATALOG, create_catalog},
     {SQL_STMT_CREATE_DATABASE, create_database},
+    {SQL_STMT_CREATE_FUNCTION, session_create_function},
+    {SQL_STMT_JAR, session_pass_over},
+    {SQL_STMT_MODULE, session_pass_over},
     {SQL_STMT_DROP, drop},
     {SQL_STMT_ALTER_TABLE, session_alter_table},
     {SQL_STMT_CALL, session_call},

@@ -81,7 +81,7 @@ int session_new(struct session **out, struct connector *connector, struct arena 
     s->catalog = MEMORY_CATALOG;
     s->database = MEMORY_DATABASE;
     s->resolver = (struct sql_resolver){.table = session_table, .table_at = session_table_at,
-                                        .arg = s, .database = s->database};
+                                        .function = session_function, .arg = s, .database = s->database};
     rc = session_add_catalog(s, catalog_name(s->lake_catalog), true, NULL, err);
     if (!rc)
         rc = session_add_catalog(s, MEMORY_CATALOG, false, MEMORY_DATABASE, err);

@@ -30,6 +30,13 @@ struct loaded { /* a lake table, for its reference */
     struct session_table handle;
 };
 
+struct function_entry {
+    struct function_entry *next;
+    const char *name, *class_name;
+    const struct sql_expr *body; /* what tarn.yaml says of the class; NULL: not asked for yet */
+    bool dropped;
+};
+
 struct session {
     struct connector *connector;
     struct arena *arena;
@@ -38,6 +45,7 @@ struct session {
     struct database_entry *databases;
     struct table_entry *tables;
     struct loaded *loaded;
+    struct function_entry *functions;
     const char *catalog, *database; /* current */
     struct session_setting_row *settings;
     size_t setting_count, setting_cap;
@@ -73,6 +81,15 @@ int session_evaluate(struct session *s, const struct sql_expr *expr, const char 
                      const char *type, const char **text, struct err *err);
 /* alter.c */
 int session_alter_table(struct session *s, const struct sql_statement *st, struct err *err);
+/* made.c: functions, and tables of queries. */
+int session_create_function(struct session *s, const struct sql_statement *st, struct err *err);
+int session_drop_function(struct session *s, const struct sql_drop *drop, struct err *err);
+int session_function(void *arg, const char *name, const struct sql_expr **body, struct err *err);
+int session_pass_over(struct session *s, const struct sql_statement *st, struct err *err);
+bool session_creates_as(const struct sql_statement *st); /* CREATE TABLE ... AS */
+/* The INSERT that fills the table that a CREATE TABLE ... AS has made. */
+int session_insert_as(struct session *s, const struct sql_statement *st, struct sql_statement **out,
+                      struct err *err);
 /* procedures.c: CALL */
 int session_call(struct session *s, const struct sql_statement *st, struct err *err);
 

@@ -16,8 +16,8 @@ _Noreturn void bind_fail(struct binder *b, int code, struct sql_pos pos, const c
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     if (b->view)
-        b->rc = err_set(b->err, code, "line %u, column %u: %s (line %u of the view `%s`)",
-                        b->view_pos.line, b->view_pos.column, text, pos.line, b->view);
+        b->rc = err_set(b->err, code, "line %u, column %u: %s (line %u of the %s `%s`)",
+                        b->view_pos.line, b->view_pos.column, text, pos.line, b->params ? "function" : "view", b->view);
     else
         b->rc = err_set(b->err, code, "line %u, column %u: %s", pos.line, pos.column, text);
     longjmp(b->fail, 1);
@@ -109,12 +109,14 @@ int bind_run(const struct sql_resolver *resolver, struct arena *arena, struct er
 struct query_step {
     const struct sql_query *query;
     struct sql_bound *bound;
+    bool streams;
 };
 
 static void query_step(struct binder *b, void *arg)
 {
     struct query_step *step = arg;
 
+    b->streams = step->streams;
     step->bound = bind_query(b, NULL, step->query);
     step->bound->tables = b->tables;
     step->bound->table_count = b->table_count;
@@ -126,6 +128,16 @@ int sql_bind_query(const struct sql_query *query, const struct sql_resolver *res
                    struct arena *arena, struct sql_bound **out, struct err *err)
 {
     struct query_step step = {.query = query};
+    int rc = bind_run(resolver, arena, err, query_step, &step);
+
+    *out = step.bound;
+    return rc;
+}
+
+int sql_bind_stream_query(const struct sql_query *query, const struct sql_resolver *resolver,
+                          struct arena *arena, struct sql_bound **out, struct err *err)
+{
+    struct query_step step = {.query = query, .streams = true};
     int rc = bind_run(resolver, arena, err, query_step, &step);
 
     *out = step.bound;

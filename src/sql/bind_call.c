@@ -313,6 +313,39 @@ static void never_empty(struct binder *b, struct scope *scope, const struct sql_
     call->type = bind_nullable(b, call->type, false);
 }
 
+/* A function of the script: the expression that stands for it, over the call's arguments. Its
+ * mistakes are told where the call is. NULL: the script made none of this name. */
+static struct bound_expr *bind_made(struct binder *b, struct scope *scope,
+                                    const struct sql_expr *expr)
+{
+    const struct sql_resolver *r = b->resolver;
+    const char *name = expr->name.parts[expr->name.count - 1].text, *view = b->view;
+    struct bound_expr **params, **outer = b->params, *bound;
+    size_t outer_count = b->param_count;
+    const struct sql_expr *body = NULL;
+    struct err why = {0};
+    int rc = r && r->function ? r->function(r->arg, name, &body, &why) : ERR_NOENT;
+
+    if (rc == ERR_NOENT)
+        return NULL;
+    if (rc)
+        bind_fail(b, rc, expr->pos, "%s", why.text);
+    params = BIND_ARRAY(b, struct bound_expr *, expr->args.count + 1);
+    for (size_t i = 0; i < expr->args.count; i++)
+        params[i] = bind_expr(b, scope, expr->args.list[i]);
+    if (!view) {
+        b->view = name;
+        b->view_pos = expr->pos;
+    }
+    b->params = params;
+    b->param_count = expr->args.count;
+    bound = bind_expr(b, NULL, body);
+    b->params = outer;
+    b->param_count = outer_count;
+    b->view = view;
+    return bound;
+}
+
 struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct sql_expr *expr)
 {
     const char *name = upper_name(b, &expr->name);
@@ -321,7 +354,7 @@ struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct
     bool inside = b->in_aggregate, over = expr->call->over != NULL;
     const struct sql_function *known;
     size_t count;
-    bool aggregate = false;
+    bool aggregate = false, built_in = false;
 
     if (expr->args.count > ARGS_MAX)
         bind_fail(b, ERR_LIMIT, expr->pos, "more than %d arguments", ARGS_MAX);
@@ -329,6 +362,11 @@ struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct
     if (call)
         return call;
     known = sql_functions(&count);
+    for (size_t i = 0; i < count && !built_in; i++)
+        built_in = !strcmp(known[i].name, name);
+    call = built_in ? NULL : bind_made(b, scope, expr);
+    if (call)
+        return call;
     for (size_t i = 0; i < count && !aggregate; i++)
         aggregate = !strcmp(known[i].name, name) && known[i].kind == FUNCTION_AGGREGATE && !over;
     if (aggregate && inside)

@@ -273,12 +273,29 @@ static struct bound_expr *bind_field(struct binder *b, struct bound_expr *row,
               near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
+/* $1 in the expression that stands for a function; NULL: it is no such name. */
+static struct bound_expr *bind_param(struct binder *b, const struct sql_expr *expr)
+{
+    const char *name = expr->name.parts[0].text;
+    int64_t number;
+
+    if (expr->name.count != 1 || name[0] != '$' || slice_to_i64(slice_str(name + 1), &number))
+        return NULL;
+    if (number < 1 || (uint64_t)number > b->param_count)
+        bind_fail(b, ERR_INVALID, expr->pos, "it takes %s and was given %zu arguments", name,
+                  b->param_count);
+    return b->params[number - 1];
+}
+
 static struct bound_expr *bind_column(struct binder *b, struct scope *scope,
                                       const struct sql_expr *expr)
 {
-    struct found found = find_column(scope, &expr->name);
-    struct bound_expr *bound;
+    struct found found;
+    struct bound_expr *bound = b->params ? bind_param(b, expr) : NULL;
 
+    if (bound)
+        return bound;
+    found = find_column(scope, &expr->name);
     if (found.count == 0)
         no_column(b, scope, &expr->name);
     if (found.count > 1)

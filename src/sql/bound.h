@@ -242,6 +242,8 @@ struct binder {
     size_t table_count, table_cap;
     bool in_aggregate, saw_aggregate, saw_window;
     bool streams; /* the query is a stream's: rows may be joined as of their time */
+    struct bound_expr **params; /* what $1, $2, ... stand for in a function's expression */
+    size_t param_count;
     const char *aggregates_in; /* where aggregates are not allowed: "WHERE" */
     const struct sql_table *inside; /* the view whose names are looked up; or NULL */
     const char *view;          /* the outermost view whose text is being looked at; or NULL */

@@ -252,6 +252,23 @@ struct sql_ident *parse_ident_list(struct parser *p, const char *what, size_t *c
     return list.items;
 }
 
+/* Flink wants quotes; scripts made for its forks leave them away around numbers and booleans, where
+ * nothing else can be meant. */
+static const char *parse_option_value(struct parser *p)
+{
+    size_t from = p->at;
+    const char *text;
+
+    if (at_kw(p, KW_TRUE) || at_kw(p, KW_FALSE) || at(p, TOK_EXACT))
+        next(p);
+    else
+        return parse_string(p, "an option's value in quotes");
+    text = arena_cstr(p->arena, parse_text_from(p, from));
+    if (!text)
+        parse_nomem(p);
+    return text;
+}
+
 static struct sql_options options_of(struct parser *p, bool values)
 {
     struct list list = {0};
@@ -267,7 +284,7 @@ static struct sql_options options_of(struct parser *p, bool values)
                 continue;
             expect(p, TOK_EQ);
             option->value_pos = peek(p)->pos;
-            option->value = parse_string(p, "an option's value in quotes");
+            option->value = parse_option_value(p);
         } while (accept_kind(p, TOK_COMMA));
     }
     expect(p, TOK_RPAREN);

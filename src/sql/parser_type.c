@@ -25,6 +25,13 @@ static int parse_size(struct parser *p, int64_t min, int64_t max, const char *wh
     return (int)value;
 }
 
+/* Texts are Unicode, whatever a script says: Calcite prints CHARACTER SET `UTF-16LE`. */
+static void skip_character_set(struct parser *p)
+{
+    if (accept_kw2(p, KW_CHARACTER, KW_SET))
+        parse_ident(p, "a name of a character set");
+}
+
 /* (n) or the default. */
 static int parse_length(struct parser *p, int absent)
 {
@@ -236,11 +243,13 @@ static void parse_type_base(struct parser *p, struct sql_type *type)
         next(p);
         type->kind = accept_kw(p, KW_VARYING) ? SQL_VARCHAR : SQL_CHAR;
         type->length = parse_length(p, 1);
+        skip_character_set(p);
         return;
     case KW_VARCHAR:
         next(p);
         type->kind = SQL_VARCHAR;
         type->length = parse_length(p, 1);
+        skip_character_set(p);
         return;
     case KW_BINARY:
         next(p);

@@ -272,8 +272,10 @@ static void define_step(struct binder *b, void *arg)
 {
     struct define *d = arg;
     size_t most = d->create->schema.column_count + (d->like ? d->like->column_count : 0);
-    struct sql_bound *query = d->create->as ? bind_query(b, NULL, d->create->as) : NULL;
+    struct sql_bound *query;
 
+    b->streams = true; /* where the rows come from is asked when they are read */
+    query = d->create->as ? bind_query(b, NULL, d->create->as) : NULL;
     d->columns = BIND_ARRAY(b, struct sql_column, most + (query ? query->output_count : 0) + 1);
     like_columns(d);
     own_columns(b, d);

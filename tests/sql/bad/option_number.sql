@@ -1,2 +1,2 @@
--- line 2, column 36: found '4', expected an option's value in quotes
-CREATE TABLE t (a INT) WITH ('a' = 4);
+-- line 2, column 36: found 'four', expected an option's value in quotes
+CREATE TABLE t (a INT) WITH ('a' = four);
