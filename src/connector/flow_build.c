@@ -1,7 +1,8 @@
 /* flow_build.c - nodes become inputs and operators, one for one.
  *
- * A SCAN is an input, and so is the SELECT right above it, whose bad rows are rejects then. All
- * above are operators. The tree is walked in one order both times, so that leaf i is input i.
+ * A SCAN is an input, and so is the SELECT right above it, whose bad rows are rejects then. SCANs
+ * of one table have one source, which is read once for all of them. All above are operators. The
+ * tree is walked in one order both times, so that leaf i is input i.
  */
 #include "connector/flow_build.h"
 
@@ -37,6 +38,7 @@ static const struct sql_table *one_row(struct arena *arena)
 
 struct inputs {
     struct stream_input *list;
+    const struct sql_table **tables; /* of them; NULL: made up */
     size_t count;
     int64_t idle_ms;
     struct arena *arena;
@@ -71,6 +73,28 @@ static const char *input_name(const struct inputs *in, const char *table)
     return name;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/* One table, read again: by an input that is there. Tables of a catalog tell their versions apart
+ * by what the session remembers of them: each is read on its own. */
+static const struct stream_input *same_source(const struct inputs *in,
+                                              const struct sql_table *table)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        const struct sql_table *other = in->tables[i];
+
+        if (other && sql_option(table->options, "connector") && other->handle == table->handle &&
+            other->options == table->options && other->column_count == table->column_count &&
+            same_text(other->name, table->name) && same_text(other->database, table->database) &&
+            same_text(other->catalog, table->catalog))
+            return &in->list[i];
+    }
+    return NULL;
+}
+
 static int add_input(struct inputs *in, const struct sql_node *node, struct err *err)
 {
     const struct sql_node *scan = node->kind == SQL_NODE_SELECT ? node->inputs[0] : node;
@@ -78,6 +102,7 @@ static int add_input(struct inputs *in, const struct sql_node *node, struct err 
     const struct sql_table *table = values ? one_row(in->arena) : scan->scan.table;
     struct stream_input *input = &in->list[in->count];
     const char *name = table ? input_name(in, table->name) : NULL;
+    const struct stream_input *same;
 
     *input = (struct stream_input){.name = name,
                                    .pre = node->kind == SQL_NODE_SCAN ? NULL : node->select,
@@ -85,7 +110,13 @@ static int add_input(struct inputs *in, const struct sql_node *node, struct err 
                                    .idle_ms = in->idle_ms};
     if (!name)
         return err_set(err, ERR_NOMEM, "plan");
-    in->count++;
+    same = values ? NULL : same_source(in, table);
+    in->tables[in->count++] = values ? NULL : table;
+    if (same) {
+        input->source = same->source;
+        input->topic = same->topic;
+        return 0;
+    }
     return in->from->open(in->from->arg, table, in->arena, &input->source, &input->topic, err);
 }
 
@@ -274,6 +305,13 @@ static int normalize(struct building *b, const struct sql_node *node, struct op 
     return op_normalize_new(out, below[0], &spec, err);
 }
 
+static int what_is_left(struct building *b, const struct sql_node *node, struct op *const *below,
+                        struct op **out, struct err *err)
+{
+    (void)b, (void)node;
+    return op_final_new(out, below[0], err);
+}
+
 static int select_rows(struct building *b, const struct sql_node *node, struct op *const *below,
                        struct op **out, struct err *err)
 {
@@ -293,7 +331,7 @@ static int (*const makers[])(struct building *, const struct sql_node *, struct 
     [SQL_NODE_SELECT] = select_rows,  [SQL_NODE_UNION] = unite, [SQL_NODE_AGGREGATE] = aggregate,
     [SQL_NODE_JOIN] = join,           [SQL_NODE_RANK] = rank,   [SQL_NODE_OVER] = over,
     [SQL_NODE_LOOKUP] = look_up,      [SQL_NODE_SORT] = sort,   [SQL_NODE_SETS] = sets,
-    [SQL_NODE_NORMALIZE] = normalize,
+    [SQL_NODE_NORMALIZE] = normalize, [SQL_NODE_FINAL] = what_is_left,
 };
 
 static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
@@ -335,12 +373,13 @@ int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena
     struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
     struct flow *flow = ARENA_NEW(arena, struct flow);
     struct inputs in = {.list = ARENA_ARRAY(arena, struct stream_input, count + 1),
+                        .tables = ARENA_ARRAY(arena, const struct sql_table *, count + 1),
                         .idle_ms = idle_ms,
                         .arena = arena,
                         .from = tables};
     int rc;
 
-    if (!graph || !flow || !in.list)
+    if (!graph || !flow || !in.list || !in.tables)
         return err_set(err, ERR_NOMEM, "plan");
     rc = add_inputs(&in, root, err);
     out->inputs = in.list;

@@ -138,6 +138,8 @@ static int add_offsets(struct buf *text, const struct pipeline *p, const struct 
     for (size_t i = 0; i < p->count && !rc; i++) {
         const struct stream_position *at = &cut->positions[i];
 
+        if (p->inputs[i].first != &p->inputs[i])
+            continue;
         rc = buf_printf(text, "%s\"%s\":[", text->len > 1 ? "," : "", p->spec->inputs[i].topic);
         for (size_t n = 0; n < at->count && !rc; n++)
             rc = buf_printf(text, "%s%" PRId64, n ? "," : "", at->offsets[n]);
@@ -182,10 +184,13 @@ static int stage_all(struct epoch_commit *c, struct err *err)
 static int flush_sources(struct epoch_commit *c, struct err *err)
 {
     for (size_t i = 0; i < c->job->count; i++) {
-        const struct stream_pipeline *spec = c->job->pipelines[i].spec;
+        const struct pipeline *p = &c->job->pipelines[i];
+        const struct stream_pipeline *spec = p->spec;
 
         for (size_t k = 0; k < spec->input_count && c->cuts[i].moved; k++) {
-            int rc = spec->inputs[k].source->ops->flush(spec->inputs[k].source, err);
+            struct stream_source *source = spec->inputs[k].source;
+            bool first = p->inputs[k].first == &p->inputs[k];
+            int rc = first ? source->ops->flush(source, err) : 0;
 
             if (rc)
                 return err_wrap(err, rc, "%s: flush of the log", spec->name);

@@ -374,7 +374,8 @@ static int64_t job_lag(struct job *job)
 
     for (size_t i = 0; i < job->count; i++)
         for (size_t k = 0; k < job->pipelines[i].count; k++) {
-            int64_t more = lag_of(&job->pipelines[i].inputs[k]);
+            const struct input *in = &job->pipelines[i].inputs[k];
+            int64_t more = in->first == in ? lag_of(in) : 0;
 
             lag += more > 0 ? more : 0;
         }

@@ -102,11 +102,27 @@ struct vec_batch *flow_out(struct flow *flow)
 
 /* ---- rows and time ---- */
 
-static int tell_time(struct input *in, bool idle, struct err *err)
+/* What the first input of a source knows of time goes for all that read along. */
+static int tell_idle(struct input *first, bool idle, struct err *err)
 {
-    bool was = atomic_exchange(&in->idle, idle);
+    int rc = 0;
 
-    return was == idle ? 0 : op_graph_idle(in->leaf, idle, err);
+    for (struct input *in = first; in && !rc; in = in->next)
+        if (atomic_exchange(&in->idle, idle) != idle)
+            rc = op_graph_idle(in->leaf, idle, err);
+    return rc;
+}
+
+static int tell_mark(struct input *first, struct err *err)
+{
+    int rc = 0;
+
+    for (struct input *in = first; in && !rc; in = in->next) {
+        in->mark = first->mark;
+        atomic_store(&in->mark_shown, in->mark);
+        rc = op_graph_mark(in->leaf, in->mark, err);
+    }
+    return rc;
 }
 
 int flow_rows(struct flow *flow, struct input *in, struct err *err)
@@ -116,23 +132,24 @@ int flow_rows(struct flow *flow, struct input *in, struct err *err)
 
     vec_batch_clear(flow_out(flow));
     if (in->polled.rows && in->marks)
-        rc = tell_time(in, false, err);
-    if (!rc && in->rows->rows)
-        rc = op_graph_rows(in->leaf, in->rows, err);
+        rc = tell_idle(in, false, err);
+    for (struct input *each = in; each && !rc; each = each->next)
+        if (each->rows->rows)
+            rc = op_graph_rows(each->leaf, each->rows, err);
     if (!rc && in->marks && in->polled.rows)
         rc = input_marks(in, err);
     if (!rc && in->marks && in->marked.rows) /* else time stood still */
         rc = input_time(in, &rose, &idle, err);
-    return rc || !rose ? rc : op_graph_mark(in->leaf, in->mark, err);
+    return rc || !rose ? rc : tell_mark(in, err);
 }
 
 int flow_end(struct flow *flow, struct input *in, struct err *err)
 {
     vec_batch_clear(flow_out(flow));
     in->mark = OP_TIME_MAX;
-    atomic_store(&in->idle, false);
-    atomic_store(&in->mark_shown, OP_TIME_MAX);
-    return op_graph_mark(in->leaf, OP_TIME_MAX, err);
+    for (struct input *each = in; each; each = each->next)
+        atomic_store(&each->idle, false);
+    return tell_mark(in, err);
 }
 
 /* Those that still speak go on without the idle. */
@@ -149,10 +166,10 @@ static int look_for_idle(struct flow *flow, struct err *err)
             continue; /* else: which partition there is to wait for is not known yet */
         rc = input_time(in, &rose, &idle, err);
         if (!rc && rose)
-            rc = op_graph_mark(in->leaf, in->mark, err);
+            rc = tell_mark(in, err);
         if (!rc && idle != atomic_load(&in->idle)) {
             p->stirred = true;
-            rc = tell_time(in, idle, err);
+            rc = tell_idle(in, idle, err);
         }
     }
     return rc;

@@ -28,6 +28,7 @@ struct world {
     _Atomic int drain_fails;
     const char *const *settings; /* key, value, ..., NULL */
     bool windows;                /* else a change stream */
+    bool shared;                 /* both inputs read the first source */
     int64_t idle_ms;
 };
 
@@ -317,7 +318,9 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
         out->pipelines[0].inputs[i] = (struct stream_input){
             .name = names[i],
             .topic = names[i],
-            .source = test_source(world, i),
+            .source =
+                world->shared && i ? out->pipelines[0].inputs[0].source : test_source(world, i),
+            .pre = world->shared && i ? "SELECT p, k, n, t FROM feed" : NULL,
             .marks = world->windows ? "SELECT p, max(epoch_ms(t)) - 1 FROM feed GROUP BY p" : NULL,
             .idle_ms = world->idle_ms};
     out->count = 1;
@@ -438,9 +441,9 @@ static void assert_sums(struct world *world)
     size_t len = 0;
 
     for (int i = 0; i < INPUTS; i++)
-        for (int64_t n = 0; n < world->produced[i]; n++) {
-            count[key_of(i, n)]++;
-            sum[key_of(i, n)] += n;
+        for (int64_t n = 0; n < world->produced[world->shared ? 0 : i]; n++) {
+            count[key_of(world->shared ? 0 : i, n)]++;
+            sum[key_of(world->shared ? 0 : i, n)] += n;
         }
     for (int k = 0; k < KEYS; k++)
         len += (size_t)snprintf(expected + len, sizeof(t->text) - len,
@@ -506,6 +509,60 @@ static int64_t wait_for_rows(struct world *world, int64_t rows)
         world->clock->sleep_ns(world->clock, 5000000);
     }
     return -1;
+}
+
+static int move_right(struct meta_txn *txn, void *arg, struct err *err)
+{
+    (void)arg;
+    return meta_exec(txn, err,
+                     "UPDATE job_inputs SET \"offset\" = \"offset\" - 1"
+                     " WHERE input = 'right' AND partition = 0",
+                     "");
+}
+
+static void a_source_of_two_inputs_is_read_once(void **state)
+{
+    struct arena arena = {0};
+    struct stream_engine *e;
+    struct stream_job_info *job;
+    struct err err = {0};
+    struct world world;
+
+    (void)state;
+    set_up(&world);
+    world.shared = true;
+    world.produced[0] = 3000;
+    e = engine(&world);
+    assert_int_equal(stream_engine_submit(e, "job", "script", &err), 0);
+    catch_up(e);
+    assert_sums(&world);
+    stream_engine_free(e);
+
+    e = engine(&world); /* goes on where it was */
+    assert_int_equal(stream_engine_resume(e, &err), 0);
+    world.produced[0] = 5000;
+    catch_up(e);
+    assert_sums(&world);
+    job = only_job(e, &arena);
+    assert_int_equal(job->pipelines[0].rows_in, 2000);
+    assert_int_equal(job->pipelines[0].inputs[0].rows, 2000);
+    assert_int_equal(job->pipelines[0].inputs[1].rows, 2000);
+    stream_engine_free(e);
+
+    assert_int_equal(meta_write_wait(world.meta, move_right, NULL, NULL), 0);
+    e = engine(&world);
+    assert_int_equal(stream_engine_resume(e, &err), 0);
+    for (int i = 0; i < 2000; i++) {
+        job = only_job(e, &arena);
+        if (strstr(job->reason, "left at different places"))
+            break;
+        world.clock->sleep_ns(world.clock, 1000000);
+    }
+    assert_non_null(strstr(job->reason, "left and right are read together"));
+    stream_engine_free(e);
+    assert_sums(&world);
+    arena_deinit(&arena);
+    tear_down(&world);
 }
 
 static void a_silent_input_holds_windows_back_until_it_is_idle(void **state)
@@ -702,16 +759,23 @@ static int count_down(void *arg, enum disk_call call, const char *path)
 
 static struct stream_engine_options sim_options(struct world *world)
 {
-    return (struct stream_engine_options){.meta = world->meta, .db = world->db,
-                                          .clock = world->clock, .disk = world->disk,
-                                          .state_dir = "data/state", .savepoint_dir = "data/kept",
-                                          .plan = plan, .plan_arg = world};
+    return (struct stream_engine_options){.meta = world->meta,
+                                          .db = world->db,
+                                          .clock = world->clock,
+                                          .disk = world->disk,
+                                          .state_dir = "data/state",
+                                          .savepoint_dir = "data/kept",
+                                          .plan = plan,
+                                          .plan_arg = world};
 }
 
 static int open_life(struct world *world, struct stream_job **job)
 {
-    struct meta_options o = {.path = "data/meta.db", .disk = world->disk, .clock = world->clock,
-                             .migrations = migrations, .no_thread = true};
+    struct meta_options o = {.path = "data/meta.db",
+                             .disk = world->disk,
+                             .clock = world->clock,
+                             .migrations = migrations,
+                             .no_thread = true};
     struct stream_engine_options options;
     int rc = disk_mkdirs(world->disk, "data", NULL);
 
@@ -881,6 +945,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_inputs_are_counted_once_through_failures_and_new_starts),
+        cmocka_unit_test(a_source_of_two_inputs_is_read_once),
         cmocka_unit_test(a_silent_input_holds_windows_back_until_it_is_idle),
         cmocka_unit_test(a_partition_without_rows_is_idle_beside_one_that_has_them),
         cmocka_unit_test(a_bounded_input_beside_an_endless_one_ends_its_time),

@@ -76,11 +76,11 @@ static void input_info(struct input *in, struct arena *arena, struct stream_inpu
     out->topic = arena_strdup(arena, in->spec->topic);
     out->rows = atomic_load(&in->rows_in);
     out->lag = in->spec->source->ops->lag(in->spec->source);
-    out->timed = in->marks != NULL;
+    out->timed = in->first->marks != NULL;
     out->idle = atomic_load(&in->idle);
     out->ended = atomic_load(&in->over);
     out->watermark_ms = atomic_load(&in->mark_shown);
-    out->slowest = atomic_load(&in->slowest);
+    out->slowest = atomic_load(&in->first->slowest);
 }
 
 static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream_pipeline_info *out)
@@ -97,6 +97,8 @@ static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream
     out->inputs = ARENA_ARRAY(arena, struct stream_input_info, p->count ? p->count : 1);
     for (size_t i = 0; out->inputs && i < p->count; i++) {
         input_info(&p->inputs[i], arena, &out->inputs[out->input_count++]);
+        if (p->inputs[i].first != &p->inputs[i])
+            continue;
         if (out->inputs[i].lag < 0 || out->lag < 0)
             out->lag = -1;
         else

@@ -41,13 +41,20 @@ static int chunk_part(const struct vec_columns *columns, duckdb_data_chunk chunk
     return 0;
 }
 
+/* Once, however many inputs cannot compute it. */
 static int reject_row(struct input *in, int64_t row, const struct err *why, struct err *err)
 {
     struct stream_reject reject = {0};
-    int rc = in->spec->source->ops->origin(in->spec->source, row, &reject, err);
+    bool *rejected = in->first->rejected;
+    int rc;
 
+    if (rejected && rejected[row])
+        return 0;
+    rc = in->spec->source->ops->origin(in->spec->source, row, &reject, err);
     if (rc)
         return rc;
+    if (rejected)
+        rejected[row] = true;
     reject.reason = why->text;
     return pipeline_reject(in->pipeline, &reject, err);
 }
@@ -98,7 +105,7 @@ static int salvage(const struct trial *t, duckdb_data_chunk chunk, idx_t from, i
 /* All rows of the last poll through a fragment, but those that it fails on. */
 static int run(const struct trial *t, struct err *err)
 {
-    struct vec_batch *polled = &t->in->polled;
+    struct vec_batch *polled = &t->in->first->polled;
     struct err why = {0};
     int64_t first_row = 0;
     int rc;
@@ -120,22 +127,50 @@ static int run(const struct trial *t, struct err *err)
     return rc;
 }
 
+static int forget_rejected(struct input *in, struct err *err)
+{
+    size_t rows = (size_t)in->polled.rows;
+
+    if (!in->next)
+        return 0;
+    if (rows > in->rejected_cap) {
+        bool *more = realloc(in->rejected, rows * sizeof(*more));
+
+        if (!more)
+            return err_set(err, ERR_NOMEM, "%s: rows of a poll", in->spec->name);
+        in->rejected = more;
+        in->rejected_cap = rows;
+    }
+    memset(in->rejected, 0, rows * sizeof(*in->rejected));
+    return 0;
+}
+
+static int shape(struct input *in, struct err *err)
+{
+    atomic_fetch_add(&in->rows_in, in->first->polled.rows);
+    if (!in->pre)
+        return 0;
+    in->rows = &in->shaped;
+    return run(&(struct trial){in, in->pre, &in->shaped, true}, err);
+}
+
 int input_poll(struct input *in, struct err *err)
 {
     struct stream_source *source = in->spec->source;
     int rc;
 
     vec_batch_clear(&in->polled);
-    vec_batch_clear(&in->shaped);
-    in->rows = &in->polled;
+    for (struct input *each = in; each; each = each->next) {
+        vec_batch_clear(&each->shaped);
+        each->rows = &in->polled;
+    }
     rc = source->ops->poll(source, &in->polled, pipeline_reject, in->pipeline, err);
     if (rc || !in->polled.rows)
         return rc;
-    atomic_fetch_add(&in->rows_in, in->polled.rows);
-    if (!in->pre)
-        return 0;
-    in->rows = &in->shaped;
-    return run(&(struct trial){in, in->pre, &in->shaped, true}, err);
+    rc = forget_rejected(in, err);
+    for (struct input *each = in; each && !rc; each = each->next)
+        rc = shape(each, err);
+    return rc;
 }
 
 /* ---- time ---- */
@@ -219,6 +254,23 @@ const struct vec_columns *input_columns(const struct input *in)
                    : in->spec->source->ops->columns(in->spec->source);
 }
 
+/* Others may read the same source. */
+static void join_first(struct input *in, struct pipeline *p)
+{
+    struct input *last;
+
+    in->first = in;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->inputs[i].first == &p->inputs[i] && p->inputs[i].spec->source == in->spec->source)
+            in->first = &p->inputs[i];
+    if (in->first == in)
+        return;
+    for (last = in->first; last->next; last = last->next)
+        ;
+    last->next = in;
+    in->rows = &in->first->polled;
+}
+
 int input_open(struct input *in, struct pipeline *p, const struct stream_input *spec,
                struct err *err)
 {
@@ -229,9 +281,10 @@ int input_open(struct input *in, struct pipeline *p, const struct stream_input *
     atomic_store(&in->mark_shown, OP_TIME_MIN);
     atomic_store(&in->slowest, -1);
     in->rows = &in->polled;
+    join_first(in, p);
     if (spec->pre)
         rc = vec_fragment_new(&in->pre, p->conn, spec->pre, columns, err);
-    if (!rc && spec->marks)
+    if (!rc && spec->marks && in->first == in)
         rc = vec_fragment_new(&in->marks, p->conn, spec->marks, columns, err);
     return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
 }
@@ -245,4 +298,5 @@ void input_close(struct input *in)
     vec_fragment_free(in->marks);
     arena_deinit(&in->scratch);
     free(in->partitions);
+    free(in->rejected);
 }

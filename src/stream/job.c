@@ -54,13 +54,22 @@ void job_free(struct job *job)
     free(job);
 }
 
+/* The source is an earlier input's. */
+static bool is_shared(const struct stream_pipeline *p, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        if (p->inputs[i].source == p->inputs[number].source)
+            return true;
+    return false;
+}
+
 void stream_plan_close(struct stream_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         struct stream_pipeline *p = &plan->pipelines[i];
 
         for (size_t k = 0; k < p->input_count; k++)
-            if (p->inputs[k].source)
+            if (p->inputs[k].source && !is_shared(p, k))
                 p->inputs[k].source->ops->free(p->inputs[k].source);
         if (p->sink)
             p->sink->ops->free(p->sink);

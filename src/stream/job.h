@@ -31,11 +31,13 @@
 
 struct stream_engine;
 
-/* What a pipeline reads, one of them or many. */
+/* What a pipeline reads, one of them or many. Inputs with one `source` are read together: it is
+ * polled once, each shapes the rows for itself, and the marks are those of the first. Places are
+ * kept by the names of all of them all the same, so that plans may come to share, or stop to. */
 struct stream_input {
     const char *name;             /* stable within the pipeline; positions are kept by it */
     const char *topic;            /* of the source, for summaries and screens */
-    struct stream_source *source; /* own */
+    struct stream_source *source; /* own, or an earlier input's */
     const char *pre;   /* SELECT over its rows as `feed`, row by row: a row that it cannot compute
                           becomes a reject; NULL: they pass as they are */
     const char *marks; /* SELECT partition, watermark in ms over its rows (sql.h); NULL: no time */

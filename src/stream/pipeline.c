@@ -13,8 +13,8 @@
 
 #include "stream/stream_int.h"
 
-#define WAIT_SHORT_MS     5 /* between polls of a source that gave rows within BUSY_MS */
-#define BUSY_MS           1000
+#define WAIT_SHORT_MS    5 /* between polls of a source that gave rows within BUSY_MS */
+#define BUSY_MS          1000
 #define WAIT_MS          50
 #define TOPIC_GONE_MS    500
 #define REJECT_BYTES_MAX ((int64_t)32 << 20)
@@ -102,7 +102,7 @@ static struct input *next_input(struct pipeline *p)
         struct input *in = &p->inputs[p->turn];
 
         p->turn = (p->turn + 1) % p->count;
-        if (in->ended || (in->gone && now_ms(p) < in->retry_ms))
+        if (in->first != in || in->ended || (in->gone && now_ms(p) < in->retry_ms))
             continue;
         if (in->passed_over < PASSED_OVER_MAX && is_ahead(p, in)) {
             in->passed_over++;
@@ -128,9 +128,12 @@ static int end_input(struct pipeline *p, struct input *in, struct err *err)
 {
     int rc = p->flow ? flow_end(p->flow, in, err) : 0;
 
-    in->ended = p->stirred = true;
+    p->stirred = true;
     in->gave = false;
-    atomic_store(&in->over, true);
+    for (struct input *each = in; each; each = each->next) {
+        each->ended = true;
+        atomic_store(&each->over, true);
+    }
     if (all_ended(p)) {
         p->ended = true;
         want_cut(p);
@@ -206,13 +209,15 @@ static void wait_for_rows(struct pipeline *p)
 {
     int64_t ms = now_ms(p) - p->rows_ms < BUSY_MS ? WAIT_SHORT_MS : WAIT_MS;
 
-    for (size_t i = 0; i < p->count; i++)
-        if (!p->inputs[i].ended && !p->inputs[i].gone) {
-            struct stream_source *source = p->inputs[i].spec->source;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct input *in = &p->inputs[i];
+        struct stream_source *source = in->spec->source;
 
+        if (in->first == in && !in->ended && !in->gone) {
             source->ops->wait(source, ms);
             return;
         }
+    }
     p->job->options->clock->sleep_ns(p->job->options->clock, ms * 1000000);
 }
 
@@ -468,6 +473,28 @@ void *pipeline_main(void *arg)
 
 /* ---- opened and closed ---- */
 
+static bool same_place(const struct stream_position *a, const struct stream_position *b)
+{
+    if (!a->count || !b->count)
+        return a->count == b->count;
+    return a->count == b->count && !strcmp(a->incarnation, b->incarnation) &&
+           !memcmp(a->offsets, b->offsets, a->count * sizeof(*a->offsets));
+}
+
+/* The place is the first one's. Jobs of a version that read one table several times over may have
+ * left several behind. */
+static int check_place(struct pipeline *p, size_t number, struct err *err)
+{
+    size_t first = (size_t)(p->inputs[number].first - p->inputs);
+
+    if (same_place(&p->committed[first], &p->committed[number]))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s and %s are read together now, but were left at different places: start the "
+                   "job anew under another name",
+                   p->spec->inputs[first].name, p->spec->inputs[number].name);
+}
+
 static int seek(struct pipeline *p, size_t number, struct err *err)
 {
     const struct stream_input *spec = p->inputs[number].spec;
@@ -475,6 +502,8 @@ static int seek(struct pipeline *p, size_t number, struct err *err)
     int rc =
         rows_position(p->job->options->meta, p->job->name, p->spec, spec->name, &p->arena, at, err);
 
+    if (!rc && p->inputs[number].first != &p->inputs[number])
+        return check_place(p, number, err);
     if (!rc)
         rc = spec->source->ops->seek(spec->source, at->count ? at : NULL, err);
     if (rc == ERR_NOENT && p->job->threads) { /* the topic may come later */

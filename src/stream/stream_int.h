@@ -53,6 +53,10 @@ struct input {
     struct vec_batch polled, shaped, marked;
     struct vec_batch *rows; /* what the last poll gave: one of the above */
     struct op *leaf;        /* NULL: without a graph */
+    struct input *first;    /* of its source: the one that polls, keeps time, ends; maybe itself */
+    struct input *next;     /* of the same source */
+    bool *rejected;         /* of the first, when others read along: rows of the last poll */
+    size_t rejected_cap;
 
     struct mark *partitions;
     size_t partition_count;
@@ -208,7 +212,8 @@ struct job {
     _Atomic bool cut_signal;     /* pipelines end their feeds */
 };
 
-/* input.c: rows of one source, shaped, and their time. */
+/* input.c: rows of one source, shaped, and their time. What polls or asks for time is called with
+ * the first input of a source, and does its work for those that read along. */
 int input_open(struct input *in, struct pipeline *p, const struct stream_input *spec,
                struct err *err);
 void input_close(struct input *in);

@@ -456,12 +456,20 @@ static int open_table(void *arg, const struct sql_table *table, struct arena *ar
     return given_source(w->given, &request, source, err);
 }
 
+static int look_nowhere(void *arg, const struct sql_table *table, const char *select,
+                        struct op_lookup_table **out, struct err *err)
+{
+    (void)arg, (void)select, (void)out;
+    return err_set(err, ERR_UNSUPPORTED, "`%s` is a stream of this test", table->name);
+}
+
 static int plan(void *arg, const char *job, const char *script, struct arena *arena,
                 struct stream_plan *out, struct err *err)
 {
     struct sql_plan_options options = {0};
     struct sql_insert_plan insert;
     struct world *w = arg;
+    struct flow_tables *tables = ARENA_NEW(arena, struct flow_tables);
     struct sql_statement *st;
     int rc = sql_parse_statement(slice_str(script), arena, &st, err);
 
@@ -474,7 +482,8 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     out->count = 1;
     out->pipelines->name = "flow > o";
     out->pipelines->target = "o";
-    rc = flow_build(insert.root, 0, arena, open_table, w, out->pipelines, err);
+    *tables = (struct flow_tables){open_table, look_nowhere, w};
+    rc = flow_build(insert.root, 0, arena, tables, out->pipelines, err);
     return rc ? rc : sink_new(w, &insert, &out->pipelines->sink, err);
 }
 
