@@ -34,7 +34,8 @@ enum sql_node_kind {
     SQL_NODE_OVER,
     SQL_NODE_SORT,
     SQL_NODE_SETS, /* INTERSECT, EXCEPT */
-    SQL_NODE_NORMALIZE
+    SQL_NODE_NORMALIZE,
+    SQL_NODE_FINAL /* bounded: of changes what is left, when the input is over */
 };
 
 struct sql_flow_scan {

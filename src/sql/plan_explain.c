@@ -279,6 +279,9 @@ static void put_node(struct explain *e, const struct sql_node *node)
         put(e, "last row by ");
         put_columns(e, node->inputs[0], node->normalize.keys, node->normalize.key_count);
         return;
+    case SQL_NODE_FINAL:
+        put(e, "what is left");
+        return;
     }
 }
 
@@ -330,6 +333,7 @@ const char *sql_plan_changing(const struct sql_node *root, uint32_t *line)
         [SQL_NODE_SORT] = "Sort",
         [SQL_NODE_SETS] = "GroupAggregate",
         [SQL_NODE_NORMALIZE] = "ChangelogNormalize",
+        [SQL_NODE_FINAL] = "Sink",
     };
 
     if (!root->changes)
