@@ -93,8 +93,9 @@ static int atom(struct maker *m)
         if (m->at[0] == '?' && m->at[1] == ':')
             m->at += 2;
         rc = alternatives(m);
-        if (!rc && *m->at++ != ')')
-            rc = bad(m, "a group without its end");
+        if (!rc && *m->at != ')')
+            return bad(m, "a group without its end");
+        m->at += !rc;
         return rc;
     }
     case '.':
