@@ -232,6 +232,15 @@ static void add_marks(struct planner *p, struct plan_node *scan)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* The sink of a bounded run gets what is left of changes; `bound` is a SELECT of that then. */
+static void plan_ended(struct planner *p, struct sql_bound *bound, struct rel *rel)
+{
+    struct sql_node *node = plan_materialize(p, bound, rel, false);
+
+    *rel = plan_feed(p, plan_final(p, bound->pos, node));
+    plan_become(p, bound, rel);
+}
+
 static struct sql_node *plan_root(struct planner *p, struct sql_bound *bound)
 {
     struct rel rel;
@@ -240,6 +249,8 @@ static struct sql_node *plan_root(struct planner *p, struct sql_bound *bound)
     plan_use(p, bound);
     rel.node = plan_query(p, bound);
     rel.from = bound->from;
+    if (p->options->batch && rel.node->changes)
+        plan_ended(p, bound, &rel);
     root = rel.node->kind == SQL_NODE_SCAN && bound_passes(bound, rel.node->scan.table)
                ? rel.node
                : plan_materialize(p, bound, &rel, true);

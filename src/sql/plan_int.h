@@ -138,6 +138,8 @@ struct rel plan_select_from(struct planner *p, struct sql_bound *query,
 struct rel plan_join(struct planner *p, struct bound_source *join, struct conds *conds);
 /* `query` becomes a SELECT that does row by row what is left to do; gives the node below it. */
 struct sql_node *plan_query(struct planner *p, struct sql_bound *query);
+/* In a bounded run: of changes what is left of them at the end. */
+struct sql_node *plan_final(struct planner *p, struct sql_pos pos, struct sql_node *below);
 /* `query`, planned with `rel` below, becomes SELECT * over `feed`, whose columns are its outputs.
  */
 void plan_become(struct planner *p, struct sql_bound *query, const struct rel *feed);

@@ -55,6 +55,17 @@ static struct sql_node *node_over(struct planner *p, enum sql_node_kind kind, st
     return node;
 }
 
+struct sql_node *plan_final(struct planner *p, struct sql_pos pos, struct sql_node *below)
+{
+    struct sql_node *node = below;
+
+    if (p->options->batch && below->changes) {
+        node = node_over(p, SQL_NODE_FINAL, pos, below);
+        node->changes = false;
+    }
+    return node;
+}
+
 static struct sql_node *sort_node(struct planner *p, const struct sql_bound *q,
                                   struct sql_node *below, const struct ordering *o, int time)
 {
@@ -68,7 +79,7 @@ static struct sql_node *sort_node(struct planner *p, const struct sql_bound *q,
                   "BY a rowtime first, add a LIMIT, or SET 'execution.runtime-mode' = 'batch'");
     if (o->first == BOUND_PROCTIME && o->count == 1 && !p->options->batch)
         return below; /* they come in this order */
-    node = node_over(p, SQL_NODE_SORT, pos, below);
+    node = node_over(p, SQL_NODE_SORT, pos, plan_final(p, pos, below));
     node->sort.rowtime = by_time ? time : -1;
     node->sort.order = o->list + by_time;
     node->sort.order_count = o->count - by_time;

@@ -785,6 +785,53 @@ static void over_goes_by_time(void **state)
           (struct sql_plan_options){0});
 }
 
+/* ---- bounded runs ---- */
+
+static const struct claim a_bounded_run_gives_what_is_left_claims[] = {
+    {"duo", "SELECT o.id, CAST(o.n AS BIGINT) FROM orders AS o LEFT JOIN ships AS s ON o.id = s.id",
+     "  select  (line 1)\n"
+     "    what is left  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        left join on left.c0 = right.c0  (line 1, changes, state grows with every "
+     "row: SET 'table.exec.state.ttl' or join by time)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan ships  (line 1)\n"},
+    {"uno", "SELECT who FROM orders ORDER BY n LIMIT 5",
+     "  select  (line 1)\n"
+     "    rows 1 to 5  (line 1)\n"
+     "      sort order by c1  (line 1)\n"
+     "        select  (line 1)\n"
+     "          scan orders  (line 1)\n"},
+    {"duo",
+     "SELECT o.id, CAST(o.n AS BIGINT) FROM orders AS o LEFT JOIN ships AS s ON o.id = s.id "
+     "ORDER BY o.n",
+     "  select  (line 1)\n"
+     "    sort order by c2  (line 1)\n"
+     "      what is left  (line 1)\n"
+     "        select  (line 1, changes)\n"
+     "          left join on left.c0 = right.c0  (line 1, changes, state grows with "
+     "every row: SET 'table.exec.state.ttl' or join by time)\n"
+     "            select  (line 1)\n"
+     "              scan orders  (line 1)\n"
+     "            select  (line 1)\n"
+     "              scan ships  (line 1)\n"},
+    {"duo", "SELECT who, COUNT(*) FROM orders GROUP BY who",
+     "  select  (line 1)\n"
+     "    aggregate by c0: COUNT(*)  (line 1, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
+};
+
+static void a_bounded_run_gives_what_is_left(void **state)
+{
+    check(*state, a_bounded_run_gives_what_is_left_claims,
+          COUNT_OF(a_bounded_run_gives_what_is_left_claims),
+          (struct sql_plan_options){.batch = true});
+}
+
 static const struct claim sets_unite_or_compare_claims[] = {
     {"uno", "SELECT id FROM orders UNION ALL SELECT id FROM ships UNION ALL SELECT who FROM orders",
      "  select  (line 1)\n"
@@ -885,6 +932,7 @@ int main(void)
         cmocka_unit_test(first_rows_of_a_key_are_counted),
         cmocka_unit_test(queries_nest),
         cmocka_unit_test(over_goes_by_time),
+        cmocka_unit_test(a_bounded_run_gives_what_is_left),
         cmocka_unit_test(sets_unite_or_compare),
         cmocka_unit_test(tables_of_upserts_are_made_whole),
         cmocka_unit_test(survives_each_failed_allocation),

@@ -31,6 +31,24 @@ INSERT INTO polariscatalog.db.per_user
   SELECT who, COUNT(*), SUM(amount), MAX(price) FROM clicks WHERE who IS NOT NULL GROUP BY who;
 END;
 """
+BOUNDED = """
+SET 'execution.runtime-mode' = 'batch';
+CREATE TABLE clicks (who STRING, amount INT, price DECIMAL(10, 2), at_ TIMESTAMP(3),
+    WATERMARK FOR at_ AS at_ - INTERVAL '5' SECOND)
+  WITH ('connector' = 'kafka', 'topic' = 'clicks', 'format' = 'json', 'scan.bounded.mode' = 'latest-offset',
+    'properties.bootstrap.servers' = '127.0.0.1:@KAFKA@', 'scan.startup.mode' = 'earliest-offset');
+CREATE DATABASE IF NOT EXISTS polariscatalog.db;
+CREATE TABLE IF NOT EXISTS polariscatalog.db.shares (who STRING, n BIGINT, many BIGINT);
+CREATE TABLE IF NOT EXISTS polariscatalog.db.best (who STRING, price DECIMAL(10, 2));
+EXECUTE STATEMENT SET BEGIN
+INSERT INTO polariscatalog.db.shares
+  SELECT a.who, a.n, b.n FROM (SELECT who, COUNT(*) AS n FROM clicks GROUP BY who) AS a
+  LEFT JOIN (SELECT who, COUNT(*) AS n FROM clicks WHERE amount > 7 GROUP BY who) AS b ON a.who = b.who;
+INSERT INTO polariscatalog.db.best
+  SELECT who, price FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price DESC) AS rn FROM clicks)
+  WHERE rn <= 3;
+END;
+"""
 START = datetime.datetime(2024, 5, 1)
 
 
@@ -109,6 +127,32 @@ class Flow(unittest.TestCase):
         self.assertEqual(self.windows(), per_minute(events))
         wait_until(lambda: self.users() == per_user(events), 40)
         self.assertEqual(self.users(), per_user(events))
+
+
+class Bounded(unittest.TestCase):
+    def test_a_bounded_run_gives_last_results_alone(self):
+        """Into tables without a key, which take no changes."""
+        tarn = Tarn({}, {"topics": {"clicks": {"partitions": 2}}})
+        self.addCleanup(tarn.close)
+        tarn.start()
+        self.tarn, events = tarn, clicks(4000, 5)
+        Flow.produce(self, events)
+        tarn.write("streams/bounded.sql", tarn.fill(BOUNDED))
+        tarn.kill()
+        tarn.start()
+        wait_until(lambda: "FINISHED" in tarn.command("job", "list"), "the end of the input", 15)
+        groups = defaultdict(list)
+        for event in events:
+            groups[event["who"]].append(event)
+        shares = {who: (len(rows), who and len([r for r in rows if r["amount"] > 7]) or None)
+                  for who, rows in groups.items()}
+        rows = tarn.sql("SELECT * FROM polariscatalog.db.shares")
+        self.assertEqual(len(rows), len(shares))
+        self.assertEqual({r["who"]: (r["n"], r["many"]) for r in rows}, shares)
+        best = sorted((who or "", price) for who, rows in groups.items()
+                      for price in sorted((r["price"] for r in rows), reverse=True)[:3])
+        rows = tarn.sql("SELECT * FROM polariscatalog.db.best")
+        self.assertEqual(sorted((r["who"] or "", float(r["price"])) for r in rows), best)
 
 
 if __name__ == "__main__":
