@@ -317,7 +317,7 @@ static int use(struct session *s, const struct sql_statement *st, struct err *er
     int rc = 0;
 
     if (u->object == SQL_OBJECT_MODULES)
-        return err_set(err, ERR_UNSUPPORTED, "USE MODULES: there are no modules to choose from");
+        return session_pass_over(s, st, err);
     if (u->object == SQL_OBJECT_DATABASE && u->name.count > 1)
         catalog = u->name.parts[0].text;
     entry = session_find_catalog(s, catalog);
@@ -406,6 +406,13 @@ bool session_executes(const struct sql_statement *statement)
     return false;
 }
 
+/* Done at once, and seen by whoever asked: not for a script that starts with the program. */
+static bool is_for_prompts(enum sql_statement_kind kind)
+{
+    return kind == SQL_STMT_UPDATE || kind == SQL_STMT_DELETE || kind == SQL_STMT_MERGE ||
+           kind == SQL_STMT_TRUNCATE || kind == SQL_STMT_ANALYZE || kind == SQL_STMT_STOP_JOB;
+}
+
 int session_execute(struct session *s, const struct sql_statement *st, struct err *err)
 {
     for (size_t i = 0; i < COUNT_OF(executors); i++) {
@@ -418,7 +425,9 @@ int session_execute(struct session *s, const struct sql_statement *st, struct er
             err_wrap(err, rc, "line %u, column %u", st->pos.line, st->pos.column);
         return rc;
     }
-    return err_set(err, ERR_UNSUPPORTED, "line %u, column %u: %s is not built yet", st->pos.line,
-                   st->pos.column, sql_statement_kind_name(st->kind));
+    return err_set(err, ERR_UNSUPPORTED, "line %u, column %u: %s is not %s", st->pos.line,
+                   st->pos.column, sql_statement_kind_name(st->kind),
+                   is_for_prompts(st->kind) ? "for a script of jobs: `tarn sql` runs it"
+                                            : "built yet");
 }
 

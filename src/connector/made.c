@@ -84,7 +84,8 @@ int session_function(void *arg, const char *name, const struct sql_expr **body, 
     return 0;
 }
 
-/* ADD JAR, LOAD MODULE: a script goes on without them; what it needs of them is told there. */
+/* ADD JAR, LOAD MODULE, USE MODULES: a script goes on without them; what it needs of them is told
+ * there. */
 int session_pass_over(struct session *s, const struct sql_statement *st, struct err *err)
 {
     (void)s;

@@ -266,6 +266,21 @@ static void take_partition(const struct tvf_call *c, const struct sql_bound *bou
         w->keys[w->key_count++] = output_named(c->b, bound, keys->list[i]);
 }
 
+static _Noreturn void no_table_function(struct binder *b, struct sql_pos pos, const char *name)
+{
+    const struct sql_resolver *r = b->resolver;
+    const struct sql_expr *body;
+    struct err why = {0};
+    int rc = r && r->function ? r->function(r->arg, name, &body, &why) : ERR_NOENT;
+
+    if (!rc)
+        bind_fail(b, ERR_UNSUPPORTED, pos, "%s is an expression of tarn.yaml: it gives no table",
+                  name);
+    if (rc != ERR_NOENT)
+        bind_fail(b, rc, pos, "%s", why.text);
+    bind_fail(b, ERR_UNSUPPORTED, pos, "the table function %s is not built yet", name);
+}
+
 struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct sql_from *from,
                            struct bound_tvf **window)
 {
@@ -278,7 +293,7 @@ struct sql_bound *bind_tvf(struct binder *b, struct scope *outer, const struct s
         if (function->name.count == 1 && slice_ieq(slice_str(name), slice_str(tvfs[i].name)))
             c.tvf = &tvfs[i];
     if (!c.tvf)
-        bind_fail(b, ERR_UNSUPPORTED, from->pos, "the table function %s is not built yet", name);
+        no_table_function(b, from->pos, name);
     take_args(&c, &function->args);
     c.rows = "$t";
     if (!c.args[0]->table->query)

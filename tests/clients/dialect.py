@@ -39,6 +39,9 @@ INSERT INTO o SELECT c(a, 'x') FROM t;
 CREATE TABLE q WITH ('connector' = 'blackhole') AS SELECT nope FROM t;
 INSERT INTO q SELECT a FROM t;
 DROP FUNCTION g;
+INSERT INTO o SELECT x FROM t, LATERAL TABLE(c(s)) AS l(x);
+UPDATE o SET a = 1;
+USE MODULES core;
 """
 TOLD = [
     "6:22: function `f` is the class com.acme.Unknown, which does not run here: say in tarn.yaml what it computes, functions: "
@@ -48,6 +51,8 @@ TOLD = [
     "9:22: CHAR_LENGTH cannot be applied to (INT); it takes (str) (line 1 of the function `c`)",
     "10:59: unknown column `nope`",
     "12:1: there is no function `g`",
+    "13:40: c is an expression of tarn.yaml: it gives no table",
+    "14:1: UPDATE is not for a script of jobs: `tarn sql` runs it",
 ]
 
 
