@@ -1,5 +1,5 @@
-"""lookups.py - rows of a topic joined with tables as they are now: an Iceberg table and files of each format. What changes
-in them counts for the rows that come later, through kill -9 as well."""
+"""lookups.py - rows of a topic joined with tables as they are now: an Iceberg table and files of each format.
+What changes in them counts for the rows that come later, through kill -9 as well."""
 
 import json
 import os
@@ -26,6 +26,23 @@ INSERT INTO polariscatalog.db.joined
   SELECT /*+ LOOKUP('table' = 'p', 'async' = 'false') */ o.id, UPPER(p.city), r.rate FROM orders AS o
   LEFT JOIN polariscatalog.db.people FOR SYSTEM_TIME AS OF o.now_ AS p ON o.who = p.name AND o.amount <= p.most
   JOIN rates FOR SYSTEM_TIME AS OF o.now_ AS r ON o.cur = r.cur AND r.rate > 0;
+"""
+WRITTEN = """
+script: joined
+tests:
+  - name: rows of tables that are looked up are given as others are
+    steps:
+      - rows:
+          people: [{name: ann, city: Oslo, most: 9}]
+          rates: [{cur: EUR, rate: 3}]
+          orders: [{id: 1, who: ann, cur: EUR, amount: 9}, {id: 2, who: ann, cur: EUR, amount: 10}, {id: 3, cur: USD}]
+        expect:
+          joined: ["+I[1, OSLO, 3.00]", "+I[2, null, 3.00]"]
+      - rows:
+          rates: [{cur: USD, rate: 4}]
+          orders: [{id: 4, cur: USD}]
+        expect:
+          joined: ["+I[4, null, 4.00]"]
 """
 PEOPLE = [("ann", "Oslo", 40), ("bob", "Rome", 90), ("bob", "Bonn", 50), ("cid", None, 99)]
 RATES = [("EUR", 1.0), ("USD", 0.92), ("XXX", -1.0)]
@@ -144,9 +161,15 @@ class Lookups(unittest.TestCase):
         reason = json.loads(self.tarn.command("job", "list", "--json"))[0]["reason"]
         self.assertIn("column rate", reason)
 
+    def test_tests_of_sql_give_their_rows(self):
+        self.tarn.write("streams/joined.sql", self.tarn.fill(ORDERS + TABLES + JOINED.replace(
+            "@FILES@", self.folder).replace("@FORMAT@", "csv")))
+        self.tarn.write("tests/joined.yaml", WRITTEN)
+        self.assertIn("1 tests, 0 failed", self.tarn.command("test"))
+
     def test_what_no_lookup_can_do_is_refused(self):
         for join, why in (("RIGHT JOIN {} ON o.who = p.name", "joined by [INNER] JOIN or LEFT JOIN"),
-                          ("JOIN {} ON o.amount < p.most", "a lookup join needs an equality with a column of `people`")):
+                          ("JOIN {} ON o.amount < p.most", "needs an equality with a column of `people`")):
             text = (TABLES + ORDERS + "INSERT INTO polariscatalog.db.joined SELECT o.id, p.city, 1.0 FROM orders AS o "
                     + join.format("polariscatalog.db.people FOR SYSTEM_TIME AS OF o.now_ AS p"))
             done = self.tarn.command("sql", "-e", self.tarn.fill(text), check=False)
