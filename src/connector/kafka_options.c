@@ -127,7 +127,8 @@ int kafka_check_broker(const struct sql_table *table, const int *ports, struct e
     }
     return err_set(err, ERR_UNSUPPORTED,
                    "'properties.bootstrap.servers' = '%s' is not this tarn's broker, which answers "
-                   "on port %d: topics of other brokers are not built yet",
+                   "on port %d: topics of other brokers are not built yet. If it is meant to be, "
+                   "kafka: {listeners: [{port: N}]} in tarn.yaml opens that port here too",
                    servers, ports[0]);
 }
 

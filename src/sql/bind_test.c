@@ -71,8 +71,7 @@ static int setup(void **state)
     }
     add_view(world, "big", "SELECT * FROM charges WHERE amount > 100");
     add_view(world, "per_currency", "SELECT cur, COUNT(*) AS n FROM charges GROUP BY cur");
-    add_view(world, "ids_of_currency",
-             "SELECT cur, LISTAGG(id) AS ids FROM charges GROUP BY cur");
+    add_view(world, "ids_of_currency", "SELECT cur, LISTAGG(id) AS ids FROM charges GROUP BY cur");
     *state = world;
     return 0;
 }
@@ -428,6 +427,66 @@ static void survives_each_failed_allocation(void **state)
     assert_int_equal(rc, 0);
 }
 
+/* What tarn.yaml would say of three functions; `broken` is of a class that it says nothing of. */
+static int made_function(void *arg, const char *name, const struct sql_expr **body, struct err *err)
+{
+    static const struct {
+        const char *name, *text;
+    } made[] = {{"twice", "$1 + $1"},
+                {"pick", "CASE WHEN $2 THEN twice($1) ELSE $3 END"},
+                {"itself", "itself($1)"},
+                {"upper", "$1"}};
+    struct world *world = arg;
+    struct sql_expr *expr;
+    int rc;
+
+    for (size_t i = 0; i < COUNT_OF(made); i++) {
+        if (strcasecmp(made[i].name, name) != 0)
+            continue;
+        rc = sql_parse_expr(slice_str(made[i].text), &world->arena, &expr, err);
+        *body = expr;
+        return rc;
+    }
+    return strcmp(name, "broken") ? ERR_NOENT : err_set(err, ERR_UNSUPPORTED, "no Java here");
+}
+
+static void a_call_of_a_function_that_was_made_is_its_expression(void **state)
+{
+    static const struct {
+        const char *query, *error; /* NULL: it is bound */
+    } cases[] = {
+        {"SELECT twice(n) FROM charges", NULL},
+        {"SELECT SUM(Twice(n)) FROM charges GROUP BY twice(n)", NULL},
+        {"SELECT pick(n, n > 1, twice(2)) FROM charges", NULL},
+        {"SELECT CHAR_LENGTH(upper(cur)) FROM charges", NULL},
+        {"SELECT n + $1 FROM charges", "line 1, column 12: unknown column `$1`"},
+        {"SELECT pick(n, TRUE) FROM charges",
+         "line 1, column 8: it takes $3 and was given 2 arguments (line 1 of the function `pick`)"},
+        {"SELECT n, twice(nope) FROM charges", "line 1, column 17: unknown column `nope`"},
+        {"SELECT twice(tags) FROM charges",
+         "line 1, column 8: + cannot be applied to (ARRAY<STRING>, ARRAY<STRING>)"},
+        {"SELECT itself(n) FROM charges", "line 1, column 8: nested more than 1000 levels deep"},
+        {"SELECT broken(n) FROM charges", "line 1, column 8: no Java here"},
+    };
+    struct world *world = *state;
+    struct sql_resolver resolver = resolver_of(world);
+
+    resolver.function = made_function;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct sql_query *query = NULL;
+        struct sql_bound *bound;
+        struct err err = {0};
+        int rc = sql_parse_query(slice_str(cases[i].query), &world->arena, &query, &err);
+
+        assert_int_equal(rc, 0);
+        rc = sql_bind_query(query, &resolver, &world->arena, &bound, &err);
+        if (cases[i].error && strncmp(err.text, cases[i].error, strlen(cases[i].error)) != 0)
+            fail_msg("%s: '%s'", cases[i].query, err.text);
+        if (!cases[i].error && rc)
+            fail_msg("%s: '%s'", cases[i].query, err.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +499,7 @@ int main(void)
         cmocka_unit_test(create_table_as_has_the_querys_columns),
         cmocka_unit_test(options_of_like_are_taken_over_and_overridden),
         cmocka_unit_test(a_view_of_itself_is_refused),
+        cmocka_unit_test(a_call_of_a_function_that_was_made_is_its_expression),
         cmocka_unit_test(survives_each_failed_allocation),
     };
 

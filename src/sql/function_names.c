@@ -1,4 +1,4 @@
-/* function_names.c - the names in functions.def, each once, for SHOW FUNCTIONS and suggestions. */
+/* function_names.c - the names in functions.def, each once and without our own ($), for SHOW FUNCTIONS and suggestions. */
 #include "sql/sql.h"
 
 static const char *const all[] = {
@@ -25,7 +25,7 @@ const char *const *sql_function_names(struct arena *arena, size_t *count)
     memcpy(names, all, sizeof(all));
     qsort(names, COUNT_OF(all), sizeof(*names), by_text);
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        if (i == 0 || strcmp(names[i], names[kept - 1]) != 0)
+        if (names[i][0] != '$' && (kept == 0 || strcmp(names[i], names[kept - 1]) != 0))
             names[kept++] = names[i];
     *count = kept;
     return names;
