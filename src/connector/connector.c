@@ -10,6 +10,7 @@
 #include "connector/factory.h"
 #include "connector/flow_build.h"
 #include "connector/lake_sink.h"
+#include "connector/narrow.h"
 #include "connector/lookup_table.h"
 #include "connector/session_int.h"
 #include "lake/upsert.h"
@@ -65,6 +66,13 @@ struct opening {
     const char *time_zone;
 };
 
+static bool narrows(void *arg, const struct sql_table *table)
+{
+    const struct opening *o = arg;
+
+    return !o->connector->options.stand_ins && narrow_may(table);
+}
+
 static int open_source(void *arg, const struct sql_table *table, struct arena *arena,
                        struct stream_source **source, const char **topic, struct err *err)
 {
@@ -101,7 +109,7 @@ static int open_flow(struct connector *c, struct session *session, const struct 
     *opening = (struct opening){c, zone ? arena_strdup(arena, zone) : NULL};
     if (zone && !opening->time_zone)
         return err_set(err, ERR_NOMEM, "plan");
-    *tables = (struct flow_tables){open_source, look_up, opening};
+    *tables = (struct flow_tables){open_source, look_up, opening, narrows};
     return flow_build(root, idle_ms, arena, tables, out, err);
 }
 

@@ -5,6 +5,7 @@
  * tree is walked in one order both times, so that leaf i is input i.
  */
 #include "connector/flow_build.h"
+#include "connector/narrow.h"
 
 /* The names of flow.h and of operator.h stand in one order. */
 _Static_assert((int)SQL_FLOW_NTH_VALUE == (int)OP_NTH_VALUE, "aggregates");
@@ -38,7 +39,7 @@ static const struct sql_table *one_row(struct arena *arena)
 
 struct inputs {
     struct stream_input *list;
-    const struct sql_table **tables; /* of them; NULL: made up */
+    const struct sql_node **scans; /* of them; NULL: made up */
     size_t count;
     int64_t idle_ms;
     struct arena *arena;
@@ -78,31 +79,66 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
-/* One table, read again: by an input that is there. Tables of a catalog tell their versions apart
- * by what the session remembers of them: each is read on its own. */
-static const struct stream_input *same_source(const struct inputs *in,
-                                              const struct sql_table *table)
+/* Two inputs of one table. Tables of a catalog tell their versions apart by what the session
+ * remembers of them: each is read on its own. */
+static bool same_source(const struct inputs *in, size_t a, size_t b)
 {
-    for (size_t i = 0; i < in->count; i++) {
-        const struct sql_table *other = in->tables[i];
+    const struct sql_table *one, *other;
 
-        if (other && sql_option(table->options, "connector") && other->handle == table->handle &&
-            other->options == table->options && other->column_count == table->column_count &&
-            same_text(other->name, table->name) && same_text(other->database, table->database) &&
-            same_text(other->catalog, table->catalog))
-            return &in->list[i];
+    if (!in->scans[a] || !in->scans[b])
+        return a == b;
+    one = in->scans[a]->scan.table;
+    other = in->scans[b]->scan.table;
+    return a == b ||
+           (sql_option(one->options, "connector") && other->handle == one->handle &&
+            other->options == one->options && other->column_count == one->column_count &&
+            same_text(other->name, one->name) && same_text(other->database, one->database) &&
+            same_text(other->catalog, one->catalog));
+}
+
+/* All that inputs of the table read of it, as a table. */
+static const struct sql_table *read_table(const struct inputs *in, size_t number)
+{
+    const struct sql_table *table = in->scans[number]->scan.table;
+    struct narrow n;
+
+    if (!in->from->narrows || !in->from->narrows(in->from->arg, table))
+        return table;
+    if (narrow_init(&n, table, in->arena))
+        return NULL;
+    for (size_t i = number; i < in->count; i++) {
+        if (!same_source(in, number, i))
+            continue;
+        if (!in->list[i].pre)
+            return table;
+        narrow_add(&n, &in->scans[i]->scan);
     }
-    return NULL;
+    return narrow_table(&n);
+}
+
+static int open_source(struct inputs *in, size_t number, struct err *err)
+{
+    struct stream_input *input = &in->list[number];
+    const struct sql_table *table;
+
+    for (size_t i = 0; i < number; i++)
+        if (same_source(in, i, number)) {
+            input->source = in->list[i].source;
+            input->topic = in->list[i].topic;
+            return 0;
+        }
+    table = in->scans[number] ? read_table(in, number) : one_row(in->arena);
+    if (!table)
+        return err_set(err, ERR_NOMEM, "plan");
+    return in->from->open(in->from->arg, table, in->arena, &input->source, &input->topic, err);
 }
 
 static int add_input(struct inputs *in, const struct sql_node *node, struct err *err)
 {
     const struct sql_node *scan = node->kind == SQL_NODE_SELECT ? node->inputs[0] : node;
     bool values = node->kind == SQL_NODE_VALUES;
-    const struct sql_table *table = values ? one_row(in->arena) : scan->scan.table;
     struct stream_input *input = &in->list[in->count];
-    const char *name = table ? input_name(in, table->name) : NULL;
-    const struct stream_input *same;
+    const char *name = input_name(in, values ? "values" : scan->scan.table->name);
 
     *input = (struct stream_input){.name = name,
                                    .pre = node->kind == SQL_NODE_SCAN ? NULL : node->select,
@@ -110,14 +146,8 @@ static int add_input(struct inputs *in, const struct sql_node *node, struct err 
                                    .idle_ms = in->idle_ms};
     if (!name)
         return err_set(err, ERR_NOMEM, "plan");
-    same = values ? NULL : same_source(in, table);
-    in->tables[in->count++] = values ? NULL : table;
-    if (same) {
-        input->source = same->source;
-        input->topic = same->topic;
-        return 0;
-    }
-    return in->from->open(in->from->arg, table, in->arena, &input->source, &input->topic, err);
+    in->scans[in->count++] = values ? NULL : scan;
+    return 0;
 }
 
 static int add_inputs(struct inputs *in, const struct sql_node *node, struct err *err)
@@ -328,10 +358,12 @@ static int unite(struct building *b, const struct sql_node *node, struct op *con
 
 static int (*const makers[])(struct building *, const struct sql_node *, struct op *const *,
                              struct op **, struct err *) = {
-    [SQL_NODE_SELECT] = select_rows,  [SQL_NODE_UNION] = unite, [SQL_NODE_AGGREGATE] = aggregate,
-    [SQL_NODE_JOIN] = join,           [SQL_NODE_RANK] = rank,   [SQL_NODE_OVER] = over,
-    [SQL_NODE_LOOKUP] = look_up,      [SQL_NODE_SORT] = sort,   [SQL_NODE_SETS] = sets,
-    [SQL_NODE_NORMALIZE] = normalize, [SQL_NODE_FINAL] = what_is_left,
+    [SQL_NODE_SELECT] = select_rows,  [SQL_NODE_UNION] = unite,
+    [SQL_NODE_AGGREGATE] = aggregate, [SQL_NODE_JOIN] = join,
+    [SQL_NODE_RANK] = rank,           [SQL_NODE_OVER] = over,
+    [SQL_NODE_LOOKUP] = look_up,      [SQL_NODE_SORT] = sort,
+    [SQL_NODE_SETS] = sets,           [SQL_NODE_NORMALIZE] = normalize,
+    [SQL_NODE_FINAL] = what_is_left,
 };
 
 static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
@@ -373,15 +405,17 @@ int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena
     struct stream_graph *graph = ARENA_NEW(arena, struct stream_graph);
     struct flow *flow = ARENA_NEW(arena, struct flow);
     struct inputs in = {.list = ARENA_ARRAY(arena, struct stream_input, count + 1),
-                        .tables = ARENA_ARRAY(arena, const struct sql_table *, count + 1),
+                        .scans = ARENA_ARRAY(arena, const struct sql_node *, count + 1),
                         .idle_ms = idle_ms,
                         .arena = arena,
                         .from = tables};
     int rc;
 
-    if (!graph || !flow || !in.list || !in.tables)
+    if (!graph || !flow || !in.list || !in.scans)
         return err_set(err, ERR_NOMEM, "plan");
     rc = add_inputs(&in, root, err);
+    for (size_t i = 0; i < in.count && !rc; i++)
+        rc = open_source(&in, i, err);
     out->inputs = in.list;
     out->input_count = in.count;
     *graph = (struct stream_graph){build, flow};

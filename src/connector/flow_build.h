@@ -18,6 +18,9 @@ struct flow_tables {
     int (*look)(void *arg, const struct sql_table *table, const char *select,
                 struct op_lookup_table **out, struct err *err);
     void *arg;
+    /* May its source be opened with fewer columns, and fewer fields of ROWs, than the table has?
+     * NULL: none may. */
+    bool (*narrows)(void *arg, const struct sql_table *table);
 };
 
 /* Fills inputs and graph of `out`; all in the arena. What was opened stays in `out` on errors. */

@@ -38,8 +38,13 @@ enum sql_node_kind {
     SQL_NODE_FINAL /* bounded: of changes what is left, when the input is over */
 };
 
+struct sql_flow_read {
+    const char *column, *field; /* field of a ROW; NULL: all of the column */
+};
 struct sql_flow_scan {
     const struct sql_table *table;
+    const struct sql_flow_read *reads; /* what `marks` and SELECTs right above this table name */
+    size_t read_count;
     const char *marks; /* over the source's rows: partition, highest watermark in ms; NULL: none */
                        /* with them the table has one more column, SQL_FLOW_PARTITION */
 };

@@ -256,6 +256,8 @@ static struct sql_node *plan_root(struct planner *p, struct sql_bound *bound)
                : plan_materialize(p, bound, &rel, true);
     for (size_t i = 0; p->by_time && i < p->scan_count; i++)
         add_marks(p, p->scans[i]);
+    for (size_t i = 0; i < p->scan_count; i++)
+        plan_reads(p, &p->scans[i]->node.scan, p->scans[i]->leaf->table);
     return root;
 }
 

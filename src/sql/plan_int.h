@@ -33,8 +33,15 @@ struct plan_node {
     const struct bound_source *leaf; /* SCAN: as it is bound */
 };
 
+struct plan_read {
+    const struct sql_table *table;
+    struct sql_flow_read read;
+};
+
 struct planner {
     struct binder *b;
+    struct plan_read *reads; /* columns that texts name, each once; also those of feeds */
+    size_t read_count, read_max;
     const struct sql_plan_options *options;
     struct plan_node **scans;
     size_t scan_count, scan_max;
@@ -115,6 +122,8 @@ bool plan_has_over(const struct bound_expr *expr);
 struct sql_node *plan_materialize(struct planner *p, struct sql_bound *query, const struct rel *rel,
                                   bool named);
 const char *plan_print(struct planner *p, struct sql_bound *query);
+/* When all is printed: what is read of a table. */
+void plan_reads(struct planner *p, struct sql_flow_scan *scan, const struct sql_table *bound);
 
 struct bound_expr *plan_and(struct planner *p, struct bound_expr *left, struct bound_expr *right);
 struct bound_expr *plan_int(struct planner *p, struct sql_pos pos, int64_t value);

@@ -175,9 +175,47 @@ static const char *feed_name(void *arg, const struct sql_table *table)
     return "feed";
 }
 
+static bool same_read(const struct sql_flow_read *a, const struct sql_flow_read *b)
+{
+    return !strcmp(a->column, b->column) && !a->field == !b->field &&
+           (!a->field || !strcmp(a->field, b->field));
+}
+
+static void note_read(void *arg, const struct sql_table *table, const char *column,
+                      const char *field)
+{
+    struct planner *p = arg;
+    struct sql_flow_read read = {column, field};
+
+    for (size_t i = 0; i < p->read_count; i++)
+        if (p->reads[i].table == table && same_read(&p->reads[i].read, &read))
+            return;
+    if (p->read_count == p->read_max) {
+        size_t max = p->read_max ? p->read_max * 2 : 32;
+        struct plan_read *more = BIND_ARRAY(p->b, struct plan_read, max);
+
+        if (p->read_count)
+            memcpy(more, p->reads, p->read_count * sizeof(*more));
+        p->reads = more;
+        p->read_max = max;
+    }
+    p->reads[p->read_count++] = (struct plan_read){table, read};
+}
+
+/* Rows and marks know the table by two names: with its partition and without. */
+void plan_reads(struct planner *p, struct sql_flow_scan *scan, const struct sql_table *bound)
+{
+    struct sql_flow_read *reads = BIND_ARRAY(p->b, struct sql_flow_read, p->read_count + 1);
+
+    scan->reads = reads;
+    for (size_t i = 0; i < p->read_count; i++)
+        if (p->reads[i].table == bound || p->reads[i].table == scan->table)
+            reads[scan->read_count++] = p->reads[i].read;
+}
+
 const char *plan_print(struct planner *p, struct sql_bound *query)
 {
-    static const struct sql_duckdb_options options = {.table = feed_name};
+    const struct sql_duckdb_options options = {.table = feed_name, .arg = p, .reads = note_read};
     struct binder *b = p->b;
     const char *text = NULL;
     struct buf out;

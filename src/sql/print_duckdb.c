@@ -16,7 +16,8 @@ struct printer {
     int rc;
     const struct sql_duckdb_options *options;
     const char *time_zone, *database;
-    int lambda; /* numbers the variables of list_transform */
+    int lambda;        /* numbers the variables of list_transform */
+    const char *field; /* of the column that is printed next: all that is read of it; or NULL */
 };
 
 /* What a template's {0} stands for: an expression, or text already printed. */
@@ -604,6 +605,9 @@ static void print_column(struct printer *p, const struct bound_expr *expr)
     size_t column;
     const struct bound_source *source = bound_at(expr, &column);
 
+    if (source->kind == SOURCE_TABLE && p->options->reads)
+        p->options->reads(p->options->arg, source->table, source->columns[column].name, p->field);
+    p->field = NULL;
     if (!p->rc)
         p->rc = buf_printf(p->out, "t%d.", source->number);
     if (source->kind == SOURCE_TABLE)
@@ -651,6 +655,7 @@ static void print_expr(struct printer *p, const struct bound_expr *expr)
         break;
     case BOUND_FIELD:
         put(p, "struct_extract(");
+        p->field = expr->args[0]->kind == BOUND_COLUMN ? expr->text : NULL;
         print_expr(p, expr->args[0]);
         put(p, ", ");
         put_string(p, expr->text);

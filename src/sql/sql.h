@@ -108,6 +108,9 @@ struct sql_resolver {
      * NULL: every table is as it is now. */
     int (*table_at)(void *arg, const char *const *parts, size_t count,
                     const struct sql_table_at *at, const struct sql_table **out, struct err *err);
+    /* A function that CREATE FUNCTION made, in any case of letters: what it computes of $1, $2, ...
+     * ERR_NOENT: there is none; other errors say why it cannot be called. NULL: there are none. */
+    int (*function)(void *arg, const char *name, const struct sql_expr **body, struct err *err);
     void *arg;
     const char *time_zone; /* 'table.local-time-zone'; NULL: UTC */
     const char *database;  /* CURRENT_DATABASE(); may be NULL */
@@ -133,16 +136,21 @@ struct sql_output {
 
 int sql_bind_query(const struct sql_query *query, const struct sql_resolver *resolver,
                    struct arena *arena, struct sql_bound **out, struct err *err);
+/* The same for a query that a stream may compute: rows joined as of their time, SESSION. */
+int sql_bind_stream_query(const struct sql_query *query, const struct sql_resolver *resolver,
+                          struct arena *arena, struct sql_bound **out, struct err *err);
 const struct sql_output *sql_bound_outputs(const struct sql_bound *bound, size_t *count);
 /* Tables read, each once, in order of appearance. */
 const struct sql_table *const *sql_bound_tables(const struct sql_bound *bound, size_t *count);
 
 /* Spells a bound query for DuckDB. `table` gives the text that stands for a base table in FROM
  * ("feed", "read_parquet('...')", "\"t1\""): its columns are the table's physical and metadata
- * columns by name; computed columns are added here. The text is copied. */
+ * columns by name; computed columns are added here. The text is copied. `reads` is told of each
+ * place that names a table's column, or one field of it; NULL: nobody asks. */
 struct sql_duckdb_options {
     const char *(*table)(void *arg, const struct sql_table *table);
     void *arg;
+    void (*reads)(void *arg, const struct sql_table *table, const char *column, const char *field);
 };
 int sql_print_duckdb(const struct sql_bound *bound, const struct sql_duckdb_options *options,
                      struct buf *out, struct err *err);

@@ -312,7 +312,7 @@ static struct line *lines_of(struct world *w, struct slice text, size_t *count)
 
 static struct line *batch_lines(struct world *w, struct sql_bound *bound, size_t *count)
 {
-    struct sql_duckdb_options options = {table_text, NULL};
+    struct sql_duckdb_options options = {.table = table_text};
     struct buf sql = {0}, text = {.max = (size_t)64 << 20};
     struct vec_result *result = NULL;
     duckdb_data_chunk chunk;
@@ -482,7 +482,7 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     out->count = 1;
     out->pipelines->name = "flow > o";
     out->pipelines->target = "o";
-    *tables = (struct flow_tables){open_table, look_nowhere, w};
+    *tables = (struct flow_tables){.open = open_table, .look = look_nowhere, .arg = w};
     rc = flow_build(insert.root, 0, arena, tables, out->pipelines, err);
     return rc ? rc : sink_new(w, &insert, &out->pipelines->sink, err);
 }
