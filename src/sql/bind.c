@@ -17,7 +17,8 @@ _Noreturn void bind_fail(struct binder *b, int code, struct sql_pos pos, const c
     va_end(args);
     if (b->view)
         b->rc = err_set(b->err, code, "line %u, column %u: %s (line %u of the %s `%s`)",
-                        b->view_pos.line, b->view_pos.column, text, pos.line, b->params ? "function" : "view", b->view);
+                        b->view_pos.line, b->view_pos.column, text, pos.line,
+                        b->params ? "function" : "view", b->view);
     else
         b->rc = err_set(b->err, code, "line %u, column %u: %s", pos.line, pos.column, text);
     longjmp(b->fail, 1);

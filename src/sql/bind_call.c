@@ -313,6 +313,19 @@ static void never_empty(struct binder *b, struct scope *scope, const struct sql_
     call->type = bind_nullable(b, call->type, false);
 }
 
+struct bound_expr *bind_param(struct binder *b, const struct sql_expr *expr)
+{
+    const char *name = expr->name.parts[0].text;
+    int64_t number;
+
+    if (expr->name.count != 1 || name[0] != '$' || slice_to_i64(slice_str(name + 1), &number))
+        return NULL;
+    if (number < 1 || (uint64_t)number > b->param_count)
+        bind_fail(b, ERR_INVALID, expr->pos, "it takes %s and was given %zu arguments", name,
+                  b->param_count);
+    return b->params[number - 1];
+}
+
 /* A function of the script: the expression that stands for it, over the call's arguments. Its
  * mistakes are told where the call is. NULL: the script made none of this name. */
 static struct bound_expr *bind_made(struct binder *b, struct scope *scope,

@@ -273,20 +273,6 @@ static struct bound_expr *bind_field(struct binder *b, struct bound_expr *row,
               near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
-/* $1 in the expression that stands for a function; NULL: it is no such name. */
-static struct bound_expr *bind_param(struct binder *b, const struct sql_expr *expr)
-{
-    const char *name = expr->name.parts[0].text;
-    int64_t number;
-
-    if (expr->name.count != 1 || name[0] != '$' || slice_to_i64(slice_str(name + 1), &number))
-        return NULL;
-    if (number < 1 || (uint64_t)number > b->param_count)
-        bind_fail(b, ERR_INVALID, expr->pos, "it takes %s and was given %zu arguments", name,
-                  b->param_count);
-    return b->params[number - 1];
-}
-
 static struct bound_expr *bind_column(struct binder *b, struct scope *scope,
                                       const struct sql_expr *expr)
 {

@@ -265,6 +265,8 @@ const struct sql_type *bind_nullable(struct binder *b, const struct sql_type *ty
 
 /* bind_expr.c */
 struct bound_expr *bind_expr(struct binder *b, struct scope *scope, const struct sql_expr *expr);
+/* bind_call.c: $1 in the expression that stands for a function; NULL: it is no such name. */
+struct bound_expr *bind_param(struct binder *b, const struct sql_expr *expr);
 struct bound_expr *bind_condition(struct binder *b, struct scope *scope,
                                   const struct sql_expr *expr, const char *where);
 struct bound_expr *bound_new(struct binder *b, enum bound_kind kind, struct sql_pos pos,
