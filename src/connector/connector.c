@@ -305,18 +305,39 @@ static int run_statement(struct session *session, const struct sql_statement *st
     return only_shows(st) ? 0 : session_execute(session, st, err);
 }
 
+/* The number of the script's last statement that starts a job. */
+static size_t last_job(const struct sql_script *script)
+{
+    size_t last = SIZE_MAX, count;
+
+    for (size_t i = 0; i < script->count; i++) {
+        struct sql_statement *st = script->list[i];
+
+        inserts_of(&st, &count);
+        if (count || session_creates_as(script->list[i]))
+            last = i;
+    }
+    return last;
+}
+
 static int run_script(struct connector *c, struct session *session, const char *script,
                       struct arena *arena, struct stream_plan *out, struct err *err)
 {
     struct sql_script parsed = {0};
     int rc = sql_parse_script(slice_str(script), arena, &parsed, err);
+    size_t last = last_job(&parsed);
 
     for (size_t i = 0; i < parsed.count && !rc; i++) {
         size_t count;
-        struct sql_statement **inserts = inserts_of(&parsed.list[i], &count);
+        struct sql_statement **inserts = inserts_of(&parsed.list[i], &count), *fill;
 
         rc = count ? add_pipelines(c, session, inserts, count, arena, out, err)
                    : run_statement(session, parsed.list[i], err);
+        if (rc || i != last || count)
+            continue;
+        rc = session_insert_as(session, parsed.list[i], &fill, err);
+        if (!rc)
+            rc = add_pipelines(c, session, &fill, 1, arena, out, err);
     }
     if (!rc && out->count == 0)
         rc = err_set(err, ERR_INVALID, "the script has no INSERT INTO");
@@ -405,7 +426,8 @@ static int check_other(struct checking *c, const struct sql_statement *st, struc
     struct sql_bound *bound;
 
     if (st->kind == SQL_STMT_QUERY)
-        return sql_bind_query(st->query, session_resolver(c->session), c->arena, &bound, why);
+        return sql_bind_stream_query(st->query, session_resolver(c->session), c->arena, &bound,
+                                     why);
     return run_statement(c->session, st, why);
 }
 
@@ -418,8 +440,15 @@ static void check_statement(struct checking *c, struct sql_statement *st)
     inserts = inserts_of(&st, &count);
     for (size_t i = 0; i < count; i++)
         check_insert(c, inserts[i]);
-    if (count || check_other(c, st, &why) == 0)
+    if (count)
         return;
+    if (check_other(c, st, &why) == 0) {
+        struct sql_statement *fill;
+
+        if (session_creates_as(st) && session_insert_as(c->session, st, &fill, &why) == 0)
+            check_insert(c, fill);
+        return;
+    }
     if (!follows_from_another(c, &why))
         c->complain(c->arg, &why);
     if (created_name(st))
@@ -448,7 +477,8 @@ int connector_check(struct connector *connector, const char *script, struct aren
 
 /* ---- submitting ---- */
 
-/* A copy of the script in which every job statement but the one is blanks; newlines stay. */
+/* A copy of the script in which every job statement but the one is blanks; newlines stay. So does a
+ * CREATE TABLE ... AS in front of it, for the sake of its table. */
 static char *one_job_script(const char *script, const struct sql_script *parsed, size_t keep,
                             struct arena *arena)
 {
@@ -458,7 +488,7 @@ static char *one_job_script(const char *script, const struct sql_script *parsed,
         struct sql_statement *st = parsed->list[i];
         size_t count;
 
-        if (i == keep || (!inserts_of(&st, &count) && count == 0))
+        if (i == keep || (session_creates_as(st) ? i < keep : !inserts_of(&st, &count)))
             continue;
         for (size_t b = 0; b <= st->text.len; b++) { /* and its semicolon */
             char *byte = out + (st->text.ptr - (const uint8_t *)script) + b;
@@ -488,10 +518,10 @@ int connector_submit_script(struct connector *connector, struct stream_engine *e
         size_t count;
 
         inserts_of(&st, &count);
-        if (!count) {
+        if (!count)
             rc = run_statement(session, parsed.list[i], err);
+        if (rc || (!count && !session_creates_as(st)))
             continue;
-        }
         jobs++;
         if (!name)
             name = jobs > 1 ? arena_printf(&arena, "%s_%d", stem, jobs) : stem;

@@ -61,8 +61,7 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
  * but of those that only follow from another (a table whose CREATE failed). Starts no job, but
  * makes the tables that the script makes: meant for an instance that is thrown away. */
 int connector_check(struct connector *connector, const char *script, struct arena *arena,
-                    void (*complain)(void *arg, const struct err *why), void *arg,
-                    struct err *err);
+                    void (*complain)(void *arg, const struct err *why), void *arg, struct err *err);
 
 /* Runs a script file: DDL first, then each INSERT or STATEMENT SET is submitted as a job. Its name
  * is SET 'pipeline.name', else `stem` (then stem_2, ...). Submitting again is harmless.
