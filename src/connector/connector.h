@@ -41,7 +41,7 @@ struct connector_options { /* all borrowed for life */
     const int *kafka_ports;   /* of our own broker: which bootstrap.servers are ours; 0 ends;
                                  NULL: all are */
     const int *catalog_ports; /* likewise, of our own catalog */
-    /* Classes that scripts make functions of, and the expression over $1, $2 in each one's place. */
+    /* Classes that scripts make functions of, and the expression over $1, $2 in place of each. */
     const char *const *function_classes, *const *function_texts;
     size_t function_count;
     const struct connector_stand_ins *stand_ins; /* NULL: tables are what they say */

@@ -9,10 +9,13 @@
 #include "connector/session_int.h"
 #include "sql/foreign.h"
 
-int session_no_memory(struct err *err) { return err_set(err, ERR_NOMEM, "session"); }
+int session_no_memory(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "session");
+}
 
 int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
-                       struct err *err)
+                        struct err *err)
 {
     struct catalog_entry *entry = ARENA_NEW(s->arena, struct catalog_entry);
 
@@ -80,8 +83,11 @@ int session_new(struct session **out, struct connector *connector, struct arena 
     s->lake_catalog = connector_lake_catalog(connector);
     s->catalog = MEMORY_CATALOG;
     s->database = MEMORY_DATABASE;
-    s->resolver = (struct sql_resolver){.table = session_table, .table_at = session_table_at,
-                                        .function = session_function, .arg = s, .database = s->database};
+    s->resolver = (struct sql_resolver){.table = session_table,
+                                        .table_at = session_table_at,
+                                        .function = session_function,
+                                        .arg = s,
+                                        .database = s->database};
     rc = session_add_catalog(s, catalog_name(s->lake_catalog), true, NULL, err);
     if (!rc)
         rc = session_add_catalog(s, MEMORY_CATALOG, false, MEMORY_DATABASE, err);
@@ -113,13 +119,19 @@ void session_evaluate_with(struct session *s, struct session_evaluator evaluator
     s->evaluator = evaluator;
 }
 
-const char *session_catalog(struct session *s) { return s->catalog; }
-const char *session_database(struct session *s) { return s->database; }
+const char *session_catalog(struct session *s)
+{
+    return s->catalog;
+}
+const char *session_database(struct session *s)
+{
+    return s->database;
+}
 
 /* ---- looking names up ---- */
 
-int session_lake_columns(struct session *s, const struct lake_schema *schema,
-                         struct sql_table *out, struct err *err)
+int session_lake_columns(struct session *s, const struct lake_schema *schema, struct sql_table *out,
+                         struct err *err)
 {
     struct sql_column *columns = ARENA_ARRAY(s->arena, struct sql_column, schema->root.field_count);
 
