@@ -396,13 +396,15 @@ static int run_file(struct tester *t, const char *path, struct err *err)
     struct yaml_node doc;
     int rc = disk_read_file(t->in->disk, path, &text, err);
 
-    t->file = path;
+    t->file = arena_strdup(t->problems.arena, path); /* problems are printed at the end */
+    if (!rc && !t->file)
+        rc = err_set(err, ERR_NOMEM, "%s", path);
     if (!rc)
         rc = yaml_parse(buf_slice(&text), &arena, &doc, err);
     if (!rc && doc.type != YAML_MAP)
         rc = err_set(err, ERR_INVALID, "a file of tests has 'script' and 'tests'");
     if (!rc)
-        rc = yaml_bind(&doc, file_fields, &spec, path, &t->problems);
+        rc = yaml_bind(&doc, file_fields, &spec, t->file, &t->problems);
     if (!rc)
         rc = read_script(t, spec.script, &arena, err);
     if (!rc && spec.tests->type != YAML_SEQ)
