@@ -7,7 +7,7 @@
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
 #   make s3-large     8 GiB in one upload, in 64 MB of memory
-#   make bench-upsert  tables written by key
+#   make bench-upsert  tables written by key    make bench-nexmark  Nexmark's queries per core
 #   make bench-state   operators alone, state larger than memory
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
@@ -48,7 +48,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-upsert tidy demo install clean
+.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -242,6 +242,11 @@ bench-state: $(BUILD)/tests/bench/operator_bench $(BUILD)/tests/bench/state_benc
 	@$(BUILD)/tests/bench/operator_bench
 	@rm -rf $(BUILD)/state-bench && mkdir -p $(BUILD)/state-bench
 	@$(BUILD)/tests/bench/state_bench $(BUILD)/state-bench $(BENCH_STATE)
+
+# Nexmark's queries per core; QUERIES="q0 q5" and EVENTS=2e6 choose.
+bench-nexmark: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/nexmark.py $(QUERIES) --events $(or $(EVENTS),2e6)
 
 bench-peers: all
 	@scripts/deps --test
