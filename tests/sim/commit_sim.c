@@ -198,7 +198,8 @@ static int make_table(struct world *w, struct err *err)
 static int plan(void *arg, const char *job, const char *script, struct arena *arena,
                 struct stream_plan *out, struct err *err)
 {
-    static struct sql_option list[] = {{.key = "topic", .value = "numbers"},
+    static struct sql_option list[] = {{.key = "connector", .value = "kafka"},
+                                       {.key = "topic", .value = "numbers"},
                                        {.key = "scan.startup.mode", .value = "earliest-offset"},
                                        {.key = "format", .value = "json"}};
     static const struct sql_options options = {list, COUNT_OF(list)};
