@@ -21,7 +21,7 @@ static inline uint8_t *put_pair(uint8_t *at, unsigned value)
 }
 
 /* Decimal digits, at least `digits` of them. */
-static uint8_t *put_u64(uint8_t *at, uint64_t value, int digits)
+uint8_t *put_u64(uint8_t *at, uint64_t value, int digits)
 {
     char text[40]; /* digits end at 20; the rest lets the copy have a fixed length */
     int len = 0;
@@ -169,7 +169,7 @@ static void civil(int64_t days, unsigned *year, unsigned *month, unsigned *day)
     *year = (unsigned)((int64_t)yoe + era * 400 + (*month <= 2));
 }
 
-static uint8_t *put_date(uint8_t *at, int64_t days)
+uint8_t *put_date(uint8_t *at, int64_t days)
 {
     unsigned year, month, day;
 
@@ -182,7 +182,7 @@ static uint8_t *put_date(uint8_t *at, int64_t days)
     return put_pair(at, day);
 }
 
-static uint8_t *put_clock(uint8_t *at, unsigned seconds)
+uint8_t *put_clock(uint8_t *at, unsigned seconds)
 {
     at = put_pair(at, seconds / 3600);
     *at++ = ':';

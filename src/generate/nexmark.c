@@ -4,7 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 
-#include "generate/generate_int.h"
+#include "generate/emit.h"
 
 #define PERSONS        1
 #define AUCTIONS       3
@@ -98,20 +98,6 @@ static struct slice extra(struct maker *m, size_t size, size_t average)
     return done(m, from);
 }
 
-static uint8_t *put_digits(uint8_t *at, uint64_t value, int least)
-{
-    uint8_t digits[20];
-    int count = 0;
-
-    do {
-        digits[count++] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value || count < least);
-    while (count)
-        *at++ = digits[--count];
-    return at;
-}
-
 static struct slice add(struct maker *m, const char *text)
 {
     uint8_t *from = m->at;
@@ -189,7 +175,7 @@ static void make_person(struct maker *m, int64_t event, struct nexmark_person *o
     for (int i = 0; i < 4; i++) {
         if (i)
             add(m, " ");
-        m->at = put_digits(m->at, below(m, 10000), 4);
+        m->at = put_u64(m->at, below(m, 10000), 4);
     }
     out->credit_card = done(m, from);
     out->city = add(m, cities[below(m, COUNT_OF(cities))]);
@@ -236,7 +222,7 @@ static void make_url(struct maker *m, uint64_t stream, uint64_t channel, struct 
     add(&own, "item.htm?query=1");
     if (channel < CHANNELS && below(&own, 10) > 0) {
         add(&own, "&channel_id=");
-        own.at = put_digits(own.at, bits(&own) >> 33, 1);
+        own.at = put_u64(own.at, bits(&own) >> 33, 1);
     }
     out->url = done(&own, m->at);
     m->at = own.at;
@@ -261,7 +247,7 @@ static void make_bid(struct maker *m, const struct nexmark *nexmark, int64_t eve
     } else {
         channel = below(m, CHANNELS);
         add(m, "channel-");
-        m->at = put_digits(m->at, channel, 1);
+        m->at = put_u64(m->at, channel, 1);
         out->channel = done(m, from);
     }
     make_url(m, nexmark->seed, channel, out);
@@ -312,7 +298,7 @@ static uint8_t *put_raw(uint8_t *at, const char *text)
 static uint8_t *put_number(uint8_t *at, const char *name, int64_t value)
 {
     at = put_raw(at, name);
-    return put_digits(at, (uint64_t)value, 1); /* none is negative */
+    return put_u64(at, (uint64_t)value, 1); /* none is negative */
 }
 
 /* None of the texts has a character that JSON escapes. */
@@ -326,34 +312,20 @@ static uint8_t *put_text(uint8_t *at, const char *name, struct slice text)
     return at;
 }
 
-static void two(uint8_t *at, int value)
-{
-    at[0] = (uint8_t)('0' + value / 10);
-    at[1] = (uint8_t)('0' + value % 10);
-}
-
-/* 2025-01-01 00:00:00.123: years of four digits. */
+/* 2025-01-01 00:00:00.123: years of four digits, times since 1970. */
 static uint8_t *put_time(uint8_t *at, const char *name, int64_t us)
 {
-    int64_t ms = us / 1000, days = ms / 86400000, of_day = ms % 86400000;
-    /* Howard Hinnant's days-to-civil, for days since 1970 that are not negative. */
-    int64_t z = days + 719468, era = z / 146097, doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-    int month = (int)(mp < 10 ? mp + 3 : mp - 9), year = (int)(yoe + era * 400 + (month <= 2));
+    int64_t ms = us / 1000, of_day = ms % 86400000;
 
     at = put_raw(at, name);
-    memcpy(at, "\"0000-00-00 00:00:00.000\"", 25);
-    two(at + 1, year / 100 % 100);
-    two(at + 3, year % 100);
-    two(at + 6, month);
-    two(at + 9, (int)(doy - (153 * mp + 2) / 5 + 1));
-    two(at + 12, (int)(of_day / 3600000));
-    two(at + 15, (int)(of_day / 60000 % 60));
-    two(at + 18, (int)(of_day / 1000 % 60));
-    at[21] = (uint8_t)('0' + of_day / 100 % 10);
-    two(at + 22, (int)(of_day % 100));
-    return at + 25;
+    *at++ = '"';
+    at = put_date(at, ms / 86400000);
+    *at++ = ' ';
+    at = put_clock(at, (unsigned)(of_day / 1000));
+    *at++ = '.';
+    at = put_u64(at, (uint64_t)(of_day % 1000), 3);
+    *at++ = '"';
+    return at;
 }
 
 static uint8_t *person_json(const struct nexmark_event *event, uint8_t *at)
