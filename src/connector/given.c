@@ -4,8 +4,9 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "connector/formats.h"
+#include "connector/made_source.h"
 #include "connector/row_text.h"
-#include "connector/session_int.h"
 #include "format/json.h"
 #include "operator/operator.h"
 #include "sql/sql.h"
@@ -303,61 +304,47 @@ static const struct stream_source_ops source_ops = {
 /* The table's columns but the computed ones, then the kinds when it has changes. */
 static int make_columns(struct given_source *s, const struct source_request *r, struct err *err)
 {
-    struct sql_output *outputs = calloc(r->table->column_count + 1, sizeof(*outputs));
-    size_t count = 0;
-    int rc = outputs ? 0 : err_set(err, ERR_NOMEM, "columns");
+    struct source_request any = *r;
+    int rc;
 
+    any.any_metadata = true; /* a test gives what the connector would */
+    rc = source_columns(&any, &s->columns, err);
     s->kind_column = s->partition_column = -1;
-    for (size_t i = 0; !rc && i < r->table->column_count; i++) {
-        const struct sql_column *column = &r->table->columns[i];
-
-        if (column->kind == SQL_COLUMN_COMPUTED)
-            continue;
-        if (!strcmp(column->name, SQL_FLOW_PARTITION))
-            s->partition_column = (int)count;
-        outputs[count++] = (struct sql_output){column->name, column->type};
-    }
-    if (!rc)
-        rc = connector_columns(r->connector->db, outputs, count, &s->columns, err);
+    for (size_t i = 0; !rc && i < s->columns.count; i++)
+        if (!strcmp(s->columns.list[i].name, SQL_FLOW_PARTITION))
+            s->partition_column = (int)i;
     if (!rc && sql_source_changes(r->table->options)) {
-        s->kind_column = (int)count;
+        s->kind_column = (int)s->columns.count;
         if (vec_columns_add(&s->columns, OP_KIND, duckdb_create_logical_type(DUCKDB_TYPE_UTINYINT)))
             rc = err_set(err, ERR_NOMEM, "columns");
     }
-    free(outputs);
     return rc;
-}
-
-/* Digits of a second that a column keeps; 0: it is no time. */
-static int second_digits(const struct sql_table *table, const char *name)
-{
-    for (size_t i = 0; i < table->column_count; i++) {
-        const struct sql_type *type = table->columns[i].type;
-
-        if (!strcmp(table->columns[i].name, name) &&
-            (type->kind == SQL_TIMESTAMP || type->kind == SQL_TIMESTAMP_LTZ))
-            return type->precision ? type->precision : 3;
-    }
-    return 0;
 }
 
 static int make_decoder(struct given_source *s, const struct sql_table *table, struct err *err)
 {
     struct json_field *fields = calloc(s->columns.count + 1, sizeof(*fields));
     struct json_decode_options options = {.fields = fields};
+    size_t at = 0;
     int rc = 0;
 
     s->names = calloc(s->columns.count + 1, sizeof(*s->names));
     if (!fields || !s->names)
         rc = err_set(err, ERR_NOMEM, "columns");
-    for (size_t i = 0; !rc && i < s->columns.count; i++) {
+    for (size_t i = 0; !rc && i < s->columns.count; i++)
         s->names[i] = s->columns.list[i].name;
-        if ((int)i != s->kind_column && (int)i != s->partition_column)
+    for (size_t i = 0; !rc && i < table->column_count; i++) {
+        const struct sql_column *column = &table->columns[i];
+
+        if (column->kind == SQL_COLUMN_COMPUTED)
+            continue;
+        if ((int)at != s->partition_column)
             fields[options.field_count++] =
-                (struct json_field){.name = s->names[i],
-                                    .type = s->columns.list[i].type,
-                                    .column = i,
-                                    .precision = second_digits(table, s->names[i])};
+                (struct json_field){.name = column->name,
+                                    .type = s->columns.list[at].type,
+                                    .column = at,
+                                    .precision = table_second_digits(column->type)};
+        at++;
     }
     if (!rc)
         rc = json_decoder_new(&s->decoder, &options, err);
