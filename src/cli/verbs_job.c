@@ -239,6 +239,8 @@ static const char *input_text(struct steps *s, const struct stream_input_info *i
                             "%s: idle, no partition gave a row for the time allowed; it holds "
                             "nothing back",
                             head);
+    if (in->slowest < 0)
+        return arena_printf(s->arena, "%s: no watermark yet: nothing has been read", head);
     if (in->watermark_ms == OP_TIME_MIN)
         return arena_printf(s->arena,
                             "%s: no watermark yet: partition %" PRId64
@@ -272,8 +274,10 @@ static int explain_pipeline(struct steps *s, const struct stream_pipeline_info *
     const struct stream_input_info *slowest = slowest_input(p);
     const char *head =
         !slowest ? arena_printf(s->arena, "%s: no watermark holds it back", p->name)
-                 : arena_printf(s->arena, "%s: %s partition %" PRId64 " holds its time back",
-                                p->name, slowest->name, slowest->slowest);
+        : slowest->slowest < 0
+            ? arena_printf(s->arena, "%s: %s holds its time back", p->name, slowest->name)
+            : arena_printf(s->arena, "%s: %s partition %" PRId64 " holds its time back", p->name,
+                           slowest->name, slowest->slowest);
     int rc = control_send(s->reply, json_pack("{s:s}", "text", head), err);
 
     for (size_t i = 0; i < p->input_count && !rc; i++)

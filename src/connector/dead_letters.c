@@ -33,7 +33,10 @@ struct letters_cut {
     bool appended;
 };
 
-static struct dead_letters *self(struct stream_sink *sink) { return (struct dead_letters *)sink; }
+static struct dead_letters *self(struct stream_sink *sink)
+{
+    return (struct dead_letters *)sink;
+}
 
 /* ---- table and topic ---- */
 
@@ -58,8 +61,8 @@ static int make_table(struct dead_letters *d, struct err *err)
 {
     struct lake_ident ident = {DEAD_LETTERS_NAMESPACE, d->name};
     struct lake_field fields[COUNT_OF(letter_columns)] = {0};
-    struct lake_schema schema = {.root = {.kind = LAKE_STRUCT, .fields = fields,
-                                          .field_count = COUNT_OF(fields)}};
+    struct lake_schema schema = {
+        .root = {.kind = LAKE_STRUCT, .fields = fields, .field_count = COUNT_OF(fields)}};
     struct lake_table_options options = {.schema = &schema, .streaming = true};
     struct catalog_table made = {0};
     struct arena arena = {0};
@@ -307,13 +310,6 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     cut_free(cut);
 }
 
-/* The broker cuts an owned log to its committed end when it opens it. */
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
-}
-
 static void sink_free(struct stream_sink *sink)
 {
     struct dead_letters *d = self(sink);
@@ -328,7 +324,12 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free,
+    .drain = drain,
+    .stage = stage,
+    .commit_in = commit_in,
+    .after_commit = after_commit,
+    /* recover: the broker cuts an owned log to its committed end when it opens it. */
+    .free = sink_free,
 };
 
 int dead_letters_new(struct stream_sink **out, const struct dead_letters_options *options,

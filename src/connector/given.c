@@ -440,20 +440,6 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
     return rc;
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
-                 struct err *err)
-{
-    (void)sink, (void)cut, (void)epoch, (void)err;
-    return 0;
-}
-
-static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
-                     struct err *err)
-{
-    (void)sink, (void)cut, (void)txn, (void)err;
-    return 0;
-}
-
 static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
                          enum stream_outcome outcome)
 {
@@ -463,12 +449,6 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
     if (outcome == STREAM_COMMITTED && buf_append(&table->taken, c->lines.ptr, c->lines.len))
         diag_error("test", "`%s`: more changes than a test can hold", table->name);
     free_cut(c);
-}
-
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
 }
 
 static void sink_free(struct stream_sink *sink)
@@ -481,8 +461,7 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops sink_ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free,
-};
+    .drain = drain, .after_commit = after_commit, .free = sink_free};
 
 int given_sink(void *arg, const struct sink_request *request, struct stream_sink **out,
                struct err *err)

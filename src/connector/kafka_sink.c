@@ -290,13 +290,6 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     free(cut);
 }
 
-/* The broker ended what a crash left open before anybody could read (kafka/txns.c). */
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
-}
-
 static void sink_free(struct stream_sink *sink)
 {
     struct kafka_sink *s = self(sink);
@@ -313,7 +306,12 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free,
+    .drain = drain,
+    .stage = stage,
+    .commit_in = commit_in,
+    .after_commit = after_commit,
+    /* recover: the broker ended what a crash left open before anybody could read (kafka/txns.c). */
+    .free = sink_free,
 };
 
 int kafka_sink_new(const struct sink_request *r, struct stream_sink **out, struct err *err)

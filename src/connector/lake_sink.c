@@ -491,13 +491,6 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *base,
     cut_free(s, cut, outcome != STREAM_REFUSED);
 }
 
-/* The table is the catalog's, and a committed epoch needs nothing more from us. */
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
-}
-
 static void sink_free(struct stream_sink *sink)
 {
     struct lake_sink *s = self(sink);
@@ -522,11 +515,18 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free, NULL,
+    /* recover: the table is the catalog's, and a committed epoch needs nothing more from us. */
+    .drain = drain,    .stage = stage, .commit_in = commit_in, .after_commit = after_commit,
+    .free = sink_free,
 };
 
 static const struct stream_sink_ops queued_ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free, commit,
+    .drain = drain,
+    .stage = stage,
+    .commit_in = commit_in,
+    .after_commit = after_commit,
+    .free = sink_free,
+    .commit = commit,
 };
 
 int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,

@@ -65,31 +65,11 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
     return 0;
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
-                 struct err *err)
-{
-    (void)sink, (void)cut, (void)epoch, (void)err;
-    return 0;
-}
-
-static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
-                     struct err *err)
-{
-    (void)sink, (void)cut, (void)txn, (void)err;
-    return 0;
-}
-
 static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
                          enum stream_outcome outcome)
 {
     (void)sink, (void)outcome;
     free(cut);
-}
-
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
 }
 
 static void sink_free(struct stream_sink *sink)
@@ -105,8 +85,7 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops ops = {
-    drain, stage, commit_in, after_commit, recover, sink_free,
-};
+    .drain = drain, .after_commit = after_commit, .free = sink_free};
 
 static int make(const struct sink_request *r, struct print_sink **out, struct err *err)
 {

@@ -39,6 +39,19 @@ static bool has_moved(const struct pipeline *p, const struct pipeline_cut *cut)
     return moved;
 }
 
+/* A sink leaves out what it has nothing to do for; a cut is NULL when no row came. */
+static int stage_cut(struct epoch_commit *c, struct stream_sink *sink, struct stream_cut *cut,
+                     struct err *err)
+{
+    return cut && sink->ops->stage ? sink->ops->stage(sink, cut, &c->epoch, err) : 0;
+}
+
+static int commit_cut(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
+                      struct err *err)
+{
+    return cut && sink->ops->commit_in ? sink->ops->commit_in(sink, cut, txn, err) : 0;
+}
+
 static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_txn *txn,
                            struct err *err)
 {
@@ -48,8 +61,8 @@ static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_tx
     const char *job = p->job->name;
     int rc = 0;
 
-    if (cut->cut && spec->sink != c->queued)
-        rc = spec->sink->ops->commit_in(spec->sink, cut->cut, txn, err);
+    if (spec->sink != c->queued)
+        rc = commit_cut(spec->sink, cut->cut, txn, err);
     for (size_t i = 0; i < p->count && cut->moved && !rc; i++)
         rc = rows_commit_position(txn, job, spec->name, spec->inputs[i].name, &cut->positions[i],
                                   err);
@@ -68,9 +81,7 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
 
     for (size_t i = 0; i < job->count && !rc; i++)
         rc = commit_pipeline(c, i, txn, err);
-    if (!rc && c->rejects)
-        rc = job->plan.rejects->ops->commit_in(job->plan.rejects, c->rejects, txn, err);
-    return rc;
+    return rc ? rc : commit_cut(job->plan.rejects, c->rejects, txn, err);
 }
 
 /* The only cut of the epoch, if its sink has a queue; NULL: there are none or several. */
@@ -170,15 +181,9 @@ static int stage_all(struct epoch_commit *c, struct err *err)
     struct job *job = c->job;
     int rc = 0;
 
-    for (size_t i = 0; i < job->count && !rc; i++) {
-        struct stream_sink *sink = job->pipelines[i].spec->sink;
-
-        if (c->cuts[i].cut)
-            rc = sink->ops->stage(sink, c->cuts[i].cut, &c->epoch, err);
-    }
-    if (!rc && c->rejects)
-        rc = job->plan.rejects->ops->stage(job->plan.rejects, c->rejects, &c->epoch, err);
-    return rc;
+    for (size_t i = 0; i < job->count && !rc; i++)
+        rc = stage_cut(c, job->pipelines[i].spec->sink, c->cuts[i].cut, err);
+    return rc ? rc : stage_cut(c, job->plan.rejects, c->rejects, err);
 }
 
 static int flush_sources(struct epoch_commit *c, struct err *err)

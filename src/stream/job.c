@@ -79,15 +79,18 @@ void stream_plan_close(struct stream_plan *plan)
     *plan = (struct stream_plan){0};
 }
 
+static int recover_sink(struct stream_sink *sink, struct err *err)
+{
+    return sink && sink->ops->recover ? sink->ops->recover(sink, err) : 0;
+}
+
 static int recover_sinks(struct job *job, struct err *err)
 {
     int rc = 0;
 
     for (size_t i = 0; i < job->plan.count && !rc; i++)
-        rc = job->plan.pipelines[i].sink->ops->recover(job->plan.pipelines[i].sink, err);
-    if (!rc && job->plan.rejects)
-        rc = job->plan.rejects->ops->recover(job->plan.rejects, err);
-    return rc;
+        rc = recover_sink(job->plan.pipelines[i].sink, err);
+    return rc ? rc : recover_sink(job->plan.rejects, err);
 }
 
 /* What outlives the plan: the settings that are asked for when there is none. */

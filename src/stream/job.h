@@ -157,7 +157,7 @@ struct stream_input_info {
     int64_t rows, lag;       /* polled since the start; records not read yet, -1 unknown */
     bool timed, idle, ended; /* timed: it has watermarks */
     int64_t watermark_ms;    /* OP_TIME_MIN: none yet */
-    int64_t slowest;         /* the partition that holds it back; -1: none */
+    int64_t slowest;         /* the partition that holds it back; -1: none, or none looked at yet */
 };
 struct stream_op_info {
     struct op_info so_far;

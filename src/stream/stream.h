@@ -85,6 +85,7 @@ struct stream_cut {
 /* How a commit ended. After UNKNOWN nothing may be deleted: it may be true. */
 enum stream_outcome { STREAM_COMMITTED, STREAM_REFUSED, STREAM_UNKNOWN };
 
+/* stage, commit_in and recover may be NULL: there is nothing to do then. */
 struct stream_sink;
 struct stream_sink_ops {
     /* Pulls the feed until it ends and keeps what came as a cut, its files finished. *out NULL

@@ -390,13 +390,6 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
     return rc;
 }
 
-static int stage(struct stream_sink *sink, struct stream_cut *cut, const struct stream_epoch *epoch,
-                 struct err *err)
-{
-    (void)sink, (void)cut, (void)epoch, (void)err;
-    return 0;
-}
-
 static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
                      struct err *err)
 {
@@ -412,12 +405,6 @@ static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
     free_cut((struct out_cut *)cut);
 }
 
-static int recover(struct stream_sink *sink, struct err *err)
-{
-    (void)sink, (void)err;
-    return 0;
-}
-
 static void sink_free(struct stream_sink *sink)
 {
     if (sink)
@@ -426,10 +413,8 @@ static void sink_free(struct stream_sink *sink)
 }
 
 static const struct stream_sink_ops sink_ops = {.drain = drain,
-                                                .stage = stage,
                                                 .commit_in = commit_in,
                                                 .after_commit = after_commit,
-                                                .recover = recover,
                                                 .free = sink_free};
 
 static int sink_new(struct world *w, const struct sql_insert_plan *plan, struct stream_sink **out,
