@@ -702,6 +702,50 @@ int agg_flush(struct agg *agg, struct err *err)
     return rc;
 }
 
+/* ---- groups as rows of state ---- */
+
+bool agg_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    (void)op, (void)out, (void)part;
+    return table == 0;
+}
+
+int agg_result(struct agg *agg, size_t c, const struct agg_place *place, duckdb_data_chunk chunk,
+               idx_t column, idx_t row, struct err *err)
+{
+    const struct agg_call *call = &agg->calls[c];
+    int rc;
+
+    if (call->keep == KEEP_SLOT) {
+        accumulator_result(&call->acc, agg_slot(agg, place->group, c),
+                           duckdb_data_chunk_get_vector(chunk, column), row);
+        return 0;
+    }
+    buf_clear(&agg->made);
+    rc = keep_result(agg, c, place, &agg->made, err);
+    return rc ? rc : vec_row_decode(call->result, buf_slice(&agg->made), chunk, column, row, err);
+}
+
+int agg_read_end(struct agg *agg, struct op_reader *to, struct err *err)
+{
+    int rc = agg_flush(agg, err);
+
+    arena_reset(&agg->arena);
+    return rc ? rc : op_read_out(to, &agg->op, err);
+}
+
+int agg_read_group(struct agg *agg, struct op_reader *to, const struct agg_place *place,
+                   int64_t start, int64_t end, struct err *err)
+{
+    struct slice wide;
+    int rc = agg->out.count == vec_chunk_rows() ? agg_read_end(agg, to, err) : 0;
+
+    if (rc || place->group->rows <= 0)
+        return rc;
+    rc = agg_wide(agg, place, &wide, err);
+    return rc ? rc : agg_put(agg, OP_INSERT, place->key, place->group, wide, start, end, err);
+}
+
 int op_aggregate_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
                      struct err *err)
 {

@@ -133,6 +133,14 @@ bool agg_same(const struct agg *agg, const struct agg_group *a, struct slice a_w
 int agg_put(struct agg *agg, enum op_kind kind, struct slice key, const struct agg_group *group,
             struct slice wide, int64_t start, int64_t end, struct err *err);
 int agg_flush(struct agg *agg, struct err *err);
+/* The group as a row for who reads the state, in the end by agg_read_end. */
+int agg_read_group(struct agg *agg, struct op_reader *to, const struct agg_place *place,
+                   int64_t start, int64_t end, struct err *err);
+int agg_read_end(struct agg *agg, struct op_reader *to, struct err *err);
+/* What the call says of the group now, into one row of a column of its type. */
+int agg_result(struct agg *agg, size_t call, const struct agg_place *place, duckdb_data_chunk chunk,
+               idx_t column, idx_t row, struct err *err);
+bool agg_view(const struct op *op, int table, struct op_view *out, const char **part);
 
 /* ---- calls that keep something (keep.c) ---- */
 

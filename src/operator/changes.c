@@ -202,6 +202,23 @@ static int changes_mark(struct op *op, int64_t mark, struct err *err)
     return rc || !fresh ? rc : put_all(c, err);
 }
 
+static int changes_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct changes *c = (struct changes *)op;
+    struct agg_place place = {.store = &c->agg.store};
+    struct state_walk walk;
+    struct slice value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, c->agg.store.groups, 0);
+    while (!rc && state_walk_next(&walk, &place.key, NULL, &value)) {
+        place.group = (struct agg_group *)(uintptr_t)value.ptr;
+        rc = agg_read_group(&c->agg, to, &place, 0, 0, err);
+    }
+    return rc ? rc : agg_read_end(&c->agg, to, err);
+}
+
 static void changes_free(struct op *op)
 {
     struct changes *c = (struct changes *)op;
@@ -211,8 +228,12 @@ static void changes_free(struct op *op)
     free(c);
 }
 
-static const struct op_ops changes_ops = {
-    .name = "aggregate", .rows = changes_rows, .mark = changes_mark, .free = changes_free};
+static const struct op_ops changes_ops = {.name = "aggregate",
+                                          .rows = changes_rows,
+                                          .mark = changes_mark,
+                                          .view = agg_view,
+                                          .read = changes_read,
+                                          .free = changes_free};
 
 int changes_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,
                 struct err *err)

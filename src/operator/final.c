@@ -72,8 +72,33 @@ static void final_free(struct op *op)
     free(f);
 }
 
-static const struct op_ops final_ops = {
-    .name = "last rows", .rows = final_rows, .mark = final_mark, .free = final_free};
+static bool final_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    (void)op, (void)part;
+    out->extras[out->extra_count++] = (struct op_view_extra){"times", false};
+    return table == 0;
+}
+
+static int final_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct final *f = (struct final *)op;
+    struct state_walk walk;
+    struct slice row, value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, f->left, 0);
+    while (!rc && state_walk_next(&walk, &row, NULL, &value))
+        rc = op_read_row(to, f->codec, row, (const int64_t *)(const void *)value.ptr, err);
+    return rc;
+}
+
+static const struct op_ops final_ops = {.name = "last rows",
+                                        .rows = final_rows,
+                                        .mark = final_mark,
+                                        .view = final_view,
+                                        .read = final_read,
+                                        .free = final_free};
 
 int op_final_new(struct op **out, struct op *below, struct err *err)
 {

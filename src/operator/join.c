@@ -33,11 +33,35 @@ static int check_keys(const struct vec_columns *left, const struct vec_columns *
     return 0;
 }
 
+/* FALSE and TRUE as rows of one column: what a MARK join puts where others put the right's row. */
+static int init_marks(struct join *j, struct err *err)
+{
+    struct vec_columns columns = {0};
+    duckdb_data_chunk chunk = NULL;
+    int rc = rows_add_column(&columns, duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN), err);
+
+    if (!rc)
+        rc = vec_codec_new(&j->mark_codec, &columns, (size_t[]){0}, 1, err);
+    if (!rc && !(chunk = vec_chunk_new(&columns)))
+        rc = err_set(err, ERR_NOMEM, "a join");
+    if (!rc) {
+        bool *values = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+
+        values[0] = false;
+        values[1] = true;
+        duckdb_data_chunk_set_size(chunk, 2);
+        rc = vec_rows_encode(j->mark_codec, chunk, &j->marks, err);
+    }
+    duckdb_destroy_data_chunk(&chunk);
+    vec_columns_free(&columns);
+    return rc;
+}
+
 int join_init(struct join *j, struct op_graph *graph, const struct vec_columns *left,
               const struct vec_columns *right, const struct op_join_spec *spec, bool changes,
               struct err *err)
 {
-    bool one_side = spec->kind == OP_SEMI || spec->kind == OP_ANTI;
+    bool one_side = spec->kind >= OP_SEMI, marks = spec->kind == OP_MARK;
     int rc = check_keys(left, right, spec, err);
 
     j->kind = spec->kind;
@@ -61,11 +85,18 @@ int join_init(struct join *j, struct op_graph *graph, const struct vec_columns *
         rc = rows_columns(&j->op.columns, left, err);
     if (!rc && !one_side)
         rc = rows_columns(&j->op.columns, right, err);
+    if (!rc && marks)
+        rc = rows_add_column(&j->op.columns, duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN), err);
+    if (!rc && marks)
+        rc = init_marks(j, err);
     if (!rc && changes)
         rc = rows_add_kind(&j->op.columns, err);
     if (!rc)
         rc = rows_out_init(&j->out, &j->op, j->side[LEFT].codec, j->side[LEFT].column_count,
-                           one_side ? NULL : j->side[RIGHT].codec, false, err);
+                           marks      ? j->mark_codec
+                           : one_side ? NULL
+                                      : j->side[RIGHT].codec,
+                           false, err);
     return rc;
 }
 
@@ -85,6 +116,8 @@ void join_deinit(struct join *j)
     rows_out_deinit(&j->out);
     condition_deinit(&j->condition);
     pairs_deinit(&j->pairs);
+    vec_codec_free(j->mark_codec);
+    vec_rows_deinit(&j->marks);
     free(j->null_safe);
 }
 
@@ -126,9 +159,24 @@ int join_read(struct join *j, int s, duckdb_data_chunk chunk, struct err *err)
     return rc;
 }
 
+bool join_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    static const char *const parts[] = {"left", "right"};
+
+    (void)op;
+    if (table > RIGHT)
+        return false;
+    *part = parts[table];
+    out->of = table;
+    out->extras[out->extra_count++] = (struct op_view_extra){"times", false};
+    return true;
+}
+
 int op_join_new(struct op **out, struct op *left, struct op *right, const struct op_join_spec *spec,
                 struct err *err)
 {
+    if (spec->kind == OP_MARK && spec->time != OP_REGULAR)
+        return err_set(err, ERR_INVALID, "a join by time marks no rows");
     switch (spec->time) {
     case OP_REGULAR:
         return spec->null_aware ? join_not_in_new(out, left, right, spec, err)

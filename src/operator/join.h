@@ -68,6 +68,8 @@ struct join {
     enum op_join_kind kind;
     size_t key_count;
     bool *null_safe;
+    struct vec_codec *mark_codec; /* MARK: of the one BOOLEAN behind the left's columns */
+    struct vec_rows marks;        /* FALSE and TRUE, as rows of it */
     struct join_side side[2];
     struct rows_out out;
     struct condition condition;
@@ -96,9 +98,10 @@ static inline int join_put(struct join *join, int side, struct slice own, struct
 }
 #define JOIN_NONE slice_of(NULL, 0)
 
+/* Rows of the left come out, and none of the right. */
 static inline bool join_one_sided(const struct join *join)
 {
-    return join->kind == OP_SEMI || join->kind == OP_ANTI;
+    return join->kind >= OP_SEMI;
 }
 static inline int join_put_times(struct join *join, int side, struct slice own, struct slice other,
                                  enum op_kind kind, int64_t times, struct err *err)
@@ -109,6 +112,9 @@ static inline int join_put_times(struct join *join, int side, struct slice own, 
         rc = join_put(join, side, own, other, kind, err);
     return rc;
 }
+
+/* Two tables of state, "left" and "right", of the rows of each side. */
+bool join_view(const struct op *op, int table, struct op_view *out, const char **part);
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,
                      const struct op_join_spec *spec, struct err *err);

@@ -308,10 +308,30 @@ static void interval_free(struct op *op)
     free(v);
 }
 
+static int interval_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    const struct join_side *side = &((struct interval *)op)->join.side[table];
+    int64_t span = INT64_MIN;
+    int rc = 0;
+
+    while (!rc && state_space_from(side->rows, span, &span)) {
+        struct state_walk walk;
+        struct slice sub, value;
+
+        state_walk_space(&walk, side->rows, span++);
+        while (!rc && state_walk_next(&walk, NULL, &sub, &value))
+            rc = op_read_row(to, side->codec, sub_row(sub),
+                             &((const struct kept *)(const void *)value.ptr)->count, err);
+    }
+    return rc;
+}
+
 static const struct op_ops interval_ops = {.name = "interval join",
                                            .rows = interval_rows,
                                            .mark = interval_mark,
                                            .tick = interval_tick,
+                                           .view = join_view,
+                                           .read = interval_read,
                                            .free = interval_free};
 
 static void plan_interval(struct interval *v, const struct op_join_spec *spec)

@@ -161,8 +161,42 @@ static void not_in_free(struct op *op)
     free(op);
 }
 
-static const struct op_ops not_in_ops = {
-    .name = "join of NOT IN", .rows = not_in_rows, .load = not_in_load, .free = not_in_free};
+/* Of the right only how many there are of each. */
+static bool not_in_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct not_in *j = (const struct not_in *)op;
+
+    if (!join_view(op, table, out, part))
+        return false;
+    if (table == RIGHT) {
+        out->which = j->join.side[RIGHT].keys;
+        out->count = j->join.key_count;
+    }
+    return true;
+}
+
+static int not_in_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct not_in *j = (struct not_in *)op;
+    const struct join_side *side = &j->join.side[table];
+    struct state_walk walk;
+    struct slice key, value;
+    int rc = 0;
+
+    if (table == LEFT)
+        return op_read_counted(to, side->rows, side->codec, err);
+    state_walk_space(&walk, j->rights, 0);
+    while (!rc && state_walk_next(&walk, &key, NULL, &value))
+        rc = op_read_row(to, side->key_codec, key, (const int64_t *)(const void *)value.ptr, err);
+    return rc;
+}
+
+static const struct op_ops not_in_ops = {.name = "join of NOT IN",
+                                         .rows = not_in_rows,
+                                         .load = not_in_load,
+                                         .view = not_in_view,
+                                         .read = not_in_read,
+                                         .free = not_in_free};
 
 int join_not_in_new(struct op **out, struct op *left, struct op *right,
                     const struct op_join_spec *spec, struct err *err)

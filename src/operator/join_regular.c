@@ -9,7 +9,7 @@
  * row counts its own matches. As in Flink, inner joins pass on the kind of the
  * row that came (+U stays +U), outer ones give +I and -D.
  *
- * Semi and anti joins against rows that are only added forget a left row when its first match
+ * Semi, anti and mark joins against rows that are only added forget a left row when its first match
  * comes: nothing can follow.
  * With a time to live each row counts its own matches too, as in Flink: a row that is gone leaves
  * what it matched as it was.
@@ -70,6 +70,28 @@ static enum op_kind out_kind(const struct regular *r, int s, duckdb_data_chunk c
     if (r->join.kind == OP_INNER || join_one_sided(&r->join))
         return rows_kind(chunk, side->kind_column, i);
     return side->signs[i] > 0 ? OP_INSERT : OP_DELETE;
+}
+
+/* ---- semi, anti and mark joins: what a left row's having a match means ---- */
+
+static int put_left(struct regular *r, struct slice row, bool matched, enum op_kind kind,
+                    int64_t times, struct err *err)
+{
+    if (r->join.kind == OP_MARK)
+        return join_put_times(&r->join, LEFT, row, vec_row(&r->join.marks, matched), kind, times,
+                              err);
+    if (matched != (r->join.kind == OP_SEMI))
+        return 0;
+    return join_put_times(&r->join, LEFT, row, JOIN_NONE, kind, times, err);
+}
+
+/* It gets its first match, or loses its last one. */
+static int put_turned(struct regular *r, struct slice row, bool matched, int64_t times,
+                      struct err *err)
+{
+    int rc = put_left(r, row, !matched, OP_DELETE, times, err);
+
+    return rc ? rc : put_left(r, row, matched, OP_INSERT, times, err);
 }
 
 /* ---- without a condition ---- */
@@ -155,15 +177,14 @@ static int outer_row(struct regular *r, int s, idx_t i, enum op_kind kind, struc
 static int put_matched(struct regular *r, idx_t i, bool matched, struct err *err)
 {
     struct join_side *left = &r->join.side[LEFT], *right = &r->join.side[RIGHT];
-    enum op_kind kind = matched == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
     struct state_walk walk;
     struct slice row, value;
     int rc = 0;
 
     state_walk_group(&walk, left->rows, 0, vec_row(&right->key_bytes, i));
     while (!rc && state_walk_next(&walk, NULL, &row, &value))
-        rc = join_put_times(&r->join, LEFT, row, JOIN_NONE, kind,
-                            ((const struct row_state *)(const void *)value.ptr)->count, err);
+        rc = put_turned(r, row, matched, ((const struct row_state *)(const void *)value.ptr)->count,
+                        err);
     if (r->once && matched)
         r->forget[r->forget_count++] = (uint32_t)i;
     return rc;
@@ -182,8 +203,7 @@ static int semi_row(struct regular *r, int s, idx_t i, enum op_kind kind, struct
     before = key->rows[RIGHT];
     matched = before > 0;
     if (s == LEFT) {
-        if (matched == (r->join.kind == OP_SEMI))
-            rc = rows_out_put(&r->join.out, vec_row(&side->row_bytes, i), JOIN_NONE, kind, 0, err);
+        rc = put_left(r, vec_row(&side->row_bytes, i), matched, kind, 1, err);
         if (!rc && !(r->once && matched))
             rc = store_row(r, LEFT, i, 0, &known, err);
         if (rc || !known || (r->once && matched))
@@ -228,8 +248,8 @@ static int count_match(struct regular *r, int s, struct row_state *other, struct
     if (was == is || (sign > 0) == ends)
         return 0;
     if (join_one_sided(&r->join))
-        kind = is == (r->join.kind == OP_SEMI) ? OP_INSERT : OP_DELETE;
-    else if (r->join.side[!s].outer)
+        return put_turned(r, row, is, other->count, err);
+    if (r->join.side[!s].outer)
         kind = is ? OP_DELETE : OP_INSERT;
     else
         return 0;
@@ -260,12 +280,12 @@ static int deal_with_end(struct regular *r, int s, idx_t i, enum op_kind kind, i
                          struct err *err)
 {
     struct join_side *side = &r->join.side[s];
-    bool known, alone = side->outer && !matches;
+    bool known;
     int rc = 0;
 
-    if (join_one_sided(&r->join))
-        alone = s == LEFT && (matches > 0) == (r->join.kind == OP_SEMI);
-    if (alone)
+    if (join_one_sided(&r->join) && s == LEFT)
+        rc = put_left(r, vec_row(&side->row_bytes, i), matches > 0, kind, 1, err);
+    else if (side->outer && !matches)
         rc = join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind, err);
     return rc ? rc : store_row(r, s, i, matches, &known, err);
 }
@@ -329,7 +349,9 @@ static int keyless_row(struct regular *r, int s, idx_t i, enum op_kind kind, str
 {
     const struct join_side *side = &r->join.side[s];
 
-    if (!side->outer && !(r->join.kind == OP_ANTI && s == LEFT))
+    if (join_one_sided(&r->join) && s == LEFT)
+        return put_left(r, vec_row(&side->row_bytes, i), false, kind, 1, err);
+    if (!side->outer)
         return 0;
     return join_put(&r->join, s, vec_row(&side->row_bytes, i), JOIN_NONE, kind, err);
 }
@@ -381,8 +403,18 @@ static void regular_free(struct op *op)
     free(r);
 }
 
-static const struct op_ops regular_ops = {
-    .name = "join", .rows = regular_rows, .free = regular_free};
+static int regular_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    const struct join_side *side = &((struct regular *)op)->join.side[table];
+
+    return side->rows ? op_read_counted(to, side->rows, side->codec, err) : 0;
+}
+
+static const struct op_ops regular_ops = {.name = "join",
+                                          .rows = regular_rows,
+                                          .view = join_view,
+                                          .read = regular_read,
+                                          .free = regular_free};
 
 static int open_tables(struct regular *r, struct err *err)
 {

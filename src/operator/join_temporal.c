@@ -219,10 +219,65 @@ static void temporal_free(struct op *op)
     free(t);
 }
 
+/* By rowtime, left rows that wait and the versions of right ones; else the newest right rows. */
+static bool temporal_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct temporal *t = (const struct temporal *)op;
+
+    if (table > (t->newest ? 0 : RIGHT))
+        return false;
+    out->of = t->newest ? RIGHT : table;
+    *part = out->of == LEFT ? "left" : "right";
+    if (!t->newest)
+        out->extras[out->extra_count++] =
+            (struct op_view_extra){out->of == LEFT ? "waits_until" : "valid_from", true};
+    return true;
+}
+
+static int read_versions(struct temporal *t, struct slice key, struct op_reader *to,
+                         struct err *err)
+{
+    struct ordered_walk walk;
+    struct ordered_item item;
+    int rc = ordered_at(&t->map, t->versions, 0, key, 0, 0, err);
+
+    if (!rc)
+        ordered_first(&walk, &t->map);
+    while (!rc && ordered_next(&walk, &item)) {
+        int64_t ms = ~order_get_i64(item.key.ptr);
+
+        if (item.payload.ptr[0])
+            rc = op_read_row(to, t->join.side[RIGHT].codec,
+                             slice_of(item.payload.ptr + 1, item.payload.len - 1), &ms, err);
+    }
+    return rc;
+}
+
+static int temporal_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct temporal *t = (struct temporal *)op;
+    struct state_walk walk;
+    struct slice name, value, key;
+    int rc = 0;
+
+    if (!t->newest && table == LEFT)
+        return waiting_read(&t->waiting, t->join.side[LEFT].codec, to, err);
+    state_walk_space(&walk, t->newest ? t->newest : t->versions, 0);
+    while (!rc && state_walk_next(&walk, &name, NULL, &value)) {
+        if (t->newest)
+            rc = op_read_row(to, t->join.side[RIGHT].codec, value, NULL, err);
+        else if (ordered_is_root(name, &key))
+            rc = read_versions(t, key, to, err);
+    }
+    return rc;
+}
+
 static const struct op_ops temporal_ops = {.name = "temporal join",
                                            .rows = temporal_rows,
                                            .mark = temporal_mark,
                                            .load = temporal_load,
+                                           .view = temporal_view,
+                                           .read = temporal_read,
                                            .free = temporal_free};
 
 int join_temporal_new(struct op **out, struct op *left, struct op *right,

@@ -206,10 +206,27 @@ static void window_free(struct op *op)
     free(w);
 }
 
+static bool window_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    if (!join_view(op, table, out, part))
+        return false;
+    out->extras[out->extra_count++] = (struct op_view_extra){"waits_until", true};
+    return true;
+}
+
+static int window_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    const struct join_side *side = &((struct windowed *)op)->join.side[table];
+
+    return op_read_counted(to, side->rows, side->codec, err);
+}
+
 static const struct op_ops window_ops = {.name = "window join",
                                          .rows = window_rows,
                                          .mark = window_mark,
                                          .load = window_load,
+                                         .view = window_view,
+                                         .read = window_read,
                                          .free = window_free};
 
 int join_window_new(struct op **out, struct op *left, struct op *right,

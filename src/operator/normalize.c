@@ -77,8 +77,31 @@ static void normalize_free(struct op *op)
     free(n);
 }
 
-static const struct op_ops normalize_ops = {
-    .name = "last rows by key", .rows = normalize_rows, .free = normalize_free};
+static bool normalize_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    (void)op, (void)out, (void)part;
+    return table == 0;
+}
+
+static int normalize_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct normalize *n = (struct normalize *)op;
+    struct state_walk walk;
+    struct slice value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, n->last, 0);
+    while (!rc && state_walk_next(&walk, NULL, NULL, &value))
+        rc = op_read_row(to, n->codec, value, NULL, err);
+    return rc;
+}
+
+static const struct op_ops normalize_ops = {.name = "last rows by key",
+                                            .rows = normalize_rows,
+                                            .view = normalize_view,
+                                            .read = normalize_read,
+                                            .free = normalize_free};
 
 int op_normalize_new(struct op **out, struct op *below, const struct op_normalize_spec *spec,
                      struct err *err)

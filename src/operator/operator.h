@@ -39,6 +39,13 @@ enum op_kind { OP_INSERT, OP_UPDATE_BEFORE, OP_UPDATE_AFTER, OP_DELETE };
 
 struct op;
 struct op_graph;
+struct team;
+
+/* What operators that go by keys are made with once for each shard (shards.h). */
+struct op_shard {
+    struct vec_conn *conn;
+    struct state *state;
+};
 
 struct op_graph_options {
     struct vec_conn *conn; /* of fragments; borrowed for life, as are the next */
@@ -49,6 +56,9 @@ struct op_graph_options {
                 idx_t row, struct err *err);
     void *late_arg;
     struct clock *clock; /* how long operators work is measured with it; NULL: it is not */
+    const struct op_shard *shards; /* copied; `conn` and `state` above are none of them */
+    size_t shard_count;            /* 0: operators are not split */
+    struct team *team;             /* of shards; NULL: they run one after another */
 };
 int op_graph_new(struct op_graph **out, const struct op_graph_options *options, struct err *err);
 void op_graph_free(struct op_graph *graph); /* its operators too; accepts NULL */
@@ -76,6 +86,34 @@ struct op_info {
     int64_t state_bytes;
 };
 size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t max);
+
+/* ---- what operators remember, as rows for people (read.c) ---- */
+
+/* A table of an operator. Its columns are columns of the rows of one operator, this one or one
+ * below it, and behind them what is known of the row beside. */
+#define OP_VIEW_EXTRAS 3
+struct op_view {
+    char name[64];       /* "aggregate_2", "join_3_left": stable as long as the graph is */
+    int op, table;       /* numbers: of the operator, of its table */
+    int of;              /* number of the operator whose columns they are */
+    const size_t *which; /* `count` of them; NULL: the first ones */
+    size_t count;
+    struct op_view_extra {
+        const char *name;
+        bool time; /* TIMESTAMP; else BIGINT */
+    } extras[OP_VIEW_EXTRAS];
+    size_t extra_count;
+};
+/* In the order of op_graph_info; all that point somewhere point into the graph. */
+size_t op_graph_views(const struct op_graph *graph, struct op_view *out, size_t max);
+/* Of the rows of op_graph_read; owned by the caller. */
+int op_view_columns(const struct op_graph *graph, const struct op_view *view,
+                    struct vec_columns *out, struct err *err);
+/* All rows, some thousand at a time, of a graph that is loaded and between two calls. The batch is
+ * the reader's for the call, who may take chunks out of it. */
+typedef int op_view_fn(void *arg, struct vec_batch *rows, struct err *err);
+int op_graph_read(struct op_graph *graph, const struct op_view *view, op_view_fn *fn, void *arg,
+                  struct err *err);
 
 /* ---- operators: made from the leaves up; `below` becomes an input of the new one ---- */
 
@@ -165,7 +203,8 @@ int op_aggregate_new(struct op **out, struct op *below, const struct op_aggregat
 
 /* ---- joins (join*.c) ---- */
 
-enum op_join_kind { OP_INNER, OP_LEFT, OP_RIGHT, OP_FULL, OP_SEMI, OP_ANTI };
+/* MARK, only REGULAR: every left row, and whether it has a match. */
+enum op_join_kind { OP_INNER, OP_LEFT, OP_RIGHT, OP_FULL, OP_SEMI, OP_ANTI, OP_MARK };
 enum op_join_time { OP_REGULAR, OP_INTERVAL, OP_TEMPORAL, OP_WINDOWED };
 struct op_join_spec {
     enum op_join_kind kind;
@@ -181,9 +220,10 @@ struct op_join_spec {
     int64_t left_ttl_ms, right_ttl_ms;
 };
 /* Joins and what follows name their columns c0, c1 ... (flow.h).
- * Columns of the left, then of the right (SEMI, ANTI: none), without kinds, then kinds if the
- * join gives changes: REGULAR gives them when an input does or the kind is not INNER (SEMI over
- * rows that are all +I gives +I only); INTERVAL and WINDOWED never; TEMPORAL when the left does. */
+ * Columns of the left, then of the right (SEMI, ANTI: none; MARK: BOOLEAN), without kinds, then
+ * kinds if the join gives changes: REGULAR gives them when an input does or the kind is not INNER
+ * (SEMI over rows that are all +I gives +I only); INTERVAL and WINDOWED never; TEMPORAL when the
+ * left does. */
 int op_join_new(struct op **out, struct op *left, struct op *right, const struct op_join_spec *spec,
                 struct err *err);
 

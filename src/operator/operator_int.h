@@ -5,6 +5,8 @@
 #include "operator/operator.h"
 #include "vec/rows.h"
 
+struct op_reader;
+
 /* What an operator is told; all but `rows` and `free` may be NULL. Output goes to op->out. */
 struct op_ops {
     const char *name;
@@ -15,6 +17,15 @@ struct op_ops {
     /* The graph's clock has gone on, to op->graph->now_ms. */
     int (*tick)(struct op *op, struct err *err);
     int (*load)(struct op *op, struct err *err);
+    /* Of an operator that is several: all of them, as op_graph_info has them, and the number of the
+     * one that takes an input. NULL: it is one. */
+    size_t (*info)(const struct op *op, struct op_info *out, size_t max);
+    int (*entry)(const struct op *op, int input);
+    /* Its tables, from 0, and their rows (read.c). `view` fills which, count, extras, the part of
+     * the name that tells one table from another, and `of` as the number of an input or -1: its own
+     * columns. false: there is no such table. */
+    bool (*view)(const struct op *op, int table, struct op_view *out, const char **part);
+    int (*read)(struct op *op, int table, struct op_reader *to, struct err *err);
     void (*free)(struct op *op); /* what it owns beside struct op, and itself */
 };
 
@@ -40,7 +51,8 @@ struct op {
 
 struct op_graph {
     struct op_graph_options options;
-    struct op *last; /* all, newest first; the newest is the root */
+    struct op_shard *shards; /* options.shards */
+    struct op *last;         /* all, newest first; the newest is the root */
     int count;
     int64_t now_ms; /* processing time; OP_TIME_MIN before the first tick */
 };
@@ -49,6 +61,10 @@ struct op_graph {
  * leaf). On an error, which is out of memory, it is the caller's still. */
 int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int count,
            const struct op_ops *ops, struct err *err);
+/* Number of the operator above, as it is shown; -1: none. */
+int op_above(const struct op *op);
+#define OP_SHARD_OPS    16 /* in a shard, at most */
+#define OP_SHARD_INPUTS 16
 /* Opens a table of the operator's state: its name is the operator's number and `name`. */
 int op_table(struct op *op, const char *name, bool grouped, struct state_table **out,
              struct err *err);
@@ -66,6 +82,22 @@ duckdb_data_chunk op_out_rows(struct op *op, idx_t *count, idx_t *row);
 /* A row of an input that came too late for this operator: counted, and handed to whoever keeps
  * such rows. */
 int op_late(struct op *op, int input, duckdb_data_chunk chunk, idx_t row, struct err *err);
+
+/* ---- state as rows (read.c) ---- */
+
+/* One row: bytes of a codec whose columns are those of the view; ptr NULL: all NULL. Then what is
+ * known beside, times in ms. */
+int op_read_row(struct op_reader *to, const struct vec_codec *codec, struct slice bytes,
+                const int64_t *extras, struct err *err);
+/* Where that row is, for columns of it that no codec has: all that the codec had not are behind
+ * its own and before what is known beside. */
+duckdb_data_chunk op_read_last(struct op_reader *to, idx_t *row);
+/* What the operator has put into its output, where the view's columns are its own. */
+int op_read_out(struct op_reader *to, struct op *op, struct err *err);
+/* A grouped table of (key, row) -> an int64 first, how often: extra 0 of each. */
+struct state_table;
+int op_read_counted(struct op_reader *to, struct state_table *table, const struct vec_codec *codec,
+                    struct err *err);
 
 /* ---- accumulators (accumulate.c) ---- */
 

@@ -41,6 +41,17 @@ int ordered_at(struct ordered *map, struct state_table *table, int64_t space, st
     return 0;
 }
 
+bool ordered_is_root(struct slice name, struct slice *key)
+{
+    uint32_t number;
+
+    if (name.len < 2 + sizeof(number))
+        return false;
+    memcpy(&number, name.ptr + name.len - sizeof(number), sizeof(number));
+    *key = slice_of(name.ptr, name.len - 2 - sizeof(number));
+    return number == 0;
+}
+
 /* ---- nodes ---- */
 
 static struct state_key name_of(struct ordered *map, uint32_t number)

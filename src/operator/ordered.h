@@ -33,6 +33,9 @@ int ordered_remove(struct ordered *map, struct slice key, struct err *err);
 int ordered_count(struct ordered *map, struct slice key, int64_t by, struct err *err);
 int ordered_drop(struct ordered *map, struct err *err); /* all of it */
 
+/* Is this the name of a map in its table, of its leaves the first? Then of which key. */
+bool ordered_is_root(struct slice name, struct slice *key);
+
 /* Walks in order, forward or backward; the map is not changed meanwhile. */
 struct ordered_walk {
     struct ordered *map;

@@ -30,6 +30,7 @@ struct over {
     size_t *from; /* per call: its column in agg's output, or of the specials */
     bool *special;
     size_t call_count;
+    size_t *shown; /* to those who read the state: keys, then calls of the shell */
     struct over_specials specials;
     struct vec_rows keys, rows, args;
     struct waiting waiting, timers;
@@ -541,6 +542,7 @@ static void over_free(struct op *op)
     free(o->arg_to);
     free(o->from);
     free(o->special);
+    free(o->shown);
     free(o->list);
     free(o->sorted);
     free(o->events);
@@ -549,8 +551,67 @@ static void over_free(struct op *op)
     free(o);
 }
 
-static const struct op_ops over_ops = {
-    .name = "over", .rows = over_rows, .mark = over_mark, .load = over_load, .free = over_free};
+/* Each partition with the calls over its frame as it is; by rowtime the rows that wait too. */
+static bool over_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct over *o = (const struct over *)op;
+
+    if (table == 0) {
+        out->which = o->shown;
+        out->count = o->spec.key_count + o->agg.call_count;
+        out->extras[0] = (struct op_view_extra){"rows_in_frame", false};
+        out->extras[1] = (struct op_view_extra){"last_time", true};
+        out->extra_count = 2;
+        return true;
+    }
+    *part = "waiting";
+    out->of = 0;
+    out->extras[out->extra_count++] = (struct op_view_extra){"waits_until", true};
+    return table == 1 && o->waiting.table;
+}
+
+static int read_part(struct over *o, struct op_reader *to, struct slice key,
+                     const struct over_part *part, struct err *err)
+{
+    struct agg_place place = {&o->agg.store, 0, key, NULL};
+    struct state_key name = {.key = key};
+    duckdb_data_chunk chunk;
+    uint32_t len;
+    idx_t row;
+    int rc;
+
+    place.group = (struct agg_group *)(uintptr_t)state_look(o->agg.store.groups, &name, &len);
+    if (!place.group || len != agg_group_size(&o->agg))
+        return 0;
+    rc = op_read_row(to, o->key_codec, key, (int64_t[]){place.group->rows, part->last_ms}, err);
+    chunk = op_read_last(to, &row);
+    for (size_t c = 0; c < o->agg.call_count && !rc; c++)
+        rc = agg_result(&o->agg, c, &place, chunk, (idx_t)(o->spec.key_count + c), row, err);
+    return rc;
+}
+
+static int over_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct over *o = (struct over *)op;
+    struct state_walk walk;
+    struct slice key, value;
+    int rc = 0;
+
+    if (table)
+        return waiting_read(&o->waiting, o->row_codec, to, err);
+    state_walk_space(&walk, o->parts, 0);
+    while (!rc && state_walk_next(&walk, &key, NULL, &value))
+        rc = read_part(o, to, key, (const struct over_part *)(const void *)value.ptr, err);
+    return rc;
+}
+
+static const struct op_ops over_ops = {.name = "over",
+                                       .rows = over_rows,
+                                       .mark = over_mark,
+                                       .load = over_load,
+                                       .view = over_view,
+                                       .read = over_read,
+                                       .free = over_free};
 
 /* ---- making one ---- */
 
@@ -585,8 +646,10 @@ static int init_calls(struct over *o, struct op *below, const struct op_over_spe
         o->from[i] = o->special[i] ? o->specials.count : o->column_count + agg.call_count;
         if (o->special[i])
             rc = over_specials_add(&o->specials, call, i, &o->input, err);
-        else
+        else {
+            o->shown[spec->key_count + agg.call_count] = o->column_count + i;
             calls[agg.call_count++] = *call;
+        }
     }
     if (!rc)
         rc = agg_init(&o->agg, &shell, &agg, err);
@@ -625,8 +688,11 @@ static int over_init(struct over *o, struct op *below, const struct op_over_spec
     o->arg_to = calloc(3 * spec->call_count + 1, sizeof(int));
     o->from = calloc(spec->call_count + 1, sizeof(size_t));
     o->special = calloc(spec->call_count + 1, sizeof(bool));
-    if (rc || !o->arg_columns || !o->arg_to || !o->from || !o->special)
+    o->shown = calloc(spec->key_count + spec->call_count + 1, sizeof(size_t));
+    if (rc || !o->arg_columns || !o->arg_to || !o->from || !o->special || !o->shown)
         return no_memory(err);
+    for (size_t i = 0; i < spec->key_count; i++)
+        o->shown[i] = spec->keys[i];
     if (op_kind_column(&below->columns) >= 0)
         return err_set(err, ERR_UNSUPPORTED, "OVER takes rows that stay, not changes");
     if (spec->before < 0)

@@ -8,6 +8,11 @@ int rank_init(struct rank *r, struct op *below, const struct op_rank_spec *spec,
     int rc = 0;
 
     r->spec = *spec;
+    r->keys_of = calloc(spec->key_count + 1, sizeof(*r->keys_of));
+    if (!r->keys_of)
+        return err_set(err, ERR_NOMEM, "top-N");
+    if (spec->key_count)
+        memcpy(r->keys_of, spec->keys, spec->key_count * sizeof(*r->keys_of));
     r->newest = spec->by_time && spec->from == 1 && spec->to == 1 && spec->order_count == 1 &&
                 spec->order[0].descending;
     r->kind_column = op_kind_column(&below->columns);
@@ -32,6 +37,7 @@ int rank_init(struct rank *r, struct op *below, const struct op_rank_spec *spec,
 
 void rank_deinit(struct rank *r)
 {
+    free(r->keys_of);
     vec_codec_free(r->key_codec);
     vec_codec_free(r->codec);
     order_keys_free(r->order_keys);
@@ -112,8 +118,38 @@ static void first_free(struct op *op)
     free(op);
 }
 
-static const struct op_ops first_ops = {
-    .name = "first rows", .rows = first_rows, .free = first_free};
+/* The rows themselves are not kept: how many of each key have come, up to the last that counts. */
+static bool first_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct rank *r = (const struct rank *)op;
+
+    (void)part;
+    out->of = 0;
+    out->which = r->keys_of;
+    out->count = r->spec.key_count;
+    out->extras[out->extra_count++] = (struct op_view_extra){"rows_seen", false};
+    return table == 0;
+}
+
+static int first_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct first *f = (struct first *)op;
+    struct state_walk walk;
+    struct slice key, value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, f->counts, 0);
+    while (!rc && state_walk_next(&walk, &key, NULL, &value))
+        rc = op_read_row(to, f->rank.key_codec, key, (const int64_t *)(const void *)value.ptr, err);
+    return rc;
+}
+
+static const struct op_ops first_ops = {.name = "first rows",
+                                        .rows = first_rows,
+                                        .view = first_view,
+                                        .read = first_read,
+                                        .free = first_free};
 
 int rank_first_new(struct op **out, struct op *below, const struct op_rank_spec *spec,
                    struct err *err)

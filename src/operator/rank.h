@@ -6,9 +6,10 @@
 
 struct rank {
     struct op op;
-    struct op_rank_spec spec; /* its arrays are not kept */
-    bool newest;              /* of rows with equal orders the last one is first */
-    int kind_column;          /* of the input */
+    struct op_rank_spec spec; /* its arrays are not kept, but for: */
+    size_t *keys_of;
+    bool newest;     /* of rows with equal orders the last one is first */
+    int kind_column; /* of the input */
     struct vec_codec *key_codec, *codec;
     struct order_keys *order_keys;
     struct rows_out out;

@@ -594,6 +594,26 @@ static int changes_load(struct op *op, struct err *err)
     return rc;
 }
 
+static bool changes_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct changes *c = (const struct changes *)op;
+
+    (void)part;
+    out->of = 0;
+    out->extras[out->extra_count++] = (struct op_view_extra){"times", false};
+    if (c->rank.spec.window_end >= 0)
+        out->extras[out->extra_count++] = (struct op_view_extra){"waits_until", true};
+    return table == 0;
+}
+
+static int changes_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct changes *c = (struct changes *)op;
+
+    (void)table;
+    return op_read_counted(to, c->rows, c->rank.codec, err);
+}
+
 static void changes_free(struct op *op)
 {
     struct changes *c = (struct changes *)op;
@@ -614,6 +634,8 @@ static const struct op_ops changes_ops = {.name = "top rows of changes",
                                           .mark = changes_mark,
                                           .tick = changes_tick,
                                           .load = changes_load,
+                                          .view = changes_view,
+                                          .read = changes_read,
                                           .free = changes_free};
 
 int rank_changes_new(struct op **out, struct op *below, const struct op_rank_spec *spec,

@@ -360,6 +360,49 @@ static int top_load(struct op *op, struct err *err)
     return 0;
 }
 
+static bool top_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    const struct rank *r = (const struct rank *)op;
+
+    (void)part;
+    out->of = 0;
+    out->extras[out->extra_count++] = (struct op_view_extra){"number", false};
+    if (r->spec.window_end >= 0)
+        out->extras[out->extra_count++] = (struct op_view_extra){"waits_until", true};
+    return table == 0;
+}
+
+static int read_entry(struct tops *t, struct slice entry, int64_t space, struct op_reader *to,
+                      struct err *err)
+{
+    struct cursor c = cursor_at(entry, 1);
+    int rc = 0;
+
+    for (; cursor_record(&c) && !rc; cursor_next(&c))
+        rc = op_read_row(to, t->rank.codec, row_of(cursor_record(&c)), (int64_t[]){c.number, space},
+                         err);
+    return rc;
+}
+
+static int top_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct tops *t = (struct tops *)op;
+    int64_t space = INT64_MIN;
+    int rc = 0;
+
+    (void)table;
+    while (!rc && state_space_from(t->entries, space, &space)) {
+        struct state_walk walk;
+        struct slice entry;
+
+        state_walk_space(&walk, t->entries, space);
+        while (!rc && state_walk_next(&walk, NULL, NULL, &entry))
+            rc = read_entry(t, entry, space, to, err);
+        space++;
+    }
+    return rc;
+}
+
 static void top_free(struct op *op)
 {
     struct tops *t = (struct tops *)op;
@@ -371,8 +414,13 @@ static void top_free(struct op *op)
     free(t);
 }
 
-static const struct op_ops top_ops = {
-    .name = "top rows", .rows = top_rows, .mark = top_mark, .load = top_load, .free = top_free};
+static const struct op_ops top_ops = {.name = "top rows",
+                                      .rows = top_rows,
+                                      .mark = top_mark,
+                                      .load = top_load,
+                                      .view = top_view,
+                                      .read = top_read,
+                                      .free = top_free};
 
 int rank_top_new(struct op **out, struct op *below, const struct op_rank_spec *spec,
                  struct err *err)

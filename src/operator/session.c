@@ -485,6 +485,25 @@ static int session_load(struct op *op, struct err *err)
     return rc;
 }
 
+static int session_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct sessions *o = (struct sessions *)op;
+    struct state_walk walk;
+    struct slice name, value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, o->agg.store.groups, 0);
+    while (!rc && state_walk_next(&walk, &name, NULL, &value)) {
+        struct session *session = (struct session *)(uintptr_t)value.ptr;
+        struct agg_place place = place_of(o, name, session);
+
+        if (session->live)
+            rc = agg_read_group(&o->agg, to, &place, session->start, session->end, err);
+    }
+    return rc ? rc : agg_read_end(&o->agg, to, err);
+}
+
 /* ---- making one ---- */
 
 static void session_free(struct op *op)
@@ -503,6 +522,8 @@ static const struct op_ops session_ops = {.name = "session aggregate",
                                           .mark = session_mark,
                                           .tick = session_tick,
                                           .load = session_load,
+                                          .view = agg_view,
+                                          .read = session_read,
                                           .free = session_free};
 
 static int session_init(struct sessions *o, struct op *below, const struct op_aggregate_spec *spec,

@@ -74,8 +74,34 @@ static void sets_free(struct op *op)
     free(s);
 }
 
-static const struct op_ops sets_ops = {
-    .name = "set operation", .rows = sets_rows, .free = sets_free};
+static bool sets_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    (void)op, (void)part;
+    out->extras[0] = (struct op_view_extra){"times_left", false};
+    out->extras[1] = (struct op_view_extra){"times_right", false};
+    out->extra_count = 2;
+    return table == 0;
+}
+
+static int sets_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct sets *s = (struct sets *)op;
+    struct state_walk walk;
+    struct slice row, value;
+    int rc = 0;
+
+    (void)table;
+    state_walk_space(&walk, s->counts, 0);
+    while (!rc && state_walk_next(&walk, &row, NULL, &value))
+        rc = op_read_row(to, s->codec[0], row, (const int64_t *)(const void *)value.ptr, err);
+    return rc;
+}
+
+static const struct op_ops sets_ops = {.name = "set operation",
+                                       .rows = sets_rows,
+                                       .view = sets_view,
+                                       .read = sets_read,
+                                       .free = sets_free};
 
 int op_sets_new(struct op **out, struct op *left, struct op *right, const struct op_sets_spec *spec,
                 struct err *err)

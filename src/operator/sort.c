@@ -92,8 +92,28 @@ static void sort_free(struct op *op)
     free(s);
 }
 
-static const struct op_ops sort_ops = {
-    .name = "sort", .rows = sort_rows, .mark = sort_mark, .load = sort_load, .free = sort_free};
+static bool sort_view(const struct op *op, int table, struct op_view *out, const char **part)
+{
+    (void)op, (void)part;
+    out->extras[out->extra_count++] = (struct op_view_extra){"waits_until", true};
+    return table == 0;
+}
+
+static int sort_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    const struct sort *s = (const struct sort *)op;
+
+    (void)table;
+    return waiting_read(&s->waiting, s->codec, to, err);
+}
+
+static const struct op_ops sort_ops = {.name = "sort",
+                                       .rows = sort_rows,
+                                       .mark = sort_mark,
+                                       .load = sort_load,
+                                       .view = sort_view,
+                                       .read = sort_read,
+                                       .free = sort_free};
 
 int op_sort_new(struct op **out, struct op *below, const struct op_sort_spec *spec, struct err *err)
 {

@@ -113,3 +113,19 @@ int waiting_release(struct waiting *w, struct err *err)
     w->taken_count = 0;
     return rc;
 }
+
+int waiting_read(const struct waiting *w, const struct vec_codec *codec, struct op_reader *to,
+                 struct err *err)
+{
+    struct state_walk walk;
+    struct slice value;
+    int rc = 0;
+
+    state_walk_space(&walk, w->table, 0);
+    while (!rc && state_walk_next(&walk, NULL, NULL, &value)) {
+        const struct waiting_row *row = (const struct waiting_row *)(const void *)value.ptr;
+
+        rc = op_read_row(to, codec, waiting_bytes(row), &row->ms, err);
+    }
+    return rc;
+}

@@ -387,11 +387,39 @@ static void window_free(struct op *op)
     free(o);
 }
 
+/* Windows that are open or, where they overlap, panes of them: between two bounds of windows. */
+static int window_read(struct op *op, int table, struct op_reader *to, struct err *err)
+{
+    struct windows *o = (struct windows *)op;
+    struct agg_place place = {.store = &o->agg.store};
+    int64_t end = INT64_MIN;
+    int rc = 0;
+
+    (void)table;
+    while (!rc && state_space_from(o->agg.store.groups, end, &end)) {
+        struct state_walk walk;
+        struct slice value;
+
+        place.space = end;
+        state_walk_space(&walk, o->agg.store.groups, end);
+        while (!rc && state_walk_next(&walk, &place.key, NULL, &value)) {
+            place.group = (struct agg_group *)(uintptr_t)value.ptr;
+            rc =
+                agg_read_group(&o->agg, to, &place,
+                               o->pane ? end - o->pane : window_start(o, place.key, end), end, err);
+        }
+        end++;
+    }
+    return rc ? rc : agg_read_end(&o->agg, to, err);
+}
+
 static const struct op_ops window_ops = {.name = "window aggregate",
                                          .rows = window_rows,
                                          .mark = window_mark,
                                          .tick = window_tick,
                                          .load = window_load,
+                                         .view = agg_view,
+                                         .read = window_read,
                                          .free = window_free};
 
 /* ---- making one ---- */

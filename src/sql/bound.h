@@ -124,6 +124,7 @@ struct bound_column {
     bool merged; /* the right side's twin of a USING column: hidden from * and from bare names */
     bool used;   /* planning: something reads it */
     enum bound_time time; /* planning, of a node's output */
+    const char *label;    /* likewise: sql_node.labels; "": none. NULL: the name */
 };
 
 struct bound_source {
@@ -241,13 +242,15 @@ struct binder {
     const struct sql_table **tables;
     size_t table_count, table_cap;
     bool in_aggregate, saw_aggregate, saw_window;
-    bool streams; /* the query is a stream's: rows may be joined as of their time */
+    bool streams;               /* the query is a stream's: rows may be joined as of their time */
     struct bound_expr **params; /* what $1, $2, ... stand for in a function's expression */
     size_t param_count;
-    const char *aggregates_in; /* where aggregates are not allowed: "WHERE" */
+    const struct sql_column *const *defaults; /* what DEFAULT means in each column of VALUES */
+    size_t default_count;
+    const char *aggregates_in;      /* where aggregates are not allowed: "WHERE" */
     const struct sql_table *inside; /* the view whose names are looked up; or NULL */
-    const char *view;          /* the outermost view whose text is being looked at; or NULL */
-    struct sql_pos view_pos;   /* and where the statement names it: errors stand there */
+    const char *view;               /* the outermost view whose text is being looked at; or NULL */
+    struct sql_pos view_pos;        /* and where the statement names it: errors stand there */
     jmp_buf fail;
 };
 
@@ -279,6 +282,13 @@ struct bound_expr *bind_convert(struct binder *b, struct bound_expr *expr,
 struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bound_source *source,
                                 size_t column);
 bool bound_equal(const struct bound_expr *a, const struct bound_expr *b);
+
+/* bind_default.c: NULL where the column has none. */
+struct bound_expr *bind_default(struct binder *b, struct sql_pos pos,
+                                const struct sql_column *column);
+/* An expression, or DEFAULT of the column; NULL: there is no column that it could mean. */
+struct bound_expr *bind_or_default(struct binder *b, struct scope *scope,
+                                   const struct sql_expr *expr, const struct sql_column *column);
 
 /* bind_call.c */
 struct bound_expr *bind_call(struct binder *b, struct scope *scope, const struct sql_expr *expr);

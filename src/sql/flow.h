@@ -200,6 +200,7 @@ struct sql_node {
     struct sql_node **inputs;
     size_t input_count;
     const struct sql_output *columns; /* without $row_kind */
+    const char *const *labels; /* what people call them, as the query has it; NULL: nothing */
     size_t column_count;
     bool changes;
     uint32_t line, column; /* of the clause it stands for, for EXPLAIN and errors */
@@ -216,5 +217,8 @@ struct sql_node {
         struct sql_flow_normalizing normalize;
     };
 };
+
+/* "COUNT" */
+const char *sql_flow_aggregate_name(enum sql_flow_aggregate what);
 
 #endif

@@ -380,14 +380,21 @@ static void node_columns(struct grouping *g, const struct sql_node *below)
     if (!bound)
         bind_nomem(g->p->b);
     bound = bind_nullable(g->p->b, bound, false);
-    for (size_t i = 0; i < out->key_count; i++)
-        plan_node_column(g->p, g->node, below->columns[out->keys[i]].type,
-                         windowed ? plan_node_time(below, out->keys[i]) : BOUND_TIMELESS);
+    for (size_t i = 0; i < out->key_count; i++) {
+        size_t column =
+            plan_node_column(g->p, g->node, below->columns[out->keys[i]].type,
+                             windowed ? plan_node_time(below, out->keys[i]) : BOUND_TIMELESS);
+
+        plan_node_label(g->node, column, below->labels[out->keys[i]]);
+    }
     for (size_t i = 0; i < g->calls.count; i++)
-        plan_node_column(g->p, g->node, g->calls.types[i], BOUND_TIMELESS);
+        plan_node_label(g->node, plan_node_column(g->p, g->node, g->calls.types[i], BOUND_TIMELESS),
+                        plan_call_label(g->p, below, &g->calls.list[i]));
     if (windowed) {
-        plan_node_column(g->p, g->node, bound, BOUND_WINDOW_START);
-        plan_node_column(g->p, g->node, bound, BOUND_WINDOW_END);
+        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, BOUND_WINDOW_START),
+                        "window_start");
+        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, BOUND_WINDOW_END),
+                        "window_end");
     }
     g->node->changes =
         windowed ? out->early_ms || out->late_ms || out->allowed_lateness_ms : !out->at_end;
@@ -447,6 +454,7 @@ struct sql_node *plan_distinct(struct planner *p, struct sql_node *below, struct
     for (size_t i = 0; i < below->column_count; i++) {
         out->keys[out->key_count++] = i;
         plan_node_column(p, node, below->columns[i].type, BOUND_TIMELESS);
+        plan_node_label(node, i, below->labels[i]);
     }
     out->ttl_ms = p->options->ttl_ms;
     out->at_end = p->options->batch;

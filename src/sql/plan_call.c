@@ -129,6 +129,22 @@ static struct bound_expr *put_call(struct calls *c, const struct sql_flow_call *
     return column;
 }
 
+const char *plan_call_label(struct planner *p, const struct sql_node *below,
+                            const struct sql_flow_call *call)
+{
+    const char *arg = call->arg >= 0 ? below->labels[call->arg] : NULL;
+    const char *name = sql_flow_aggregate_name(call->what);
+    size_t len = strlen(name);
+    char *label = arena_printf(p->b->arena, "%s%s%s%s", name, call->distinct ? "_distinct" : "",
+                               arg ? "_" : "", arg ? arg : "");
+
+    if (!label)
+        bind_nomem(p->b);
+    for (size_t i = 0; i < len; i++)
+        label[i] = (char)(label[i] >= 'A' && label[i] <= 'Z' ? label[i] + 32 : label[i]);
+    return label;
+}
+
 static const char *text_of(struct planner *p, const struct bound_expr *expr, const char *what)
 {
     if (expr->kind != BOUND_LITERAL || expr->literal != SQL_LIT_STRING ||

@@ -73,6 +73,11 @@ static const char *const call_names[] = {
     [SQL_FLOW_NTH_VALUE] = "NTH_VALUE",
 };
 
+const char *sql_flow_aggregate_name(enum sql_flow_aggregate what)
+{
+    return call_names[what];
+}
+
 static void put_calls(struct explain *e, const struct sql_node *below,
                       const struct sql_flow_call *calls, size_t count)
 {

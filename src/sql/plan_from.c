@@ -45,10 +45,13 @@ struct rel plan_scan(struct planner *p, struct bound_source *source)
     struct plan_node *scan = (struct plan_node *)node;
     struct sql_output *columns = (struct sql_output *)node->columns;
 
-    for (size_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].kind != SQL_COLUMN_COMPUTED)
-            columns[node->column_count++] =
-                (struct sql_output){table->columns[i].name, table->columns[i].type};
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].kind == SQL_COLUMN_COMPUTED)
+            continue;
+        plan_node_label(node, node->column_count, table->columns[i].name);
+        columns[node->column_count++] =
+            (struct sql_output){table->columns[i].name, table->columns[i].type};
+    }
     scan->leaf = source;
     node->scan.table = table;
     node->changes = sql_source_changes(table->options) != SQL_SOURCE_APPENDS;
@@ -88,8 +91,10 @@ static struct rel plan_normalized(struct planner *p, struct bound_source *source
                                                  column_of(p, source, table->primary_key[i])));
     below = shape_done(&shape, source->pos);
     node = plan_node_new(p, SQL_NODE_NORMALIZE, source->pos, below->column_count);
-    for (size_t i = 0; i < below->column_count; i++)
+    for (size_t i = 0; i < below->column_count; i++) {
         plan_node_column(p, node, below->columns[i].type, plan_node_time(below, i));
+        plan_node_label(node, i, below->labels[i]);
+    }
     plan_node_inputs(p, node, below, NULL);
     node->changes = true;
     out = &node->normalize;

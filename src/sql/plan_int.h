@@ -74,6 +74,9 @@ struct sql_node *plan_node_new(struct planner *p, enum sql_node_kind kind, struc
                                size_t column_max);
 size_t plan_node_column(struct planner *p, struct sql_node *node, const struct sql_type *type,
                         enum bound_time time);
+/* What people call it; NULL: nothing. */
+void plan_node_label(struct sql_node *node, size_t column, const char *label);
+const char *plan_label(const struct bound_expr *expr);
 void plan_node_inputs(struct planner *p, struct sql_node *node, struct sql_node *left,
                       struct sql_node *right);
 enum bound_time plan_node_time(const struct sql_node *node, size_t column);
@@ -213,6 +216,9 @@ struct calls {
 };
 /* The value of an aggregate or an OVER call, by what the operator computes. */
 struct bound_expr *plan_call(struct calls *calls, const struct bound_expr *call);
+/* "sum_amount", "count" */
+const char *plan_call_label(struct planner *p, const struct sql_node *below,
+                            const struct sql_flow_call *call);
 
 /* An aggregated SELECT on its way to a node. */
 struct grouping {

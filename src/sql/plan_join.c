@@ -153,10 +153,12 @@ static void side_columns(struct joining *j, struct sql_node *node, const struct 
     bool keeps_time = j->out.time != SQL_FLOW_REGULAR && !may_miss;
 
     for (size_t i = 0; i < side->column_count; i++)
-        plan_node_column(j->p, node,
-                         bind_nullable(j->p->b, side->columns[i].type,
-                                       may_miss || side->columns[i].type->nullable),
-                         keeps_time ? plan_node_time(side, i) : BOUND_TIMELESS);
+        plan_node_label(node,
+                        plan_node_column(j->p, node,
+                                         bind_nullable(j->p->b, side->columns[i].type,
+                                                       may_miss || side->columns[i].type->nullable),
+                                         keeps_time ? plan_node_time(side, i) : BOUND_TIMELESS),
+                        side->labels[i]);
 }
 
 static bool gives_changes(const struct sql_node *node, const struct sql_flow_joining *join)

@@ -23,6 +23,7 @@ struct sql_node *plan_node_new(struct planner *p, enum sql_node_kind kind, struc
     node->node.line = pos.line;
     node->node.column = pos.column;
     node->node.columns = BIND_ARRAY(p->b, struct sql_output, column_max + 1);
+    node->node.labels = BIND_ARRAY(p->b, const char *, column_max + 1);
     node->times = BIND_ARRAY(p->b, enum bound_time, column_max + 1);
     node->column_max = column_max;
     return &node->node;
@@ -41,6 +42,29 @@ size_t plan_node_column(struct planner *p, struct sql_node *node, const struct s
         bind_nomem(p->b);
     own->times[node->column_count] = time;
     return node->column_count++;
+}
+
+void plan_node_label(struct sql_node *node, size_t column, const char *label)
+{
+    ((const char **)(uintptr_t)node->labels)[column] = label;
+}
+
+/* Of a column, or of what is one but for a conversion. */
+const char *plan_label(const struct bound_expr *expr)
+{
+    const struct bound_source *source;
+    const char *label;
+    size_t column;
+
+    while (expr->kind == BOUND_CAST)
+        expr = expr->args[0];
+    if (expr->kind != BOUND_COLUMN)
+        return NULL;
+    source = bound_at(expr, &column);
+    if (column >= source->column_count)
+        return NULL;
+    label = source->columns[column].label;
+    return !label ? source->columns[column].name : *label ? label : NULL;
 }
 
 void plan_node_inputs(struct planner *p, struct sql_node *node, struct sql_node *left,
@@ -85,7 +109,8 @@ struct rel plan_feed(struct planner *p, struct sql_node *node)
         feed->columns[i] = (struct bound_column){.name = node->columns[i].name,
                                                  .type = node->columns[i].type,
                                                  .used = true,
-                                                 .time = plan_node_time(node, i)};
+                                                 .time = plan_node_time(node, i),
+                                                 .label = node->labels[i] ? node->labels[i] : ""};
     if (node->changes)
         feed->columns[count] = (struct bound_column){
             .name = KIND, .type = bind_nullable(p->b, &sql_type_tinyint, false)};
@@ -361,6 +386,7 @@ struct sql_node *shape_done(struct shape *s, struct sql_pos pos)
     select->items = BIND_ARRAY(p->b, struct bound_expr *, s->count + 1);
     for (size_t i = 0; i < s->count; i++) {
         plan_node_column(p, node, s->items[i]->type, plan_time(s->items[i]));
+        plan_node_label(node, i, plan_label(s->items[i]));
         select->items[i] = s->items[i];
         select->outputs[i] = node->columns[i];
     }
@@ -384,6 +410,7 @@ struct sql_node *plan_materialize(struct planner *p, struct sql_bound *query, co
     select->outputs = outputs;
     for (size_t i = 0; i < query->output_count; i++) {
         plan_node_column(p, node, query->outputs[i].type, plan_time(query->items[i]));
+        plan_node_label(node, i, query->outputs[i].name);
         select->items[i] = query->items[i];
         outputs[i] = named ? query->outputs[i] : node->columns[i];
     }

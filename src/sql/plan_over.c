@@ -141,10 +141,13 @@ static struct sql_node *over_node(struct overs *o, struct shape *shape, struct s
                   "OverAggregate doesn't support consuming update changes: OVER takes rows that "
                   "are not changed later, as of a table or a window");
     node = plan_node_new(o->p, SQL_NODE_OVER, pos, below->column_count + o->calls.count);
-    for (size_t i = 0; i < below->column_count; i++)
+    for (size_t i = 0; i < below->column_count; i++) {
         plan_node_column(o->p, node, below->columns[i].type, plan_node_time(below, i));
+        plan_node_label(node, i, below->labels[i]);
+    }
     for (size_t i = 0; i < o->calls.count; i++)
-        plan_node_column(o->p, node, o->calls.types[i], BOUND_TIMELESS);
+        plan_node_label(node, plan_node_column(o->p, node, o->calls.types[i], BOUND_TIMELESS),
+                        plan_call_label(o->p, below, &o->calls.list[i]));
     node->over = *over;
     node->over.calls = o->calls.list;
     node->over.call_count = o->calls.count;

@@ -48,8 +48,10 @@ static struct sql_node *node_over(struct planner *p, enum sql_node_kind kind, st
 {
     struct sql_node *node = plan_node_new(p, kind, pos, below->column_count + 1);
 
-    for (size_t i = 0; i < below->column_count; i++)
+    for (size_t i = 0; i < below->column_count; i++) {
         plan_node_column(p, node, below->columns[i].type, plan_node_time(below, i));
+        plan_node_label(node, i, below->labels[i]);
+    }
     plan_node_inputs(p, node, below, NULL);
     node->changes = below->changes;
     return node;
@@ -180,6 +182,7 @@ static struct sql_node *union_node(struct planner *p, struct sql_bound *q)
             if (plan_node_time(node->inputs[k], i) != time)
                 time = BOUND_TIMELESS;
         plan_node_column(p, node, q->outputs[i].type, time);
+        plan_node_label(node, i, q->outputs[i].name);
     }
     for (size_t k = 0; k < count; k++)
         node->changes |= node->inputs[k]->changes;
@@ -191,8 +194,10 @@ static struct sql_node *sets_node(struct planner *p, struct sql_bound *q)
     struct sql_node *node = plan_node_new(p, SQL_NODE_SETS, q->pos, q->output_count);
 
     plan_node_inputs(p, node, side(p, q->left), side(p, q->right));
-    for (size_t i = 0; i < q->output_count; i++)
+    for (size_t i = 0; i < q->output_count; i++) {
         plan_node_column(p, node, q->outputs[i].type, BOUND_TIMELESS);
+        plan_node_label(node, i, q->outputs[i].name);
+    }
     node->sets.except = q->op == SQL_SET_EXCEPT;
     node->sets.all = q->all;
     node->changes = true;

@@ -147,8 +147,10 @@ static struct sql_node *rank_node(struct planner *p, struct sql_node *below, str
 
     node->rank = *rank;
     node->changes = !windowed;
-    for (size_t i = 0; i < below->column_count; i++)
+    for (size_t i = 0; i < below->column_count; i++) {
         plan_node_column(p, node, below->columns[i].type, plan_node_time(below, i));
+        plan_node_label(node, i, below->labels[i]);
+    }
     if (rank->with_number)
         plan_node_column(p, node, bind_nullable(p->b, &sql_type_bigint, false), BOUND_TIMELESS);
     plan_node_inputs(p, node, below, NULL);

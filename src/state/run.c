@@ -236,7 +236,8 @@ struct reading {
     const struct run *run;
     struct state_table *table;
     struct slice rest;
-    bool bad; /* a record that ends before it should */
+    bool passed_over; /* the table that records are of is not wanted */
+    bool bad;         /* a record that ends before it should */
 };
 
 static uint32_t get_u32(const uint8_t *at)
@@ -295,7 +296,12 @@ static int corrupt(const struct reading *r, const char *what, struct err *err)
 static int read_table(struct reading *r, struct err *err)
 {
     struct slice name = get_bytes(r);
+    const char *only = r->state->only;
 
+    r->table = NULL;
+    r->passed_over = only && !slice_starts(name, slice_str(only));
+    if (r->passed_over)
+        return 0;
     for (r->table = r->state->tables; r->table; r->table = r->table->next)
         if (slice_is(name, r->table->name))
             return 0;
@@ -313,22 +319,22 @@ static int read_record(struct reading *r, struct err *err)
 
     if (what == RECORD_TABLE)
         return read_table(r, err);
-    if (!r->table)
+    if (!r->table && !r->passed_over)
         return corrupt(r, "a record of no table", err);
     key.space = get_space(r);
     if (what == RECORD_DROP_SPACE)
-        return r->bad ? 0 : state_drop_space(r->table, key.space, err);
+        return r->bad || r->passed_over ? 0 : state_drop_space(r->table, key.space, err);
     if (what != RECORD_PUT && what != RECORD_DROP)
         return corrupt(r, "an unknown record", err);
     key.key = get_bytes(r);
     key.sub = get_bytes(r);
     if (what == RECORD_DROP)
-        return r->bad ? 0 : load_drop(r->table, &key, err);
+        return r->bad || r->passed_over ? 0 : load_drop(r->table, &key, err);
     touched = (uint32_t)get_varint(r);
     {
         struct slice value = get_bytes(r);
 
-        return r->bad ? 0 : load_put(r->table, &key, touched, value, err);
+        return r->bad || r->passed_over ? 0 : load_put(r->table, &key, touched, value, err);
     }
 }
 

@@ -42,7 +42,8 @@ int spill_new(struct spill **out, struct disk *disk, const char *dir, int64_t me
         return err_set(err, ERR_NOMEM, "state");
     spill->budget = memory_bytes;
     spill->disk = disk;
-    snprintf(path, sizeof(path), "%s/spill", dir);
+    /* Somebody may read the state beside its owner. */
+    snprintf(path, sizeof(path), "%s/spill.%p", dir, (void *)spill);
     spill->path = strdup(path);
     if (spill->path)
         return 0;

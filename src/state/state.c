@@ -17,9 +17,11 @@ int state_new(struct state **out, const struct state_options *options, struct er
     state->clock = options->clock;
     state->changed = 1;
     state->sync_later = options->sync_later;
+    state->read_only = options->read_only;
+    state->only = options->only;
     state->base_min_bytes = options->base_min_bytes ? options->base_min_bytes : BASE_MIN_BYTES;
     state->dir = options->dir ? strdup(options->dir) : NULL;
-    if (options->dir)
+    if (options->dir && !(state->dir && options->read_only))
         rc = state->dir ? disk_mkdirs(state->disk, state->dir, err)
                         : err_set(err, ERR_NOMEM, "state");
     if (!rc && state->dir && options->memory_bytes)
@@ -224,7 +226,7 @@ int state_load(struct state *state, const char *manifest, struct err *err)
             load_end(table);
     }
     state->loading = false;
-    return rc ? rc : remove_others(state, err);
+    return rc || state->read_only ? rc : remove_others(state, err);
 }
 
 void state_info(struct state *state, struct state_info *out)

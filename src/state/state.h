@@ -38,6 +38,9 @@ struct state_options {
     /* Beyond so much memory, state lies in a file in `dir` that is mapped: as long as the disk has
      * room. 0: no limit. */
     int64_t memory_bytes;
+    bool read_only; /* of another's folder: nothing is written or removed there; state_load only */
+    const char *only; /* tables whose names begin so, the others stay empty; NULL: all. Borrowed for
+                         the state's life */
     bool sync_later; /* files are durable only after state_sync_wait, which another thread may call:
                         flush never waits for the disk */
 };

@@ -136,7 +136,8 @@ struct state {
     int64_t base_epoch, base_bytes, base_min_bytes;
     struct run *runs;     /* oldest first: what a manifest names */
     struct run *obsolete; /* named by older manifests only */
-    bool sync_later;
+    bool sync_later, read_only;
+    const char *only;
     struct state_sync *unsynced; /* written files, for state_take_sync */
 };
 
