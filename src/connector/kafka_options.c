@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "connector/kafka_options.h"
+#include "connector/kafka_rows.h"
 #include "connector/kafka_sink_int.h"
 #include "connector/session_int.h"
 #include "operator/operator.h"
@@ -229,6 +230,11 @@ static int add_metadata(struct kafka_source_config *config, const struct sql_col
 {
     const char *key = column->metadata_key ? column->metadata_key : column->name;
 
+    if (!strcmp(column->name, SQL_FLOW_PARTITION)) {
+        config->metadata[config->metadata_count++] =
+            (struct kafka_metadata_column){KAFKA_META_ORDINAL, index};
+        return 0;
+    }
     for (size_t i = 0; i < COUNT_OF(metadata_keys); i++) {
         if (strcmp(metadata_keys[i].key, key) != 0)
             continue;
@@ -404,8 +410,7 @@ static int fill_headers(duckdb_vector map, idx_t row, const struct record *recor
 }
 
 int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_chunk chunk,
-                        idx_t row, int32_t partition, const struct batch *batch,
-                        const struct record *record)
+                        idx_t row, const struct kafka_origin *at, const struct record *record)
 {
     for (size_t i = 0; i < config->metadata_count; i++) {
         const struct kafka_metadata_column *m = &config->metadata[i];
@@ -415,16 +420,19 @@ int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_ch
 
         switch (m->key) {
         case KAFKA_META_TOPIC:
-            duckdb_vector_assign_string_element(vector, row, config->topic);
+            duckdb_vector_assign_string_element(vector, row, at->topic);
             break;
         case KAFKA_META_PARTITION:
-            ((int32_t *)data)[row] = partition;
+            ((int32_t *)data)[row] = at->partition;
+            break;
+        case KAFKA_META_ORDINAL:
+            ((int32_t *)data)[row] = at->ordinal;
             break;
         case KAFKA_META_HEADERS:
             rc = fill_headers(vector, row, record);
             break;
         case KAFKA_META_LEADER_EPOCH:
-            ((int32_t *)data)[row] = batch->leader_epoch;
+            ((int32_t *)data)[row] = at->leader_epoch;
             break;
         case KAFKA_META_OFFSET:
             ((int64_t *)data)[row] = record->offset;
@@ -433,8 +441,8 @@ int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_ch
             ((int64_t *)data)[row] = record->timestamp * 1000;
             break;
         case KAFKA_META_TIMESTAMP_TYPE:
-            duckdb_vector_assign_string_element(
-                vector, row, batch_is_append_time(batch) ? "LogAppendTime" : "CreateTime");
+            duckdb_vector_assign_string_element(vector, row,
+                                                at->append_time ? "LogAppendTime" : "CreateTime");
             break;
         }
         if (rc)

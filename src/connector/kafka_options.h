@@ -29,7 +29,8 @@ enum kafka_metadata {
     KAFKA_META_LEADER_EPOCH,
     KAFKA_META_OFFSET,
     KAFKA_META_TIMESTAMP,
-    KAFKA_META_TIMESTAMP_TYPE
+    KAFKA_META_TIMESTAMP_TYPE,
+    KAFKA_META_ORDINAL /* SQL_FLOW_PARTITION: whose watermark a row moves */
 };
 struct kafka_metadata_column {
     enum kafka_metadata key;
@@ -63,8 +64,8 @@ int kafka_source_columns(struct kafka_source_config *config,
                          struct err *err);
 /* Is the broker that a table names ours? ERR_UNSUPPORTED. */
 int kafka_check_broker(const struct sql_table *table, const int *ports, struct err *err);
+struct kafka_origin; /* kafka_rows.h */
 int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_chunk chunk,
-                        idx_t row, int32_t partition, const struct batch *batch,
-                        const struct record *record);
+                        idx_t row, const struct kafka_origin *at, const struct record *record);
 
 #endif

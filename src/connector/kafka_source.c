@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "connector/kafka_options.h"
+#include "connector/kafka_rows.h"
 #include "connector/kafka_source.h"
 #include "kafka/kafka.h"
 #include "log/batch.h"
@@ -18,15 +18,7 @@
 
 #define READ_BYTES      ((size_t)1 << 20)
 #define BATCH_BYTES_MAX ((size_t)128 << 20) /* a record batch after decompression */
-#define ROWS_MAX        8192                /* of one poll */
 #define PLAIN_MAX       64                  /* compressed batches of one poll */
-
-/* Where a row came from: for rejects found after decoding. */
-struct row_origin {
-    int32_t partition;
-    int64_t offset, timestamp_ms;
-    struct slice key, value; /* in `bytes` or one of `plain` */
-};
 
 struct partition {
     struct log *log;
@@ -38,7 +30,7 @@ struct kafka_source {
     struct stream_source source; /* first */
     struct kafka_source_config config;
     struct kafka_source_options options;
-    struct vec_columns columns;
+    struct kafka_rows rows;
 
     pthread_mutex_t mutex; /* of `topic` and `partitions`, against flush and lag */
     pthread_cond_t changed;
@@ -53,8 +45,6 @@ struct kafka_source {
     struct buf bytes;            /* of the last poll: whole batches */
     struct buf plain[PLAIN_MAX]; /* records of those that were compressed, one each */
     size_t plain_count;
-    struct row_origin *origins;
-    size_t origin_count;
 };
 
 static struct kafka_source *self(struct stream_source *source)
@@ -229,178 +219,14 @@ static int seek(struct stream_source *source, const struct stream_position *from
     return rc ? rc : resolve_places(s, from, err);
 }
 
-/* ---- decoding ---- */
-
-struct filling { /* the chunk being filled */
-    struct vec_batch *out;
-    duckdb_data_chunk chunk;
-    idx_t rows;
-    size_t partition;
-    stream_reject_fn *reject;
-    void *arg;
-};
-
-static int begin_chunk(struct kafka_source *s, struct filling *f, struct err *err)
-{
-    f->chunk = vec_chunk_new(&s->columns);
-    f->rows = 0;
-    if (!f->chunk)
-        return err_set(err, ERR_NOMEM, "rows of %s", s->config.topic);
-    row_decode_begin(s->config.value, f->chunk);
-    if (s->config.key)
-        row_decode_begin(s->config.key, f->chunk);
-    return 0;
-}
-
-static int end_chunk(struct kafka_source *s, struct filling *f, struct err *err)
-{
-    int rc = 0;
-
-    if (!f->chunk)
-        return 0;
-    row_decode_end(s->config.value);
-    if (s->config.key)
-        row_decode_end(s->config.key);
-    duckdb_data_chunk_set_size(f->chunk, f->rows);
-    if (f->rows)
-        rc = vec_batch_add(f->out, f->chunk);
-    if (rc || !f->rows)
-        duckdb_destroy_data_chunk(&f->chunk);
-    f->chunk = NULL;
-    return rc ? err_set(err, rc, "rows of %s", s->config.topic) : 0;
-}
-
-static int reject_record(struct kafka_source *s, const struct filling *f,
-                         const struct record *record, const struct json_fault *fault,
-                         struct err *err)
-{
-    struct stream_reject r = {.reason = fault->reason,
-                              .column = fault->path[0] ? fault->path : NULL,
-                              .topic = s->config.topic,
-                              .partition = (int32_t)f->partition,
-                              .offset = record->offset,
-                              .timestamp_ms = record->timestamp,
-                              .key = record->key,
-                              .value = record->value};
-
-    if (fault->fatal)
-        return err_set(err, ERR_CORRUPT, "%s[%zu] offset %" PRId64 ", column %s: %s",
-                       s->config.topic, f->partition, record->offset, fault->path, fault->reason);
-    if (s->config.ignore_parse_errors)
-        return 0;
-    return f->reject(f->arg, &r, err);
-}
-
-/* The key's columns of a row whose others are filled. */
-static int decode_key(struct kafka_source *s, struct filling *f, const struct record *record,
-                      idx_t row, struct json_fault *fault)
-{
-    enum row_kind kind;
-    size_t rows = 0;
-    int rc;
-
-    if (!record->key.ptr)
-        rc = row_decode_json(s->config.key, SLICE_LIT("{}"), row, fault);
-    else
-        rc = row_decode_message(s->config.key, record->key, &rows, fault);
-    if (!rc && rows)
-        rc = row_decode(s->config.key, 0, row, &kind, fault);
-    if (rc || record->value.ptr)
-        return rc;
-    /* The value's reader has set them to NULL; this one does not know. */
-    for (size_t i = 0; i < s->config.key_column_count && record->key.ptr; i++) {
-        uint64_t *validity = duckdb_vector_get_validity(
-            duckdb_data_chunk_get_vector(f->chunk, s->config.key_columns[i]));
-
-        if (validity)
-            duckdb_validity_set_row_valid(validity, row);
-    }
-    return 0;
-}
-
-/* Row `nth` of a record into the chunk, behind those that are in it. */
-static int decode_row(struct kafka_source *s, struct filling *f, const struct record *record,
-                      size_t nth, idx_t row, struct json_fault *fault)
-{
-    enum row_kind kind = ROW_DELETE;
-    int rc;
-
-    if (record->value.ptr)
-        rc = row_decode(s->config.value, nth, row, &kind, fault);
-    else
-        rc = row_decode_json(s->config.value, buf_slice(&s->config.no_value), row, fault);
-    if (!rc && s->config.key &&
-        (record->value.ptr == NULL || !s->config.upsert || s->config.key_apart))
-        rc = decode_key(s, f, record, row, fault);
-    if (rc || !s->config.changes)
-        return rc;
-    if (s->config.upsert && kind == ROW_INSERT)
-        kind = ROW_UPDATE_AFTER;
-    ((uint8_t *)duckdb_vector_get_data(
-        duckdb_data_chunk_get_vector(f->chunk, s->columns.count - 1)))[row] = (uint8_t)kind;
-    return 0;
-}
-
-static int fill_rows(struct kafka_source *s, struct filling *f, const struct batch *batch,
-                     const struct record *record, size_t rows, struct json_fault *fault,
-                     struct err *err)
-{
-    int rc = 0;
-
-    if (f->chunk && f->rows + rows > duckdb_vector_size()) /* a record's rows come or go as one */
-        rc = end_chunk(s, f, err);
-    if (!rc && !f->chunk)
-        rc = begin_chunk(s, f, err);
-    for (size_t i = 0; i < rows && !rc; i++) {
-        rc = decode_row(s, f, record, i, f->rows + i, fault);
-        if (rc == ERR_INVALID)
-            return rc;
-        if (!rc)
-            rc = kafka_metadata_fill(&s->config, f->chunk, f->rows + i, (int32_t)f->partition,
-                                     batch, record);
-        if (rc)
-            err_set(err, rc, "rows of %s", s->config.topic);
-    }
-    return rc;
-}
-
-static int add_record(struct kafka_source *s, struct filling *f, const struct batch *batch,
-                      const struct record *record, struct err *err)
-{
-    struct json_fault fault = {0};
-    size_t rows = 1;
-    int rc = 0;
-
-    if (!record->value.ptr && !s->config.upsert)
-        return 0; /* a tombstone says nothing to other tables, as in Flink */
-    if (record->value.ptr)
-        rc = row_decode_message(s->config.value, record->value, &rows, &fault);
-    if (!rc)
-        rc = fill_rows(s, f, batch, record, rows, &fault, err);
-    if (rc == ERR_INVALID && fault.reason[0])
-        return reject_record(s, f, record, &fault, err);
-    if (rc)
-        return err && err->code == rc ? rc : err_set(err, rc, "rows of %s", s->config.topic);
-    for (size_t i = 0; i < rows; i++)
-        s->origins[s->origin_count++] = (struct row_origin){
-            (int32_t)f->partition, record->offset, record->timestamp, record->key, record->value};
-    f->rows += rows;
-    if (f->rows == duckdb_vector_size())
-        return end_chunk(s, f, err);
-    return 0;
-}
-
-static bool is_full(struct kafka_source *s)
-{
-    return s->origin_count >= ROWS_MAX;
-}
+/* ---- reading ---- */
 
 /* The records of one batch from the partition's place on. The place moves past each. */
-static int add_batch(struct kafka_source *s, struct filling *f, const struct batch *batch,
-                     struct err *err)
+static int add_batch(struct kafka_source *s, size_t i, const struct batch *batch, struct err *err)
 {
-    size_t i = f->partition;
     struct partition *p = &s->partitions[i];
+    struct kafka_origin at = {s->config.topic, (int32_t)i, (int32_t)i, batch->leader_epoch,
+                              batch_is_append_time(batch)};
     struct record_walk walk;
     struct record record;
     int64_t next = atomic_load(&p->next);
@@ -410,21 +236,22 @@ static int add_batch(struct kafka_source *s, struct filling *f, const struct bat
         return err_wrap(err, rc, "%s[%zu]", s->config.topic, i);
     if (batch_codec(batch) != CODEC_NONE)
         s->plain_count++;
-    while (!is_full(s) && (rc = record_next(&walk, &record, err)) == 1) {
+    while (!kafka_rows_full(&s->rows) && (rc = record_next(&walk, &record, err)) == 1) {
         if (record.offset < next)
             continue;
         if (record.offset >= p->until) {
             next = p->until;
             break;
         }
-        rc = add_record(s, f, batch, &record, err);
+        rc = kafka_rows_add(&s->rows, &at, &record, err);
         if (rc)
             return rc;
         next = record.offset + 1;
     }
     if (rc < 0)
         return err_wrap(err, rc, "%s[%zu]", s->config.topic, i);
-    if (!is_full(s) && next < p->until) /* also past records that compaction or control took */
+    if (!kafka_rows_full(&s->rows) &&
+        next < p->until) /* also past records that compaction or control took */
         next = batch->base_offset + batch->last_offset_delta + 1;
     atomic_store(&p->next, next);
     return 0;
@@ -437,7 +264,7 @@ static bool is_void(struct kafka_source *s, struct log *log, const struct batch 
                                        log_is_aborted(log, batch->producer_id, batch->base_offset));
 }
 
-static int poll_partition(struct kafka_source *s, size_t i, struct filling *f, struct err *err)
+static int poll_partition(struct kafka_source *s, size_t i, struct err *err)
 {
     struct partition *p = &s->partitions[i];
     int64_t next = atomic_load(&p->next);
@@ -448,7 +275,6 @@ static int poll_partition(struct kafka_source *s, size_t i, struct filling *f, s
 
     if (next >= p->until || next >= readable_end(s, i))
         return 0;
-    f->partition = i;
     buf_clear(&s->bytes);
     rc = (s->config.uncommitted ? log_read : log_read_stable)(p->log, next, READ_BYTES, true,
                                                               &s->bytes, err);
@@ -463,7 +289,7 @@ static int poll_partition(struct kafka_source *s, size_t i, struct filling *f, s
         return 0;
     }
     rest = buf_slice(&s->bytes);
-    while (!rc && rest.len && !is_full(s)) {
+    while (!rc && rest.len && !kafka_rows_full(&s->rows)) {
         rc = batch_next(&rest, false, &batch, &need, err);
         if (rc == ERR_AGAIN)
             return 0;
@@ -474,7 +300,7 @@ static int poll_partition(struct kafka_source *s, size_t i, struct filling *f, s
         if (is_void(s, p->log, &batch))
             atomic_store(&p->next, batch.base_offset + batch.last_offset_delta + 1);
         else
-            rc = add_batch(s, f, &batch, err);
+            rc = add_batch(s, i, &batch, err);
     }
     return rc;
 }
@@ -491,7 +317,6 @@ static int poll(struct stream_source *source, struct vec_batch *out, stream_reje
                 void *arg, struct err *err)
 {
     struct kafka_source *s = self(source);
-    struct filling f = {.out = out, .reject = reject, .arg = arg};
     struct err second = {0};
     int rc = ensure_topic(s, err);
 
@@ -501,34 +326,22 @@ static int poll(struct stream_source *source, struct vec_batch *out, stream_reje
         return rc;
     if (at_end(s))
         return err_set(err, ERR_CLOSED, "%s: the end that was asked for", s->config.topic);
-    s->origin_count = s->plain_count = 0;
+    s->plain_count = 0;
+    kafka_rows_begin(&s->rows, out, reject, arg);
     /* One partition a poll: its bytes must stay until the next. */
-    for (size_t tried = 0; tried < s->count && !rc && s->origin_count == 0; tried++)
-        rc = poll_partition(s, s->turn++ % s->count, &f, err);
+    for (size_t tried = 0; tried < s->count && !rc && s->rows.count == 0; tried++)
+        rc = poll_partition(s, s->turn++ % s->count, err);
     if (rc)
-        end_chunk(s, &f, &second);
+        kafka_rows_end(&s->rows, &second);
     else
-        rc = end_chunk(s, &f, err);
+        rc = kafka_rows_end(&s->rows, err);
     return rc;
 }
 
 static int origin(struct stream_source *source, int64_t row, struct stream_reject *out,
                   struct err *err)
 {
-    struct kafka_source *s = self(source);
-    const struct row_origin *o;
-
-    if (row < 0 || (size_t)row >= s->origin_count)
-        return err_set(err, ERR_RANGE, "%s: row %" PRId64 " of a poll of %zu", s->config.topic, row,
-                       s->origin_count);
-    o = &s->origins[row];
-    *out = (struct stream_reject){.topic = s->config.topic,
-                                  .partition = o->partition,
-                                  .offset = o->offset,
-                                  .timestamp_ms = o->timestamp_ms,
-                                  .key = o->key,
-                                  .value = o->value};
-    return 0;
+    return kafka_rows_origin(&self(source)->rows, row, out, err);
 }
 
 /* ---- the rest of the table ---- */
@@ -606,7 +419,7 @@ static int64_t lag(struct stream_source *source)
 
 static const struct vec_columns *columns(struct stream_source *source)
 {
-    return &self(source)->columns;
+    return &self(source)->rows.columns;
 }
 
 static void source_free(struct stream_source *source)
@@ -616,14 +429,13 @@ static void source_free(struct stream_source *source)
     if (!s)
         return;
     close_topic(s);
+    kafka_rows_deinit(&s->rows);
     kafka_source_config_deinit(&s->config);
-    vec_columns_free(&s->columns);
     buf_deinit(&s->bytes);
     for (size_t i = 0; i < PLAIN_MAX; i++)
         buf_deinit(&s->plain[i]);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->mutex);
-    free(s->origins);
     free(s);
 }
 
@@ -647,11 +459,9 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->changed, &attr);
     pthread_condattr_destroy(&attr);
-    s->origins = calloc(ROWS_MAX + ROWS_OF_MESSAGE_MAX, sizeof(*s->origins));
-    rc = s->origins ? kafka_source_config_init(&s->config, options, err)
-                    : err_set(err, ERR_NOMEM, "source %s", options->table->name);
+    rc = kafka_source_config_init(&s->config, options, err);
     if (!rc)
-        rc = kafka_source_columns(&s->config, options, &s->columns, err);
+        rc = kafka_rows_init(&s->rows, &s->config, options, err);
     if (rc) {
         source_free(&s->source);
         return err_wrap(err, rc, "table `%s`", options->table->name);
