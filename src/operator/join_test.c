@@ -31,9 +31,13 @@ static const struct {
     enum op_join_kind kind;
     const char *sql, *columns;
 } kinds[] = {
-    {OP_INNER, "INNER JOIN", "l.*, r.*"}, {OP_LEFT, "LEFT JOIN", "l.*, r.*"},
-    {OP_RIGHT, "RIGHT JOIN", "l.*, r.*"}, {OP_FULL, "FULL JOIN", "l.*, r.*"},
-    {OP_SEMI, "SEMI JOIN", "l.*"},        {OP_ANTI, "ANTI JOIN", "l.*"},
+    {OP_INNER, "INNER JOIN", "l.*, r.*"},
+    {OP_LEFT, "LEFT JOIN", "l.*, r.*"},
+    {OP_RIGHT, "RIGHT JOIN", "l.*, r.*"},
+    {OP_FULL, "FULL JOIN", "l.*, r.*"},
+    {OP_SEMI, "SEMI JOIN", "l.*"},
+    {OP_ANTI, "ANTI JOIN", "l.*"},
+    {OP_MARK, "", ""},
 };
 
 /* All kinds of join over the two inputs, which are changes or not. */
@@ -41,7 +45,13 @@ static void all_kinds(const char *left, const char *right, bool left_changes, bo
                       struct op_join_spec spec, const char *on)
 {
     struct test_plan plan = {
-        .inputs = {left, right}, .delay_ms = {-1, -1}, .build = build_join, .arg = &spec};
+        .inputs = {left, right},
+        .delay_ms = {-1, -1},
+        .build = build_join,
+        .arg = &spec,
+        .keys = {{spec.left_keys, spec.key_count}, {spec.right_keys, spec.key_count}}};
+    const char *of_left = left_changes ? LIVE("l") : "(SELECT * EXCLUDE (i) FROM l)";
+    const char *of_right = right_changes ? LIVE("r") : "(SELECT * EXCLUDE (i) FROM r)";
 
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         bool changes = left_changes || right_changes ||
@@ -49,11 +59,16 @@ static void all_kinds(const char *left, const char *right, bool left_changes, bo
         char sql[4000];
 
         spec.kind = kinds[i].kind;
-        snprintf(sql, sizeof(sql),
-                 "SELECT *, count(*) AS n FROM (SELECT %s FROM %s l %s %s r ON %s) "
-                 "GROUP BY ALL",
-                 kinds[i].columns, left_changes ? LIVE("l") : "(SELECT * EXCLUDE (i) FROM l)",
-                 kinds[i].sql, right_changes ? LIVE("r") : "(SELECT * EXCLUDE (i) FROM r)", on);
+        if (kinds[i].kind == OP_MARK)
+            snprintf(sql, sizeof(sql),
+                     "SELECT *, count(*) AS n FROM (SELECT l.*, EXISTS (SELECT 1 FROM %s r WHERE "
+                     "%s) AS m FROM %s l) GROUP BY ALL",
+                     of_right, on, of_left);
+        else
+            snprintf(sql, sizeof(sql),
+                     "SELECT *, count(*) AS n FROM (SELECT %s FROM %s l %s %s r ON %s) "
+                     "GROUP BY ALL",
+                     kinds[i].columns, of_left, kinds[i].sql, of_right, on);
         compare(&plan, changes ? NET : "SELECT *, count(*) AS n FROM feed GROUP BY ALL", sql);
     }
 }
@@ -154,13 +169,15 @@ static void without_keys_every_row_meets_every_row(void **state)
 static void timed_kinds(const char *left, const char *right, struct op_join_spec spec,
                         const char *on)
 {
-    struct test_plan plan = {.inputs = {left, right},
-                             .delay_ms = {2000, 2000},
-                             .forgets = true,
-                             .build = build_join,
-                             .arg = &spec};
+    struct test_plan plan = {
+        .inputs = {left, right},
+        .delay_ms = {2000, 2000},
+        .forgets = true,
+        .build = build_join,
+        .arg = &spec,
+        .keys = {{spec.left_keys, spec.key_count}, {spec.right_keys, spec.key_count}}};
 
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < COUNT_OF(kinds) && kinds[i].kind != OP_MARK; i++) {
         char sql[4000];
 
         spec.kind = kinds[i].kind;
@@ -248,7 +265,8 @@ static void rows_meet_the_version_of_their_time(void **state)
     struct test_plan plan = {.inputs = {WINDOWED("2500", "9", "1"), VERSIONS("900", "11", "2")},
                              .delay_ms = {2000, 2000},
                              .build = build_join,
-                             .arg = &spec};
+                             .arg = &spec,
+                             .keys = {{spec.left_keys, 1}, {spec.right_keys, 1}}};
 
     (void)state;
     for (int left = 0; left < 2; left++) {
