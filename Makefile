@@ -252,6 +252,8 @@ bench-peers: all
 	@scripts/deps --test
 	@tests/bench/peers/fetch
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/peers/peers.py
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/nexmark.py $(QUERIES) \
+		--events $(or $(EVENTS),5e6) --from topic --beside flink
 
 tidy:
 	@scripts/deps --tidy

@@ -2,9 +2,11 @@
 """nexmark.py - Nexmark's queries per core: events per CPU second of the whole process, from memory and from a topic.
 
   TARN=build/tarn .deps/python/bin/python tests/bench/nexmark.py [q0 q5 ...] [--events N] [--from memory,topic]
+    [--beside flink]
 
 The queries are the public ones, into blackhole, one job at a time; memory is the peak resident one. Beside each stands
-what Flink 1.20 did on a machine of this kind (events per CPU second, Kafka source), and the ratio.
+what Flink 1.20 did on a machine of this kind (events per CPU second, Kafka source), and the ratio. With --beside flink
+a real one is started and asked first, in the same run (peers/flink_nexmark.py says how).
 """
 
 import argparse
@@ -72,24 +74,47 @@ def run(tarn, name, origin, events):
     return cpu_seconds(pid) - before, time.monotonic() - began, peak_mib(pid)
 
 
+def ask_flink(names, events):
+    sys.path.insert(0, os.path.join(HERE, "peers"))
+    import flink_nexmark
+
+    figures = {}
+    flink = flink_nexmark.Flink(os.environ["TARN"], events)
+    print(f"{'query':6} {'Flink, events/CPU s':>20} {'MiB':>7}", flush=True)
+    try:
+        flink.submit("q0", flink_nexmark.one_topic)
+        for name in names:
+            try:
+                figures[name], memory, shape = flink.run(name)
+                print(f"{name:6} {figures[name]:20,.0f} {memory:7,.0f}  {shape}", flush=True)
+            except flink_nexmark.peers.JobFailed as failed:
+                print(f"{name:6} {str(failed).strip().splitlines()[-1][:100]}", flush=True)
+    finally:
+        flink.close()
+    return figures
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("queries", nargs="*")
     options.add_argument("--events", type=float, default=2e6)
     options.add_argument("--from", dest="origins", default="memory,topic")
+    options.add_argument("--beside", choices=["flink"])
     options = options.parse_args()
     events = int(options.events)
+    names = options.queries or [name for name in nexmark.QUERIES if name not in SKIPPED]
+    theirs = ask_flink(names, events) if options.beside else FLINK
     print(f"{'query':6} {'from':7} {'events/CPU s':>13} {'Flink':>8} {'ratio':>6} {'events/s':>10} {'peak MiB':>9}")
     for origin in options.origins.split(","):
         tarn = begin(origin, events)
         try:
-            for name in options.queries or [name for name in nexmark.QUERIES if name not in SKIPPED]:
+            for name in names:
                 try:
                     cpu, wall, peak = run(tarn, name, origin, events)
                 except (RuntimeError, AssertionError) as refused:
                     print(f"{name:6} {origin:7} {str(refused).splitlines()[-1][:100]}", flush=True)
                     continue
-                flink = FLINK.get(name)
+                flink = theirs.get(name)
                 print(f"{name:6} {origin:7} {events / cpu:13,.0f} {flink or 0:8,.0f} "
                       f"{events / cpu / flink if flink else 0:6.1f} {events / wall:10,.0f} {peak:9.0f}", flush=True)
         finally:

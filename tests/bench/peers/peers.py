@@ -58,7 +58,7 @@ taskmanager.cpu.cores: "2"
 taskmanager.numberOfTaskSlots: 2
 taskmanager.memory.framework.heap.size: 128m
 taskmanager.memory.framework.off-heap.size: 128m
-taskmanager.memory.task.heap.size: 1024m
+taskmanager.memory.task.heap.size: {heap}m
 taskmanager.memory.task.off-heap.size: 0m
 taskmanager.memory.network.min: 128m
 taskmanager.memory.network.max: 128m
@@ -71,6 +71,7 @@ execution.target: remote
 execution.checkpointing.interval: 10s
 classloader.check-leaked-classloader: false
 io.tmp.dirs: {dir}/tmp
+execution.checkpointing.dir: file://{dir}/checkpoints
 """
 
 SQL = """
@@ -133,7 +134,7 @@ def wait_until(what, test, *processes):
         time.sleep(0.05)
 
 
-def start_kafka(folder, ports):
+def start_kafka(folder, ports, topic="payment_charges", partitions=4):
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -166,25 +167,26 @@ def start_kafka(folder, ports):
 
     wait_until("Kafka", answers, broker)
     took = time.monotonic() - began
-    admin.create_topics([NewTopic("payment_charges", 4, 1)])["payment_charges"].result()
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
     return broker, took
 
 
-def start_flink(folder, ports):
+def start_flink(folder, ports, heap=1024):
+    """heap: of the tasks, in MB; the framework's 128 come to it."""
     home = os.path.join(DEPS, "peers")
     classpath = ":".join(sorted(glob.glob(f"{home}/flink/lib/*.jar")) +
                          sorted(glob.glob(f"{home}/connectors/*.jar")))
     os.makedirs(os.path.join(folder, "conf"), exist_ok=True)
     os.makedirs(os.path.join(folder, "tmp"), exist_ok=True)
     with open(os.path.join(folder, "conf", "config.yaml"), "w") as f:
-        f.write(FLINK.format(dir=folder, **ports))
+        f.write(FLINK.format(dir=folder, heap=heap, **ports))
     began = time.monotonic()
     arguments = ("--configDir", os.path.join(folder, "conf"))
     manager = Java(folder, "jobmanager", classpath, ["-Xmx1g", "-XX:+UseG1GC"],
                    "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",
                    *arguments)
     worker = Java(folder, "taskmanager", classpath,
-                  ["-Xms1152m", "-Xmx1152m", "-XX:MaxDirectMemorySize=256m",
+                  [f"-Xms{heap + 128}m", f"-Xmx{heap + 128}m", "-XX:MaxDirectMemorySize=256m",
                    "-XX:MaxMetaspaceSize=256m", "-XX:+UseG1GC"],
                   "org.apache.flink.runtime.taskexecutor.TaskManagerRunner", *arguments)
 
@@ -199,12 +201,18 @@ def start_flink(folder, ports):
     return manager, worker, time.monotonic() - began, classpath
 
 
-def run_job(folder, ports, classpath, flink):
+class JobFailed(SystemExit):
+    """Ends the program with Flink's words, unless somebody wants to know."""
+
+
+def run_job(folder, ports, classpath, flink, sql):
     """Submits the job and waits for its end. Seconds until it ran, and until it ended."""
     script = os.path.join(folder, "job.sql")
     with open(script, "w") as f:
-        f.write(SQL.format(dir=folder, **ports))
+        f.write(sql)
     client = glob.glob(os.path.join(DEPS, "peers", "flink", "opt", "*.jar"))
+    log = os.path.join(folder, "sql-client.log")
+    said = os.path.getsize(log) if os.path.exists(log) else 0
     began, running = time.monotonic(), None
     submit = Java(folder, "sql-client", ":".join([classpath] + client), [],
                   "org.apache.flink.table.client.SqlClient", "embedded", "-f", script)
@@ -219,9 +227,11 @@ def run_job(folder, ports, classpath, flink):
             submit.stop()
             sys.exit(f"the job did not end within {TIMEOUT} s: see {folder}")
         time.sleep(0.1)
-    text = open(submit.log).read()
+    with open(submit.log) as f:
+        f.seek(said)
+        text = f.read()
     if submit.process.returncode or "[ERROR]" in text:
-        sys.exit("the job failed:\n" + text[-4000:])
+        raise JobFailed("the job failed:\n" + text[-4000:])
     return running or 0, time.monotonic() - began
 
 
@@ -249,7 +259,8 @@ def peers(count):
         subprocess.run([bench.TARN, "generate", "charges", "--templates", bench.TEMPLATES, "--quiet",
                         "--to", f"kafka=localhost:{ports['kafka']}", "--speed", "max", "--count",
                         str(count)], check=True)
-        running, took = run_job(folder, ports, classpath, [manager, worker])
+        running, took = run_job(folder, ports, classpath, [manager, worker],
+                                SQL.format(dir=folder, **ports))
         cpu = [p.cpu() - b for p, b in zip(started, before)]
         rows, size = parquet_rows(folder)
         if rows != count:
