@@ -89,33 +89,6 @@ static int apply_edits(struct alter *a, const struct edits *edits)
     return rc || !edits->count ? rc : use_schema(a, &schema, last_id);
 }
 
-/* DEFAULT x as the JSON that the schema holds. */
-static int default_json(struct alter *a, const struct sql_expr *expr, const struct sql_type *sql,
-                        const struct lake_type *type, const char **out)
-{
-    const struct sql_type *plain = sql_type_nullable(a->arena, sql, true);
-    struct lake_value value;
-    struct buf json = {0};
-    const char *text;
-    int rc;
-
-    if (!lake_type_primitive(type) || type->kind == LAKE_BINARY || type->kind == LAKE_FIXED)
-        return err_set(a->err, ERR_UNSUPPORTED, "a default of this type is not built");
-    rc = plain
-             ? session_evaluate(a->s, expr, sql_type_text(a->arena, plain), "STRING", &text, a->err)
-             : session_no_memory(a->err);
-    if (rc)
-        return rc;
-    if (type->kind == LAKE_STRING)
-        value = (struct lake_value){.bytes = slice_str(text)};
-    else
-        rc = lake_value_parse(type, text, a->arena, &value, a->err);
-    rc = rc ? rc : lake_value_json(type, &value, &json);
-    *out = rc ? NULL : arena_cstr(a->arena, buf_slice(&json));
-    buf_deinit(&json);
-    return rc ? err_set(a->err, rc, "DEFAULT %s", text) : *out ? 0 : session_no_memory(a->err);
-}
-
 static int place(struct alter *a, struct edits *edits, const struct sql_column_def *def,
                  const char *path)
 {
@@ -140,7 +113,8 @@ static int add_column(struct alter *a, struct edits *edits, const struct sql_col
     if (!rc)
         type_for_format(type, a->m->format_version);
     if (!rc && def->default_value)
-        rc = default_json(a, def->default_value, def->type, type, &value);
+        rc = session_default(a->s, def->default_value, path, type, a->m->format_version, &value,
+                             a->err);
     rc = rc ? rc
             : add_edit(a, edits,
                        (struct lake_edit){.kind = LAKE_ADD,
@@ -331,8 +305,8 @@ static int alter_column(struct alter *a)
     } else {
         edit.other = i->change == SQL_COLUMN_COMMENT ? a->alter->comment : i->after.text;
         if (i->change == SQL_COLUMN_SET_DEFAULT)
-            rc = default_json(a, i->value, type_from_lake(a->arena, &field->type, false),
-                              &field->type, &edit.value);
+            rc = session_default(a->s, i->value, path, &field->type, a->m->format_version,
+                                 &edit.value, a->err);
         rc = rc ? rc : add_edit(a, &edits, edit);
     }
     return rc ? rc : apply_edits(a, &edits);

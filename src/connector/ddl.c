@@ -65,12 +65,6 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
     const char *connector;
     int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
 
-    for (size_t i = 0; i < create->schema.column_count && !rc; i++)
-        if (create->schema.columns[i].default_value)
-            rc = err_set(err, ERR_UNSUPPORTED,
-                         "column `%s`: DEFAULT comes by ALTER TABLE ... ALTER COLUMN ... SET "
-                         "DEFAULT",
-                         create->schema.columns[i].name.text);
     if (!rc && create->has_like) {
         const char *parts[3];
 
@@ -111,6 +105,13 @@ static int create_table(struct session *s, const struct sql_statement *st, struc
             "line %u, column %u: table `%s` needs the option 'connector': only tables of "
             "an Iceberg catalog do without",
             st->pos.line, st->pos.column, name.name);
+    for (size_t i = 0; i < create->schema.column_count && strcmp(connector, "iceberg") != 0; i++)
+        if (create->schema.columns[i].default_value)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "line %u, column %u: column `%s`: only Iceberg tables have DEFAULT",
+                           create->schema.columns[i].name.pos.line,
+                           create->schema.columns[i].name.pos.column,
+                           create->schema.columns[i].name.text);
     if (!strcmp(connector, "iceberg"))
         rc = alias_lake_table(s, create, entry, err);
     if (rc)
@@ -131,7 +132,8 @@ static int create_view(struct session *s, const struct sql_statement *st, struct
     if (rc)
         return rc;
     if (name.entry->lake)
-        return err_set(err, ERR_UNSUPPORTED, "views in an Iceberg catalog are not built yet: "
+        return err_set(err, ERR_UNSUPPORTED,
+                       "views in an Iceberg catalog are not built yet: "
                        "create it in " MEMORY_CATALOG "." MEMORY_DATABASE);
     if (session_find_table(s, name.database, name.name) && !create->or_replace)
         return create->if_not_exists ? 0
@@ -139,8 +141,10 @@ static int create_view(struct session *s, const struct sql_statement *st, struct
     rc = sql_bind_stream_query(create->query, session_resolver(s), s->arena, &bound, err);
     if (rc)
         return rc;
-    entry->table = (struct sql_table){.catalog = name.catalog, .database = name.database,
-                                      .name = name.name, .view = create->query};
+    entry->table = (struct sql_table){.catalog = name.catalog,
+                                      .database = name.database,
+                                      .name = name.name,
+                                      .view = create->query};
     if (create->column_count) {
         const char **columns = ARENA_ARRAY(s->arena, const char *, create->column_count);
 
@@ -430,4 +434,3 @@ int session_execute(struct session *s, const struct sql_statement *st, struct er
                    is_for_prompts(st->kind) ? "for a script of jobs: `tarn sql` runs it"
                                             : "built yet");
 }
-

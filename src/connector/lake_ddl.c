@@ -87,6 +87,30 @@ static int partition_spec(struct session *s, const struct sql_create_table *crea
     return rc;
 }
 
+/* What CREATE TABLE says behind a column's type. The rows of a new table all have the column: so
+ * it is only what is written, and no row reads as it. */
+static int add_defaults(struct session *s, const struct sql_schema_def *said, int format,
+                        struct lake_schema *schema, struct err *err)
+{
+    for (size_t i = 0; i < said->column_count; i++) {
+        const struct sql_column_def *def = &said->columns[i];
+        struct lake_field *field = NULL;
+        int rc;
+
+        for (size_t k = 0; k < schema->root.field_count && def->default_value && !field; k++)
+            if (!strcmp(schema->root.fields[k].name, def->name.text))
+                field = &schema->root.fields[k];
+        if (!field)
+            continue;
+        rc = session_default(s, def->default_value, field->name, &field->type, format,
+                             &field->write_default, err);
+        if (rc)
+            return err_wrap(err, rc, "line %u, column %u", def->name.pos.line,
+                            def->name.pos.column);
+    }
+    return 0;
+}
+
 static int lake_schema_of(struct session *s, const struct sql_table *table,
                           struct lake_schema *schema, struct err *err)
 {
@@ -163,8 +187,12 @@ int lake_table_create(struct session *s, const struct lake_ident *ident,
             properties[options.property_count++] = (struct lake_property){o->key, o->value};
     }
     options.properties = properties;
-    type_for_format(&schema.root, options.format_version ? options.format_version : 2);
-    rc = partition_spec(s, create, &schema, partitioning, &spec, err);
+    if (!options.format_version)
+        options.format_version = 2;
+    type_for_format(&schema.root, options.format_version);
+    rc = add_defaults(s, &create->schema, options.format_version, &schema, err);
+    if (!rc)
+        rc = partition_spec(s, create, &schema, partitioning, &spec, err);
     if (!rc)
         rc = catalog_table_create(s->lake_catalog, ident, &options, false, s->arena, &made, err);
     if (rc == ERR_NOENT)

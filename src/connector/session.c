@@ -119,6 +119,23 @@ void session_evaluate_with(struct session *s, struct session_evaluator evaluator
     s->evaluator = evaluator;
 }
 
+bool session_table_ends(const struct sql_table *table)
+{
+    const struct session_table *handle = table->handle;
+
+    return handle->kind == SESSION_LAKE || handle->kind == SESSION_STATE;
+}
+
+void session_states_with(struct session *s, struct session_states states)
+{
+    s->states = states;
+}
+
+static bool is_states(struct session *s, const char *catalog)
+{
+    return s->states.table && !strcmp(catalog, SESSION_STATES) && !session_find_catalog(s, catalog);
+}
+
 const char *session_catalog(struct session *s)
 {
     return s->catalog;
@@ -134,6 +151,7 @@ int session_lake_columns(struct session *s, const struct lake_schema *schema, st
                          struct err *err)
 {
     struct sql_column *columns = ARENA_ARRAY(s->arena, struct sql_column, schema->root.field_count);
+    int rc;
 
     if (!columns)
         return session_no_memory(err);
@@ -146,6 +164,9 @@ int session_lake_columns(struct session *s, const struct lake_schema *schema, st
         columns[i].kind = SQL_COLUMN_PHYSICAL;
         if (!columns[i].type)
             return session_no_memory(err);
+        rc = session_given(s, field, &columns[i].given, err);
+        if (rc)
+            return rc;
     }
     out->columns = columns;
     out->column_count = schema->root.field_count;
@@ -248,12 +269,32 @@ static int load_lake_table(struct session *s, const char *catalog, const char *d
     return rc;
 }
 
+static int state_table(struct session *s, const char *job, const char *name,
+                       const struct sql_table **out, struct err *err)
+{
+    struct loaded *l = ARENA_NEW(s->arena, struct loaded);
+
+    if (!l)
+        return session_no_memory(err);
+    l->handle = (struct session_table){.kind = SESSION_STATE, .snapshot_id = -1, .inspect = -1};
+    l->table.catalog = SESSION_STATES;
+    l->table.database = arena_strdup(s->arena, job);
+    l->table.name = arena_strdup(s->arena, name);
+    l->table.handle = &l->handle;
+    *out = &l->table;
+    return l->table.database && l->table.name
+               ? s->states.table(s->states.arg, job, name, s->arena, &l->table, err)
+               : session_no_memory(err);
+}
+
 static int look_up(struct session *s, const char *catalog, const char *database, const char *name,
                    const struct sql_table **out, struct err *err)
 {
     struct catalog_entry *entry = session_find_catalog(s, catalog);
     struct table_entry *table;
 
+    if (is_states(s, catalog))
+        return state_table(s, database, name, out, err);
     if (!entry)
         return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
     if (entry->lake)
@@ -375,6 +416,8 @@ int session_tables(struct session *s, const char *catalog, const char *database,
     int rc;
 
     *out = (struct session_names){0};
+    if (is_states(s, catalog ? catalog : s->catalog))
+        return views_only ? 0 : s->states.names(s->states.arg, db, s->arena, out, err);
     if (!entry)
         return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog ? catalog : s->catalog);
     if (entry->lake) {

@@ -16,7 +16,10 @@
 
 struct session;
 
-enum session_table_kind { SESSION_CONNECTOR, SESSION_LAKE, SESSION_VIEW };
+/* STATE: what an operator of a job remembers, read only; the database is the job. */
+enum session_table_kind { SESSION_CONNECTOR, SESSION_LAKE, SESSION_VIEW, SESSION_STATE };
+/* A table of the lake or of state: it can be read to its end, now. */
+bool session_table_ends(const struct sql_table *table);
 struct session_table { /* sql_table.handle */
     enum session_table_kind kind;
     struct lake_ident ident;        /* LAKE */
@@ -36,12 +39,26 @@ void session_free(struct session *session);
 const struct sql_resolver *session_resolver(struct session *session);
 /* Computes the constant behind AS OF. `query` is a SELECT of one STRING, or of one TIMESTAMP_LTZ
  * whose text is then its microseconds since 1970; *text is in the arena, NULL for NULL. */
+struct session_names;
 struct session_evaluator {
     int (*run)(void *arg, const char *query, struct arena *arena, const char **text,
                struct err *err);
     void *arg;
 };
 void session_evaluate_with(struct session *session, struct session_evaluator evaluator);
+
+/* `state.JOB.OPERATOR` and SHOW TABLES IN state.JOB; without it there is no such catalog. A catalog
+ * that the session names so itself goes before it. */
+#define SESSION_STATES "state"
+struct session_states {
+    /* Fills the columns, which live as long as the statement. */
+    int (*table)(void *arg, const char *job, const char *name, struct arena *arena,
+                 struct sql_table *out, struct err *err);
+    int (*names)(void *arg, const char *job, struct arena *arena, struct session_names *out,
+                 struct err *err);
+    void *arg;
+};
+void session_states_with(struct session *session, struct session_states states);
 
 /* True for statements that session_execute runs: DDL, USE, SET, RESET. */
 bool session_executes(const struct sql_statement *statement);
@@ -84,5 +101,7 @@ const struct sql_type *type_from_lake(struct arena *arena, const struct lake_typ
 int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_type *out,
                  struct err *err); /* of the newest format: type_for_format narrows it */
 void type_for_format(struct lake_type *type, int format);
+/* default.c: a field's write default as CREATE TABLE writes it: DATE '2024-01-01'. */
+int default_print(const struct lake_field *field, struct arena *arena, struct buf *out);
 
 #endif

@@ -51,6 +51,7 @@ struct session {
     size_t setting_count, setting_cap;
     struct sql_resolver resolver;
     struct session_evaluator evaluator; /* run NULL: none */
+    struct session_states states;       /* table NULL: none */
     /* A job plans its script at every start. What the script changed in the catalog was done when
      * it was submitted: then a table that is there is no mistake, and nothing is dropped again. */
     bool replays;
@@ -79,6 +80,13 @@ int session_table_at(void *arg, const char *const *parts, size_t count,
  * microseconds of a TIMESTAMP_LTZ. */
 int session_evaluate(struct session *s, const struct sql_expr *expr, const char *inner,
                      const char *type, const char **text, struct err *err);
+/* default.c: the JSON single value of DEFAULT for a column of `type` in a table of `format`; NULL:
+ * none. In the session's arena. */
+int session_default(struct session *s, const struct sql_expr *expr, const char *column,
+                    const struct lake_type *type, int format, const char **json, struct err *err);
+/* A field's write default as sql_column.given. */
+int session_given(struct session *s, const struct lake_field *field, const char **given,
+                  struct err *err);
 /* alter.c */
 int session_alter_table(struct session *s, const struct sql_statement *st, struct err *err);
 /* made.c: functions, and tables of queries. */

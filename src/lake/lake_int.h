@@ -17,7 +17,7 @@ void out_name(struct out *out, const char *name); /* "quoted" */
 void out_text(struct out *out, const char *text); /* 'quoted' */
 
 /* writer.c: a SELECT list that gives the schema's columns from input columns of the same names,
- * cast to its types; optional ones that are not there are NULL. */
+ * cast to its types; those that are not there take their write default, optional ones else NULL. */
 int lake_select_columns(const struct lake_schema *schema, const struct vec_columns *input,
                         struct out *out, struct err *err);
 
@@ -155,6 +155,9 @@ void *cache_get(struct lake *lake, enum cached kind, const char *path);
 /* Keeps a reference of its own when it fits. `bytes`: what the object costs. */
 void cache_put(struct lake *lake, enum cached kind, const char *path, void *object, size_t bytes);
 void cache_drop(struct lake *lake, const char *path);
+/* manifest_list.c: the path under which a snapshot's list is kept there. In the arena, or NULL. */
+const char *list_cache_key(const struct lake_metadata *metadata,
+                           const struct lake_snapshot *snapshot, struct arena *arena);
 size_t arena_bytes(const struct arena *arena);
 struct inflight *lake_inflight(struct lake *lake);
 

@@ -166,18 +166,8 @@ static void put_type(struct scan *s, const struct lake_type *type)
 /* v3: rows older than a column read as its initial default. JSON single values, appendix D. */
 static void put_missing(struct scan *s, const struct lake_field *field)
 {
-    const char *json = field->initial_default;
-    struct lake_value value;
-
-    out_str(&s->out, "CAST(");
-    if (json && lake_type_primitive(&field->type) &&
-        !lake_value_from_json(&field->type, json, s->arena, &value, NULL))
-        s->out.rc = s->out.rc ? s->out.rc : lake_value_sql(&field->type, &value, s->out.buf);
-    else
-        out_str(&s->out, "NULL");
-    out_str(&s->out, " AS ");
-    put_type(s, &field->type);
-    out_str(&s->out, ")");
+    if (!s->out.rc)
+        s->out.rc = lake_default_sql(&field->type, field->initial_default, s->arena, s->out.buf);
 }
 
 static void put_value(struct scan *s, const struct lake_field *field,

@@ -111,6 +111,9 @@ int lake_value_parse(const struct lake_type *type, const char *text, struct aren
 int lake_value_json(const struct lake_type *type, const struct lake_value *value, struct buf *out);
 int lake_value_from_json(const struct lake_type *type, const char *text, struct arena *arena,
                          struct lake_value *out, struct err *err);
+/* A default as DuckDB's SQL, CAST(... AS its type); of a nested type, or without one, NULL. */
+int lake_default_sql(const struct lake_type *type, const char *json, struct arena *arena,
+                     struct buf *out);
 /* A DuckDB literal with its cast: DATE '2024-01-01'. */
 int lake_value_sql(const struct lake_type *type, const struct lake_value *value, struct buf *out);
 /* As people and partition paths spell it: 2024-01-01, 2024-01, 5, hello; "null". */

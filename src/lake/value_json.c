@@ -96,3 +96,19 @@ int lake_value_from_json(const struct lake_type *type, const char *text, struct 
     rc = lake_value_parse(type, copy, arena, out, err);
     return rc ? err_wrap(err, ERR_CORRUPT, "default %.100s", text) : 0;
 }
+
+int lake_default_sql(const struct lake_type *type, const char *json, struct arena *arena,
+                     struct buf *out)
+{
+    struct out o = {out, 0};
+    struct lake_value value = {.null = true};
+
+    if (json && lake_type_primitive(type) && lake_value_from_json(type, json, arena, &value, NULL))
+        value.null = true; /* a file of others: what cannot be read is not made up */
+    out_str(&o, "CAST(");
+    o.rc = o.rc ? o.rc : lake_value_sql(type, &value, out);
+    out_str(&o, " AS ");
+    o.rc = o.rc ? o.rc : lake_duckdb_type(type, out, NULL);
+    out_str(&o, ")");
+    return o.rc;
+}

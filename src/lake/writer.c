@@ -15,20 +15,25 @@ int lake_select_columns(const struct lake_schema *schema, const struct vec_colum
 {
     for (size_t i = 0; i < schema->root.field_count && !o->rc; i++) {
         const struct lake_field *field = &schema->root.fields[i];
+        struct arena arena = {0};
         bool there = false;
 
         for (size_t k = 0; k < input->count && !there; k++)
             there = !strcmp(input->list[k].name, field->name);
-        if (!there && field->required)
+        if (!there && field->required && !field->write_default)
             return err_set(err, ERR_INVALID, "required column %s is not written", field->name);
-        out_str(o, i ? ", CAST(" : "CAST(");
-        if (there)
+        out_str(o, i ? ", " : "");
+        if (there) {
+            out_str(o, "CAST(");
             out_name(o, field->name);
-        else
-            out_str(o, "NULL");
+            out_str(o, " AS ");
+            o->rc = o->rc ? o->rc : lake_duckdb_type(&field->type, o->buf, err);
+            out_str(o, ")");
+        } else if (!o->rc) {
+            o->rc = lake_default_sql(&field->type, field->write_default, &arena, o->buf);
+            arena_deinit(&arena);
+        }
         out_str(o, " AS ");
-        o->rc = o->rc ? o->rc : lake_duckdb_type(&field->type, o->buf, err);
-        out_str(o, ") AS ");
         out_name(o, field->name);
     }
     return o->rc ? writer_nomem(err) : 0;

@@ -24,8 +24,8 @@ struct lake_writer_options {
     struct lake_metadata *metadata;    /* current schema, default spec, properties; a reference is
                                           kept */
     const struct vec_columns *columns; /* of the batches, matched by name to the schema's columns
-                                          and cast when the type differs; missing optional ones
-                                          are NULL. Copied. NULL: exactly the schema's */
+                                          and cast when the type differs; missing ones take their
+                                          write default, else NULL. Copied. NULL: exactly the schema's */
     bool lineage;                      /* v3: files get _row_id and _last_updated_sequence_number,
                                           from columns of these names; NULL: inherited */
     int open_max;                      /* 0: 16 */

@@ -67,6 +67,12 @@ static bool asks(const struct dml *d, const char *what, const char *value)
     return text && !strcasecmp(text, value);
 }
 
+/* Format 1 knows no delete files. */
+static bool has_no_deletes(const struct dml *d)
+{
+    return d->handle->metadata->format_version < 2;
+}
+
 static int bind(struct dml *d, struct err *err)
 {
     struct sql_change_options options = {.lineage = has_lineage};
@@ -81,7 +87,7 @@ static int bind(struct dml *d, struct err *err)
     d->plan.addressed = d->change.scanned;
     d->plan.planned = d->st->kind == SQL_STMT_DELETE ? dml_cover : NULL;
     d->plan.planned_arg = d;
-    d->copies = d->change.scanned && asks(d, "mode", "copy-on-write");
+    d->copies = d->change.scanned && (asks(d, "mode", "copy-on-write") || has_no_deletes(d));
     rc = query_plan_bound(&d->plan, err);
     for (size_t i = 0; i < d->plan.scan_count && !rc; i++)
         if (d->plan.scans[i].table == d->change.scanned)
@@ -307,6 +313,10 @@ bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert)
 {
     const struct sql_resolver *r = session_resolver(q->session);
     const struct sql_table *target = NULL, *const * tables;
+    const struct sql_change_options options = {0};
+    const struct sql_statement st = {.kind = SQL_STMT_INSERT,
+                                     .insert = (struct sql_insert *)insert};
+    struct sql_change change = {0};
     const char *parts[4] = {0};
     struct sql_bound *bound = NULL;
     struct arena arena = {0};
@@ -318,11 +328,15 @@ bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert)
     if (insert->table.count <= COUNT_OF(parts) &&
         r->table(r->arg, parts, insert->table.count, &target, NULL) == 0 && target->handle &&
         ((const struct session_table *)target->handle)->kind == SESSION_LAKE) {
-        /* A query that does not bind is refused by whoever runs it. */
-        bounded = sql_bind_query(insert->query, r, &arena, &bound, NULL) == 0 || !q->options.engine;
+        /* A query that does not bind is refused by whoever runs it; DEFAULT among VALUES means
+         * something only to a target. */
+        bounded = sql_bind_query(insert->query, r, &arena, &bound, NULL) == 0 ||
+                  sql_bind_change(&st, r, &options, &arena, &change, NULL) == 0 ||
+                  !q->options.engine;
+        bound = bound ? bound : change.bound;
         tables = bound ? sql_bound_tables(bound, &count) : NULL;
         for (size_t i = 0; i < count; i++)
-            bounded &= ((const struct session_table *)tables[i]->handle)->kind == SESSION_LAKE;
+            bounded &= session_table_ends(tables[i]);
     }
     arena_deinit(&arena);
     return bounded;

@@ -95,6 +95,7 @@ static int describe_table(struct query_session *q, const struct sql_name *name,
     if (!rc)
         rc = results_new(&results, out, text_columns(names, 6, columns), 6, err);
     for (size_t i = 0; !rc && i < table->column_count; i++) {
+        const struct session_table *handle = table->handle;
         const struct sql_column *c = &table->columns[i];
         const struct sql_type *plain = sql_type_nullable(&arena, c->type, true);
         const char *row[6] = {c->name, plain ? sql_type_text(&arena, plain) : "",
@@ -106,6 +107,9 @@ static int describe_table(struct query_session *q, const struct sql_name *name,
                 row[3] = "PRI";
         if (c->kind == SQL_COLUMN_COMPUTED && !buf_append_str(&extra, "AS ") &&
             !sql_print_flink_expr(c->expr, NULL, &extra, NULL))
+            row[4] = arena_cstr(&arena, buf_slice(&extra));
+        if (c->given && !buf_append_str(&extra, "DEFAULT ") &&
+            !default_print(&handle->schema->root.fields[i], &arena, &extra))
             row[4] = arena_cstr(&arena, buf_slice(&extra));
         if (c->kind == SQL_COLUMN_METADATA)
             row[4] = arena_printf(&arena, "METADATA FROM '%s'%s",
@@ -121,6 +125,23 @@ static int describe_table(struct query_session *q, const struct sql_name *name,
     if (!rc)
         rc = results_end(results, err);
     results_free(results);
+    arena_deinit(&arena);
+    return rc;
+}
+
+/* What a table's own statement says behind a column's type. */
+static int column_extras(const struct session_table *handle, const struct sql_column *column,
+                         size_t at, struct buf *out)
+{
+    struct arena arena = {0};
+    int rc = handle->kind == SESSION_LAKE && column->given ? buf_append_str(out, " DEFAULT ") : 0;
+
+    if (!rc && handle->kind == SESSION_LAKE && column->given)
+        rc = default_print(&handle->schema->root.fields[at], &arena, out);
+    if (!rc && column->comment) {
+        rc = buf_append_str(out, " COMMENT ");
+        rc = rc ? rc : lake_sql_text(out, column->comment);
+    }
     arena_deinit(&arena);
     return rc;
 }
@@ -149,6 +170,8 @@ static int create_text(struct query_session *q, const struct sql_name *name, str
         rc = buf_printf(out, "%s\n  `%s` ", i ? "," : "", table->columns[i].name);
         if (!rc)
             rc = sql_type_print(table->columns[i].type, out);
+        if (!rc)
+            rc = column_extras(handle, &table->columns[i], i, out);
     }
     if (!rc)
         rc = buf_append_str(out, "\n)");

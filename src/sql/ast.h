@@ -153,7 +153,8 @@ enum sql_literal {
     SQL_LIT_DATE,    /* DATE '2020-01-01' */
     SQL_LIT_TIME,
     SQL_LIT_TIMESTAMP,
-    SQL_LIT_INTERVAL /* text, negative, type (an interval type with its units) */
+    SQL_LIT_INTERVAL, /* text, negative, type (an interval type with its units) */
+    SQL_LIT_GIVEN     /* bound only: text in DuckDB's words, a column's default */
 };
 
 enum sql_nulls { SQL_NULLS_DEFAULT, SQL_NULLS_FIRST, SQL_NULLS_LAST };

@@ -181,7 +181,9 @@ static struct bound_expr **bind_sets(struct binder *b, struct change *c,
         if (values[column])
             bind_fail(b, ERR_INVALID, sets[i].column.pos, "column `%s` is set twice",
                       sets[i].column.text);
-        values[column] = fit(b, c, column, bind_expr(b, &c->scope, sets[i].value));
+        values[column] =
+            fit(b, c, column,
+                bind_or_default(b, &c->scope, sets[i].value, &c->out->target->columns[column]));
     }
     return values;
 }
@@ -309,7 +311,9 @@ static void bind_insert_values(struct binder *b, struct merge *m,
         if (values[column])
             bind_fail(b, ERR_INVALID, clause->sets[i].column.pos, "column `%s` stands twice",
                       c->out->target->columns[column].name);
-        values[column] = fit(b, c, column, bind_expr(b, &c->scope, clause->sets[i].value));
+        values[column] = fit(
+            b, c, column,
+            bind_or_default(b, &c->scope, clause->sets[i].value, &c->out->target->columns[column]));
     }
 }
 
@@ -347,6 +351,8 @@ static void bind_clause(struct binder *b, struct merge *m, size_t at)
             values[i] = fit(b, c, i, source_column(b, m, clause, column->name));
         else if (!values[i] && clause->action == SQL_MERGE_UPDATE)
             values[i] = own_column(b, c, i);
+        else if (!values[i] && column->given)
+            values[i] = bind_default(b, clause->pos, column);
         else if (!values[i] && !column->type->nullable)
             bind_fail(b, ERR_INVALID, clause->pos, "column `%s` is NOT NULL and gets no value",
                       column->name);

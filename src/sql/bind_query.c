@@ -243,8 +243,8 @@ static void bind_group_by(struct binder *b, struct scope *scope, const struct sq
     bound->groups = BIND_ARRAY(b, struct bound_group, select->group_count + 2);
     for (size_t i = 0; i < select->group_count; i++) {
         const struct sql_group *group = &select->groups[i];
-        struct group_window *window =
-            group->kind == SQL_GROUP_EXPR ? bind_group_window(b, scope, group->expr, &bound->from)
+        struct group_window *window = group->kind == SQL_GROUP_EXPR
+                                          ? bind_group_window(b, scope, group->expr, &bound->from)
                                           : NULL;
 
         if (!window) {
@@ -256,8 +256,7 @@ static void bind_group_by(struct binder *b, struct scope *scope, const struct sq
         scope->window = window;
         for (size_t k = 0; k < 2; k++)
             bound->groups[bound->group_count++] = (struct bound_group){
-                .kind = SQL_GROUP_EXPR,
-                .expr = group_window_bound(b, group->expr->pos, window, k)};
+                .kind = SQL_GROUP_EXPR, .expr = group_window_bound(b, group->expr->pos, window, k)};
     }
     b->aggregates_in = NULL;
     scope->groups =
@@ -417,7 +416,10 @@ static struct sql_bound *bind_values(struct binder *b, struct scope *outer,
                                      const struct sql_body *body)
 {
     struct sql_bound *bound = bound_query_new(b, QUERY_VALUES, body->pos);
+    const struct sql_column *const *defaults = b->defaults;
+    size_t default_count = b->default_count;
 
+    b->default_count = 0; /* VALUES inside of these are no target's rows */
     bound->row_count = body->rows.count;
     bound->rows = BIND_ARRAY(b, struct bound_expr **, bound->row_count);
     for (size_t i = 0; i < bound->row_count; i++) {
@@ -434,7 +436,8 @@ static struct sql_bound *bind_values(struct binder *b, struct scope *outer,
                       bound->output_count);
         bound->rows[i] = BIND_ARRAY(b, struct bound_expr *, width + 1);
         for (size_t k = 0; k < width; k++) {
-            struct bound_expr *value = bind_expr(b, outer, many ? row->args.list[k] : row);
+            struct bound_expr *value = bind_or_default(b, outer, many ? row->args.list[k] : row,
+                                                       k < default_count ? defaults[k] : NULL);
             struct sql_output *output = &bound->outputs[k];
 
             bound->rows[i][k] = value;

@@ -14,6 +14,7 @@ struct plan {
     const struct sql_plan_options *options;
     struct sql_insert_plan *out;
     struct sql_bound *bound;
+    size_t *from, given; /* by column of the target: an output of the query, of so many */
 };
 
 /* ---- the target ------------------------------------------------------------------------------ */
@@ -45,7 +46,7 @@ static size_t written_find(struct binder *b, const struct sql_table *table,
 }
 
 /* Which output of the query each column of the target takes; SIZE_MAX: none. */
-static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql_table *table)
+static void map_columns(struct binder *b, struct plan *plan, const struct sql_table *table)
 {
     const struct sql_insert *insert = plan->insert;
     size_t *from = BIND_ARRAY(b, size_t, table->column_count + 1), next = 0;
@@ -71,10 +72,27 @@ static size_t *map_columns(struct binder *b, struct plan *plan, const struct sql
         for (size_t i = 0; i < table->column_count; i++)
             if (is_written(&table->columns[i]) && from[i] != CONSTANT)
                 from[i] = next++;
-    if (next != plan->bound->output_count)
-        bind_fail(b, ERR_INVALID, insert->query->pos, "the query has %zu columns, `%s` takes %zu",
-                  plan->bound->output_count, table->name, next);
-    return from;
+    plan->from = from;
+    plan->given = next;
+}
+
+/* The query, in which DEFAULT among VALUES is that of the column it is for. */
+static void bind_source(struct binder *b, struct plan *plan, const struct sql_table *table)
+{
+    const struct sql_column **columns;
+
+    map_columns(b, plan, table);
+    columns = BIND_ARRAY(b, const struct sql_column *, plan->given + 1);
+    for (size_t i = 0; i < table->column_count; i++)
+        if (plan->from[i] < CONSTANT)
+            columns[plan->from[i]] = &table->columns[i];
+    b->defaults = columns;
+    b->default_count = plan->insert->query->body->kind == SQL_BODY_VALUES ? plan->given : 0;
+    plan->bound = bind_query(b, NULL, plan->insert->query);
+    if (plan->given != plan->bound->output_count)
+        bind_fail(b, ERR_INVALID, plan->insert->query->pos,
+                  "the query has %zu columns, `%s` takes %zu", plan->bound->output_count,
+                  table->name, plan->given);
 }
 
 struct bound_expr *bind_not_null(struct binder *b, struct bound_expr *value, const char *column,
@@ -103,10 +121,10 @@ static struct bound_expr *partition_value(struct binder *b, const struct sql_ins
  * ('table.exec.sink.type-length-enforcer' is IGNORE, as by default in Flink). */
 static const struct sql_type *written_type(struct binder *b, const struct sql_type *type)
 {
-    const struct sql_type *whole =
-        type->kind == SQL_CHAR || type->kind == SQL_VARCHAR ? &sql_type_string
-        : type->kind == SQL_VARBINARY                       ? &sql_type_bytes
-                                                            : NULL;
+    const struct sql_type *whole = type->kind == SQL_CHAR || type->kind == SQL_VARCHAR
+                                       ? &sql_type_string
+                                   : type->kind == SQL_VARBINARY ? &sql_type_bytes
+                                                                 : NULL;
 
     return whole ? bind_nullable(b, whole, type->nullable) : type;
 }
@@ -114,7 +132,7 @@ static const struct sql_type *written_type(struct binder *b, const struct sql_ty
 /* The query's columns in the target's order, converted to its types. */
 static void fit_target(struct binder *b, struct plan *plan, const struct sql_table *table)
 {
-    size_t *from = map_columns(b, plan, table), count = 0;
+    size_t *from = plan->from, count = 0;
     struct sql_output *outputs = BIND_ARRAY(b, struct sql_output, table->column_count + 1);
     struct bound_expr **constants = BIND_ARRAY(b, struct bound_expr *, table->column_count + 1);
 
@@ -127,6 +145,8 @@ static void fit_target(struct binder *b, struct plan *plan, const struct sql_tab
         if (from[i] == CONSTANT) {
             constants[count] = partition_value(b, plan->insert, column);
             from[i] = SIZE_MAX;
+        } else if (from[i] == SIZE_MAX && column->given) {
+            constants[count] = bind_default(b, plan->insert->query->pos, column);
         } else if (from[i] == SIZE_MAX && !column->type->nullable)
             bind_fail(b, ERR_INVALID, plan->insert->query->pos,
                       "column `%s` is NOT NULL and gets no value", column->name);
@@ -164,7 +184,7 @@ struct sql_bound *bind_insert(struct binder *b, const struct sql_insert *insert,
         bind_fail(b, ERR_INVALID, insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", (*target)->name);
     b->table_count--; /* it is not read */
-    plan.bound = bind_query(b, NULL, insert->query);
+    bind_source(b, &plan, *target);
     fit_target(b, &plan, *target);
     return plan.bound;
 }
@@ -276,7 +296,7 @@ static void plan_step(struct binder *b, void *arg)
     if (table->view)
         bind_fail(b, ERR_INVALID, plan->insert->table.parts[0].pos,
                   "`%s` is a view: nothing can be inserted", table->name);
-    plan->bound = bind_query(b, NULL, plan->insert->query);
+    bind_source(b, plan, table);
     plan->out->target = table;
     plan->out->overwrite = plan->insert->overwrite;
     fit_target(b, plan, table);

@@ -126,6 +126,7 @@ static void print_literal(struct printer *p, const struct bound_expr *expr)
         put(p, ")");
         return;
     case SQL_LIT_BOOLEAN:
+    case SQL_LIT_GIVEN:
         put(p, expr->text);
         return;
     case SQL_LIT_EXACT:

@@ -71,6 +71,7 @@ struct sql_column {
     const char *metadata_key;    /* METADATA */
     bool is_virtual;
     const char *comment;
+    const char *given; /* its DEFAULT, as DuckDB's text of the column's type; NULL: NULL */
 };
 
 struct sql_table {

@@ -200,6 +200,43 @@ class Alter(ClientTest):
         self.alter("ALTER COLUMN n DROP DEFAULT")
         self.assertIsNone(self.table().schema().find_field("n").write_default)
 
+    def run_sql(self, text, check=True):
+        done = self.tarn.command("sql", "-e", f"USE CATALOG polariscatalog; USE {self.space}; {text}",
+                                 check=check)
+        return done if check else done.stderr
+
+    def test_defaults_of_a_new_table_are_written_by_every_statement(self):
+        self.assertIn("line 1, column", self.run_sql("CREATE TABLE n2 (a INT DEFAULT 1)", check=False))
+        self.assertIn("'format-version' = '3'",
+                      self.run_sql("CREATE TABLE n2 (a INT DEFAULT 1)", check=False))
+        self.run_sql("""SET 'table.local-time-zone' = 'Europe/Berlin';
+            CREATE TABLE n (k INT, i INT DEFAULT 7, b BOOLEAN NOT NULL DEFAULT TRUE,
+                m DECIMAL(9, 2) DEFAULT 1.5, s STRING DEFAULT 'it''s',
+                t TIMESTAMP(6) DEFAULT TIMESTAMP '2024-01-01 00:00:00.123456',
+                z TIMESTAMP_LTZ(6) DEFAULT TIMESTAMP '2024-01-01 00:00:00',
+                x BYTES DEFAULT X'00ff') WITH ('format-version' = '3')""")
+        fields = {f.name: f for f in self.catalog.load_table(f"{self.space}.n").schema().fields}
+        self.assertEqual((fields["i"].initial_default, fields["i"].write_default), (None, 7))
+        self.run_sql("""INSERT INTO n (k) VALUES (1);
+            INSERT INTO n (k, i, s) VALUES (2, DEFAULT, 'x'), (3, NULL, DEFAULT);
+            UPDATE n SET s = DEFAULT WHERE k = 2;
+            MERGE INTO n USING (SELECT 3 AS q UNION ALL SELECT 4) u ON n.k = u.q
+                WHEN MATCHED THEN UPDATE SET i = DEFAULT
+                WHEN NOT MATCHED THEN INSERT (k, s) VALUES (q, DEFAULT)""")
+        rows = self.catalog.load_table(f"{self.space}.n").scan().to_arrow().to_pylist()
+        self.assertEqual(sorted(r["k"] for r in rows), [1, 2, 3, 4])
+        for row in rows:
+            self.assertEqual((row["i"], row["b"], str(row["m"]), row["s"], row["x"]),
+                             (7, True, "1.50", "it's", b"\x00\xff"))
+            self.assertEqual(row["t"].isoformat(), "2024-01-01T00:00:00.123456")
+            self.assertEqual(row["z"].isoformat(), "2023-12-31T23:00:00+00:00")
+        said = self.run_sql("SHOW CREATE TABLE n")
+        self.assertIn("`i` INT DEFAULT 7", said)
+        self.assertIn("`s` STRING DEFAULT 'it''s'", said)
+        self.assertIn("DEFAULT stands for", self.run_sql("SELECT * FROM (VALUES (DEFAULT)) AS v",
+                                                         check=False))
+        self.assertIn("NOT NULL", self.run_sql("INSERT INTO n (k, b) VALUES (9, NULL)", check=False))
+
     def test_branches_and_tags(self):
         first = self.table().current_snapshot().snapshot_id
         self.alter(f"CREATE BRANCH audit AS OF VERSION {first} RETAIN 7 DAYS "
