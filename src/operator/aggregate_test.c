@@ -38,8 +38,11 @@ static struct op_aggregate_spec by_key(const struct op_call *calls, size_t count
 
 static void check(const char *input, const struct op_aggregate_spec *spec, const char *batch)
 {
-    struct test_plan plan = {
-        .inputs = {input}, .delay_ms = {-1, -1}, .build = build, .arg = (void *)(uintptr_t)spec};
+    struct test_plan plan = {.inputs = {input},
+                             .delay_ms = {-1, -1},
+                             .build = build,
+                             .arg = (void *)(uintptr_t)spec,
+                             .keys = {{spec->keys, spec->key_count}}};
 
     compare(&plan, NET, batch);
 }

@@ -11,6 +11,16 @@ int op_graph_new(struct op_graph **out, const struct op_graph_options *options, 
         return err_set(err, ERR_NOMEM, "a graph of operators");
     graph->options = *options;
     graph->now_ms = OP_TIME_MIN;
+    if (!options->shard_count)
+        return 0;
+    graph->shards = calloc(options->shard_count, sizeof(*graph->shards));
+    if (!graph->shards) {
+        op_graph_free(graph);
+        *out = NULL;
+        return err_set(err, ERR_NOMEM, "a graph of operators");
+    }
+    memcpy(graph->shards, options->shards, options->shard_count * sizeof(*graph->shards));
+    graph->options.shards = graph->shards;
     return 0;
 }
 
@@ -32,6 +42,7 @@ void op_graph_free(struct op_graph *graph)
         graph->last = op->next;
         free_op(op);
     }
+    free(graph->shards);
     free(graph);
 }
 
@@ -263,24 +274,40 @@ const struct vec_columns *op_graph_columns(const struct op_graph *graph)
     return &graph->last->columns;
 }
 
+int op_above(const struct op *op)
+{
+    const struct op *above = op->above;
+
+    if (!above)
+        return -1;
+    return above->ops->entry ? above->ops->entry(above, op->above_input) : above->number;
+}
+
+static struct op_info info_of(const struct op_graph *graph, const struct op *op)
+{
+    char tables[16];
+
+    snprintf(tables, sizeof(tables), "%d.", op->number);
+    return (struct op_info){.name = op->ops->name,
+                            .rows_in = op->rows_in,
+                            .rows_out = op->rows_out,
+                            .late = op->late,
+                            .watermark_ms = op->mark,
+                            .number = op->number,
+                            .above = op_above(op),
+                            .busy_ns = op->busy_ns,
+                            .state_bytes = state_bytes_of(graph->options.state, tables)};
+}
+
 size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t max)
 {
     size_t count = 0;
 
     for (const struct op *op = graph->last; op && count < max; op = op->next) {
-        char tables[16];
-
-        snprintf(tables, sizeof(tables), "%d.", op->number);
-        out[count++] = (struct op_info){.name = op->ops->name,
-                                        .rows_in = op->rows_in,
-                                        .rows_out = op->rows_out,
-                                        .late = op->late,
-                                        .watermark_ms = op->mark,
-                                        .number = op->number,
-                                        .above = op->above ? op->above->number : -1,
-                                        .busy_ns = op->busy_ns,
-                                        .state_bytes =
-                                            state_bytes_of(graph->options.state, tables)};
+        if (op->ops->info)
+            count += op->ops->info(op, out + count, max - count);
+        else
+            out[count++] = info_of(graph, op);
     }
     return count;
 }

@@ -392,8 +392,8 @@ static void rows_are_forgotten_in_their_time(void **state)
             &inputs[n].columns, &inputs[n].rows);
     run("SELECT * EXCLUDE (i) FROM feed WHERE i < 0", &inputs[0].columns, &inputs[0].rows,
         &inputs[0].seen, &first);
-    OK(state_new(&life.state, &(struct state_options){.clock = clock_system()}, &err));
-    OK(op_graph_new(&life.graph, &(struct op_graph_options){conn, life.state}, &err));
+    OK(state_new(&life.states[0], &(struct state_options){.clock = clock_system()}, &err));
+    OK(op_graph_new(&life.graph, &(struct op_graph_options){conn, life.states[0]}, &err));
     for (int n = 0; n < 2; n++)
         OK(op_leaf_new(&life.leaves[n], life.graph, &inputs[0].seen, &err));
     OK(op_join_new(&life.root, life.leaves[0], life.leaves[1], &spec, &err));
@@ -403,10 +403,10 @@ static void rows_are_forgotten_in_their_time(void **state)
         step(&life, &(struct test_plan){.delay_ms = {-1, -1}}, &inputs[k % 2], k % 2, 200, &out);
     }
     check_whole(op_graph_columns(life.graph), &out, 0);
-    state_info(life.state, &info);
+    state_info(life.states[0], &info);
     assert_true(info.entries > 100 && info.entries < 900); /* of 6,000 */
     op_graph_free(life.graph);
-    state_free(life.state);
+    state_free(life.states[0]);
     for (int n = 0; n < 2; n++) {
         vec_batch_deinit(&inputs[n].rows);
         vec_columns_free(&inputs[n].columns);

@@ -72,7 +72,8 @@ static void set_operations_count_rows_on_both_sides(void **state)
             struct test_plan plan = {.inputs = {CHANGES("900", "1"), CHANGES("90", "2")},
                                      .delay_ms = {-1, -1},
                                      .build = build_sets,
-                                     .arg = &spec};
+                                     .arg = &spec,
+                                     .keys = {{NULL, 2}, {NULL, 2}}};
             char sql[3000];
 
             snprintf(sql, sizeof(sql),
@@ -95,7 +96,8 @@ static void the_last_row_of_a_key_counts(void **state)
                    "\"$row_kind\", i FROM (" BASE("2500", "1") ") ORDER BY i"},
         .delay_ms = {-1},
         .build = build_normalize,
-        .arg = &spec};
+        .arg = &spec,
+        .keys = {{spec.keys, 1}}};
 
     (void)state;
     compare(
@@ -113,7 +115,11 @@ static int build_final(struct op **leaves, struct op **root, void *arg, struct e
 static void what_is_left_comes_when_the_input_is_over(void **state)
 {
     struct test_plan plan = {
-        .inputs = {CHANGES("900", "1")}, .delay_ms = {-1}, .build = build_final, .forgets = true};
+        .inputs = {CHANGES("900", "1")},
+        .delay_ms = {-1},
+        .build = build_final,
+        .forgets = true,
+        .keys = {{NULL, 2}}};
 
     (void)state;
     compare(&plan, "SELECT * FROM feed", "SELECT * FROM " LIVE("l"));

@@ -31,8 +31,11 @@ static int build_over(struct op **leaves, struct op **root, void *arg, struct er
 /* `frame`: of the aggregates. */
 static void over(struct op_over_spec spec, bool special, const char *by, const char *frame)
 {
-    struct test_plan plan = {
-        .inputs = {EVENTS}, .delay_ms = {2000}, .build = build_over, .arg = &spec};
+    struct test_plan plan = {.inputs = {EVENTS},
+                             .delay_ms = {2000},
+                             .build = build_over,
+                             .arg = &spec,
+                             .keys = {{spec.keys, spec.key_count}}};
     struct op_call some[COUNT_OF(calls)];
     char sql[4000];
 

@@ -40,7 +40,8 @@ static void ranks(bool changes, struct op_rank_spec spec, const char *keys, cons
     struct test_plan plan = {.inputs = {changes ? CHANGES("700", "20") : ADDED("2500", "20")},
                              .delay_ms = {-1},
                              .build = build_rank,
-                             .arg = &spec};
+                             .arg = &spec,
+                             .keys = {{spec.keys, spec.key_count}}};
     char sql[3000];
 
     for (int number = 0; number < 2; number++) {

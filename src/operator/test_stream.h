@@ -14,7 +14,8 @@
 #include <cmocka.h>
 
 #include "base/disk_sim.h"
-#include "operator/operator.h"
+#include "base/team.h"
+#include "operator/shards.h"
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -23,6 +24,7 @@
     } while (0)
 
 #define INPUTS_MAX 2
+#define SHARDS_MAX 4
 
 struct test_plan {
     const char *inputs[INPUTS_MAX];
@@ -31,6 +33,8 @@ struct test_plan {
     void *arg;
     int64_t batch; /* the largest; 0: 400 rows */
     bool forgets;  /* at the end no row is left in state */
+    /* Then it is streamed through 1 to SHARDS_MAX shards too, on as many threads. */
+    struct op_shard_keys keys[INPUTS_MAX];
 };
 
 static struct vec_db *db;
@@ -104,13 +108,16 @@ struct test_input {
 };
 
 struct test_saved {
-    char manifest[4000];
+    char manifest[1 + SHARDS_MAX][4000];
     int64_t next[INPUTS_MAX], marks[INPUTS_MAX];
     size_t out; /* chunks */
 };
 
 struct test_life {
-    struct state *state;
+    struct state *states[1 + SHARDS_MAX]; /* the graph's, and of each shard */
+    struct op_shard shards[SHARDS_MAX];
+    size_t shard_count;
+    struct team *team;
     struct op_graph *graph;
     struct op *leaves[INPUTS_MAX], *root;
     struct disk_sim *sim;
@@ -119,25 +126,64 @@ struct test_life {
     bool sealing;
 };
 
-static void begin(struct test_life *life, const struct test_plan *plan,
-                  const struct test_input *inputs, const char *manifest)
-{
-    struct state_options options = {disk_sim_disk(life->sim), clock_system(), "state", 4096};
-    struct err err = {0};
+struct test_shards {
+    const struct test_plan *plan;
+    struct test_life *life;
+};
 
-    OK(state_new(&life->state, &options, &err));
-    OK(op_graph_new(&life->graph, &(struct op_graph_options){conn, life->state}, &err));
-    for (int n = 0; n < INPUTS_MAX && plan->inputs[n]; n++)
-        OK(op_leaf_new(&life->leaves[n], life->graph, &inputs[n].seen, &err));
-    OK(plan->build(life->leaves, &life->root, plan->arg, &err));
-    OK(state_load(life->state, manifest, &err));
+static int build_shard(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+{
+    struct test_shards *s = arg;
+    struct op *own[INPUTS_MAX] = {NULL}, *root;
+
+    (void)graph;
+    for (int n = 0; n < INPUTS_MAX && s->plan->inputs[n]; n++)
+        own[n] = leaves[n];
+    return s->plan->build(own, &root, s->plan->arg, err);
+}
+
+static void begin(struct test_life *life, const struct test_plan *plan,
+                  const struct test_input *inputs, char (*manifests)[4000])
+{
+    struct op_graph_options graph = {
+        .conn = conn, .shards = life->shards, .shard_count = life->shard_count, .team = life->team};
+    struct err err = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i <= life->shard_count; i++) {
+        char dir[20];
+
+        snprintf(dir, sizeof(dir), i ? "state.%zu" : "state", i);
+        OK(state_new(&life->states[i],
+                     &(struct state_options){disk_sim_disk(life->sim), clock_system(), dir, 4096},
+                     &err));
+        if (i) {
+            OK(vec_conn_new(&life->shards[i - 1].conn, db, &err));
+            life->shards[i - 1].state = life->states[i];
+        }
+    }
+    graph.state = life->states[0];
+    OK(op_graph_new(&life->graph, &graph, &err));
+    for (; count < INPUTS_MAX && plan->inputs[count]; count++)
+        OK(op_leaf_new(&life->leaves[count], life->graph, &inputs[count].seen, &err));
+    if (life->shard_count)
+        OK(op_shards_new(&life->root, life->leaves, plan->keys, count, build_shard,
+                         &(struct test_shards){plan, life}, &err));
+    else
+        OK(plan->build(life->leaves, &life->root, plan->arg, &err));
+    for (size_t i = 0; i <= life->shard_count; i++)
+        OK(state_load(life->states[i], manifests && manifests[i][0] ? manifests[i] : NULL, &err));
     OK(op_graph_load(life->graph, &err));
 }
 
 static void end(struct test_life *life)
 {
     op_graph_free(life->graph);
-    state_free(life->state);
+    for (size_t i = 0; i <= life->shard_count; i++) {
+        state_free(life->states[i]);
+        if (i)
+            vec_conn_free(life->shards[i - 1].conn);
+    }
 }
 
 static void keep(struct test_life *life, struct vec_batch *out)
@@ -155,7 +201,8 @@ static void seal(struct test_life *life, size_t out, int64_t epoch)
 {
     struct err err = {0};
 
-    OK(state_seal(life->state, epoch, &err));
+    for (size_t i = 0; i <= life->shard_count; i++)
+        OK(state_seal(life->states[i], epoch, &err));
     memcpy(life->sealed.next, life->next, sizeof(life->next));
     memcpy(life->sealed.marks, life->marks, sizeof(life->marks));
     life->sealed.out = out;
@@ -168,16 +215,23 @@ static void flush(struct test_life *life, struct test_saved *saved, int64_t budg
     struct arena arena = {0};
     const char *json;
     struct err err = {0};
-    bool done = false;
+    bool all = true;
 
     if (!life->sealing)
         return;
-    OK(state_flush(life->state, budget_ns, &done, &err));
-    if (!done)
+    for (size_t i = 0; i <= life->shard_count; i++) {
+        bool done = false;
+
+        OK(state_flush(life->states[i], budget_ns, &done, &err));
+        all &= done;
+    }
+    if (!all)
         return;
-    OK(state_manifest(life->state, &arena, &json, &err));
-    snprintf(life->sealed.manifest, sizeof(life->sealed.manifest), "%s", json);
-    state_committed(life->state);
+    for (size_t i = 0; i <= life->shard_count; i++) {
+        OK(state_manifest(life->states[i], &arena, &json, &err));
+        snprintf(life->sealed.manifest[i], sizeof(life->sealed.manifest[i]), "%s", json);
+        state_committed(life->states[i]);
+    }
     *saved = life->sealed;
     life->sealing = false;
     arena_deinit(&arena);
@@ -187,6 +241,8 @@ static void die(struct test_life *life, const struct test_plan *plan,
                 const struct test_input *inputs, const struct test_saved *saved,
                 struct vec_batch *out)
 {
+    struct test_saved last = *saved;
+
     end(life);
     life->sealing = false;
     disk_sim_power_loss(life->sim);
@@ -197,7 +253,7 @@ static void die(struct test_life *life, const struct test_plan *plan,
     }
     memcpy(life->next, saved->next, sizeof(saved->next));
     memcpy(life->marks, saved->marks, sizeof(saved->marks));
-    begin(life, plan, inputs, saved->manifest[0] ? saved->manifest : NULL);
+    begin(life, plan, inputs, last.manifest);
 }
 
 static int64_t highest_ms(const struct vec_columns *columns, const struct vec_batch *rows)
@@ -237,10 +293,10 @@ static void step(struct test_life *life, const struct test_plan *plan,
 }
 
 static void stream(const struct test_plan *plan, const struct test_input *inputs, uint64_t seed,
-                   struct vec_columns *out_columns, struct vec_batch *out)
+                   size_t shards, struct vec_columns *out_columns, struct vec_batch *out)
 {
     struct test_saved saved = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
-    struct test_life life = {.marks = {OP_TIME_MIN, OP_TIME_MIN}};
+    struct test_life life = {.marks = {OP_TIME_MIN, OP_TIME_MIN}, .shard_count = shards};
     bool dies = seed > 1;
     struct state_info info;
     int64_t epoch = 0;
@@ -249,6 +305,8 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
 
     rng_init(&rng, seed);
     OK(disk_sim_new(&life.sim, seed, &err));
+    if (shards)
+        OK(team_new(&life.team, "shards", (int)shards, &err));
     begin(&life, plan, inputs, NULL);
     for (;;) {
         int n = plan->inputs[1] ? (int)rng_below(&rng, 2) : 0;
@@ -270,10 +328,12 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
         keep(&life, out);
     }
     assert_int_equal(vec_columns_copy(out_columns, op_graph_columns(life.graph)), 0);
-    state_info(life.state, &info);
-    if (plan->forgets)
+    for (size_t i = 0; i <= shards && plan->forgets; i++) {
+        state_info(life.states[i], &info);
         assert_true(info.entries <= 2); /* how far it has come */
+    }
     end(&life);
+    team_free(life.team);
     disk_sim_free(life.sim);
 }
 
@@ -353,12 +413,31 @@ static uint64_t seed_count(void)
     return text ? strtoull(text, NULL, 10) : 3;
 }
 
+static void stream_like(const struct test_plan *plan, const struct test_input *inputs,
+                        uint64_t seed, size_t shards, const char *streamed, const struct buf *want)
+{
+    struct vec_columns columns = {0};
+    struct vec_batch out = {0};
+    struct buf got = {0};
+
+    stream(plan, inputs, seed, shards, &columns, &out);
+    if (!strcmp(columns.list[columns.count - 1].name, OP_KIND))
+        check_whole(&columns, &out, seed);
+    text_of(streamed, &columns, &out, &got);
+    if (!slice_eq(buf_slice(want), buf_slice(&got)))
+        fail_msg("seed %d, %d shards\n%.3000s\nis not\n%.3000s", (int)seed, (int)shards,
+                 (char *)got.ptr, (char *)want->ptr);
+    vec_batch_deinit(&out);
+    vec_columns_free(&columns);
+    buf_deinit(&got);
+}
+
 /* Streams the inputs in several ways; `streamed` over what comes out is `batch`, which stands
  * alone, over them all: it reads the inputs as l and r. */
 static void compare(const struct test_plan *plan, const char *streamed, const char *batch)
 {
     struct test_input inputs[INPUTS_MAX] = {0};
-    struct buf want = {0}, got = {0}, sql = {0};
+    struct buf want = {0}, sql = {0};
 
     for (int n = 0; n < INPUTS_MAX && plan->inputs[n]; n++) {
         struct vec_batch none = {0};
@@ -375,21 +454,11 @@ static void compare(const struct test_plan *plan, const char *streamed, const ch
     text_of(buf_cstr(&sql), NULL, NULL, &want);
     assert_true(want.len > 100);
     for (uint64_t seed = 1; seed <= seed_count(); seed++) {
-        struct vec_columns columns = {0};
-        struct vec_batch out = {0};
-
-        stream(plan, inputs, seed, &columns, &out);
-        if (!strcmp(columns.list[columns.count - 1].name, OP_KIND))
-            check_whole(&columns, &out, seed);
-        text_of(streamed, &columns, &out, &got);
-        if (!slice_eq(buf_slice(&want), buf_slice(&got)))
-            fail_msg("seed %d\n%.3000s\nis not\n%.3000s", (int)seed, (char *)got.ptr,
-                     (char *)want.ptr);
-        vec_batch_deinit(&out);
-        vec_columns_free(&columns);
+        stream_like(plan, inputs, seed, 0, streamed, &want);
+        if (plan->keys[0].count)
+            stream_like(plan, inputs, seed, 1 + seed % SHARDS_MAX, streamed, &want);
     }
     buf_deinit(&want);
-    buf_deinit(&got);
     buf_deinit(&sql);
     for (int n = 0; n < INPUTS_MAX; n++) {
         vec_batch_deinit(&inputs[n].rows);

@@ -37,8 +37,11 @@ static void windows(const char *input, const char *live, struct op_window window
                     const char *assign)
 {
     struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
-    struct test_plan plan = {
-        .inputs = {input}, .delay_ms = {30000, -1}, .build = build, .arg = &spec};
+    struct test_plan plan = {.inputs = {input},
+                             .delay_ms = {30000, -1},
+                             .build = build,
+                             .arg = &spec,
+                             .keys = {{spec.keys, 1}}};
     char sql[4000];
 
     snprintf(sql, sizeof(sql),
@@ -80,8 +83,11 @@ static void late_rows_end_in_their_windows(void **state)
 {
     struct op_window window = {OP_HOP, 10000, 4000, 0, .lateness = 40000};
     struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
-    struct test_plan plan = {
-        .inputs = {CHANGES}, .delay_ms = {500, -1}, .build = build, .arg = &spec};
+    struct test_plan plan = {.inputs = {CHANGES},
+                             .delay_ms = {500, -1},
+                             .build = build,
+                             .arg = &spec,
+                             .keys = {{spec.keys, 1}}};
 
     (void)state;
     compare(&plan, "SELECT " SORTED " FROM (" NET ")",
@@ -103,8 +109,11 @@ static void sessions(const char *gap, const char *sql)
 {
     struct op_window window = {OP_SESSION, atoi(gap), 0, 0};
     struct op_aggregate_spec spec = {(size_t[]){K}, 1, calls, COUNT_OF(calls), &window, TS};
-    struct test_plan plan = {
-        .inputs = {ROWS}, .delay_ms = {30000, -1}, .build = build, .arg = &spec};
+    struct test_plan plan = {.inputs = {ROWS},
+                             .delay_ms = {30000, -1},
+                             .build = build,
+                             .arg = &spec,
+                             .keys = {{spec.keys, 1}}};
 
     compare(&plan, "SELECT " SORTED " FROM feed", sql);
 }

@@ -13,20 +13,21 @@
  * may be moved, and stays until somebody removes it. Threads: one per job (the coordinator) and one
  * per pipeline. Calls here from any thread.
  *
- * Parallelism by key (not built: parallelism.default is read and shown; a pipeline has one thread).
- * Lane 0 reads, shapes and hashes rows by the keys of the graph's first keyed operator; lanes 1 to
- * n each have a thread, a connection, a state folder and the operators from there up, and are fed
- * by bounded queues in which marks, ticks and cuts travel in their place among the rows. The sink's
- * thread takes what the lanes give and goes by the lowest of their watermarks. A cut is whole when
- * its mark has come out of every lane: places are those of lane 0 at its mark, manifests one a
- * lane. Rows of a key stay in one lane and in order. A keyed operator above with other keys is
- * another hashing between lanes. Another n reads all manifests again, each lane the keys of its
- * range.
+ * Parallelism. A pipeline is one thread that pulls a batch, and no queue is in it: what is heavy
+ * within a batch is shared out among a team of threads (base/team.h) and joined, so that order, cuts
+ * and watermarks are those of one thread. Shared out are
+ * - decoding a poll, and the SELECT of an input over it: in slices, put together in their order;
+ * - operators that go by keys (operator/shards.h): in shards, each with operators, state and
+ *   connection of its own, rows going by a hash of their keys' values.
+ * What has no keys is one operator, as it would be anyway. 'parallelism.default' is the number of
+ * threads. The number of shards, 'pipeline.max-parallelism', is part of the state: fixed when a
+ * pipeline first has one, to parallelism.default where it is not said.
  */
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H
 
 #include "operator/operator.h"
+#include "sql/sql.h"
 #include "stream/stream.h"
 
 struct stream_engine;
@@ -49,6 +50,9 @@ struct stream_input {
 struct stream_graph {
     int (*build)(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err);
     void *arg;
+    /* The name that people know a column by, of the operator of that number (op_info), and its
+     * type. false: it has none. NULL: no column has. */
+    bool (*column)(void *arg, int op, size_t column, struct sql_output *out);
 };
 
 struct stream_pipeline {
