@@ -161,7 +161,7 @@ static int read_properties(struct rest_call *call, struct lake_table_options *op
                 version > 3)
                 return err_set(err, ERR_INVALID, "format-version is 1, 2 or 3, not '%.50s'",
                                json_string_value(value));
-            options->format_version = (int)(version < 2 ? 2 : version);
+            options->format_version = (int)version;
             continue;
         }
         list[options->property_count++] =

@@ -73,7 +73,7 @@ static int find_field(struct alter *a, const struct lake_partition_spec *spec,
     int rc;
 
     for (*at = 0; name && *at < spec->field_count; ++*at)
-        if (!strcmp(spec->fields[*at].name, name))
+        if (!strcmp(spec->fields[*at].name, name) && spec->fields[*at].transform.kind != LAKE_VOID)
             return 0;
     rc = to_transform(a, wanted, &source, &transform);
     if (rc)
@@ -86,12 +86,19 @@ static int find_field(struct alter *a, const struct lake_partition_spec *spec,
     return err_set(a->err, ERR_NOENT, "the table has no such partition field");
 }
 
-static int check_name(struct alter *a, const struct lake_partition_spec *spec,
+static int check_name(struct alter *a, struct lake_partition_spec *spec,
                       const struct lake_partition_field *field)
 {
     const struct lake_field *column = lake_schema_by_name(lake_metadata_schema(a->m), field->name);
 
     for (size_t i = 0; i < spec->field_count; i++) {
+        struct lake_partition_field *old = &spec->fields[i];
+
+        if (old->transform.kind == LAKE_VOID && !strcmp(old->name, field->name)) {
+            old->name = arena_printf(a->arena, "%s_%" PRId32, old->name, old->field_id);
+            if (!old->name)
+                return session_no_memory(a->err);
+        }
         if (!strcmp(spec->fields[i].name, field->name))
             return err_set(a->err, ERR_EXISTS, "there is a partition field `%s` already",
                            field->name);
@@ -138,6 +145,19 @@ static json_t *spec_json(const struct lake_partition_spec *spec)
     return json;
 }
 
+/* Format 1 tells the fields of a partition by their place: one that goes stays there as void. */
+static void drop_field(struct alter *a, struct lake_partition_spec *spec, size_t at)
+{
+    struct lake_partition_field *field = &spec->fields[at];
+
+    if (a->m->format_version < 2) {
+        field->transform = (struct lake_transform){.kind = LAKE_VOID};
+        return;
+    }
+    spec->field_count--;
+    memmove(field, field + 1, (spec->field_count - at) * sizeof(*field));
+}
+
 int alter_partition(struct alter *a)
 {
     const struct lake_partition_spec *old = lake_metadata_spec(a->m);
@@ -153,11 +173,8 @@ int alter_partition(struct alter *a)
         memcpy(spec.fields, old->fields, old->field_count * sizeof(*spec.fields));
     if (a->alter->action != SQL_ALTER_ADD_FIELD) {
         rc = find_field(a, &spec, &i->field, &at);
-        if (!rc) {
-            spec.field_count--;
-            memmove(&spec.fields[at], &spec.fields[at + 1],
-                    (spec.field_count - at) * sizeof(*spec.fields));
-        }
+        if (!rc)
+            drop_field(a, &spec, at);
     }
     if (!rc && a->alter->action != SQL_ALTER_DROP_FIELD)
         rc = add_field(a, &spec, a->alter->action == SQL_ALTER_ADD_FIELD ? &i->field : &i->with);

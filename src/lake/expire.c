@@ -133,11 +133,12 @@ struct sweep {
     struct err *err;
 };
 
+/* `path` NULL: a snapshot of v1 has no list. */
 static int condemn(struct sweep *s, const char *path)
 {
     int rc;
 
-    if (path_set_has(&s->spared, path) || path_set_has(&s->found, path))
+    if (!path || path_set_has(&s->spared, path) || path_set_has(&s->found, path))
         return 0;
     rc = path_list_add(s->garbage, s->arena, path);
     rc = rc ? rc : path_set_add(&s->found, s->garbage->list[s->garbage->count - 1]);
@@ -171,7 +172,8 @@ static int condemn_deleted(struct sweep *s, const struct lake_snapshot *snapshot
 }
 
 /* The oldest snapshot that stays on the line, given that the expired ones are its old end. NULL
- * when they are not. */
+ * when they are not, and when there is one without a list: v1 never said which snapshot rewrote
+ * such a manifest. */
 static const struct lake_snapshot *line_end(const struct sweep *s)
 {
     const struct lake_snapshot *at = lake_metadata_snapshot(s->m), *oldest = NULL;
@@ -179,6 +181,8 @@ static const struct lake_snapshot *line_end(const struct sweep *s)
 
     for (; at && kept + gone <= s->m->snapshot_count;
          at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(s->m, at->parent_id)) {
+        if (!at->manifest_list)
+            return NULL;
         if (id_in(s->expiry->ids, s->expiry->count, at->id)) {
             gone++;
         } else if (gone) {
@@ -195,7 +199,7 @@ static int spare(struct sweep *s, const char *path)
 {
     const char *copy;
 
-    if (path_set_has(&s->spared, path))
+    if (!path || path_set_has(&s->spared, path))
         return 0;
     copy = arena_strdup(s->arena, path);
     return copy && path_set_add(&s->spared, copy) >= 0 ? 0 : err_set(s->err, ERR_NOMEM, "expiry");

@@ -285,20 +285,20 @@ static int check_snapshot(struct fsck *f, const struct lake_snapshot *s)
 {
     const struct lake_snapshot *parent =
         s->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(f->m, s->parent_id);
+    const char *file = s->manifest_list ? s->manifest_list : f->m->location;
     int rc = 0;
 
     if (s->schema_id >= 0 && !lake_metadata_schema_by_id(f->m, s->schema_id))
-        rc = fsck_say(f, true, s->manifest_list,
-                      "snapshot %" PRId64 " is of schema %" PRId32 ", which is gone", s->id,
-                      s->schema_id);
+        rc = fsck_say(f, true, file, "snapshot %" PRId64 " is of schema %" PRId32 ", which is gone",
+                      s->id, s->schema_id);
     if (!rc && s->sequence_number > f->m->last_sequence_number)
-        rc = fsck_say(f, true, s->manifest_list,
+        rc = fsck_say(f, true, file,
                       "snapshot %" PRId64 " has sequence number %" PRId64
                       ", the table's last is %" PRId64,
                       s->id, s->sequence_number, f->m->last_sequence_number);
     if (!rc && parent && f->m->format_version >= 2 && s->sequence_number > 0 &&
         parent->sequence_number >= s->sequence_number)
-        rc = fsck_say(f, true, s->manifest_list,
+        rc = fsck_say(f, true, file,
                       "snapshot %" PRId64 " has sequence number %" PRId64
                       ", no later than its parent's %" PRId64,
                       s->id, s->sequence_number, parent->sequence_number);
@@ -317,8 +317,8 @@ static int walk_snapshot(struct fsck *f, const struct lake_snapshot *s, size_t n
         rc = name(f, s->manifest_list);
         f->out->manifest_lists++;
         rc = rc ? rc : check_there(f, s->manifest_list, -1, "manifest list", &whole);
-        cache_drop(f->lake, s->manifest_list);
     }
+    cache_drop(f->lake, list_cache_key(f->m, s, &f->arena));
     if (rc || !whole)
         return rc;
     if (lake_manifest_list_load(f->lake, f->m, s, &list, &err))

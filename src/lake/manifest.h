@@ -100,6 +100,10 @@ int lake_manifest_parse(struct slice bytes, const char *path, const struct lake_
 int lake_manifest_print(const struct lake_metadata *metadata, int32_t spec_id, int32_t content,
                         const struct lake_entry *entries, size_t count, struct arena *arena,
                         struct buf *out, struct lake_manifest_file *line, struct err *err);
+/* The line of a manifest that no list names: counts and summaries, as above. */
+int lake_manifest_summarise(const struct lake_metadata *metadata,
+                            const struct lake_manifest *manifest, struct arena *arena,
+                            struct lake_manifest_file *line, struct err *err);
 int lake_manifest_list_parse(struct slice bytes, const char *path, struct lake_manifest_list **out,
                              struct err *err);
 int lake_manifest_list_print(int format_version, int64_t snapshot_id, int64_t parent_id,
@@ -111,7 +115,8 @@ void lake_manifest_list_free(struct lake_manifest_list *list);
 /* Snapshot id and sequence numbers that an entry inherits from its line in the list. */
 void lake_entry_inherit(struct lake_entry *entry, const struct lake_manifest_file *line);
 
-/* Through the cache; the caller drops the reference. Worker. */
+/* Through the cache; the caller drops the reference. A snapshot of v1 that names its manifests one
+ * by one gets a list too, made by reading them. Worker. */
 int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
                        const struct lake_manifest_file *line, struct lake_manifest **out,
                        struct err *err);

@@ -14,6 +14,7 @@ struct pair_bytes {
 enum map_at { SIZES, VALUES, NULLS, NANS, LONG_MAPS };
 struct wire_file {
     struct lake_data_file f;
+    int64_t block_bytes; /* v1 */
     struct pair_long *longs[LONG_MAPS];
     size_t long_counts[LONG_MAPS];
     struct pair_bytes *lowers, *uppers;
@@ -25,6 +26,7 @@ struct wire_entry { /* followed by one struct avro_datum per partition field */
     struct wire_file file;
 };
 #define METRICS_INSERTED_MAX 4096
+#define V1_BLOCK_BYTES       ((int64_t)64 << 20) /* what the spec asks v1's writers to say */
 #define PARTITION_AT         (sizeof(struct wire_entry) - offsetof(struct wire_entry, file))
 
 #define PAIR(shape, type, key_id, value_id, value_kind)                                            \
@@ -63,10 +65,11 @@ static const struct avro_field equality_item = {.name = "id", .id = 136, .kind =
     .at = offsetof(struct wire_file, f) + offsetof(struct lake_data_file, member),                 \
     .at_count = offsetof(struct wire_file, f) + offsetof(struct lake_data_file, count)
 
-/* `since`: the table format that knows the field. */
+/* `since`, `until`: the table formats that know the field; until 0: all later ones. */
 static const struct data_field {
     int since;
     struct avro_field field;
+    int until;
 } data_fields[] = {
     {2, {F("content", 134, AK_INT, content)}},
     {1, {F("file_path", 100, AK_STRING, path), .needed = true}},
@@ -74,6 +77,12 @@ static const struct data_field {
     {1, {.name = "partition", .id = 102, .kind = AK_RECORD, .at = PARTITION_AT}},
     {1, {F("record_count", 103, AK_LONG, record_count), .needed = true}},
     {1, {F("file_size_in_bytes", 104, AK_LONG, file_bytes), .needed = true}},
+    {1,
+     {.name = "block_size_in_bytes",
+      .id = 105,
+      .kind = AK_LONG,
+      .at = offsetof(struct wire_file, block_bytes)},
+     1},
     {1, {MAP("column_sizes", 108, k117_v118, longs[SIZES], long_counts[SIZES])}},
     {1, {MAP("value_counts", 109, k119_v120, longs[VALUES], long_counts[VALUES])}},
     {1, {MAP("null_value_counts", 110, k121_v122, longs[NULLS], long_counts[NULLS])}},
@@ -267,7 +276,8 @@ static int make_shapes(struct shapes *s, const struct lake_metadata *metadata, i
     rc = partition_types(metadata, spec, arena, &s->types, err);
     rc = rc ? rc : partition_shape(s, spec, arena, err);
     for (size_t i = 0; i < COUNT_OF(data_fields); i++) {
-        if (data_fields[i].since > format)
+        if (data_fields[i].since > format ||
+            (data_fields[i].until && data_fields[i].until < format))
             continue;
         s->data_fields[count] = data_fields[i].field;
         if (data_fields[i].field.id == 102)
@@ -275,10 +285,21 @@ static int make_shapes(struct shapes *s, const struct lake_metadata *metadata, i
         count++;
     }
     s->data = (struct avro_shape){"r2", sizeof(struct wire_file), s->data_fields, count};
-    memcpy(s->entry_fields, entry_fields, sizeof(entry_fields));
-    s->entry_fields[COUNT_OF(entry_fields) - 1].shape = &s->data;
+    count = 0;
+    for (size_t i = 0; i < COUNT_OF(entry_fields); i++) {
+        struct avro_field *field = &s->entry_fields[count];
+
+        if (format < 2 && (entry_fields[i].id == 3 || entry_fields[i].id == 4))
+            continue; /* sequence numbers */
+        *field = entry_fields[i];
+        if (format < 2 && field->id == 1)
+            field->optional = false;
+        if (field->id == 2)
+            field->shape = &s->data;
+        count++;
+    }
     s->entry = (struct avro_shape){"manifest_entry", sizeof(struct wire_entry) + s->partition.size,
-                                   s->entry_fields, COUNT_OF(entry_fields)};
+                                   s->entry_fields, count};
     return rc;
 }
 
@@ -710,6 +731,32 @@ static void summarise_counts(const struct lake_entry *entries, size_t count,
     }
 }
 
+static int summarise(const struct shapes *s, int32_t spec_id, int32_t content,
+                     const struct lake_entry *entries, size_t count, struct arena *arena,
+                     struct lake_manifest_file *line)
+{
+    memset(line, 0, sizeof(*line));
+    line->spec_id = spec_id;
+    line->content = content;
+    line->sequence_number = line->first_row_id = -1;
+    summarise_counts(entries, count, line);
+    return summarise_partitions(s, entries, count, arena, line);
+}
+
+int lake_manifest_summarise(const struct lake_metadata *metadata,
+                            const struct lake_manifest *manifest, struct arena *arena,
+                            struct lake_manifest_file *line, struct err *err)
+{
+    struct shapes shapes;
+    int rc = make_shapes(&shapes, metadata, manifest->spec_id, 3, arena, err);
+
+    if (rc)
+        return rc;
+    rc = summarise(&shapes, manifest->spec_id, manifest->content, manifest->entries,
+                   manifest->entry_count, arena, line);
+    return rc ? err_set(err, rc, "manifest %s", manifest->path) : 0;
+}
+
 static int to_wire(const struct shapes *s, const struct lake_entry *from, struct arena *arena,
                    struct wire_entry *out)
 {
@@ -720,6 +767,7 @@ static int to_wire(const struct shapes *s, const struct lake_entry *from, struct
     out->sequence_number = from->sequence_number;
     out->file_sequence_number = from->file_sequence_number;
     out->file.f = from->file;
+    out->file.block_bytes = V1_BLOCK_BYTES;
     out->file.f.split_offsets = from->file.split_count ? from->file.split_offsets : NULL;
     out->file.f.equality_ids = from->file.equality_count ? from->file.equality_ids : NULL;
     for (size_t i = 0; i < s->partition.field_count; i++)
@@ -747,6 +795,8 @@ int lake_manifest_print(const struct lake_metadata *metadata, int32_t spec_id, i
     int rc = make_shapes(&shapes, metadata, spec_id, metadata->format_version, arena, err);
     uint8_t *records;
 
+    if (!rc && content && metadata->format_version < 2)
+        rc = err_set(err, ERR_UNSUPPORTED, "tables of format version 1 have no delete files");
     if (rc)
         return rc;
     records = arena_array(arena, count + 1, shapes.entry.size);
@@ -758,12 +808,7 @@ int lake_manifest_print(const struct lake_metadata *metadata, int32_t spec_id, i
                            entries[i].file.path, entries[i].file.partition_count, spec_id);
         rc = to_wire(&shapes, &entries[i], arena, (void *)(records + i * shapes.entry.size));
     }
-    memset(line, 0, sizeof(*line));
-    line->spec_id = spec_id;
-    line->content = content;
-    line->sequence_number = line->first_row_id = -1;
-    summarise_counts(entries, count, line);
-    rc = rc ? rc : summarise_partitions(&shapes, entries, count, arena, line);
+    rc = rc ? rc : summarise(&shapes, spec_id, content, entries, count, arena, line);
     if (!rc) {
         struct avro_meta meta[] = {
             {"schema", slice_str(json_text(lake_schema_json(schema), arena))},
@@ -772,14 +817,15 @@ int lake_manifest_print(const struct lake_metadata *metadata, int32_t spec_id, i
              slice_str(json_text(lake_spec_fields_json(lake_metadata_spec_by_id(metadata, spec_id)),
                                  arena))},
             {"partition-spec-id", slice_str(arena_printf(arena, "%" PRId32, spec_id))},
-            {"format-version", slice_str(metadata->format_version == 3 ? "3" : "2")},
+            {"format-version", slice_str(arena_printf(arena, "%d", metadata->format_version))},
             {"content", slice_str(content ? "deletes" : "data")},
         };
+        size_t meta_count = COUNT_OF(meta) - (metadata->format_version < 2); /* no content in v1 */
 
         for (size_t i = 0; i < COUNT_OF(meta) && !rc; i++)
             rc = meta[i].value.ptr ? 0 : ERR_NOMEM;
         if (!rc)
-            return avro_file_write(&shapes.entry, records, count, meta, COUNT_OF(meta),
+            return avro_file_write(&shapes.entry, records, count, meta, meta_count,
                                    avro_codec_of(metadata), out, err);
     }
     return err_set(err, rc, "manifest");

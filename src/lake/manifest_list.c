@@ -1,5 +1,7 @@
 /* manifest_list.c - manifest lists as Avro files, and loading through the cache.
  * Iceberg spec, "Manifest Lists". */
+#include <stdio.h>
+
 #include "format/avro_file.h"
 #include "lake/lake_int.h"
 
@@ -46,6 +48,21 @@ static const struct avro_shape list_shape_v3 = {"manifest_file", sizeof(struct l
 static const struct avro_shape list_shape_v2 = {"manifest_file", sizeof(struct lake_manifest_file),
                                                 list_fields, COUNT_OF(list_fields) - 1};
 
+/* v1: neither kinds of content nor sequence numbers. */
+#define V1_FIELDS (COUNT_OF(list_fields) - 4)
+static struct avro_shape shape_v1(struct avro_field space[V1_FIELDS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < COUNT_OF(list_fields); i++) {
+        int32_t id = list_fields[i].id;
+
+        if (id != 515 && id != 516 && id != 517 && id != 520)
+            space[count++] = list_fields[i];
+    }
+    return (struct avro_shape){"manifest_file", sizeof(struct lake_manifest_file), space, count};
+}
+
 static int parse_into(struct lake_manifest_list *list, struct slice bytes, struct arena *scratch,
                       struct err *err)
 {
@@ -53,8 +70,9 @@ static int parse_into(struct lake_manifest_list *list, struct slice bytes, struc
     void *records = NULL;
     int rc = avro_file_open(bytes, scratch, &file, err);
 
-    rc = rc ? rc : avro_file_read(&file, &list_shape_v3, AVRO_BLOCK_MAX, &list->arena, &records,
-                                  &list->file_count, err);
+    rc = rc ? rc
+            : avro_file_read(&file, &list_shape_v3, AVRO_BLOCK_MAX, &list->arena, &records,
+                             &list->file_count, err);
     list->files = records;
     for (size_t i = 0; i < list->file_count && !rc; i++)
         if (!list->files[i].path || list->files[i].length < 0)
@@ -97,24 +115,24 @@ int lake_manifest_list_print(int format_version, int64_t snapshot_id, int64_t pa
                              int64_t sequence_number, const struct lake_manifest_file *files,
                              size_t count, struct buf *out, struct err *err)
 {
-    char id[24], parent[24], seq[24];
-    struct avro_meta meta[] = {
-        {"snapshot-id", slice_of(id, 0)},
-        {"parent-snapshot-id", slice_of(parent, 0)},
-        {"sequence-number", slice_of(seq, 0)},
-        {"format-version", slice_str(format_version == 3 ? "3" : "2")},
-    };
+    struct avro_field v1[V1_FIELDS];
+    const struct avro_shape shape = format_version == 1   ? shape_v1(v1)
+                                    : format_version == 2 ? list_shape_v2
+                                                          : list_shape_v3;
+    char id[24], parent[24] = "null", version[12], seq[24];
+    struct avro_meta meta[4];
 
     snprintf(id, sizeof(id), "%" PRId64, snapshot_id);
-    snprintf(parent, sizeof(parent), "%" PRId64, parent_id);
+    if (parent_id >= 0)
+        snprintf(parent, sizeof(parent), "%" PRId64, parent_id);
+    snprintf(version, sizeof(version), "%d", format_version);
     snprintf(seq, sizeof(seq), "%" PRId64, sequence_number);
-    if (parent_id < 0)
-        snprintf(parent, sizeof(parent), "null");
-    meta[0].value = slice_str(id);
-    meta[1].value = slice_str(parent);
-    meta[2].value = slice_str(seq);
-    return avro_file_write(format_version == 3 ? &list_shape_v3 : &list_shape_v2, files, count,
-                           meta, COUNT_OF(meta), "deflate", out, err);
+    meta[0] = (struct avro_meta){"snapshot-id", slice_str(id)};
+    meta[1] = (struct avro_meta){"parent-snapshot-id", slice_str(parent)};
+    meta[2] = (struct avro_meta){"format-version", slice_str(version)};
+    meta[3] = (struct avro_meta){"sequence-number", slice_str(seq)};
+    return avro_file_write(&shape, files, count, meta, format_version == 1 ? 3 : 4, "deflate", out,
+                           err);
 }
 
 int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
@@ -136,25 +154,115 @@ int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
     return rc;
 }
 
-int lake_manifest_list_load(struct lake *lake, const struct lake_metadata *metadata,
-                            const struct lake_snapshot *snapshot, struct lake_manifest_list **out,
-                            struct err *err)
+/* ---- snapshots of v1 that name their manifests one by one ---- */
+
+/* Under which the cache has the list of such a snapshot, which is no file. */
+const char *list_cache_key(const struct lake_metadata *metadata,
+                           const struct lake_snapshot *snapshot, struct arena *arena)
+{
+    return snapshot->manifest_list ? snapshot->manifest_list
+                                   : arena_printf(arena, "manifests of %" PRId64 " in %s",
+                                                  snapshot->id, metadata->location);
+}
+
+/* All that a manifest adds or takes out was added or taken out by the snapshot that wrote it. */
+static int64_t writer_of(const struct lake_manifest *manifest, int64_t fallback)
+{
+    for (size_t i = 0; i < manifest->entry_count; i++)
+        if (manifest->entries[i].status != LAKE_EXISTING && manifest->entries[i].snapshot_id >= 0)
+            return manifest->entries[i].snapshot_id;
+    return fallback;
+}
+
+static int make_line(struct lake *lake, const struct lake_metadata *metadata,
+                     const struct lake_snapshot *snapshot, const char *path, struct arena *arena,
+                     struct lake_manifest_file *line, struct err *err)
+{
+    struct lake_manifest *manifest = NULL;
+    struct buf bytes;
+    int rc;
+
+    buf_init(&bytes, MANIFEST_BYTES_MAX);
+    rc = store_get_at(lake_store(lake), path, &bytes, err);
+    rc = rc ? rc : lake_manifest_parse(buf_slice(&bytes), path, metadata, NULL, &manifest, err);
+    rc = rc ? rc : lake_manifest_summarise(metadata, manifest, arena, line, err);
+    if (!rc) {
+        for (size_t i = 0; i < line->partition_count; i++) { /* texts borrow from the manifest */
+            struct lake_field_summary *sum = &line->partitions[i];
+
+            sum->lower = sum->lower.len ? arena_slice(arena, sum->lower) : sum->lower;
+            sum->upper = sum->upper.len ? arena_slice(arena, sum->upper) : sum->upper;
+        }
+        line->path = arena_strdup(arena, path);
+        line->length = (int64_t)bytes.len;
+        line->sequence_number = line->min_sequence_number = 0;
+        line->added_snapshot_id = writer_of(manifest, snapshot->id);
+        rc = line->path ? 0 : err_set(err, ERR_NOMEM, "manifest %s", path);
+        cache_put(lake, CACHED_MANIFEST, path, manifest, arena_bytes(&manifest->arena));
+    }
+    lake_manifest_free(manifest);
+    buf_deinit(&bytes);
+    return rc;
+}
+
+static int make_list(struct lake *lake, const struct lake_metadata *metadata,
+                     const struct lake_snapshot *snapshot, struct lake_manifest_list **out,
+                     struct err *err)
+{
+    struct lake_manifest_list *list = calloc(1, sizeof(*list));
+    int rc = 0;
+
+    if (!list)
+        return err_set(err, ERR_NOMEM, "manifest list");
+    list->refs = 1;
+    list->arena.max_bytes = MANIFEST_BYTES_MAX;
+    list->path = list_cache_key(metadata, snapshot, &list->arena);
+    list->path = list->path ? arena_strdup(&list->arena, list->path) : NULL;
+    list->files =
+        ARENA_ARRAY(&list->arena, struct lake_manifest_file, snapshot->manifest_count + 1);
+    if (!list->path || !list->files)
+        rc = err_set(err, ERR_NOMEM, "manifest list");
+    for (size_t i = 0; i < snapshot->manifest_count && !rc; i++, list->file_count += !rc)
+        rc = make_line(lake, metadata, snapshot, snapshot->manifests[i], &list->arena,
+                       &list->files[i], err);
+    if (rc) {
+        lake_manifest_list_free(list);
+        return rc;
+    }
+    cache_put(lake, CACHED_LIST, list->path, list, arena_bytes(&list->arena));
+    *out = list;
+    return 0;
+}
+
+static int load_list(struct lake *lake, const char *path, struct lake_manifest_list **out,
+                     struct err *err)
 {
     struct buf bytes;
     int rc;
 
-    (void)metadata;
-    if (!snapshot->manifest_list)
-        return err_set(err, ERR_UNSUPPORTED, "snapshot %" PRId64 " is of format v1 without a "
-                       "manifest list", snapshot->id);
-    *out = cache_get(lake, CACHED_LIST, snapshot->manifest_list);
-    if (*out)
-        return 0;
     buf_init(&bytes, MANIFEST_BYTES_MAX);
-    rc = store_get_at(lake_store(lake), snapshot->manifest_list, &bytes, err);
-    rc = rc ? rc : lake_manifest_list_parse(buf_slice(&bytes), snapshot->manifest_list, out, err);
+    rc = store_get_at(lake_store(lake), path, &bytes, err);
+    rc = rc ? rc : lake_manifest_list_parse(buf_slice(&bytes), path, out, err);
     if (!rc)
-        cache_put(lake, CACHED_LIST, snapshot->manifest_list, *out, arena_bytes(&(*out)->arena));
+        cache_put(lake, CACHED_LIST, path, *out, arena_bytes(&(*out)->arena));
     buf_deinit(&bytes);
+    return rc;
+}
+
+int lake_manifest_list_load(struct lake *lake, const struct lake_metadata *metadata,
+                            const struct lake_snapshot *snapshot, struct lake_manifest_list **out,
+                            struct err *err)
+{
+    struct arena arena = {0};
+    const char *key = list_cache_key(metadata, snapshot, &arena);
+    int rc = 0;
+
+    *out = key ? cache_get(lake, CACHED_LIST, key) : NULL;
+    if (!key)
+        rc = err_set(err, ERR_NOMEM, "manifest list");
+    else if (!*out)
+        rc = snapshot->manifest_list ? load_list(lake, key, out, err)
+                                     : make_list(lake, metadata, snapshot, out, err);
+    arena_deinit(&arena);
     return rc;
 }

@@ -1,5 +1,7 @@
-/* metadata.c - table metadata from JSON: normalised to v2's shape, then viewed through structs. */
+/* metadata.c - table metadata from JSON: v1 given the lists of v2, then viewed through structs. */
 #include "lake/metadata.h"
+
+#include <stdio.h>
 
 #include "base/codec.h"
 #include "lake/lake_int.h"
@@ -27,12 +29,12 @@ static json_t *list_of(json_t *item /* take */)
     return NULL;
 }
 
-/* v1 keeps one schema and one spec outside of the lists. Iceberg spec, appendix E. */
+/* v1 keeps one schema and one spec outside of the lists, which newer writers of v1 have beside
+ * them: the lists are made where they lack, and nothing is taken away. Iceberg spec, appendix E. */
 static int normalise_v1(json_t *doc)
 {
     json_t *schema = json_object_get(doc, "schema"), *spec = json_object_get(doc, "partition-spec");
-    json_t *order, *snapshot;
-    size_t i;
+    json_t *order = json_object();
     int rc = 0;
 
     if (!json_object_get(doc, "schemas") && schema) {
@@ -48,27 +50,29 @@ static int normalise_v1(json_t *doc)
         rc |= !json_put(full, "fields", spec ? json_deep_copy(spec) : json_array());
         rc |= set_if_absent(doc, "partition-specs", list_of(full));
     }
-    order = json_object();
     rc |= !json_put(order, "order-id", json_integer(0)) || !json_put(order, "fields", json_array());
     rc |= set_if_absent(doc, "sort-orders", list_of(order));
     rc |= set_if_absent(doc, "default-spec-id", json_integer(0));
     rc |= set_if_absent(doc, "default-sort-order-id", json_integer(0));
-    rc |= set_if_absent(doc, "last-sequence-number", json_integer(0));
-    json_array_foreach(json_object_get(doc, "snapshots"), i, snapshot) rc |=
-        set_if_absent(snapshot, "sequence-number", json_integer(0));
-    json_object_del(doc, "schema");
-    json_object_del(doc, "partition-spec");
-    rc |= !json_put(doc, "format-version", json_integer(2));
     return rc ? ERR_NOMEM : 0;
 }
 
+/* v1 tables need not have one. It has to be the same each time the table is read: made from its
+ * place, in the shape of a version 8 (RFC 9562: of one's own making). */
 static int normalise_uuid(json_t *doc)
 {
+    const char *location = json_string_value(json_object_get(doc, "location"));
+    uint64_t high, low;
     char uuid[37];
 
     if (json_is_string(json_object_get(doc, "table-uuid")))
         return 0;
-    uuid_v4(uuid);
+    location = location ? location : "";
+    high = hash64(location, strlen(location), 1);
+    low = hash64(location, strlen(location), 2);
+    snprintf(uuid, sizeof(uuid), "%08x-%04x-8%03x-%04x-%012" PRIx64, (unsigned)(high >> 32),
+             (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff),
+             (unsigned)(low >> 48 & 0x3fff) | 0x8000, low & 0xffffffffffff);
     return json_put(doc, "table-uuid", json_string(uuid)) ? 0 : ERR_NOMEM;
 }
 
@@ -260,9 +264,9 @@ static int view_scalars(struct view *v)
     rc = rc ? rc : get_i32(v, doc, "default-sort-order-id", &m->default_order_id);
     rc = rc ? rc
             : json_get_i64(doc, "last-updated-ms", "table metadata", &m->last_updated_ms, v->err);
-    rc = rc ? rc
-            : json_get_i64(doc, "last-sequence-number", "table metadata", &m->last_sequence_number,
-                           v->err);
+    if (!rc && m->format_version > 1) /* all of v1 is number 0 */
+        rc = json_get_i64(doc, "last-sequence-number", "table metadata", &m->last_sequence_number,
+                          v->err);
     if (rc)
         return rc;
     m->location = location;
@@ -345,7 +349,7 @@ int lake_metadata_from_json(json_t *doc, struct lake_metadata **out, struct err 
         rc = nomem(&v);
     if (!rc && normalise_uuid(doc))
         rc = nomem(&v);
-    m->format_version = !rc && version > 2 ? 3 : 2;
+    m->format_version = rc ? 2 : (int)version;
     rc = rc ? rc : view_scalars(&v);
     rc = rc ? rc : view_lists(&v);
     rc = rc ? rc : view_refs(&v);

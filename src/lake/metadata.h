@@ -1,8 +1,8 @@
 /* metadata.h - one version of a table: its metadata file, parsed.
  *
  * The JSON document is kept whole, unknown fields included; the struct is a typed view of it.
- * Metadata never changes: every change makes a new one. v1 is read and written back as v2; v2 and
- * v3 are read and written. A struct lake_metadata is counted by reference and may be read by any
+ * Metadata never changes: every change makes a new one. v1, v2 and v3 are read and written, each as
+ * itself: a table is upgraded by being told so. A struct lake_metadata is counted by reference and may be read by any
  * thread. Specification: Iceberg table spec, "Table Metadata"; REST catalog spec, "TableUpdate"
  * and "TableRequirement".
  */
@@ -17,8 +17,8 @@ struct lake_property {
 struct lake_snapshot {
     int64_t id, parent_id; /* parent -1: none */
     int64_t sequence_number, timestamp_ms;
-    const char *manifest_list; /* NULL in some v1 tables: see manifests */
-    const char **manifests;    /* v1 only */
+    const char *manifest_list; /* NULL in some snapshots of v1: see manifests */
+    const char **manifests;    /* of a snapshot made in v1, whatever the table is now */
     size_t manifest_count;
     const char *operation; /* "append", "replace", "overwrite", "delete"; "" unknown */
     struct lake_property *summary;

@@ -85,6 +85,27 @@ static int assign_uuid(struct change *c, const json_t *update)
     return json_put(c->doc, "table-uuid", json_string(uuid)) ? 0 : nomem(c);
 }
 
+/* What a table of v1 has not, and has beside the lists. Snapshots that name their manifests one by
+ * one stay so: readers of v2 take them. Iceberg spec, appendix E. */
+static int leave_v1(struct change *c)
+{
+    json_t *snapshots = list(c, "snapshots"), *copy;
+
+    json_object_del(c->doc, "schema");
+    json_object_del(c->doc, "partition-spec");
+    for (size_t i = 0; i < json_array_size(snapshots); i++) {
+        copy = json_copy(json_array_get(snapshots, i)); /* the base's document has the other one */
+        if (!copy ||
+            !json_put(copy, "sequence-number", json_integer(number(copy, "sequence-number", 0))) ||
+            json_array_set(snapshots, i, copy)) {
+            json_decref(copy);
+            return nomem(c);
+        }
+        json_decref(copy);
+    }
+    return set_number(c, "last-sequence-number", 0);
+}
+
 static int upgrade_format(struct change *c, const json_t *update)
 {
     int64_t version, old = number(c->doc, "format-version", 2);
@@ -100,7 +121,9 @@ static int upgrade_format(struct change *c, const json_t *update)
     if (version == 3 && !json_object_get(c->doc, "next-row-id") &&
         (rc = set_number(c, "next-row-id", 0)))
         return rc;
-    return set_number(c, "format-version", version < 2 ? 2 : version);
+    if (old == 1 && version > 1 && (rc = leave_v1(c)))
+        return rc;
+    return set_number(c, "format-version", version < 1 ? 1 : version);
 }
 
 static bool same_schema(const json_t *a, const json_t *b)
@@ -223,7 +246,8 @@ static int number_fields(struct change *c, json_t *fields)
     json_array_foreach(fields, i, field)
     {
         id = number(field, "field-id", -1);
-        id = id > 0 ? id : known_field_id(c, field);
+        if (id <= 0 && number(c->doc, "format-version", 2) > 1)
+            id = known_field_id(c, field);
         if (id <= 0)
             id = last + 1;
         if (!json_put(field, "field-id", json_integer(id)))
@@ -274,6 +298,18 @@ static bool same_spec(const json_t *a, const json_t *b)
     return true;
 }
 
+/* v1 tells the values of a partition by their place alone. */
+static int check_in_order(struct change *c, const json_t *fields)
+{
+    for (size_t i = 0; i < json_array_size(fields); i++)
+        if (number(json_array_get(fields, i), "field-id", -1) != 1000 + (int64_t)i)
+            return err_set(c->err, ERR_INVALID,
+                           "Spec does not use sequential IDs that are required in v1: field %zu is "
+                           "%" PRId64,
+                           i, number(json_array_get(fields, i), "field-id", -1));
+    return 0;
+}
+
 static int add_spec(struct change *c, const json_t *update)
 {
     json_t *spec, *old;
@@ -293,6 +329,8 @@ static int add_spec(struct change *c, const json_t *update)
     id = highest(list(c, "partition-specs"), "spec-id", -1) + 1;
     c->added_spec = (int32_t)id;
     rc = spec ? number_fields(c, json_object_get(spec, "fields")) : nomem(c);
+    if (!rc && number(c->doc, "format-version", 2) < 2)
+        rc = check_in_order(c, json_object_get(spec, "fields"));
     rc = rc ? rc : append_with_id(c, "partition-specs", "spec-id", id, spec);
     json_decref(spec);
     return rc;
@@ -333,6 +371,7 @@ static int add_snapshot(struct change *c, const json_t *update)
     const json_t *snapshot = json_object_get(update, "snapshot");
     int64_t id, seq, stamp, last = number(c->doc, "last-sequence-number", 0);
     int64_t rows = number(c->doc, "next-row-id", 0);
+    bool v1 = number(c->doc, "format-version", 2) < 2;
     int rc = json_get_i64(snapshot, "snapshot-id", "snapshot", &id, c->err);
 
     rc = rc ? rc : json_get_i64(snapshot, "timestamp-ms", "snapshot", &stamp, c->err);
@@ -341,7 +380,10 @@ static int add_snapshot(struct change *c, const json_t *update)
     seq = number(snapshot, "sequence-number", 0);
     if (find(list(c, "snapshots"), "snapshot-id", id, NULL))
         return err_set(c->err, ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
-    if (seq <= last && json_is_integer(json_object_get(snapshot, "parent-snapshot-id")))
+    if (v1 && seq != 0)
+        return err_set(c->err, ERR_INVALID,
+                       "Cannot add snapshot with sequence number %" PRId64 " to a v1 table", seq);
+    if (!v1 && seq <= last && json_is_integer(json_object_get(snapshot, "parent-snapshot-id")))
         return err_set(c->err, ERR_INVALID,
                        "Cannot add snapshot with sequence number %" PRId64
                        " older than last sequence number %" PRId64,
@@ -355,7 +397,8 @@ static int add_snapshot(struct change *c, const json_t *update)
         rc = set_number(c, "next-row-id", rows + number(snapshot, "added-rows", 0));
     }
     c->updated_ms = stamp > c->updated_ms ? stamp : c->updated_ms;
-    rc = rc ? rc : set_number(c, "last-sequence-number", seq > last ? seq : last);
+    if (!rc && !v1)
+        rc = set_number(c, "last-sequence-number", seq > last ? seq : last);
     if (!rc && json_array_append_new(list(c, "snapshots"), json_deep_copy(snapshot)))
         rc = nomem(c);
     return rc;
@@ -793,15 +836,31 @@ static int apply_one(struct change *c, const json_t *update)
 /* A schema that came with these updates, against the format that the table has after them. */
 static int check_added(struct change *c)
 {
-    json_t *json = c->added_schema < 0
-                       ? NULL
-                       : find(list(c, "schemas"), "schema-id", c->added_schema, NULL);
+    json_t *json =
+        c->added_schema < 0 ? NULL : find(list(c, "schemas"), "schema-id", c->added_schema, NULL);
     struct lake_schema schema;
     int rc = json ? lake_schema_parse(json, &c->arena, &schema, c->err) : 0;
 
     if (rc || !json)
         return rc;
     return lake_schema_check_format(&schema, (int)number(c->doc, "format-version", 2), c->err);
+}
+
+/* What v1 has beside the lists says what they say. */
+static int mirror_v1(struct change *c)
+{
+    json_t *schema =
+        find(list(c, "schemas"), "schema-id", number(c->doc, "current-schema-id", -1), NULL);
+    json_t *spec =
+        find(list(c, "partition-specs"), "spec-id", number(c->doc, "default-spec-id", -1), NULL);
+
+    if (!schema || !spec)
+        return err_set(c->err, ERR_INVALID, "the table has no current schema");
+    json_object_del(c->doc, "last-sequence-number");
+    return json_object_set(c->doc, "schema", schema) ||
+                   json_object_set(c->doc, "partition-spec", json_object_get(spec, "fields"))
+               ? nomem(c)
+               : 0;
 }
 
 /* A table born without spec or order gets the empty ones. */
@@ -821,6 +880,8 @@ static int complete(struct change *c)
                                    json_pack("{s:i, s:[]}", "order-id", 0, "fields"));
         rc = rc ? nomem(c) : set_number(c, "default-sort-order-id", 0);
     }
+    if (!rc && number(c->doc, "format-version", 2) == 1)
+        rc = mirror_v1(c);
     return rc ? rc : set_number(c, "last-updated-ms", c->updated_ms ? c->updated_ms : c->now_ms);
 }
 

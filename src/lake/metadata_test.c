@@ -51,22 +51,42 @@ static int apply(struct lake_metadata **m, const char *requirements, const char 
     return rc;
 }
 
-static void v1_reads_as_v2_and_keeps_what_it_does_not_know(void **state)
+static void v1_has_the_lists_of_v2_and_keeps_what_is_its_own(void **state)
 {
     struct lake_metadata *m = parse(v1);
     struct buf text = {0};
 
     (void)state;
-    assert_int_equal(m->format_version, 2);
+    assert_int_equal(m->format_version, 1);
     assert_int_equal(m->schema_count, 1);
     assert_int_equal(lake_metadata_spec(m)->field_count, 1);
     assert_int_equal(m->last_partition_id, 1000);
+    assert_int_equal(m->last_sequence_number, 0);
     assert_int_equal(m->current_snapshot_id, -1);
     assert_int_equal(lake_metadata_print(m, &text, NULL), 0);
     assert_non_null(strstr(buf_cstr(&text), "\"unknown-field\":{\"x\":1}"));
-    assert_non_null(strstr(buf_cstr(&text), "\"format-version\":2"));
+    assert_non_null(strstr(buf_cstr(&text), "\"format-version\":1"));
+    assert_non_null(json_object_get(m->doc, "schema"));
+    assert_null(json_object_get(m->doc, "last-sequence-number"));
     buf_deinit(&text);
     lake_metadata_free(m);
+}
+
+static void v1_without_a_uuid_has_the_same_each_time(void **state)
+{
+    char *text = strdup(v1), *at;
+    struct lake_metadata *one, *other;
+
+    (void)state;
+    at = strstr(text, "table-uuid");
+    memcpy(at, "other-uuid", 10);
+    one = parse(text);
+    other = parse(text);
+    assert_int_equal(strlen(one->uuid), 36);
+    assert_string_equal(one->uuid, other->uuid);
+    lake_metadata_free(one);
+    lake_metadata_free(other);
+    free(text);
 }
 
 /* What pyiceberg sends to create a table. */
@@ -155,6 +175,56 @@ static void snapshots_and_refs_move_and_go(void **state)
     assert_int_equal(apply(&m, NULL, "[{'action':'remove-snapshot-ref','ref-name':'main'}]", &err),
                      0);
     assert_int_equal(m->current_snapshot_id, -1);
+    lake_metadata_free(m);
+}
+
+static void v1_says_its_schema_and_spec_twice_until_it_is_upgraded(void **state)
+{
+    struct lake_metadata *m = parse(v1);
+    struct err err = {0};
+    json_t *snapshot;
+
+    (void)state;
+    assert_int_equal(
+        apply(&m, NULL,
+              "[{'action':'add-schema','schema':{'type':'struct','fields':["
+              "{'id':1,'name':'x','required':true,'type':'long'},"
+              "{'id':4,'name':'y','required':false,'type':'string'}]}},"
+              "{'action':'set-current-schema','schema-id':-1},"
+              "{'action':'add-spec','spec':{'fields':[]}},"
+              "{'action':'set-default-spec','spec-id':-1},"
+              "{'action':'add-snapshot','snapshot':{'snapshot-id':7,'timestamp-ms':1700000000000,"
+              "'manifests':['s3://b/t/m0.avro'],'summary':{'operation':'append'}}},"
+              "{'action':'set-snapshot-ref','ref-name':'main','type':'branch','snapshot-id':7}]",
+              &err),
+        0);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(m->doc, "schema"), "fields")),
+                     2);
+    assert_int_equal(json_array_size(json_object_get(m->doc, "partition-spec")), 0);
+    assert_int_equal(m->spec_count, 2);
+    assert_string_equal(m->snapshots[0].manifests[0], "s3://b/t/m0.avro");
+    assert_int_equal(apply(&m, NULL, "[" SNAPSHOT(8, 1) "]", &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "v1 table"));
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'add-spec','spec':{'fields':[{'source-id':4,'field-id':1001,"
+                           "'transform':'identity','name':'y'}]}}]",
+                           &err),
+                     ERR_INVALID);
+    assert_non_null(strstr(err.text, "sequential IDs"));
+
+    err = (struct err){0};
+    assert_int_equal(
+        apply(&m, NULL, "[{'action':'upgrade-format-version','format-version':2}]", &err), 0);
+    assert_int_equal(m->format_version, 2);
+    assert_null(json_object_get(m->doc, "schema"));
+    assert_null(json_object_get(m->doc, "partition-spec"));
+    assert_int_equal(json_integer_value(json_object_get(m->doc, "last-sequence-number")), 0);
+    snapshot = json_array_get(json_object_get(m->doc, "snapshots"), 0);
+    assert_true(json_is_integer(json_object_get(snapshot, "sequence-number")));
+    assert_int_equal(apply(&m, NULL, "[" SNAPSHOT(8, 1) "]", &err), 0);
+    assert_int_equal(
+        apply(&m, NULL, "[{'action':'upgrade-format-version','format-version':1}]", &err),
+        ERR_INVALID);
     lake_metadata_free(m);
 }
 
@@ -311,7 +381,9 @@ static void a_file_without_any_one_member_is_whole_or_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(v1_reads_as_v2_and_keeps_what_it_does_not_know),
+        cmocka_unit_test(v1_has_the_lists_of_v2_and_keeps_what_is_its_own),
+        cmocka_unit_test(v1_without_a_uuid_has_the_same_each_time),
+        cmocka_unit_test(v1_says_its_schema_and_spec_twice_until_it_is_upgraded),
         cmocka_unit_test(a_table_is_created_by_updates),
         cmocka_unit_test(snapshots_and_refs_move_and_go),
         cmocka_unit_test(schemas_and_specs_are_reused_and_numbered),

@@ -189,23 +189,30 @@ static const char *operation_of(const struct lake_change *change, const struct c
     return t->removed.files ? "delete" : "replace"; /* deletes that only became one */
 }
 
+/* v1 has no numbers: all that it wrote is 0 when a table becomes v2. */
+static int64_t next_number(const struct attempt *a)
+{
+    return a->base->format_version < 2 ? 0 : a->sequence_number + 1;
+}
+
 /* The first snapshot: what the change adds and takes away. */
 static int stage_first(struct attempt *a, bool merge)
 {
     struct lake_staged *s = a->staged;
-    struct list_job job = {s->lake,     a->base, &s->attempt, s->append_id, a->sequence_number + 1,
-                           &s->written, NULL,    a->carrier};
+    struct list_job job = {s->lake,        a->base,     &s->attempt, s->append_id,
+                           next_number(a), &s->written, NULL,        a->carrier};
     struct change_totals totals = {0};
     struct lines lines = {0};
+    int64_t before = a->sequence_number;
     int rc;
 
-    a->sequence_number++;
+    a->sequence_number = job.sequence_number;
     list_drop_dead(&a->lines);
     rc = put_added(a, &lines, &totals);
     rc = rc ? rc : stage_rows(a, &job, &a->lines, &lines, &totals);
     if (!rc && !lines.count && !totals.removed.files && !totals.removed.delete_files &&
         !a->change->allow_empty) {
-        a->sequence_number--; /* every row to be deleted was gone already */
+        a->sequence_number = before; /* every row to be deleted was gone already */
         return 0;
     }
     for (size_t i = 0; i < a->lines.count && !rc; i++)
@@ -222,9 +229,8 @@ static int stage_first(struct attempt *a, bool merge)
 static int stage_replace(struct attempt *a)
 {
     struct lake_staged *s = a->staged;
-    struct list_job job = {
-        s->lake,     a->base,     &s->attempt, s->replace_id, a->sequence_number + 1,
-        &s->written, &s->garbage, a->carrier};
+    struct list_job job = {s->lake,        a->base,     &s->attempt, s->replace_id,
+                           next_number(a), &s->written, &s->garbage, a->carrier};
     struct change_totals totals = {0};
     bool tidied = false;
     int rc = list_replace(&job, &a->lines, a->change->rewrites, a->change->rewrite_count,
@@ -234,7 +240,7 @@ static int stage_replace(struct attempt *a)
         rc = list_tidy(&job, &a->lines, &totals, &tidied, a->err);
     if (rc || (!s->rewrites_kept && !tidied))
         return rc;
-    a->sequence_number++;
+    a->sequence_number = job.sequence_number;
     if (a->change->maintain)
         rc = list_merge(&job, &a->lines, a->err);
     return rc ? rc : stage_snapshot(a, s->replace_id, "replace", &totals);

@@ -11,6 +11,8 @@
  *
  * Sequence numbers rather than the history of snapshots tell what is newer: a compaction keeps the
  * numbers of its inputs, so it adds no row, and it does not hide one that was added before it ran.
+ * What was written in v1 has none (0). There the history tells, and a compaction is news too: it
+ * may hold rows that came before it.
  */
 #include "lake/scan.h"
 #include "lake/stage_int.h"
@@ -28,6 +30,8 @@ struct rows {
     struct vectors vectors;
     struct entries added; /* new delete files; v3: those of the vectors, in their order */
     int64_t from_sequence_number;
+    int64_t *since; /* snapshots without number after the one the change was computed from */
+    size_t since_count;
     struct change_totals *totals;
 };
 
@@ -49,6 +53,9 @@ static int find_from(struct rows *r)
     const struct lake_snapshot *at = r->a->parent;
 
     r->from_sequence_number = -1;
+    r->since = ARENA_ARRAY(r->job->arena, int64_t, m->snapshot_count + 1);
+    if (!r->since)
+        return nomem(r);
     if (r->a->change->from_snapshot_id < 0)
         return 0;
     for (size_t i = 0; at && i <= m->snapshot_count; i++) {
@@ -56,12 +63,22 @@ static int find_from(struct rows *r)
             r->from_sequence_number = at->sequence_number;
             return 0;
         }
+        if (at->sequence_number == 0)
+            r->since[r->since_count++] = at->id;
         at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, at->parent_id);
     }
     return err_set(r->a->err, ERR_STALE,
                    "snapshot %" PRId64 ", which the change was computed from, is not in the line "
                    "of branch %s",
                    r->a->change->from_snapshot_id, r->a->branch);
+}
+
+static bool is_new(const struct rows *r, int64_t sequence_number, int64_t snapshot_id)
+{
+    for (size_t i = 0; sequence_number == 0 && i < r->since_count; i++)
+        if (r->since[i] == snapshot_id)
+            return true;
+    return sequence_number > r->from_sequence_number;
 }
 
 static int check_new_rows(struct rows *r)
@@ -75,7 +92,7 @@ static int check_new_rows(struct rows *r)
         const struct lake_manifest_file *line = &r->lines->list[i];
         struct lake_manifest *manifest;
 
-        if (line->content != 0 || line->sequence_number <= r->from_sequence_number ||
+        if (line->content != 0 || !is_new(r, line->sequence_number, line->added_snapshot_id) ||
             (line->added_files == 0 && line->existing_files == 0) ||
             prune_manifest(m, schema, line, c->filter, c->filter_count))
             continue;
@@ -86,7 +103,7 @@ static int check_new_rows(struct rows *r)
             if (entry.status == LAKE_DELETED)
                 continue;
             lake_entry_inherit(&entry, line);
-            if (entry.sequence_number > r->from_sequence_number &&
+            if (is_new(r, entry.sequence_number, entry.snapshot_id) &&
                 !prune_file(m, schema, &entry.file, c->filter, c->filter_count))
                 rc = stale(r, entry.file.path, "rows that may match were added meanwhile");
         }
@@ -216,6 +233,11 @@ static int write_delete(struct rows *r, const struct target *t, const struct pos
     struct lake_data_file *f = &entry.file;
     int rc;
 
+    if (r->a->base->format_version < 2)
+        return err_set(r->a->err, ERR_UNSUPPORTED,
+                       "a table of format version 1 has no delete files: write what stays of %s "
+                       "anew, or upgrade the table ('format-version' = '2')",
+                       t->path);
     if (r->a->base->format_version >= 3) {
         const char *path = arena_strdup(arena, t->path);
 

@@ -161,8 +161,9 @@ static json_t *snapshot_json(struct attempt *a, int64_t id, const char *list_pat
 
     if (a->parent_id >= 0)
         ok = ok && json_put(obj, "parent-snapshot-id", json_integer(a->parent_id));
-    ok = ok && json_put(obj, "sequence-number", json_integer(a->sequence_number)) &&
-         json_put(obj, "timestamp-ms", json_integer(a->now_ms)) &&
+    if (a->base->format_version >= 2)
+        ok = ok && json_put(obj, "sequence-number", json_integer(a->sequence_number));
+    ok = ok && json_put(obj, "timestamp-ms", json_integer(a->now_ms)) &&
          json_put(obj, "manifest-list", json_string(list_path)) &&
          json_put(obj, "schema-id", json_integer(a->base->current_schema_id));
     if (a->base->format_version >= 3)

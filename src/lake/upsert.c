@@ -94,14 +94,19 @@ static int open_index(struct lake_upsert *u, const struct lake_upsert_options *o
 
 int lake_upsert_new(struct lake_upsert **out, const struct lake_upsert_options *o, struct err *err)
 {
-    struct lake_upsert *u = calloc(1, sizeof(*u));
+    struct lake_upsert *u;
     struct arena arena = {0};
     struct key_columns key;
     const char *name;
-    int rc = u ? 0 : err_set(err, ERR_NOMEM, "upserts");
+    int rc;
 
-    if (rc)
-        return rc;
+    if (o->metadata->format_version < 2)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a table of format version 1 has no delete files, so it is not written by "
+                       "key: upgrade it with ALTER TABLE ... SET ('format-version' = '2')");
+    u = calloc(1, sizeof(*u));
+    if (!u)
+        return err_set(err, ERR_NOMEM, "upserts");
     u->lake = o->lake;
     u->db = o->db;
     u->saved_ns = clock_mono_ns(lake_clock(o->lake));

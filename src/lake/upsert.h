@@ -36,7 +36,7 @@ struct lake_upsert_options {
 };
 /* The index lies in a folder of its own beside the store's staging files, one per table and user of
  * it in this process. tarn.upsert.index-memory-bytes (256 MiB) bounds the index's memory.
- * ERR_INVALID: the table has no key. */
+ * ERR_INVALID: the table has no key. ERR_UNSUPPORTED: it is of format version 1. */
 int lake_upsert_new(struct lake_upsert **out, const struct lake_upsert_options *options,
                     struct err *err);
 void lake_upsert_free(struct lake_upsert *upsert); /* saves the index */
