@@ -122,7 +122,9 @@ static void set_null(struct node *node, idx_t row)
 
 /* ---- strings ---- */
 
-static bool block_new(struct json_decoder *d, struct node *node, idx_t row, size_t len)
+static const char zeros[JSON_BLOCK_MAX];
+
+static bool block_new(struct node *node, idx_t row, size_t len)
 {
     duckdb_string_t *strings = node->data;
 
@@ -131,8 +133,7 @@ static bool block_new(struct json_decoder *d, struct node *node, idx_t row, size
         node->block_size *= 2;
     if (node->block_size > JSON_BLOCK_MAX)
         node->block_size = JSON_BLOCK_MAX;
-    duckdb_vector_assign_string_element_len(node->vector, row, (const char *)d->zeros,
-                                            node->block_size);
+    duckdb_vector_assign_string_element_len(node->vector, row, zeros, node->block_size);
     node->block = strings[row].value.pointer.ptr;
     node->block_left = node->block_size;
     return true;
@@ -143,8 +144,8 @@ static const uint8_t ones_then_zeros[32] = {
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 };
 
-static inline void put_string(struct json_decoder *d, struct node *node, idx_t row,
-                              const uint8_t *text, size_t len, const uint8_t *readable)
+static inline void put_string(struct node *node, idx_t row, const uint8_t *text, size_t len,
+                              const uint8_t *readable)
 {
     duckdb_string_t *out = (duckdb_string_t *)node->data + row;
 
@@ -172,7 +173,7 @@ static inline void put_string(struct json_decoder *d, struct node *node, idx_t r
         return;
     }
     if (len > node->block_left)
-        block_new(d, node, row, len);
+        block_new(node, row, len);
     memcpy(node->block, text, len);
     out->value.pointer.length = (uint32_t)len;
     memcpy(out->value.pointer.prefix, text, 4);
@@ -225,7 +226,7 @@ static const uint8_t *read_varchar(struct json_decoder *d, struct node *node, co
     if (*p == '"') {
         next = take_text(d, node, p, &text);
         if (next)
-            put_string(d, node, row, text.ptr, text.len, readable_end(d, text));
+            put_string(node, row, text.ptr, text.len, readable_end(d, text));
         return next;
     }
     next = json_skip_value(p, d->end);
@@ -241,7 +242,7 @@ static const uint8_t *read_varchar(struct json_decoder *d, struct node *node, co
         if (!json_utf8_valid(text.ptr, text.len))
             return d->broken = true, fail(d, node, p, "a string that is not UTF-8");
     }
-    put_string(d, node, row, text.ptr, text.len, text.ptr + text.len);
+    put_string(node, row, text.ptr, text.len, text.ptr + text.len);
     return next;
 }
 
@@ -260,7 +261,7 @@ static const uint8_t *read_blob(struct json_decoder *d, struct node *node, const
         return NULL;
     rc = base64_decode(text, &bytes);
     if (!rc)
-        put_string(d, node, row, bytes.ptr, bytes.len, bytes.ptr + bytes.len);
+        put_string(node, row, bytes.ptr, bytes.len, bytes.ptr + bytes.len);
     buf_deinit(&bytes);
     if (rc == ERR_NOMEM)
         return no_memory(d, node, p);

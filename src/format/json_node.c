@@ -192,9 +192,7 @@ int json_decoder_new(struct json_decoder **out, const struct json_decode_options
     memset(d, 0, sizeof(*d));
     d->fail_on_missing = options->fail_on_missing_field;
     d->root.kind = K_STRUCT;
-    d->zeros = calloc(1, JSON_BLOCK_MAX);
-    rc = d->zeros ? children_new(&d->root, options->field_count, err)
-                  : err_set(err, ERR_NOMEM, "JSON decoder");
+    rc = children_new(&d->root, options->field_count, err);
     for (size_t i = 0; !rc && i < options->field_count; i++) {
         const struct json_field *field = &options->fields[i];
 
@@ -227,7 +225,6 @@ void json_decoder_free(struct json_decoder *d)
         return;
     node_deinit(&d->root);
     free(d->lists);
-    free(d->zeros);
     buf_deinit(&d->scratch);
     free(d);
 }

@@ -53,7 +53,6 @@ struct json_decoder {
     bool fail_on_missing;
     uint64_t serial;  /* of the object */
     struct buf scratch;
-    uint8_t *zeros; /* JSON_BLOCK_MAX of them */
     int depth;
 
     const uint8_t *start, *end; /* of the record */

@@ -11,7 +11,7 @@
 
 struct set_list {
     uint64_t *list;
-    size_t count;
+    size_t count, cap;
 };
 
 static size_t group_bit(struct grouping *g, struct bound_expr *expr)
@@ -30,12 +30,16 @@ static void put_set(struct grouping *g, struct set_list *out, uint64_t set)
 {
     if (out->count == SETS_MAX)
         bind_fail(g->p->b, ERR_LIMIT, g->query->pos, "more than %d grouping sets", SETS_MAX);
-    out->list[out->count++] = set;
-}
+    if (out->count == out->cap) {
+        size_t cap = out->cap ? out->cap * 4 : 4;
+        uint64_t *list = BIND_ARRAY(g->p->b, uint64_t, cap);
 
-static struct set_list sets_new(struct grouping *g)
-{
-    return (struct set_list){BIND_ARRAY(g->p->b, uint64_t, SETS_MAX), 0};
+        if (out->count)
+            memcpy(list, out->list, out->count * sizeof(*list));
+        out->list = list;
+        out->cap = cap;
+    }
+    out->list[out->count++] = set;
 }
 
 /* All groups named in an element, as one set. */
@@ -52,7 +56,7 @@ static uint64_t whole(struct grouping *g, const struct bound_group *group)
 
 static struct set_list element_sets(struct grouping *g, const struct bound_group *group)
 {
-    struct set_list out = sets_new(g);
+    struct set_list out = {0};
 
     switch (group->kind) {
     case SQL_GROUP_EXPR:
@@ -106,13 +110,13 @@ static size_t count_exprs(const struct bound_group *groups, size_t count)
 void plan_sets(struct grouping *g)
 {
     const struct sql_bound *q = g->query;
-    struct set_list all = sets_new(g);
+    struct set_list all = {0};
 
     g->groups =
         BIND_ARRAY(g->p->b, struct bound_expr *, count_exprs(q->groups, q->group_count) + 1);
     put_set(g, &all, 0);
     for (size_t i = 0; i < q->group_count; i++) {
-        struct set_list element = element_sets(g, &q->groups[i]), both = sets_new(g);
+        struct set_list element = element_sets(g, &q->groups[i]), both = {0};
 
         for (size_t a = 0; a < all.count; a++)
             for (size_t e = 0; e < element.count; e++)

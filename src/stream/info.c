@@ -108,6 +108,28 @@ static void pipeline_info(struct pipeline *p, struct arena *arena, struct stream
 
 /* ---- the past ---- */
 
+static const char *copy_of(struct arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+/* Kept for show alone: without memory there is none of it. */
+static void keep(char **at, const char *text)
+{
+    free(*at);
+    *at = text ? strdup(text) : NULL;
+}
+
+void past_deinit(struct past *past)
+{
+    for (size_t i = 0; i < CHECKPOINTS_SHOWN; i++) {
+        keep(&past->checkpoints[i].savepoint, NULL);
+        keep(&past->checkpoints[i].copy, NULL);
+    }
+    for (size_t i = 0; i < FAILURES_SHOWN; i++)
+        keep(&past->failures[i].text, NULL);
+}
+
 static void past_info(struct job *job, struct arena *arena, struct stream_job_info *out)
 {
     const struct past *past = &job->past;
@@ -122,16 +144,14 @@ static void past_info(struct job *job, struct arena *arena, struct stream_job_in
 
         if (!out->checkpoints)
             break;
-        out->checkpoints[out->checkpoint_count++] = (struct stream_checkpoint){
-            past->checkpoints[at].id,
-            past->checkpoints[at].trigger_ms,
-            past->checkpoints[at].took_ms,
-            past->checkpoints[at].state_bytes,
-            past->checkpoints[at].rows,
-            past->checkpoints[at].savepoint[0]
-                ? arena_strdup(arena, past->checkpoints[at].savepoint)
-                : NULL,
-            past->checkpoints[at].copy[0] ? arena_strdup(arena, past->checkpoints[at].copy) : NULL};
+        out->checkpoints[out->checkpoint_count++] =
+            (struct stream_checkpoint){past->checkpoints[at].id,
+                                       past->checkpoints[at].trigger_ms,
+                                       past->checkpoints[at].took_ms,
+                                       past->checkpoints[at].state_bytes,
+                                       past->checkpoints[at].rows,
+                                       copy_of(arena, past->checkpoints[at].savepoint),
+                                       copy_of(arena, past->checkpoints[at].copy)};
     }
     for (int64_t i = failures; i-- > 0 && i >= failures - FAILURES_SHOWN;) {
         size_t at = (size_t)(i % FAILURES_SHOWN);
@@ -139,7 +159,8 @@ static void past_info(struct job *job, struct arena *arena, struct stream_job_in
         if (!out->failures)
             break;
         out->failures[out->failure_count++] = (struct stream_failure){
-            past->failures[at].time_ms, arena_strdup(arena, past->failures[at].text)};
+            past->failures[at].time_ms,
+            arena_strdup(arena, past->failures[at].text ? past->failures[at].text : "")};
     }
 }
 
@@ -155,16 +176,15 @@ void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t s
     job->past.checkpoints[at].took_ms = took_ms;
     job->past.checkpoints[at].state_bytes = state_bytes;
     job->past.checkpoints[at].rows = rows;
-    job->past.checkpoints[at].copy[0] = '\0';
-    snprintf(job->past.checkpoints[at].savepoint, sizeof(job->past.checkpoints[at].savepoint), "%s",
-             savepoint ? savepoint : "");
+    keep(&job->past.checkpoints[at].copy, NULL);
+    keep(&job->past.checkpoints[at].savepoint, savepoint);
 }
 
 void past_copy(struct job *job, const char *path)
 {
     size_t at = (size_t)((job->past.checkpoint_count + CHECKPOINTS_SHOWN - 1) % CHECKPOINTS_SHOWN);
 
-    snprintf(job->past.checkpoints[at].copy, sizeof(job->past.checkpoints[at].copy), "%s", path);
+    keep(&job->past.checkpoints[at].copy, path);
 }
 
 void past_failure(struct job *job, const char *text)
@@ -172,7 +192,7 @@ void past_failure(struct job *job, const char *text)
     size_t at = (size_t)(job->past.failure_count++ % FAILURES_SHOWN);
 
     job->past.failures[at].time_ms = clock_wall_ms(job->options->clock);
-    snprintf(job->past.failures[at].text, sizeof(job->past.failures[at].text), "%s", text);
+    keep(&job->past.failures[at].text, text);
 }
 
 void job_info(struct job *job, struct arena *arena, struct stream_job_info *out)

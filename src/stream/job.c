@@ -47,6 +47,7 @@ void job_free(struct job *job)
         return;
     job_close(job);
     arena_deinit(&job->arena);
+    past_deinit(&job->past);
     pthread_cond_destroy(&job->changed);
     pthread_mutex_destroy(&job->mutex);
     free(job->name);

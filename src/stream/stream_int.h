@@ -85,8 +85,12 @@ struct shown {
         busy[OPS_SHOWN]; /* busy: share of a second */
 };
 
+/* A pipeline that only looks at what another one's commits have written (states.c). */
+enum reads { READS_NOTHING, READS_NAMES, READS_STATE };
+
 struct pipeline {
     struct job *job;
+    enum reads reads; /* NOTHING: it runs */
     const struct stream_pipeline *spec;
     struct input *inputs;
     size_t count, turn; /* turn: the input that is asked next */
@@ -161,12 +165,12 @@ struct copies {
 struct past {
     struct {
         int64_t id, trigger_ms, took_ms, state_bytes, rows;
-        char savepoint[1024]; /* "": a commit */
-        char copy[1024];      /* "": none */
+        char *savepoint; /* NULL: a commit */
+        char *copy;      /* NULL: none */
     } checkpoints[CHECKPOINTS_SHOWN];
     struct {
         int64_t time_ms;
-        char text[600];
+        char *text;
     } failures[FAILURES_SHOWN];
     int64_t checkpoint_count, failure_count, commits, commits_failed;
 };
@@ -242,6 +246,7 @@ struct vec_batch *flow_out(struct flow *flow);
 int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err);
 int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err);
 int flow_finish(struct flow *flow, struct err *err); /* until it is written */
+struct op_graph *flow_graph(struct flow *flow);
 size_t flow_info(const struct flow *flow, struct op_info *out, size_t max);
 bool flow_is_sealed(const struct flow *flow);        /* and not written */
 bool flow_is_busy(const struct flow *flow);          /* flush has something to do */
@@ -280,6 +285,8 @@ int rows_commit_pipeline(struct meta_txn *txn, const char *job, const char *pipe
 int rows_find(struct meta *meta, struct arena *arena, const char *name, struct job_row **out,
               struct err *err);
 
+const struct stream_engine_options *stream_engine_options(struct stream_engine *engine);
+
 /* The folder of a pipeline's state. */
 void state_folder(const struct stream_engine_options *options, const char *job_id,
                   const char *pipeline, char *path, size_t size);
@@ -304,11 +311,15 @@ void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t s
 void past_copy(struct job *job, const char *path); /* of the last commit */
 void show_work(struct pipeline *p);                /* on its thread; cheap when it is too early */
 void past_failure(struct job *job, const char *text);
+void past_deinit(struct past *past);
 void job_info(struct job *job, struct arena *arena, struct stream_job_info *out);
 
 /* pipeline.c */
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,
                   struct err *err);
+/* One that never runs: its operators, with the state of `manifest` or, of its names, without. */
+int pipeline_open_reader(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,
+                         enum reads reads, const char *manifest, struct err *err);
 void pipeline_close(struct pipeline *p);
 int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out); /* error in p->err */
 int pipeline_reject(void *pipeline, const struct stream_reject *reject, struct err *err);
