@@ -1,7 +1,7 @@
 /* refs.c - branches and tags: see refs.h. */
 #include "lake/refs.h"
 
-#include "lake/lake_int.h"
+#include "lake/stage_int.h"
 
 void lake_ref_change_free(struct lake_ref_change *change)
 {
@@ -272,10 +272,38 @@ static int check_not_picked(const struct lake_metadata *m, const struct lake_ref
     return 0;
 }
 
-/* The data files that the snapshot itself added. */
-static int added_files(struct lake *lake, const struct lake_metadata *m,
-                       const struct lake_snapshot *snapshot, struct arena *arena,
-                       struct entries *out, struct err *err)
+/* What one snapshot did to the data files of the table. */
+struct picks {
+    struct entries added, removed;
+};
+
+static int note_entry(const struct lake_snapshot *snapshot, const struct lake_manifest_file *line,
+                      const struct lake_entry *from, struct arena *arena, struct picks *out,
+                      struct err *err)
+{
+    struct lake_entry entry = *from;
+    bool removed = entry.status == LAKE_DELETED;
+    int rc;
+
+    lake_entry_inherit(&entry, line);
+    if (entry.status == LAKE_EXISTING || entry.snapshot_id != snapshot->id)
+        return 0;
+    if (entry.file.content != LAKE_DATA) /* a data file that goes takes its deletes along */
+        return removed ? 0
+                       : err_set(err, ERR_INVALID,
+                                 "Cannot cherry pick snapshot %" PRId64 ": it deletes rows",
+                                 snapshot->id);
+    rc = lake_data_file_copy(arena, &entry.file, &from->file);
+    if (!removed)
+        entry.file.first_row_id = -1; /* rows that are new to the branch */
+    rc = rc ? rc : entries_add(removed ? &out->removed : &out->added, arena, &entry);
+    return rc ? nomem(err) : 0;
+}
+
+/* `rows`: data files alone, whatever else the snapshot did. */
+static int picks_of(struct lake *lake, const struct lake_metadata *m,
+                    const struct lake_snapshot *snapshot, bool rows, struct arena *arena,
+                    struct picks *out, struct err *err)
 {
     struct lake_manifest_list *list;
     int rc = lake_manifest_list_load(lake, m, snapshot, &list, err);
@@ -285,56 +313,155 @@ static int added_files(struct lake *lake, const struct lake_metadata *m,
     for (size_t i = 0; i < list->file_count && !rc; i++) {
         struct lake_manifest *manifest;
 
-        if (list->files[i].added_snapshot_id != snapshot->id)
+        if (list->files[i].added_snapshot_id != snapshot->id || (rows && list->files[i].content))
             continue;
-        if (list->files[i].content != 0)
-            rc = err_set(err, ERR_INVALID,
-                         "Cannot cherry pick snapshot %" PRId64 ": it deletes rows", snapshot->id);
-        rc = rc ? rc : lake_manifest_load(lake, m, &list->files[i], &manifest, err);
+        rc = lake_manifest_load(lake, m, &list->files[i], &manifest, err);
         if (rc)
             break;
-        for (size_t k = 0; k < manifest->entry_count && !rc; k++) {
-            struct lake_entry entry = manifest->entries[k];
-
-            lake_entry_inherit(&entry, &list->files[i]);
-            if (entry.status != LAKE_ADDED || entry.snapshot_id != snapshot->id)
-                continue;
-            rc = lake_data_file_copy(arena, &entry.file, &manifest->entries[k].file);
-            entry.file.first_row_id = -1; /* rows that are new to the branch */
-            rc = rc ? rc : entries_add(out, arena, &entry);
-            rc = rc ? nomem(err) : 0;
-        }
+        for (size_t k = 0; k < manifest->entry_count && !rc; k++)
+            rc = note_entry(snapshot, &list->files[i], &manifest->entries[k], arena, out, err);
         lake_manifest_free(manifest);
     }
     lake_manifest_list_free(list);
     return rc;
 }
 
-static int append_again(struct lake *lake, struct lake_catalog *catalog,
-                        const struct lake_ident *ident, const struct lake_metadata *m,
-                        const char *branch, const struct lake_snapshot *picked, int64_t *made,
-                        struct err *err)
-{
-    struct arena arena = {0};
-    struct entries entries = {0};
-    const char *wap = lake_summary(picked, "wap.id");
-    struct lake_property summary[] = {{"source-snapshot-id", NULL}, {"published-wap-id", wap}};
-    struct lake_change change = {
-        .summary = summary, .summary_count = wap ? 2 : 1, .branch = branch, .allow_empty = true};
-    struct lake_data_file *files;
-    int rc = added_files(lake, m, picked, &arena, &entries, err);
+/* A pick on its way. */
+struct picking {
+    struct lake *lake;
+    const struct lake_metadata *m;
+    const char *branch;
+    const struct lake_snapshot *head, *picked; /* head NULL: of an empty table */
+    struct picks picks;
+    struct arena arena;
+    struct err *err;
+};
 
-    files = ARENA_ARRAY(&arena, struct lake_data_file, entries.count + 1);
-    summary[0].value = arena_printf(&arena, "%" PRId64, picked->id);
-    if (!rc && (!files || !summary[0].value))
-        rc = nomem(err);
-    for (size_t i = 0; i < entries.count && !rc; i++)
-        files[i] = entries.list[i].file;
-    change.added = files;
-    change.added_count = entries.count;
-    rc = rc ? rc : lake_commit_wait(lake, catalog, ident, &change, made, err);
-    arena_deinit(&arena);
+static bool replaces_partitions(const struct lake_snapshot *s)
+{
+    const char *text = lake_summary(s, "replace-partitions");
+
+    return !strcmp(s->operation, "overwrite") && text && !strcasecmp(text, "true");
+}
+
+static const char *partition_text(struct picking *p, const struct lake_partition_spec *spec,
+                                  const struct lake_type *types, const struct lake_data_file *file)
+{
+    struct buf text = {0};
+    const char *out = NULL;
+    int rc = 0;
+
+    for (size_t i = 0; i < spec->field_count && !rc; i++) {
+        rc = buf_printf(&text, "%s%s=", i ? "/" : "", spec->fields[i].name);
+        rc = rc ? rc
+                : lake_transform_human(&spec->fields[i].transform, &types[i], &file->partition[i],
+                                       &text);
+    }
+    if (!rc)
+        out = arena_cstr(&p->arena, buf_slice(&text));
+    buf_deinit(&text);
+    return out ? out : "";
+}
+
+/* Is the file in a partition that the picked overwrite replaced? */
+static int check_partition(struct picking *p, const struct lake_data_file *file)
+{
+    const struct lake_partition_spec *spec = lake_metadata_spec_by_id(p->m, file->spec_id);
+    struct lake_type *types;
+    int rc = spec ? partition_types(p->m, spec, &p->arena, &types, p->err) : 0;
+
+    for (size_t i = 0; spec && i < p->picks.added.count && !rc; i++) {
+        const struct lake_data_file *ours = &p->picks.added.list[i].file;
+        bool same = ours->spec_id == file->spec_id;
+
+        for (size_t k = 0; same && k < spec->field_count; k++)
+            same = lake_value_cmp(&types[k], &ours->partition[k], &file->partition[k]) == 0;
+        if (same)
+            rc = err_set(p->err, ERR_INVALID,
+                         "Cannot cherry-pick replace partitions with changed partition: %s",
+                         partition_text(p, spec, types, file));
+    }
     return rc;
+}
+
+/* What came in since the overwrite was staged must lie in other partitions. */
+static int check_since(struct picking *p)
+{
+    const struct lake_snapshot *at = p->head;
+    int rc = 0;
+
+    for (size_t steps = 0; at && at->id != p->picked->parent_id && !rc; at = parent_of(p->m, at)) {
+        struct picks since = {0};
+
+        if (steps++ > p->m->snapshot_count)
+            break;
+        rc = picks_of(p->lake, p->m, at, true, &p->arena, &since, p->err);
+        for (size_t i = 0; i < since.added.count && !rc; i++)
+            rc = check_partition(p, &since.added.list[i].file);
+    }
+    if (!rc && p->picked->parent_id >= 0 && (!at || at->id != p->picked->parent_id))
+        rc = err_set(p->err, ERR_INVALID,
+                     "Cannot cherry-pick overwrite not based on an ancestor of the current state: "
+                     "%" PRId64,
+                     p->picked->id);
+    return rc;
+}
+
+/* The files that the overwrite took out must still be there to be taken out. */
+static int check_removed(struct picking *p)
+{
+    struct list_job job = {.lake = p->lake, .metadata = p->m, .arena = &p->arena};
+    struct target *targets = ARENA_ARRAY(&p->arena, struct target, p->picks.removed.count + 1);
+    struct lake_manifest_list *list = NULL;
+    struct loaded loaded = {0};
+    struct lines lines = {0};
+    int rc = targets ? 0 : nomem(p->err);
+
+    for (size_t i = 0; i < p->picks.removed.count && !rc; i++)
+        targets[i] = (struct target){p->picks.removed.list[i].file.path, -1, -1, -1};
+    if (!rc && p->head)
+        rc = lake_manifest_list_load(p->lake, p->m, p->head, &list, p->err);
+    for (size_t i = 0; !rc && list && i < list->file_count; i++)
+        rc = lines_add(&lines, &p->arena, &list->files[i]) ? nomem(p->err) : 0;
+    rc = rc ? rc : list_find(&job, &lines, targets, p->picks.removed.count, &loaded, p->err);
+    for (size_t i = 0; i < p->picks.removed.count && !rc; i++)
+        if (!targets[i].found)
+            rc = err_set(p->err, ERR_INVALID, "Missing required files to delete: %s",
+                         targets[i].path);
+    list_drop_loaded(&loaded);
+    lake_manifest_list_free(list);
+    return rc;
+}
+
+static int commit_again(struct picking *p, struct lake_catalog *catalog,
+                        const struct lake_ident *ident, int64_t *made)
+{
+    const char *wap = lake_summary(p->picked, "wap.id");
+    struct lake_property summary[] = {{"source-snapshot-id", NULL}, {"published-wap-id", wap}};
+    struct lake_change change = {.summary = summary,
+                                 .summary_count = wap ? 2 : 1,
+                                 .branch = p->branch,
+                                 .allow_empty = true,
+                                 .removed = p->picks.removed.list,
+                                 .removed_count = p->picks.removed.count};
+    struct lake_data_file *files =
+        ARENA_ARRAY(&p->arena, struct lake_data_file, p->picks.added.count + 1);
+    int rc;
+
+    summary[0].value = arena_printf(&p->arena, "%" PRId64, p->picked->id);
+    if (!files || !summary[0].value)
+        return nomem(p->err);
+    for (size_t i = 0; i < p->picks.added.count; i++)
+        files[i] = p->picks.added.list[i].file;
+    change.added = files;
+    change.added_count = p->picks.added.count;
+    if (replaces_partitions(p->picked)) { /* what was checked holds for this head alone */
+        change.checks = LAKE_CHECK_NEW_ROWS;
+        change.from_snapshot_id = p->head ? p->head->id : -1;
+    }
+    rc = lake_commit_wait(p->lake, catalog, ident, &change, made, p->err);
+    return rc == ERR_STALE ? err_wrap(p->err, ERR_CONFLICT, "branch %s moved meanwhile", p->branch)
+                           : rc;
 }
 
 int lake_cherry_pick_wait(struct lake *lake, struct lake_catalog *catalog,
@@ -342,22 +469,32 @@ int lake_cherry_pick_wait(struct lake *lake, struct lake_catalog *catalog,
                           const char *branch, int64_t snapshot_id, struct lake_ref_change *out,
                           int64_t *made, struct err *err)
 {
-    const struct lake_snapshot *picked = lake_metadata_snapshot_by_id(m, snapshot_id);
+    struct picking p = {
+        .lake = lake, .m = m, .picked = lake_metadata_snapshot_by_id(m, snapshot_id), .err = err};
     const struct lake_ref *ref;
     int rc = branch_of(m, &branch, &ref, err);
 
     *out = (struct lake_ref_change){0};
     *made = snapshot_id;
     rc = rc ? rc : known_snapshot(m, snapshot_id, err);
-    rc = rc ? rc : check_not_picked(m, ref, picked, err);
+    rc = rc ? rc : check_not_picked(m, ref, p.picked, err);
     if (rc)
         return rc;
-    if (picked->parent_id == (ref ? ref->snapshot_id : -1))
+    if (p.picked->parent_id == (ref ? ref->snapshot_id : -1))
         return move(m, branch, snapshot_id, out, err);
-    if (strcmp(picked->operation, "append") != 0)
+    p.branch = branch;
+    p.head = ref ? lake_metadata_snapshot_by_id(m, ref->snapshot_id) : NULL;
+    if (strcmp(p.picked->operation, "append") != 0 && !replaces_partitions(p.picked))
         return err_set(err, ERR_INVALID,
                        "Cannot cherry pick snapshot %" PRId64
                        ": not append, dynamic overwrite, or fast-forward",
                        snapshot_id);
-    return append_again(lake, catalog, ident, m, branch, picked, made, err);
+    rc = picks_of(lake, m, p.picked, false, &p.arena, &p.picks, err);
+    if (!rc && replaces_partitions(p.picked)) {
+        rc = check_since(&p);
+        rc = rc ? rc : check_removed(&p);
+    }
+    rc = rc ? rc : commit_again(&p, catalog, ident, made);
+    arena_deinit(&p.arena);
+    return rc;
 }

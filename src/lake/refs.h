@@ -2,7 +2,7 @@
  *
  * Most changes are updates and requirements in the REST catalog's own words, made from one version
  * of the table and good for that version alone: the requirement names the snapshot a branch stood
- * at, so that a commit in between is a conflict and never undone. A cherry-pick of an append that
+ * at, so that a commit in between is a conflict and never undone. A cherry-pick of a snapshot that
  * the branch has moved past needs new manifests and is a commit of its own.
  */
 #ifndef LAKE_REFS_H
@@ -54,9 +54,12 @@ int lake_fast_forward(const struct lake_metadata *m, const char *branch, const c
 const struct lake_snapshot *lake_wap_find(const struct lake_metadata *m, const char *wap_id);
 
 /* Puts one snapshot's change on the branch. A snapshot whose parent is the head becomes the head
- * (`out`); files that an append added are committed once more, under "source-snapshot-id" and
- * "published-wap-id" (*made, out empty). ERR_INVALID: it is on the branch already, or it is
- * neither. Worker. */
+ * (`out`). Else its files are committed once more, under "source-snapshot-id" and
+ * "published-wap-id" (*made, out empty): those of an append, and those of an overwrite of whole
+ * partitions ("replace-partitions") that was made on an ancestor of the head, while what it removed
+ * is still there and nothing came into its partitions since. ERR_INVALID, in Iceberg's words: it is
+ * neither, or it is on the branch already. ERR_CONFLICT: an overwrite was checked against a head
+ * that moved. Worker. */
 int lake_cherry_pick_wait(struct lake *lake, struct lake_catalog *catalog,
                           const struct lake_ident *ident, const struct lake_metadata *m,
                           const char *branch, int64_t snapshot_id, struct lake_ref_change *out,
