@@ -91,6 +91,11 @@ static int publish_changes(struct alter *a, const struct call *call)
 
     if (rc)
         return rc;
+    if (lake_wap_count(a->m, wap) > 1)
+        return err_set(a->err, ERR_INVALID,
+                       "Cannot apply non-unique WAP ID. Found multiple snapshots with WAP ID '%s': "
+                       "cherrypick_snapshot takes one of them",
+                       wap);
     staged = lake_wap_find(a->m, wap);
     return staged ? alter_pick(a, staged->id)
                   : err_set(a->err, ERR_NOENT, "Cannot apply unknown WAP ID '%s'", wap);

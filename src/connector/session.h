@@ -30,6 +30,7 @@ struct session_table { /* sql_table.handle */
     int64_t snapshot_id;              /* -1: the current one */
     const struct lake_schema *schema; /* of the rows */
     const char *branch;               /* `t.branch_x`; NULL: main */
+    const char *wap_id;               /* what is written is staged under it; NULL: it is not */
     int inspect;                      /* enum lake_inspect_kind, `t.snapshots`; -1: the table */
 };
 

@@ -151,25 +151,30 @@ static const char *wap_setting(struct session *s, const char *key)
     return value && *value ? value : NULL;
 }
 
-/* Write, audit, publish: what is written waits in a branch until somebody moves main to it. Iceberg
- * reads such a branch too as soon as there is one. What cannot wait there must not land in main. */
+/* Write, audit, publish: what is written waits in a branch until somebody moves main to it, or is a
+ * snapshot of no branch until publish_changes picks it. Iceberg reads such a branch too as soon as
+ * there is one, and goes on reading main beside a wap.id. What cannot wait must not land in main.
+ */
 static int use_wap(struct session *s, const struct sql_table *table, struct err *err)
 {
     struct session_table *handle = lake_handle(table);
-    const char *branch = wap_setting(s, "spark.wap.branch");
+    const char *branch = wap_setting(s, "spark.wap.branch"), *id = wap_setting(s, "spark.wap.id");
     const struct lake_ref *ref;
 
-    if (!handle || !lake_metadata_property_bool(handle->metadata, "write.wap.enabled", false))
+    if (!handle || (!branch && !id) ||
+        !lake_metadata_property_bool(handle->metadata, "write.wap.enabled", false))
         return 0;
-    if (wap_setting(s, "spark.wap.id"))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "`%s`: snapshots are not staged under a wap.id; SET 'wap.branch' instead",
-                       table->name);
-    if (!branch)
-        return 0;
+    if (branch && id)
+        return err_set(err, ERR_INVALID,
+                       "Cannot set both WAP ID and branch, but got ID [%s] and branch [%s]", id,
+                       branch);
     if (!s->evaluator.run)
-        return err_set(err, ERR_UNSUPPORTED, "`%s`: a job does not write to wap.branch `%s`",
-                       table->name, branch);
+        return err_set(err, ERR_UNSUPPORTED, "`%s`: a job does not write to %s `%s`", table->name,
+                       id ? "wap.id" : "wap.branch", id ? id : branch);
+    if (id) {
+        handle->wap_id = arena_strdup(s->arena, id);
+        return handle->wap_id ? 0 : session_no_memory(err);
+    }
     ref = lake_metadata_branch(handle->metadata, branch);
     if (ref && ref->is_tag)
         return err_set(err, ERR_INVALID, "wap.branch `%s` is a tag of `%s`", branch, table->name);

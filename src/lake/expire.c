@@ -59,7 +59,16 @@ static bool ref_expired(const struct lake_metadata *m, const struct lake_ref *re
     return strcmp(ref->name, "main") && s && now_ms - s->timestamp_ms > age;
 }
 
-/* Snapshots that no branch reaches (staged by others, or rolled back from) live until their age. */
+/* Snapshots that no branch reaches (staged, or rolled back from) live until their age; those that
+ * wait under a wap.id for at least as long as Iceberg keeps snapshots: whoever looks at them is a
+ * person, or a job of the night. */
+#define STAGED_AGE_MS 432000000
+
+static int64_t staged_age(const struct lake_snapshot *s, int64_t age)
+{
+    return lake_summary(s, "wap.id") && age < STAGED_AGE_MS ? STAGED_AGE_MS : age;
+}
+
 static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *keep, size_t *count)
 {
     int64_t age = limit(m, -1, "history.expire.max-snapshot-age-ms", 432000000);
@@ -77,7 +86,8 @@ static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *k
                  at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, at->parent_id))
                 reached = at->id == s->id;
         }
-        if (!reached && now_ms - s->timestamp_ms <= age && !id_in(keep, *count, s->id))
+        if (!reached && now_ms - s->timestamp_ms <= staged_age(s, age) &&
+            !id_in(keep, *count, s->id))
             keep[(*count)++] = s->id;
     }
 }

@@ -242,6 +242,18 @@ const struct lake_snapshot *lake_wap_find(const struct lake_metadata *m, const c
     return NULL;
 }
 
+size_t lake_wap_count(const struct lake_metadata *m, const char *wap_id)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        const char *id = lake_summary(&m->snapshots[i], "wap.id");
+
+        count += id && !strcmp(id, wap_id);
+    }
+    return count;
+}
+
 /* Has the line this snapshot, or a copy of it? */
 static int check_not_picked(const struct lake_metadata *m, const struct lake_ref *ref,
                             const struct lake_snapshot *picked, struct err *err)

@@ -52,6 +52,8 @@ int lake_fast_forward(const struct lake_metadata *m, const char *branch, const c
 
 /* The snapshot that was staged under a write-audit-publish id (summary "wap.id"); NULL. */
 const struct lake_snapshot *lake_wap_find(const struct lake_metadata *m, const char *wap_id);
+/* How many snapshots were staged under it: one is published, of several nobody knows which. */
+size_t lake_wap_count(const struct lake_metadata *m, const char *wap_id);
 
 /* Puts one snapshot's change on the branch. A snapshot whose parent is the head becomes the head
  * (`out`). Else its files are committed once more, under "source-snapshot-id" and

@@ -401,7 +401,7 @@ static int run_attempt(struct attempt *a)
         rc = stage_first(a, change->maintain && !change->rewrite_count);
     if (!rc && (change->rewrite_count || change->tidy))
         rc = stage_replace(a);
-    if (!rc && a->parent_id != before)
+    if (!rc && a->parent_id != before && !change->staged)
         rc = update_branch(a);
     if (!rc && change->maintain &&
         lake_metadata_property_bool(a->base, "tarn.expire.enabled", true) &&

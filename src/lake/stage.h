@@ -96,6 +96,7 @@ struct lake_change {
     bool maintain;      /* expire, merge manifests, prune: by the table's properties */
     bool tidy;          /* manifests by partition, delete files that apply to nothing dropped */
     bool allow_empty;   /* an append snapshot without files (offsets moved, no rows) */
+    bool staged;        /* the snapshot waits beside the branch, which stays where it is */
 
     const struct lake_row_delete *row_deletes; /* at most one per data file; none that is removed */
     size_t row_delete_count;

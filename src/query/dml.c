@@ -126,7 +126,7 @@ static int cut(struct dml *d, struct err *err)
 
 static int commit(struct dml *d, struct err *err)
 {
-    static const struct lake_property replace = {"replace-partitions", "true"};
+    struct lake_property summary[2];
     struct lake_change change = {.added = d->added,
                                  .added_count = d->added_count,
                                  .row_deletes = d->row_deletes,
@@ -135,14 +135,16 @@ static int commit(struct dml *d, struct err *err)
                                  .removed_count = d->removed_count,
                                  .db = d->q->options.db,
                                  .branch = d->handle->branch,
-                                 .maintain = true};
+                                 .summary = summary,
+                                 .staged = d->handle->wap_id != NULL,
+                                 .maintain = !d->handle->wap_id};
     struct catalog *catalog = connector_lake_catalog(d->q->options.connector);
     int rc;
 
-    if (d->replaces_partitions) {
-        change.summary = &replace;
-        change.summary_count = 1;
-    }
+    if (d->replaces_partitions)
+        summary[change.summary_count++] = (struct lake_property){"replace-partitions", "true"};
+    if (d->handle->wap_id)
+        summary[change.summary_count++] = (struct lake_property){"wap.id", d->handle->wap_id};
     if (d->scan) { /* INSERT OVERWRITE looks at nothing: rows that came in meanwhile stay */
         change.from_snapshot_id = d->scan->plan.snapshot_id;
         change.filter = d->scan->predicates;
@@ -229,10 +231,15 @@ static int attempt(struct dml *d, struct err *err)
     return rc ? rc : commit(d, err);
 }
 
+/* In words, or as numbers: MERGE tells each kind too. */
 static int answer(enum sql_statement_kind kind, const int64_t counts[3],
                   const struct query_out *out, struct err *err)
 {
     static const char *const names[] = {"inserted", "updated", "deleted"};
+    const struct results_count numbers[] = {{"rows_affected", counts[0] + counts[1] + counts[2]},
+                                            {"rows_inserted", counts[0]},
+                                            {"rows_updated", counts[1]},
+                                            {"rows_deleted", counts[2]}};
     int only = kind == SQL_STMT_INSERT ? 0 : kind == SQL_STMT_UPDATE ? 1 : 2;
     struct buf text = {0};
     int rc = 0;
@@ -241,7 +248,10 @@ static int answer(enum sql_statement_kind kind, const int64_t counts[3],
         if (kind == SQL_STMT_MERGE || i == only)
             rc = buf_printf(&text, "%s%" PRId64 " row%s %s", text.len ? ", " : "", counts[i],
                             counts[i] == 1 ? "" : "s", names[i]);
-    rc = rc || !buf_cstr(&text) ? dml_nomem(err) : results_ok(out, buf_cstr(&text), err);
+    rc = rc || !buf_cstr(&text)
+             ? dml_nomem(err)
+             : results_counts(out, numbers, kind == SQL_STMT_MERGE ? COUNT_OF(numbers) : 1,
+                              buf_cstr(&text), err);
     buf_deinit(&text);
     return rc;
 }

@@ -384,3 +384,25 @@ int results_ok(const struct query_out *to, const char *text, struct err *err)
     buf_deinit(&line);
     return rc ? err_set(err, rc, "the reader went away") : 0;
 }
+
+int results_counts(const struct query_out *to, const struct results_count *counts, size_t count,
+                   const char *text, struct err *err)
+{
+    bool json = to->format == QUERY_JSON;
+    struct buf line = {0};
+    int rc = 0;
+
+    if (to->format == QUERY_TABLE)
+        return results_ok(to, text, err);
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = json ? buf_printf(&line, "%s\"%s\":%" PRId64, i ? "," : "{", counts[i].name,
+                               counts[i].rows)
+                  : buf_printf(&line, "%s%s", i ? "," : "", counts[i].name);
+    rc = rc ? rc : buf_append_str(&line, json ? "}\n" : "\n");
+    for (size_t i = 0; i < count && !json && !rc; i++)
+        rc = buf_printf(&line, "%s%" PRId64 "%s", i ? "," : "", counts[i].rows,
+                        i + 1 == count ? "\n" : "");
+    rc = rc ? rc : to->write(to->arg, buf_slice(&line));
+    buf_deinit(&line);
+    return rc ? err_set(err, rc, "the reader went away") : 0;
+}

@@ -256,10 +256,61 @@ class Statements(Lake):
         self.check("unaudited", rows[1:])
         self.assertEqual(self.session.run(f"{wap} SELECT id FROM audited ORDER BY id"),
                          [{"id": key} for key in (2, 3, 4, 5)])
-        with self.assertRaisesRegex(RuntimeError, "wap.id"):
-            self.session.run("SET 'wap.id' = '1'; INSERT INTO audited VALUES (6, 'f', 60)")
+        with self.assertRaisesRegex(RuntimeError, "Cannot set both WAP ID and branch"):
+            self.session.run(f"{wap} SET 'wap.id' = '1'; INSERT INTO audited VALUES (6, 'f', 60)")
         self.session.run(f"CALL {CATALOG}.system.fast_forward('d.audited', 'main', 'audit')")
         self.check("audited", rows[1:] + [(5, "e", 50)])
+
+    def test_a_snapshot_is_staged_under_a_wap_id_and_published_once(self):
+        self.make("staged", 2)
+        self.session.run("ALTER TABLE staged SET ('write.wap.enabled' = 'true')")
+        rows = [(1, "a", 10), (2, "b", 20), (3, "c", 30), (4, "d", 40)]
+        publish = f"CALL {CATALOG}.system.publish_changes('d.staged', '%s')"
+        self.session.run("SET 'spark.wap.id' = 'night'; INSERT INTO staged VALUES (5, 'e', 50)")
+        self.session.run("SET 'wap.id' = 'gone'; DELETE FROM staged WHERE id = 1")
+        self.check("staged", rows)  # nothing is published yet
+        self.assertEqual(self.session.run("SET 'wap.id' = 'night'; SELECT COUNT(*) AS c FROM staged"),
+                         [{"c": 4}])  # nor read
+        waiting = {s.summary["wap.id"]: s for s in self.table("staged").snapshots()
+                   if "wap.id" in s.summary.additional_properties}
+        self.assertEqual(set(waiting), {"night", "gone"})
+        self.session.run("INSERT INTO staged VALUES (6, 'f', 60)")  # main goes on meanwhile
+        self.session.run(publish % "night")
+        self.check("staged", rows + [(5, "e", 50), (6, "f", 60)])
+        summary = self.table("staged").current_snapshot().summary
+        self.assertEqual(summary["published-wap-id"], "night")
+        with self.assertRaisesRegex(RuntimeError, "already picked|Duplicate request"):
+            self.session.run(publish % "night")
+        with self.assertRaisesRegex(RuntimeError, "Cannot apply unknown WAP ID 'none'"):
+            self.session.run(publish % "none")
+        with self.assertRaisesRegex(RuntimeError, "(?i)cannot cherry"):  # a delete is not rebased
+            self.session.run(publish % "gone")
+        for name in ("g", "h"):
+            self.session.run(f"SET 'wap.id' = 'twice'; INSERT INTO staged VALUES (7, '{name}', 70)")
+        with self.assertRaisesRegex(RuntimeError, "non-unique WAP ID"):
+            self.session.run(publish % "twice")
+        self.session.run("SET 'wap.id' = 'next'; UPDATE staged SET n = 0 WHERE id = 6")
+        self.session.run(publish % "next")  # nothing came in between: main moves to it
+        self.check("staged", rows + [(5, "e", 50), (6, "f", 0)])
+
+    def test_every_format_tells_how_many_rows_a_statement_changed(self):
+        self.make("counted", 2)
+        merge = ("MERGE INTO counted USING (SELECT 1 AS k UNION ALL SELECT 9) u ON counted.id = u.k "
+                 "WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id) VALUES (u.k)")
+        for text, table, number in (
+                ("INSERT INTO counted VALUES (5, 'e', 50), (6, 'f', 60)", "2 rows inserted", 2),
+                ("UPDATE counted SET n = n + 1 WHERE id > 4", "2 rows updated", 2),
+                ("DELETE FROM counted WHERE id >= 5", "2 rows deleted", 2),
+                ("DELETE FROM counted WHERE id = 77", "0 rows deleted", 0)):
+            if text.startswith(("UPDATE", "INSERT")) or number == 0:
+                self.assertEqual(self.session.said(text), table)
+            if text.startswith("INSERT"):
+                self.session.run("DELETE FROM counted WHERE id >= 5")
+            self.assertEqual(self.session.run(text), [{"rows_affected": number}])
+        out = self.tarn.command("sql", "--format", "csv", "-e",
+                                f"USE CATALOG {CATALOG}; USE d; {merge}")
+        self.assertEqual(out.splitlines(), ["rows_affected,rows_inserted,rows_updated,rows_deleted",
+                                            "2,1,0,1"])
 
     def test_a_table_is_made_of_a_query_or_not_at_all(self):
         self.make("origin", 2)
@@ -489,7 +540,8 @@ class Model(Lake):
             if number % 20 == 19:
                 self.tarn.command("maintain", f"d.{self.random.choice(self.tables)}", timeout=120)
             with self.subTest(seed=self.seed, number=number, text=texts[0]):
-                rows = self.session.run(f"{texts[0]}; SELECT id, k, s, p FROM {name}")
+                done, *rows = self.session.run(f"{texts[0]}; SELECT id, k, s, p FROM {name}")
+                self.assertIn("rows_affected", done)
                 want = self.model.execute(f"SELECT id, k, s, p FROM {name}").fetchall()
                 order = lambda row: tuple((value is not None, value) for value in row)
                 self.assertEqual(sorted((tuple(row.values()) for row in rows), key=order),
