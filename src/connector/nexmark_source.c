@@ -15,7 +15,7 @@
 #define UNPACED      1000000000    /* rows a second: more than anybody takes */
 
 enum where { NONE, PERSON, AUCTION, BID };
-enum what { NUMBER, TEXT, TIME, EVENT_TIME };
+enum what { NUMBER, PRICE, TEXT, TIME, EVENT_TIME };
 
 #define FIELD(kind_, row, name_, what_, member)                                                    \
     {                                                                                              \
@@ -38,8 +38,8 @@ static const struct field {
     FIELD(AUCTION, auction, "id", NUMBER, id),
     FIELD(AUCTION, auction, "itemName", TEXT, item_name),
     FIELD(AUCTION, auction, "description", TEXT, description),
-    FIELD(AUCTION, auction, "initialBid", NUMBER, initial_bid),
-    FIELD(AUCTION, auction, "reserve", NUMBER, reserve),
+    FIELD(AUCTION, auction, "initialBid", PRICE, initial_bid),
+    FIELD(AUCTION, auction, "reserve", PRICE, reserve),
     {AUCTION, "dateTime", EVENT_TIME, 0},
     FIELD(AUCTION, auction, "expires", TIME, expires_us),
     FIELD(AUCTION, auction, "seller", NUMBER, seller),
@@ -47,7 +47,7 @@ static const struct field {
     FIELD(AUCTION, auction, "extra", TEXT, extra),
     FIELD(BID, bid, "auction", NUMBER, auction),
     FIELD(BID, bid, "bidder", NUMBER, bidder),
-    FIELD(BID, bid, "price", NUMBER, price),
+    FIELD(BID, bid, "price", PRICE, price),
     FIELD(BID, bid, "channel", TEXT, channel),
     FIELD(BID, bid, "url", TEXT, url),
     {BID, "dateTime", EVENT_TIME, 0},
@@ -81,8 +81,8 @@ static const struct field *find_field(enum where row, const char *name)
 
 static bool fits(const struct field *field, const struct sql_type *type)
 {
-    return field->what == NUMBER ? type->kind == SQL_BIGINT
-           : field->what == TEXT ? type->kind == SQL_VARCHAR
+    return field->what == NUMBER || field->what == PRICE ? type->kind == SQL_BIGINT
+           : field->what == TEXT                         ? type->kind == SQL_VARCHAR
                                  : type->kind == SQL_TIMESTAMP;
 }
 
@@ -101,6 +101,16 @@ static int bind_row(struct column *column, const struct sql_column *from, struct
         column->children[column->child_count++] = field;
     }
     return 0;
+}
+
+static bool has(const struct nexmark_rows *n, enum what what)
+{
+    bool found = false;
+
+    for (size_t c = 0; c < COUNT_OF(rows); c++)
+        for (size_t i = 0; i < n->columns[c].child_count; i++)
+            found = found || n->columns[c].children[i]->what == what;
+    return found;
 }
 
 static int bind_columns(struct nexmark_rows *n, const struct sql_table *table, struct err *err)
@@ -129,6 +139,8 @@ static int bind_columns(struct nexmark_rows *n, const struct sql_table *table, s
         }
         at++;
     }
+    n->nexmark.no_texts = !has(n, TEXT);
+    n->nexmark.no_prices = !has(n, PRICE);
     return rc;
 }
 

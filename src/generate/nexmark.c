@@ -72,6 +72,7 @@ static uint8_t *cut(struct maker *m, int pool, uint8_t *at, size_t len)
 }
 
 /* Three letters or more, below `most`, the first and the last no blank. */
+#define DRAWS_OF_WORD 2
 static struct slice word(struct maker *m, size_t most, int pool)
 {
     uint8_t *from = m->at;
@@ -141,14 +142,20 @@ static int64_t some_auction(struct maker *m, int64_t event)
     return first + (int64_t)below(m, (uint64_t)(last - first + 1 + LEAD));
 }
 
-static int64_t price(struct maker *m)
+/* What is not made is drawn all the same: what follows it stays what it is. */
+static int64_t price(struct maker *m, const struct nexmark *nexmark)
 {
+    if (nexmark->no_prices) {
+        m->n++;
+        return 0;
+    }
     return llround(pow(10.0, (double)(bits(m) >> 11) * 0x1p-53 * 6.0) * 100.0);
 }
 
 /* ---- the three ---- */
 
-static void make_person(struct maker *m, int64_t event, struct nexmark_person *out)
+static void make_person(struct maker *m, const struct nexmark *nexmark, int64_t event,
+                        struct nexmark_person *out)
 {
     static const char *const firsts[] = {"Peter", "Paul",  "Luke",  "John",   "Saul",  "Vicky",
                                          "Kate",  "Julie", "Sarah", "Deiter", "Walter"};
@@ -160,7 +167,9 @@ static void make_person(struct maker *m, int64_t event, struct nexmark_person *o
     static const char *const states[] = {"AZ", "CA", "ID", "OR", "WA", "WY"};
     uint8_t *from = m->at;
 
-    out->id = FIRST_ID + last_person(event);
+    *out = (struct nexmark_person){.id = FIRST_ID + last_person(event)};
+    if (nexmark->no_texts)
+        return;
     add(m, firsts[below(m, COUNT_OF(firsts))]);
     add(m, " ");
     add(m, lasts[below(m, COUNT_OF(lasts))]);
@@ -198,15 +207,21 @@ static int64_t auction_us(struct maker *m, const struct nexmark *nexmark)
 static void make_auction(struct maker *m, const struct nexmark *nexmark, int64_t event,
                          int64_t time_us, struct nexmark_auction *out)
 {
-    out->id = FIRST_ID + last_auction(event);
+    *out = (struct nexmark_auction){.id = FIRST_ID + last_auction(event)};
     out->seller =
         FIRST_ID + (below(m, 4) > 0 ? last_person(event) / HOT * HOT : some_person(m, event));
     out->category = FIRST_CATEGORY + (int64_t)below(m, CATEGORIES);
-    out->initial_bid = price(m);
+    out->initial_bid = price(m, nexmark);
     out->expires_us = time_us + auction_us(m, nexmark);
-    out->item_name = word(m, 20, WORDS);
-    out->description = word(m, 100, WORDS);
-    out->reserve = out->initial_bid + price(m);
+    if (nexmark->no_texts) {
+        m->n += 2 * DRAWS_OF_WORD;
+    } else {
+        out->item_name = word(m, 20, WORDS);
+        out->description = word(m, 100, WORDS);
+    }
+    out->reserve = out->initial_bid + price(m, nexmark);
+    if (nexmark->no_texts)
+        return;
     out->extra = extra(m, 48 + out->item_name.len + out->description.len, AUCTION_SIZE);
 }
 
@@ -235,11 +250,14 @@ static void make_bid(struct maker *m, const struct nexmark *nexmark, int64_t eve
     uint8_t *from = m->at;
     uint64_t channel;
 
+    *out = (struct nexmark_bid){0};
     out->auction =
         FIRST_ID + (below(m, 2) > 0 ? last_auction(event) / HOT * HOT : some_auction(m, event));
     out->bidder =
         FIRST_ID + (below(m, 4) > 0 ? last_person(event) / HOT * HOT + 1 : some_person(m, event));
-    out->price = price(m);
+    out->price = price(m, nexmark);
+    if (nexmark->no_texts)
+        return;
     if (below(m, 2) > 0) {
         channel = below(m, COUNT_OF(hot));
         out->channel = add(m, hot[channel]);
@@ -278,7 +296,7 @@ void nexmark_event(const struct nexmark *nexmark, uint64_t n, int64_t time_us,
                 : offset < PERSONS + AUCTIONS ? NEXMARK_AUCTION
                                               : NEXMARK_BID;
     if (out->kind == NEXMARK_PERSON)
-        make_person(&m, event, &out->person);
+        make_person(&m, nexmark, event, &out->person);
     else if (out->kind == NEXMARK_AUCTION)
         make_auction(&m, nexmark, event, time_us, &out->auction);
     else

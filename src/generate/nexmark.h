@@ -15,6 +15,8 @@ struct nexmark {
     uint64_t seed;
     double interval_us; /* time between two events */
     uint64_t group;     /* events of each so many in a row come in disorder; 0, 1: none do */
+    /* For whoever reads none of them: the texts are empty then, the prices 0. */
+    bool no_texts, no_prices;
 };
 
 enum nexmark_kind { NEXMARK_PERSON, NEXMARK_AUCTION, NEXMARK_BID };

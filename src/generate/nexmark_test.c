@@ -46,6 +46,39 @@ static void of_fifty_events_one_is_a_person_and_three_are_auctions(void **state)
     assert_true(hot > counts[NEXMARK_BID] * 45 / 100 && hot < counts[NEXMARK_BID] * 55 / 100);
 }
 
+static void what_is_left_out_changes_nothing_else(void **state)
+{
+    static struct nexmark_event whole, less;
+    struct nexmark other = nexmark;
+
+    (void)state;
+    other.no_texts = other.no_prices = true;
+    for (uint64_t n = 0; n < 10000; n++) {
+        nexmark_event(&nexmark, n, due(n), &whole);
+        nexmark_event(&other, n, due(n), &less);
+        assert_int_equal(less.kind, whole.kind);
+        assert_int_equal(less.time_us, whole.time_us);
+        if (whole.kind == NEXMARK_PERSON) {
+            assert_int_equal(less.person.id, whole.person.id);
+            assert_int_equal(less.person.name.len, 0);
+        } else if (whole.kind == NEXMARK_AUCTION) {
+            assert_int_equal(less.auction.seller, whole.auction.seller);
+            assert_int_equal(less.auction.category, whole.auction.category);
+            assert_int_equal(less.auction.expires_us, whole.auction.expires_us);
+            assert_int_equal(less.auction.reserve, 0);
+        } else {
+            assert_int_equal(less.bid.auction, whole.bid.auction);
+            assert_int_equal(less.bid.bidder, whole.bid.bidder);
+            assert_int_equal(less.bid.url.len, 0);
+        }
+        other.no_prices = n % 2; /* a reserve is drawn behind the texts */
+        nexmark_event(&other, n, due(n), &less);
+        if (whole.kind == NEXMARK_AUCTION && !other.no_prices)
+            assert_int_equal(less.auction.reserve, whole.auction.reserve);
+        other.no_prices = true;
+    }
+}
+
 static void an_event_is_a_function_of_seed_and_number(void **state)
 {
     static struct nexmark_event a, b;
@@ -138,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_fifty_events_one_is_a_person_and_three_are_auctions),
+        cmocka_unit_test(what_is_left_out_changes_nothing_else),
         cmocka_unit_test(an_event_is_a_function_of_seed_and_number),
         cmocka_unit_test(disorder_stays_within_its_group),
         cmocka_unit_test(events_are_json_of_the_benchmarks_sizes),
