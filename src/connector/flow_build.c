@@ -385,6 +385,44 @@ static int make(struct building *b, const struct sql_node *node, struct op **out
     return rc ? rc : makers[node->kind](b, node, below, out, err);
 }
 
+/* The node of the operator of that number: leaves come first, then all others as they are made. */
+static const struct sql_node *leaf_node(const struct sql_node *node, int *number)
+{
+    const struct sql_node *found = NULL;
+
+    if (is_input(node))
+        return (*number)-- == 0 ? node : NULL;
+    for (size_t i = 0; i < node->input_count && !found; i++)
+        found = leaf_node(node->inputs[i], number);
+    return found;
+}
+
+static const struct sql_node *made_node(const struct sql_node *node, int *number)
+{
+    const struct sql_node *found = NULL;
+
+    if (is_input(node))
+        return NULL;
+    for (size_t i = 0; i < node->input_count && !found; i++)
+        found = made_node(node->inputs[i], number);
+    return found ? found : (*number)-- == 0 ? node : NULL;
+}
+
+static bool name_column(void *arg, int op, size_t column, struct sql_output *out)
+{
+    const struct flow *flow = arg;
+    const struct sql_node *node = leaf_node(flow->root, &op);
+
+    if (!node)
+        node = made_node(flow->root, &op);
+    if (!node || column >= node->column_count)
+        return false;
+    *out = node->columns[column];
+    if (node->labels[column])
+        out->name = node->labels[column];
+    return true;
+}
+
 static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
 {
     const struct flow *flow = arg;
@@ -418,7 +456,7 @@ int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena
         rc = open_source(&in, i, err);
     out->inputs = in.list;
     out->input_count = in.count;
-    *graph = (struct stream_graph){build, flow};
+    *graph = (struct stream_graph){build, flow, name_column};
     *flow = (struct flow){root, tables};
     out->graph = is_input(root) ? NULL : graph;
     return rc;

@@ -148,12 +148,13 @@ int op_graph_load(struct op_graph *graph, struct err *err)
 
 static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err);
 
-/* Hands what an operator has put out to the one above. */
-static int hand_up(struct op *op, struct err *err)
+/* Hands what an operator has put out to the one above. `before`: rows of the root that were there
+ * already and are counted. */
+static int hand_up(struct op *op, int64_t before, struct err *err)
 {
     int rc = 0;
 
-    op->rows_out += op->out.rows;
+    op->rows_out += op->out.rows - before;
     if (!op->above)
         return 0;
     if (op->out.rows)
@@ -171,13 +172,13 @@ static int64_t now_ns(const struct op *op)
 
 static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err)
 {
-    int64_t began = now_ns(op);
+    int64_t began = now_ns(op), before = op->out.rows;
     int rc;
 
     op->rows_in += rows->rows;
     rc = op->ops->rows(op, input, rows, err);
     op->busy_ns += now_ns(op) - began;
-    return rc ? rc : hand_up(op, err);
+    return rc ? rc : hand_up(op, before, err);
 }
 
 /* The lowest of the inputs that are not idle; all idle: what it was. */
@@ -199,7 +200,7 @@ static int64_t lowest(const struct op *op)
 static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct err *err)
 {
     bool all_idle = true;
-    int64_t low;
+    int64_t low, before = op->out.rows;
     int rc = 0;
 
     if (mark > op->in[input].mark)
@@ -217,7 +218,7 @@ static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct 
             op->busy_ns += now_ns(op) - began;
         }
         if (!rc)
-            rc = hand_up(op, err);
+            rc = hand_up(op, before, err);
     }
     if (rc || !op->above)
         return rc;
@@ -246,11 +247,12 @@ int op_graph_idle(struct op *leaf, bool idle, struct err *err)
 static int tick(struct op *op, struct err *err)
 {
     int rc = op->next ? tick(op->next, err) : 0;
+    int64_t before = op->out.rows;
 
     if (rc || !op->ops->tick)
         return rc;
     rc = op->ops->tick(op, err);
-    return rc ? rc : hand_up(op, err);
+    return rc ? rc : hand_up(op, before, err);
 }
 
 int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err)

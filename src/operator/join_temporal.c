@@ -261,7 +261,7 @@ static int temporal_read(struct op *op, int table, struct op_reader *to, struct 
     int rc = 0;
 
     if (!t->newest && table == LEFT)
-        return waiting_read(&t->waiting, t->join.side[LEFT].codec, to, err);
+        return waiting_read(&t->waiting, t->join.side[LEFT].codec, false, to, err);
     state_walk_space(&walk, t->newest ? t->newest : t->versions, 0);
     while (!rc && state_walk_next(&walk, &name, NULL, &value)) {
         if (t->newest)

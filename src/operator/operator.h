@@ -106,7 +106,7 @@ struct op_view {
 };
 /* In the order of op_graph_info; all that point somewhere point into the graph. */
 size_t op_graph_views(const struct op_graph *graph, struct op_view *out, size_t max);
-/* Of the rows of op_graph_read; owned by the caller. */
+/* Of the rows of op_graph_read, named v0, v1 ...; owned by the caller. */
 int op_view_columns(const struct op_graph *graph, const struct op_view *view,
                     struct vec_columns *out, struct err *err);
 /* All rows, some thousand at a time, of a graph that is loaded and between two calls. The batch is

@@ -21,6 +21,7 @@ struct op_ops {
      * one that takes an input. NULL: it is one. */
     size_t (*info)(const struct op *op, struct op_info *out, size_t max);
     int (*entry)(const struct op *op, int input);
+    struct op_graph *(*inner)(const struct op *op, size_t i); /* and their graphs; NULL: the end */
     /* Its tables, from 0, and their rows (read.c). `view` fills which, count, extras, the part of
      * the name that tells one table from another, and `of` as the number of an input or -1: its own
      * columns. false: there is no such table. */

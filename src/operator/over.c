@@ -560,8 +560,7 @@ static bool over_view(const struct op *op, int table, struct op_view *out, const
         out->which = o->shown;
         out->count = o->spec.key_count + o->agg.call_count;
         out->extras[0] = (struct op_view_extra){"rows_in_frame", false};
-        out->extras[1] = (struct op_view_extra){"last_time", true};
-        out->extra_count = 2;
+        out->extra_count = 1;
         return true;
     }
     *part = "waiting";
@@ -570,8 +569,7 @@ static bool over_view(const struct op *op, int table, struct op_view *out, const
     return table == 1 && o->waiting.table;
 }
 
-static int read_part(struct over *o, struct op_reader *to, struct slice key,
-                     const struct over_part *part, struct err *err)
+static int read_part(struct over *o, struct op_reader *to, struct slice key, struct err *err)
 {
     struct agg_place place = {&o->agg.store, 0, key, NULL};
     struct state_key name = {.key = key};
@@ -583,7 +581,7 @@ static int read_part(struct over *o, struct op_reader *to, struct slice key,
     place.group = (struct agg_group *)(uintptr_t)state_look(o->agg.store.groups, &name, &len);
     if (!place.group || len != agg_group_size(&o->agg))
         return 0;
-    rc = op_read_row(to, o->key_codec, key, (int64_t[]){place.group->rows, part->last_ms}, err);
+    rc = op_read_row(to, o->key_codec, key, &place.group->rows, err);
     chunk = op_read_last(to, &row);
     for (size_t c = 0; c < o->agg.call_count && !rc; c++)
         rc = agg_result(&o->agg, c, &place, chunk, (idx_t)(o->spec.key_count + c), row, err);
@@ -594,14 +592,14 @@ static int over_read(struct op *op, int table, struct op_reader *to, struct err 
 {
     struct over *o = (struct over *)op;
     struct state_walk walk;
-    struct slice key, value;
+    struct slice key;
     int rc = 0;
 
     if (table)
-        return waiting_read(&o->waiting, o->row_codec, to, err);
+        return waiting_read(&o->waiting, o->row_codec, true, to, err);
     state_walk_space(&walk, o->parts, 0);
-    while (!rc && state_walk_next(&walk, &key, NULL, &value))
-        rc = read_part(o, to, key, (const struct over_part *)(const void *)value.ptr, err);
+    while (!rc && state_walk_next(&walk, &key, NULL, NULL))
+        rc = read_part(o, to, key, err);
     return rc;
 }
 

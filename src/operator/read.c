@@ -18,13 +18,40 @@ struct op_reader {
     void *arg;
 };
 
-static struct op *find(const struct op_graph *graph, int number)
+static bool is_leaf(const struct op *op)
+{
+    return !op->in[0].from;
+}
+
+/* Leaves of shards are the operators below, for all who look. */
+static struct op *find_among(const struct op_graph *graph, int number, bool leaves)
 {
     struct op *op = graph->last;
 
-    while (op && op->number != number)
+    while (op && (op->number != number || op->ops->inner || (!leaves && is_leaf(op))))
         op = op->next;
     return op;
+}
+
+/* In shards: the i-th of them; elsewhere there is one. NULL: there is none. */
+static struct op *find(const struct op_graph *graph, int number, size_t i)
+{
+    struct op *found = i ? NULL : find_among(graph, number, true);
+
+    for (const struct op *op = graph->last; op && !found; op = op->next)
+        if (op->ops->inner && op->ops->inner(op, i))
+            found = find_among(op->ops->inner(op, i), number, false);
+    return found;
+}
+
+/* The input of shards that one of their leaves is. */
+static const struct op *outside(const struct op *shards, const struct op *leaf)
+{
+    const struct op *first = leaf;
+
+    while (first->next)
+        first = first->next;
+    return shards->in[leaf->number - first->number].from;
 }
 
 static size_t plain_count(const struct vec_columns *columns)
@@ -41,7 +68,7 @@ static void name_view(const struct op *op, const char *part, struct op_view *vie
         *c = (char)(*c == ' ' ? '_' : *c);
 }
 
-static bool view_of(const struct op *op, int table, struct op_view *view)
+static bool view_of(const struct op *shards, const struct op *op, int table, struct op_view *view)
 {
     const char *part = NULL;
 
@@ -51,7 +78,7 @@ static bool view_of(const struct op *op, int table, struct op_view *view)
     if (view->of >= 0) {
         const struct op *below = op->in[view->of].from;
 
-        view->of = below->number;
+        view->of = shards && is_leaf(below) ? outside(shards, below)->number : below->number;
         if (!view->which)
             view->count = plain_count(&below->columns);
     } else {
@@ -63,29 +90,46 @@ static bool view_of(const struct op *op, int table, struct op_view *view)
     return true;
 }
 
-size_t op_graph_views(const struct op_graph *graph, struct op_view *out, size_t max)
+static size_t views_of(const struct op *shards, const struct op_graph *graph, struct op_view *out,
+                       size_t max)
 {
     size_t count = 0;
 
-    for (const struct op *op = graph->last; op; op = op->next)
-        for (int table = 0; count < max && view_of(op, table, &out[count]); table++)
+    for (const struct op *op = graph->last; op; op = op->next) {
+        if (op->ops->inner)
+            count += views_of(op, op->ops->inner(op, 0), out + count, max - count);
+        for (int table = 0; count < max && view_of(shards, op, table, &out[count]); table++)
             count++;
+    }
     return count;
+}
+
+size_t op_graph_views(const struct op_graph *graph, struct op_view *out, size_t max)
+{
+    return views_of(NULL, graph, out, max);
+}
+
+/* Names of the operator's own may meet those of what is known beside. */
+static const char *numbered(struct vec_columns *columns, char name[24])
+{
+    snprintf(name, 24, "v%zu", columns->count);
+    return name;
 }
 
 int op_view_columns(const struct op_graph *graph, const struct op_view *view,
                     struct vec_columns *out, struct err *err)
 {
-    const struct op *of = find(graph, view->of);
+    const struct op *of = find(graph, view->of, 0);
+    char name[24];
     int rc = 0;
 
     for (size_t i = 0; i < view->count && !rc; i++) {
         const struct vec_column *column = &of->columns.list[view->which ? view->which[i] : i];
 
-        rc = vec_columns_add(out, column->name, vec_type_copy(column->type));
+        rc = vec_columns_add(out, numbered(out, name), vec_type_copy(column->type));
     }
     for (size_t i = 0; i < view->extra_count && !rc; i++)
-        rc = vec_columns_add(out, view->extras[i].name,
+        rc = vec_columns_add(out, numbered(out, name),
                              duckdb_create_logical_type(view->extras[i].time ? DUCKDB_TYPE_TIMESTAMP
                                                                              : DUCKDB_TYPE_BIGINT));
     return rc ? err_set(err, ERR_NOMEM, "columns of %s", view->name) : 0;
@@ -152,10 +196,24 @@ duckdb_data_chunk op_read_last(struct op_reader *to, idx_t *row)
     return chunk;
 }
 
+/* Without the column of kinds. */
 int op_read_out(struct op_reader *to, struct op *op, struct err *err)
 {
-    int rc = op->out.rows ? to->fn(to->arg, &op->out, err) : 0;
+    int rc = hand_on(to, err);
 
+    for (size_t i = 0; i < op->out.count && !rc; i++) {
+        duckdb_data_chunk chunk = vec_chunk_new(&to->columns), from = op->out.chunks[i];
+
+        if (!chunk || vec_batch_add(&to->rows, chunk))
+            return err_set(err, ERR_NOMEM, "rows of state");
+        for (idx_t c = 0; c < to->columns.count; c++)
+            duckdb_vector_reference_vector(duckdb_data_chunk_get_vector(chunk, c),
+                                           duckdb_data_chunk_get_vector(from, c));
+        duckdb_data_chunk_set_size(chunk, duckdb_data_chunk_get_size(from));
+    }
+    to->rows.rows = op->out.rows;
+    if (!rc)
+        rc = hand_on(to, err);
     vec_batch_clear(&op->out);
     return rc;
 }
@@ -189,10 +247,10 @@ int op_graph_read(struct op_graph *graph, const struct op_view *view, op_view_fn
                   struct err *err)
 {
     struct op_reader to = {.own = view->count, .fn = fn, .arg = arg};
-    struct op *op = find(graph, view->op);
     int rc = op_view_columns(graph, view, &to.columns, err);
+    struct op *op;
 
-    if (!rc)
+    for (size_t i = 0; !rc && (op = find(graph, view->op, i)); i++)
         rc = op->ops->read(op, view->table, &to, err);
     if (!rc)
         rc = hand_on(&to, err);

@@ -162,9 +162,10 @@ int waiting_add(struct waiting *waiting, int64_t ms, struct slice order, struct 
 int waiting_take(struct waiting *waiting, int64_t until_ms, const struct waiting_row **out,
                  struct err *err);
 int waiting_release(struct waiting *waiting, struct err *err);
-/* For who reads the state: each row with its time. */
-int waiting_read(const struct waiting *waiting, const struct vec_codec *codec, struct op_reader *to,
-                 struct err *err);
+/* For who reads the state: each row with its time. `headed`: before the row there is something else
+ * of the operator's, and its length in front of that. */
+int waiting_read(const struct waiting *waiting, const struct vec_codec *codec, bool headed,
+                 struct op_reader *to, struct err *err);
 static inline struct slice waiting_key(const struct waiting_row *row)
 {
     return slice_of(row->bytes + 16 + row->order_len, row->key_len);

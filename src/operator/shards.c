@@ -211,6 +211,13 @@ static int shards_entry(const struct op *op, int input)
     return op_above(((const struct shards *)op)->list[0].leaves[input]);
 }
 
+static struct op_graph *shards_inner(const struct op *op, size_t i)
+{
+    const struct shards *s = (const struct shards *)op;
+
+    return i < s->count ? s->list[i].graph : NULL;
+}
+
 /* ---- made, freed ---- */
 
 static void shards_free(struct op *op)
@@ -242,6 +249,7 @@ static const struct op_ops shards_ops = {.name = "shards",
                                          .load = shards_load,
                                          .info = shards_info,
                                          .entry = shards_entry,
+                                         .inner = shards_inner,
                                          .free = shards_free};
 
 /* The operators inside are numbered as they would be without shards, whose number is that of the

@@ -104,7 +104,7 @@ static int sort_read(struct op *op, int table, struct op_reader *to, struct err 
     const struct sort *s = (const struct sort *)op;
 
     (void)table;
-    return waiting_read(&s->waiting, s->codec, to, err);
+    return waiting_read(&s->waiting, s->codec, false, to, err);
 }
 
 static const struct op_ops sort_ops = {.name = "sort",

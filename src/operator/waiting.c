@@ -114,8 +114,8 @@ int waiting_release(struct waiting *w, struct err *err)
     return rc;
 }
 
-int waiting_read(const struct waiting *w, const struct vec_codec *codec, struct op_reader *to,
-                 struct err *err)
+int waiting_read(const struct waiting *w, const struct vec_codec *codec, bool headed,
+                 struct op_reader *to, struct err *err)
 {
     struct state_walk walk;
     struct slice value;
@@ -124,8 +124,14 @@ int waiting_read(const struct waiting *w, const struct vec_codec *codec, struct 
     state_walk_space(&walk, w->table, 0);
     while (!rc && state_walk_next(&walk, NULL, NULL, &value)) {
         const struct waiting_row *row = (const struct waiting_row *)(const void *)value.ptr;
+        struct slice bytes = waiting_bytes(row);
+        uint32_t head = 0;
 
-        rc = op_read_row(to, codec, waiting_bytes(row), &row->ms, err);
+        if (headed) {
+            memcpy(&head, bytes.ptr, sizeof(head));
+            head += sizeof(head);
+        }
+        rc = op_read_row(to, codec, slice_of(bytes.ptr + head, bytes.len - head), &row->ms, err);
     }
     return rc;
 }

@@ -3,6 +3,8 @@
 
 #include "query/dml.h"
 
+#define ATTEMPTS_MAX 5
+
 int query_session_new(struct query_session **out, const struct query_options *options,
                       struct err *err)
 {
@@ -15,6 +17,7 @@ int query_session_new(struct query_session **out, const struct query_options *op
     }
     if (!rc) {
         session_evaluate_with(q->session, (struct session_evaluator){select_constant, q});
+        session_states_with(q->session, (struct session_states){states_table, states_names, q});
         rc = vec_conn_new(&q->conn, options->db, err);
     }
     if (rc) {
@@ -210,6 +213,25 @@ static int run_one(struct query_session *q, const struct sql_statement *st,
     }
 }
 
+/* Again when a job whose state it reads has committed before that was read. Nothing was said or
+ * changed by then. */
+static int run_again(struct query_session *q, const struct sql_statement *st,
+                     const struct query_out *out, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        bool states;
+
+        rc = run_one(q, st, out, err);
+        states = q->states != NULL;
+        states_close(q);
+        if (rc != ERR_CONFLICT || !states)
+            break;
+    }
+    return rc;
+}
+
 int query_run(struct query_session *q, struct slice text, const struct query_out *out,
               struct err *err)
 {
@@ -221,6 +243,6 @@ int query_run(struct query_session *q, struct slice text, const struct query_out
 
     atomic_store(&q->cancelled, false);
     for (size_t i = 0; i < script.count && !rc; i++)
-        rc = run_one(q, script.list[i], out, err);
+        rc = run_again(q, script.list[i], out, err);
     return rc;
 }

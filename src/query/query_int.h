@@ -14,6 +14,7 @@ struct query_session {
     struct vec_conn *conn;
     struct buf ddl;          /* definitions so far: go in front of a job that is submitted */
     int jobs;                /* submitted from here, for their names */
+    struct query_state *states; /* of the statement: states.c */
     _Atomic bool cancelled;
 };
 
@@ -39,13 +40,6 @@ void results_free(struct results *results);
 /* One row of one column of text. */
 int results_text(const struct query_out *to, const char *title, const char *text, struct err *err);
 int results_ok(const struct query_out *to, const char *text, struct err *err);
-/* How many rows a statement changed: one row of numbers, or `text` in the table format. */
-struct results_count {
-    const char *name;
-    int64_t rows;
-};
-int results_counts(const struct query_out *to, const struct results_count *counts, size_t count,
-                   const char *text, struct err *err);
 
 /* select.c: a bound query, its tables' files planned, spelled for DuckDB. */
 struct query_scan { /* one table of the statement */
@@ -84,6 +78,15 @@ int select_explain(struct query_session *q, const struct sql_query *query, struc
 /* A session_evaluator: `arg` is the query_session. */
 int select_constant(void *arg, const char *query, struct arena *arena, const char **text,
                     struct err *err);
+/* states.c: state.JOB.OPERATOR. Two functions of a session_states, and what a plan needs; `close`
+ * behind each statement. ERR_CONFLICT: a job has committed meanwhile: close, and again. */
+int states_table(void *arg, const char *job, const char *name, struct arena *arena,
+                 struct sql_table *out, struct err *err);
+int states_names(void *arg, const char *job, struct arena *arena, struct session_names *out,
+                 struct err *err);
+int states_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
+                struct lake_plan *plan, struct buf *sql, struct err *err);
+void states_close(struct query_session *q);
 /* analyze.c: ANALYZE TABLE */
 int analyze_run(struct query_session *q, const struct sql_statement *st,
                 const struct query_out *out, struct err *err);

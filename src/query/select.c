@@ -53,7 +53,7 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
     struct buf sql = {0};
     int rc;
 
-    if (handle->kind != SESSION_LAKE)
+    if (handle->kind != SESSION_LAKE && handle->kind != SESSION_STATE)
         return err_set(err, ERR_UNSUPPORTED,
                        "`%s` is a topic (connector '%s'): queries read Iceberg tables; "
                        "`kcat -C -t TOPIC` shows a topic",
@@ -62,7 +62,10 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < scan->table->column_count; i++)
         columns[i] = scan->table->columns[i].name;
-    if (handle->inspect >= 0) {
+    if (handle->kind == SESSION_STATE) {
+        rc = states_scan(s->q, scan->table, &s->arena, &scan->plan, &sql, err);
+        scan->planned = rc == 0;
+    } else if (handle->inspect >= 0) {
         struct lake_inspect of = {(enum lake_inspect_kind)handle->inspect, handle->metadata,
                                   handle->metadata_location, handle->snapshot_id};
 

@@ -71,6 +71,11 @@ static void *watchdog_main(void *arg)
     return NULL;
 }
 
+const struct stream_engine_options *stream_engine_options(struct stream_engine *engine)
+{
+    return &engine->options;
+}
+
 static void set_defaults(struct stream_engine_options *o)
 {
     if (!o->commit_interval_ms)

@@ -566,6 +566,18 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
     return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
 }
 
+int pipeline_open_reader(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,
+                         enum reads reads, const char *manifest, struct err *err)
+{
+    int rc;
+
+    *p = (struct pipeline){.job = job, .spec = spec, .reads = reads};
+    rc = open_inputs(p, err);
+    if (!rc)
+        rc = flow_open(&p->flow, p, manifest, err);
+    return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
+}
+
 void pipeline_close(struct pipeline *p)
 {
     flow_close(p->flow);

@@ -1,0 +1,202 @@
+/* states.c - `state.JOB.OPERATOR`: what jobs remember, as tables of a query.
+ *
+ * A name opens the job's last commit (stream/states.h), once for a statement: all tables of a job
+ * that it names are of one commit. A table's rows are written as Parquet into the staging folder
+ * when the statement is planned and read by DuckDB from there, so that state of any size may be
+ * joined and sorted; the file goes with the plan.
+ */
+#include <stdio.h>
+
+#include "query/query_int.h"
+#include "stream/states.h"
+
+struct query_state {
+    struct query_state *next;
+    struct stream_states *states;
+    char job[256];
+};
+
+void states_close(struct query_session *q)
+{
+    while (q->states) {
+        struct query_state *next = q->states->next;
+
+        stream_states_free(q->states->states);
+        free(q->states);
+        q->states = next;
+    }
+}
+
+static int find_job(struct query_session *q, const char *job, struct stream_states **out,
+                    struct err *err)
+{
+    struct query_state *s = q->states;
+    int rc;
+
+    while (s && strcmp(s->job, job) != 0)
+        s = s->next;
+    if (!s) {
+        if (!q->options.engine)
+            return err_set(err, ERR_UNSUPPORTED, "state.%s: no job runs here", job);
+        s = calloc(1, sizeof(*s));
+        if (!s)
+            return err_set(err, ERR_NOMEM, "state.%s", job);
+        snprintf(s->job, sizeof(s->job), "%s", job);
+        rc = stream_states_new(&s->states, q->options.engine, job, err);
+        if (rc) {
+            free(s);
+            return rc;
+        }
+        s->next = q->states;
+        q->states = s;
+    }
+    *out = s->states;
+    return 0;
+}
+
+static int no_such_state(const char *job, const char *name, const struct stream_state *list,
+                         size_t count, struct err *err)
+{
+    const char *names[256] = {0};
+    const char *near;
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = list[i].name;
+    near = sql_nearest(name, names, count);
+    if (!count)
+        return err_set(err, ERR_NOENT,
+                       "job %s remembers nothing: every row passes its operators on its own", job);
+    return err_set(err, ERR_NOENT,
+                   "job %s has no operator %s that remembers rows%s%s%s; SHOW TABLES IN state.`%s` "
+                   "lists them",
+                   job, name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                   job);
+}
+
+/* Names and types are those of what is open until the statement is over. */
+static int put_columns(const struct stream_state *state, struct arena *arena, struct sql_table *out,
+                       struct err *err)
+{
+    struct sql_column *columns = ARENA_ARRAY(arena, struct sql_column, state->column_count + 1);
+
+    for (size_t i = 0; columns && i < state->column_count; i++) {
+        columns[i].name = state->columns[i].name;
+        columns[i].type = state->columns[i].type;
+        columns[i].kind = SQL_COLUMN_PHYSICAL;
+    }
+    out->columns = columns;
+    out->column_count = state->column_count;
+    return columns ? 0 : err_set(err, ERR_NOMEM, "state of a job");
+}
+
+static int find_table(struct query_session *q, const char *job, const char *name,
+                      struct stream_states **states, size_t *which, struct err *err)
+{
+    const struct stream_state *list;
+    size_t count;
+    int rc = find_job(q, job, states, err);
+
+    if (rc)
+        return rc;
+    list = stream_states_list(*states, &count);
+    for (*which = 0; *which < count; ++*which)
+        if (!strcmp(list[*which].name, name))
+            return 0;
+    return no_such_state(job, name, list, count, err);
+}
+
+int states_table(void *arg, const char *job, const char *name, struct arena *arena,
+                 struct sql_table *out, struct err *err)
+{
+    struct stream_states *states;
+    size_t which, count;
+    int rc = find_table(arg, job, name, &states, &which, err);
+
+    return rc ? rc : put_columns(&stream_states_list(states, &count)[which], arena, out, err);
+}
+
+int states_names(void *arg, const char *job, struct arena *arena, struct session_names *out,
+                 struct err *err)
+{
+    struct stream_states *states;
+    const struct stream_state *list;
+    size_t count;
+    int rc = find_job(arg, job, &states, err);
+
+    *out = (struct session_names){0};
+    if (rc)
+        return rc;
+    list = stream_states_list(states, &count);
+    out->list = ARENA_ARRAY(arena, const char *, count + 1);
+    for (size_t i = 0; out->list && i < count; i++)
+        if (!(out->list[out->count++] = arena_strdup(arena, list[i].name)))
+            out->list = NULL;
+    return out->list ? 0 : err_set(err, ERR_NOMEM, "state.%s", job);
+}
+
+/* ---- rows ---- */
+
+static int push(void *copy, struct vec_batch *rows, struct err *err)
+{
+    return vec_copy_push(copy, rows, err);
+}
+
+static int write_rows(struct query_session *q, struct stream_states *states, size_t which,
+                      const char *path, struct arena *arena, struct err *err)
+{
+    const struct vec_copy_options options = {.path = path, .select = "*", .codec = "lz4"};
+    struct vec_columns columns = {0};
+    struct vec_copy_result result;
+    struct vec_copy *copy = NULL;
+    int rc = stream_states_columns(states, which, &columns, err);
+
+    if (!rc)
+        rc = vec_copy_new(&copy, q->options.db, &columns, &options, err);
+    if (!rc)
+        rc = stream_states_read(states, which, push, copy, err);
+    if (!rc)
+        rc = vec_copy_finish(copy, arena, &result, err);
+    vec_copy_free(copy);
+    vec_columns_free(&columns);
+    return rc;
+}
+
+static int put_select(const struct sql_table *table, const char *path, struct buf *sql)
+{
+    int rc = buf_append_str(sql, "(SELECT ");
+
+    for (size_t i = 0; i < table->column_count && !rc; i++) {
+        rc = buf_printf(sql, "%sv%zu AS \"", i ? ", " : "", i);
+        for (const char *c = table->columns[i].name; *c && !rc; c++)
+            rc = *c == '"' ? buf_append_str(sql, "\"\"") : buf_append_u8(sql, (uint8_t)*c);
+        rc = rc ? rc : buf_append_u8(sql, '"');
+    }
+    rc = rc ? rc : buf_append_str(sql, " FROM read_parquet('");
+    for (const char *c = path; *c && !rc; c++)
+        rc = *c == '\'' ? buf_append_str(sql, "''") : buf_append_u8(sql, (uint8_t)*c);
+    return rc ? rc : buf_append_str(sql, "'))");
+}
+
+int states_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
+                struct lake_plan *plan, struct buf *sql, struct err *err)
+{
+    struct stream_states *states;
+    char uuid[37], *path;
+    size_t which;
+    int rc = find_table(q, table->database, table->name, &states, &which, err);
+
+    memset(plan, 0, sizeof(*plan));
+    if (rc)
+        return rc;
+    uuid_v4(uuid);
+    path = arena_printf(arena, "%s/%s.state.parquet", lake_store(q->options.lake)->staging, uuid);
+    plan->made = ARENA_ARRAY(arena, const char *, 1);
+    if (!path || !plan->made)
+        return err_set(err, ERR_NOMEM, "state of a job");
+    rc = write_rows(q, states, which, path, arena, err);
+    if (!rc) {
+        plan->made[plan->made_count++] = path;
+        rc = put_select(table, path, sql);
+    }
+    return rc;
+}
