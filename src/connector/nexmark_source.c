@@ -83,7 +83,7 @@ static bool fits(const struct field *field, const struct sql_type *type)
 {
     return field->what == NUMBER || field->what == PRICE ? type->kind == SQL_BIGINT
            : field->what == TEXT                         ? type->kind == SQL_VARCHAR
-                                 : type->kind == SQL_TIMESTAMP;
+                                                         : type->kind == SQL_TIMESTAMP;
 }
 
 static int bind_row(struct column *column, const struct sql_column *from, struct err *err)
