@@ -7,6 +7,7 @@
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
 #   make s3-large     8 GiB in one upload, in 64 MB of memory
+#   make test-faults  what goes wrong under jobs, as long as it does in life
 #   make bench-upsert  tables written by key    make bench-nexmark  Nexmark's queries per core
 #   make bench-state   operators alone, state larger than memory
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
@@ -48,7 +49,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
+.PHONY: test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -211,6 +212,13 @@ bench-s3: all $(BUILD)/tests/bench/s3_bench
 	@scripts/deps --test
 	@command -v nginx >/dev/null || { echo "nginx is not installed: apt-get install nginx-light" >&2; exit 1; }
 	@TARN=$(BUILD)/tarn S3_BENCH=$(BUILD)/tests/bench/s3_bench .deps/python/bin/python tests/bench/s3.py
+
+# Faults under running jobs, each as long as in life, where `make test` has seconds: 20 minutes.
+FAULTS_SECONDS ?= 60
+test-faults: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn CLIENT_TIMEOUT=3600 FAULTS_SECONDS=$(FAULTS_SECONDS) .deps/python/bin/python tests/clients/run.py \
+	    tests/clients/faults.py tests/clients/faulty_store.py
 
 # Streamed in and out, then removed: needs the disk, and minutes. S3_LARGE=50GiB for more.
 S3_LARGE ?= 8GiB

@@ -52,7 +52,7 @@ int err_errno(struct err *err, int number, const char *fmt, ...)
         {ENOENT, ERR_NOENT},    {ENOTDIR, ERR_NOENT}, {EEXIST, ERR_EXISTS},
         {EACCES, ERR_DENIED},   {EPERM, ERR_DENIED},  {EROFS, ERR_READONLY},
         {EADDRINUSE, ERR_BUSY}, {EBUSY, ERR_BUSY},    {ETIMEDOUT, ERR_TIMEOUT},
-        {EINVAL, ERR_INVALID},
+        {EINVAL, ERR_INVALID},  {EFBIG, ERR_NOSPC}, /* a limit on files, as RLIMIT_FSIZE */
     };
     int code = ERR_IO;
     va_list args;

@@ -84,19 +84,6 @@ struct lake_catalog *catalog_lake(struct catalog *catalog)
 
 /* ---- life ---- */
 
-static int make_bucket(struct catalog *catalog, struct err *err)
-{
-    struct store *store = lake_store(catalog->lake);
-    struct arena arena = {0};
-    const char *bucket, *key;
-    int rc = store_split(catalog->warehouse, &arena, &bucket, &key, err);
-
-    if (!rc)
-        rc = store->ops->bucket_make(store, bucket, err);
-    arena_deinit(&arena);
-    return rc == ERR_EXISTS ? 0 : rc;
-}
-
 int catalog_new(struct catalog **out, const struct catalog_options *options, struct err *err)
 {
     struct catalog *catalog = calloc(1, sizeof(*catalog));
@@ -123,7 +110,7 @@ int catalog_new(struct catalog **out, const struct catalog_options *options, str
     if (!rc) {
         for (size_t len = strlen(catalog->warehouse); len && catalog->warehouse[len - 1] == '/';)
             catalog->warehouse[--len] = '\0';
-        rc = make_bucket(catalog, err);
+        rc = bucket_start(catalog, err);
     }
     if (!rc)
         rc = pending_start(catalog, err); /* first: from here on every metadata file is whole */
@@ -145,6 +132,7 @@ void catalog_free(struct catalog *catalog)
         return;
     purge_stop(catalog);
     pending_stop(catalog);
+    bucket_stop(catalog);
     text_cache_free(catalog->texts);
     queue_deinit(catalog);
     pthread_mutex_destroy(&catalog->purge_mutex);

@@ -22,6 +22,16 @@ struct queue_slot {
     struct table_queue *queues; /* one per table with work */
 };
 
+struct bucket_maker {
+    bool ready, runs, unwatched; /* unwatched: the start did not wait for the end */
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool done, stopping; /* under the mutex, as the next */
+    int rc;
+    struct err err;
+};
+
 struct catalog {
     struct lake_catalog seam; /* first: catalog_lake() hands out its address */
     struct meta *meta;
@@ -43,6 +53,8 @@ struct catalog {
     pthread_mutex_t flush_mutex;
     pthread_cond_t flush_wake;
     int64_t pending_files, pending_bytes; /* rows whose files are not synced yet */
+
+    struct bucket_maker bucket; /* bucket.c */
 };
 
 /* ---- names.c ---- */
@@ -208,6 +220,11 @@ int table_vacant(struct catalog *catalog, const struct lake_ident *ident, struct
 /* A place for a new table's files. In the arena; NULL: err tells. */
 const char *table_default_location(struct catalog *catalog, const struct lake_ident *ident,
                                    struct arena *arena, struct err *err);
+
+/* ---- bucket.c ---- */
+
+int bucket_start(struct catalog *catalog, struct err *err);
+void bucket_stop(struct catalog *catalog);
 
 /* ---- purge.c ---- */
 

@@ -47,6 +47,8 @@ void instance_stop(struct instance *instance, const struct room *rooms)
 
     while (rooms[count].name)
         count++;
+    if (instance->store && instance->store->ops->hurry)
+        instance->store->ops->hurry(instance->store);
     stop_from(instance, rooms, count);
 }
 

@@ -43,6 +43,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGWINCH);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is an error as a full disk is */
 }
 
 static int64_t sum_of(const json_t *list, const char *key)

@@ -94,7 +94,8 @@ static const struct {
      "The request signature we calculated does not match the signature you provided. Check your "
      "key and signing method."},
     {S3_SLOW_DOWN, "SlowDown", 503, "Please reduce your request rate."},
-    {S3_STORAGE_FULL, "InsufficientStorage", 507, "No space left on device."},
+    {S3_STORAGE_FULL, "XMinioStorageFull", 507,
+     "The disk that holds the objects is full. Please delete a few objects to proceed."},
     {S3_TIME_SKEWED, "RequestTimeTooSkewed", 403,
      "The difference between the request time and the current time is too large."},
 };

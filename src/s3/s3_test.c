@@ -634,7 +634,7 @@ static void lives_on_when_the_disk_is_full(void **state)
     assert_int_equal(SIGNED("PUT", "/lake/k", .body = SLICE_LIT("old")), 200);
     fix->fail_with = ERR_NOSPC;
     assert_int_equal(SIGNED("PUT", "/lake/k", .body = SLICE_LIT("new")), 507);
-    assert_true(has(fix, "<Code>InsufficientStorage</Code>"));
+    assert_true(has(fix, "<Code>XMinioStorageFull</Code>"));
     assert_int_equal(SIGNED("POST", "/lake/big?uploads"), 507);
     assert_int_equal(SIGNED("GET", "/lake/k"), 200);
     assert_string_equal(buf_cstr(&fix->body), "old");

@@ -66,7 +66,9 @@ int state_table_open(struct state *state, const struct state_table_options *opti
                      struct state_table **out, struct err *err);
 
 /* What `manifest` names, into the open tables; other files in the folder are removed. NULL: nothing
- * was ever committed. A table in the files that nobody opened is ERR_INVALID: another plan's. */
+ * was ever committed. ERR_INVALID: a file is torn or gone, by name and with what to do (a reader
+ * gets ERR_CORRUPT or ERR_NOENT: it may look again), or nobody opened a table of the files:
+ * another plan's. */
 int state_load(struct state *state, const char *manifest, struct err *err);
 
 /* ---- entries ---- */

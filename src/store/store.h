@@ -145,6 +145,9 @@ struct store_ops {
      * is durable, and `lazy` means nothing. */
     int (*sync)(struct store *, const char *bucket, const char *const *keys, size_t count,
                 struct err *);
+    /* The process is about to end: calls from here on, and those under way, give up soon instead of
+     * trying for as long as makes sense. Any thread. NULL: they never wait. */
+    void (*hurry)(struct store *);
     void (*free)(struct store *);
     const struct store_version_ops *versions; /* NULL: this store keeps none */
 };

@@ -337,6 +337,13 @@ static void remote_free(struct store *store)
     free(remote);
 }
 
+static void remote_hurry(struct store *store)
+{
+    struct remote *remote = remote_of(store);
+
+    atomic_store(&remote->hurry_ms, clock_mono_ms(remote->clock) + REMOTE_HURRY_MS);
+}
+
 static const struct store_ops remote_ops = {
     .put = remote_put,
     .put_file = remote_put_file,
@@ -351,6 +358,7 @@ static const struct store_ops remote_ops = {
     .bucket_list = remote_bucket_list,
     .local = remote_local,
     .local_release = remote_local_release,
+    .hurry = remote_hurry,
     .free = remote_free,
 };
 

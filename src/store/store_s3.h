@@ -3,6 +3,7 @@
 #define STORE_STORE_S3_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "net/http_client.h"
 #include "net/xml.h"
@@ -13,6 +14,7 @@
 #define REMOTE_HEADERS    80                 /* of a request: those of the object among them */
 #define REMOTE_TOKENS     500                /* of trying again, for the store as a whole */
 #define REMOTE_RETRY_COST 5
+#define REMOTE_HURRY_MS   5000 /* of trying again and of silence, when the process is about to end */
 /* Tells our conditional put from another one of the same bytes, when its answer was lost. */
 #define REMOTE_PUT_ID "x-amz-meta-tarn-put"
 
@@ -29,6 +31,7 @@ struct remote {
     pthread_mutex_t lock;
     struct rng rng; /* jitter, under `lock` */
     int tokens;     /* likewise */
+    _Atomic int64_t hurry_ms; /* mono time after which nothing is tried again; 0: none */
 };
 
 static inline struct remote *remote_of(struct store *store) { return (struct remote *)store; }

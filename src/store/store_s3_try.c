@@ -18,6 +18,7 @@
 #define AFTER_MAX_S 20                        /* of a Retry-After */
 #define BUDGET_MS   60000                     /* of waiting, for one call */
 #define CALL_MS     ((int64_t)10 * 60 * 1000) /* one attempt, at most */
+#define SLICE_MS    100                       /* of a wait */
 
 static const char *url_of(struct remote *remote, struct arena *arena, const struct request *request)
 {
@@ -182,6 +183,26 @@ static int64_t wait_of(struct remote *remote, const struct request *request, int
     return ms;
 }
 
+/* Milliseconds that are left once the process is about to end; INT64_MAX: it is not. */
+static int64_t time_left(struct remote *remote)
+{
+    int64_t until = atomic_load(&remote->hurry_ms);
+
+    return until ? until - clock_mono_ms(remote->clock) : INT64_MAX;
+}
+
+/* false: the time is up. */
+static bool pause_before_try(struct remote *remote, int64_t ms)
+{
+    while (ms > 0 && time_left(remote) > 0) {
+        int64_t slice = ms < SLICE_MS ? ms : SLICE_MS;
+
+        remote->clock->sleep_ns(remote->clock, slice * 1000000);
+        ms -= slice;
+    }
+    return time_left(remote) > 0;
+}
+
 static int attempt(struct remote *remote, struct request *request, struct arena *arena,
                    struct err *err)
 {
@@ -201,6 +222,8 @@ static int attempt(struct remote *remote, struct request *request, struct arena 
                              .total_timeout_ms = CALL_MS,
                              .idle_timeout_ms = request->idle_timeout_ms};
 
+    if (atomic_load(&remote->hurry_ms)) /* what moves may take its time all the same */
+        call.idle_timeout_ms = REMOTE_HURRY_MS;
     while (call.header_count < COUNT_OF(request->headers) &&
            request->headers[call.header_count].name)
         call.header_count++;
@@ -266,7 +289,8 @@ int remote_run(struct remote *remote, struct request *request, struct arena *are
         no_tokens = !take_tokens(remote);
         if (no_tokens || waited_ms + wait_ms > BUDGET_MS)
             break;
-        remote->clock->sleep_ns(remote->clock, wait_ms * 1000000);
+        if (!pause_before_try(remote, wait_ms))
+            break;
         waited_ms += wait_ms;
     }
     if (!outcome.rc && request->answer.status >= 200 && request->answer.status < 300) {

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NO_TESTS = {"run", "harness"}
-TIMEOUT = 600
+TIMEOUT = int(os.environ.get("CLIENT_TIMEOUT", 600))
 
 
 class Result(unittest.TextTestResult):
