@@ -40,6 +40,13 @@ void results_free(struct results *results);
 /* One row of one column of text. */
 int results_text(const struct query_out *to, const char *title, const char *text, struct err *err);
 int results_ok(const struct query_out *to, const char *text, struct err *err);
+/* How many rows a statement changed: one row of numbers, or `text` in the table format. */
+struct results_count {
+    const char *name;
+    int64_t rows;
+};
+int results_counts(const struct query_out *to, const struct results_count *counts, size_t count,
+                   const char *text, struct err *err);
 
 /* select.c: a bound query, its tables' files planned, spelled for DuckDB. */
 struct query_scan { /* one table of the statement */
