@@ -10,7 +10,7 @@
 /* The names of flow.h and of operator.h stand in one order. */
 _Static_assert((int)SQL_FLOW_NTH_VALUE == (int)OP_NTH_VALUE, "aggregates");
 _Static_assert((int)SQL_FLOW_ATTACHED - (int)SQL_FLOW_TUMBLE == (int)OP_ATTACHED, "windows");
-_Static_assert((int)SQL_FLOW_ANTI == (int)OP_ANTI, "joins");
+_Static_assert((int)SQL_FLOW_MARK == (int)OP_MARK, "joins");
 _Static_assert((int)SQL_FLOW_WINDOWED == (int)OP_WINDOWED, "times of joins");
 
 static bool is_input(const struct sql_node *node)

@@ -707,27 +707,6 @@ static struct bound_expr *bind_between(struct binder *b, struct scope *scope,
     return negate(b, bound, expr->negated);
 }
 
-static struct bound_expr *bind_in_query(struct binder *b, struct scope *scope,
-                                        const struct sql_expr *expr)
-{
-    struct bound_expr *value = bind_expr(b, scope, expr->args.list[0]), *in;
-    struct sql_bound *query = bind_query(b, scope, expr->query);
-    const struct sql_type *type;
-
-    if (query->output_count != 1 || value->type->kind == SQL_ROW)
-        bind_fail(b, ERR_UNSUPPORTED, expr->pos,
-                  "IN with a query takes one value and a query of one column");
-    type = sql_type_common(b->arena, value->type, query->outputs[0].type);
-    if (!type || !sql_type_same(type, query->outputs[0].type))
-        bind_fail(b, ERR_INVALID, expr->pos, "%s and the query's %s cannot be compared",
-                  bind_type_text(b, value->type), bind_type_text(b, query->outputs[0].type));
-    in = with_args(b, bound_new(b, BOUND_IN, expr->pos, &sql_type_boolean), 1);
-    in->args[0] = bind_convert(b, value, type);
-    in->query = query;
-    in->negated = expr->negated;
-    return in;
-}
-
 /* All of one type; floats go one by one, since Java's equality of NaN is not DuckDB's. */
 static struct bound_expr *bind_in(struct binder *b, struct scope *scope,
                                   const struct sql_expr *expr)
@@ -967,7 +946,7 @@ static struct bound_expr *bind_kind(struct binder *b, struct scope *scope,
     case SQL_EXPR_NAMED:
         bind_fail(b, ERR_UNSUPPORTED, expr->pos, "named arguments are not built yet");
     case SQL_EXPR_QUANTIFIED:
-        bind_fail(b, ERR_UNSUPPORTED, expr->pos, "SOME, ANY and ALL are not built yet");
+        return bind_quantified(b, scope, expr);
     case SQL_EXPR_MULTISET:
         bind_fail(b, ERR_UNSUPPORTED, expr->pos, "MULTISET[...] is not built yet");
     default:

@@ -45,7 +45,7 @@ enum bound_kind {
     BOUND_CALL,     /* function, args, and for aggregates what surrounds them */
     BOUND_CAST,     /* args[0] to type */
     BOUND_CASE,     /* args: condition, value, condition, value, ... else */
-    BOUND_IN,       /* args[0] in args[1..] or query */
+    BOUND_IN,       /* args[0] in args[1..]; or args, as a row, in query */
     BOUND_EXISTS,   /* query */
     BOUND_SUBQUERY, /* query */
     BOUND_FIELD,    /* args[0], column: number of the field */
@@ -282,6 +282,12 @@ struct bound_expr *bind_convert(struct binder *b, struct bound_expr *expr,
 struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bound_source *source,
                                 size_t column);
 bool bound_equal(const struct bound_expr *a, const struct bound_expr *b);
+
+/* bind_in.c: IN (query); SOME, ANY and ALL of one. */
+struct bound_expr *bind_in_query(struct binder *b, struct scope *scope,
+                                 const struct sql_expr *expr);
+struct bound_expr *bind_quantified(struct binder *b, struct scope *scope,
+                                   const struct sql_expr *expr);
 
 /* bind_default.c: NULL where the column has none. */
 struct bound_expr *bind_default(struct binder *b, struct sql_pos pos,

@@ -106,7 +106,8 @@ struct sql_flow_aggregation {
     bool at_end;      /* bounded: only the last results, when the input is over */
 };
 
-/* ---- joins: columns of the left, then of the right; SEMI and ANTI: of the left ---- */
+/* ---- joins: columns of the left, then of the right; SEMI and ANTI: of the left; MARK: of the
+ * left, and whether the row has a match ---- */
 
 enum sql_flow_join {
     SQL_FLOW_INNER,
@@ -114,7 +115,8 @@ enum sql_flow_join {
     SQL_FLOW_RIGHT,
     SQL_FLOW_FULL,
     SQL_FLOW_SEMI,
-    SQL_FLOW_ANTI
+    SQL_FLOW_ANTI,
+    SQL_FLOW_MARK /* only REGULAR */
 };
 enum sql_flow_join_time {
     SQL_FLOW_REGULAR,

@@ -296,10 +296,11 @@ static struct sql_expr *parse_row(struct parser *p)
 static struct sql_expr *parse_parenthesis(struct parser *p)
 {
     struct sql_pos pos = peek(p)->pos;
+    bool query = at_query_in_parentheses(p);
     struct sql_expr *expr;
 
     next(p);
-    if (at_query(p)) {
+    if (query) {
         expr = expr_new(p, SQL_EXPR_SUBQUERY, pos);
         expr->query = parse_query(p);
     } else {

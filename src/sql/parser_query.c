@@ -28,6 +28,41 @@ bool at_query(const struct parser *p)
     }
 }
 
+/* At ((: is the outer parenthesis a query's, as in ((SELECT 1) UNION (SELECT 2)), or does it hold
+ * joined tables, as in ((SELECT 1) AS a JOIN b), or a value, as in ((SELECT 1) + 2)? What follows
+ * the inner one's end tells. */
+static bool nested_query(const struct parser *p)
+{
+    size_t ahead = 1;
+    int open = 0;
+
+    for (;; ahead++) {
+        enum token_kind kind = peek_at(p, ahead)->kind;
+
+        open += (kind == TOK_LPAREN) - (kind == TOK_RPAREN);
+        if (open == 0 || kind == TOK_END)
+            break;
+    }
+    switch (peek_at(p, ahead + 1)->keyword) {
+    case KW_UNION:
+    case KW_INTERSECT:
+    case KW_EXCEPT:
+    case KW_MINUS:
+    case KW_ORDER:
+    case KW_LIMIT:
+    case KW_OFFSET:
+    case KW_FETCH:
+        return true;
+    default:
+        return peek_at(p, ahead + 1)->kind == TOK_RPAREN;
+    }
+}
+
+bool at_query_in_parentheses(const struct parser *p)
+{
+    return at_query(p) && (peek_at(p, 1)->kind != TOK_LPAREN || nested_query(p));
+}
+
 /* ---- SELECT ---------------------------------------------------------------------------------- */
 
 static void parse_item(struct parser *p, struct sql_item *item)

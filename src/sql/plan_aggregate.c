@@ -316,6 +316,30 @@ static struct bound_expr *replace_calls(struct grouping *g, struct bound_expr *e
     return expr;
 }
 
+static struct bound_expr *replace_keys(struct grouping *g, struct bound_expr *expr);
+
+/* What a subquery above the groups names of them. */
+static bool replace_outer(void *arg, struct bound_expr *expr)
+{
+    struct grouping *g = arg;
+    const struct bound_source *source;
+    size_t column;
+
+    if (expr->source == g->feed)
+        return false;
+    if (key_of(g, expr) != SIZE_MAX || (is_windowed(g) && window_column(g, expr) >= 0)) {
+        *expr = *replace_keys(g, expr);
+        return false;
+    }
+    source = expr->kind == BOUND_COLUMN ? bound_at(expr, &column) : NULL;
+    if (source && plan_mentions(expr, &g->shape.rel))
+        bind_fail(
+            g->p->b, ERR_INVALID, expr->pos,
+            "column `%s` is neither in GROUP BY nor inside an aggregate (of the query around)",
+            expr->source->columns[expr->column].name);
+    return true;
+}
+
 /* window_time, which is no column of the operator: a millisecond before the end. */
 static struct bound_expr *window_time(struct grouping *g, const struct bound_expr *expr)
 {
@@ -351,6 +375,8 @@ static struct bound_expr *replace_keys(struct grouping *g, struct bound_expr *ex
         return plan_sets_grouping(
             g, expr, g->set ? feed_column(g, expr->pos, key_of(g, g->set), g->set->type) : NULL);
     replace_parts(g, expr, replace_keys);
+    if (expr->query)
+        plan_each(expr->query, &(struct plan_walk){replace_outer, NULL, g});
     return expr;
 }
 

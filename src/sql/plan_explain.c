@@ -151,6 +151,7 @@ static void put_join(struct explain *e, const struct sql_node *node)
     static const char *const kinds[] = {
         [SQL_FLOW_INNER] = "inner", [SQL_FLOW_LEFT] = "left", [SQL_FLOW_RIGHT] = "right",
         [SQL_FLOW_FULL] = "full",   [SQL_FLOW_SEMI] = "semi", [SQL_FLOW_ANTI] = "anti",
+        [SQL_FLOW_MARK] = "mark",
     };
     static const char *const times[] = {
         [SQL_FLOW_REGULAR] = " join",

@@ -15,7 +15,8 @@
  *   plan_from.c       FROM: tables, subqueries, UNNEST
  *   plan_query.c      SELECT, set operations, VALUES, DISTINCT, ORDER BY, LIMIT
  *   plan_join.c       joins of two streams; plan_join_time.c: those that go by time
- *   plan_subquery.c   IN, EXISTS, scalar subqueries
+ *   plan_subquery.c   IN, EXISTS, scalar subqueries; plan_mark.c: those that are values
+ *   plan_walk.c       all expressions of a query
  *   plan_aggregate.c  GROUP BY and windows; plan_call.c: the calls; plan_sets.c: GROUPING SETS
  *   plan_rank.c       ROW_NUMBER of top-N; plan_over.c: OVER
  *   plan_explain.c    the tree as text
@@ -156,9 +157,64 @@ struct sql_node *plan_final(struct planner *p, struct sql_pos pos, struct sql_no
  */
 void plan_become(struct planner *p, struct sql_bound *query, const struct rel *feed);
 
-/* Joins for the subqueries in conditions and items. */
+/* ---- subqueries (plan_subquery.c) ------------------------------------------------------------ */
+
+/* Joins for the subqueries in conditions and items; of an aggregated query, for those that its
+ * groups are made from. */
 void plan_subqueries(struct planner *p, struct sql_bound *query, struct rel *rel,
                      struct conds *conds);
+struct plan_sides {
+    bool left_filters, right_filters; /* rows that do not meet ON are gone */
+    bool right_stays;                 /* it is a table, not a stream */
+};
+void plan_on_subqueries(struct planner *p, struct conds *on, struct rel *left, struct rel *right,
+                        const struct plan_sides *sides);
+void plan_late_conditions(struct planner *p, struct conds *late, struct rel *rel);
+struct bound_expr *plan_truth(struct planner *p, struct sql_pos pos, bool value);
+
+/* IN or EXISTS on its way to a join. */
+struct member {
+    struct planner *p;
+    struct bound_expr *expr;
+    bool plain; /* the right is the query's FROM, and `where` its WHERE; else its outputs */
+    struct rel right;
+    struct bound_expr *where;
+    struct bound_expr **values; /* of IN: what expr->args are compared with */
+    size_t value_count;
+    struct conds lifted; /* what it says of the query around it */
+    struct sql_node *shared;
+    struct moves moves;
+};
+void plan_member(struct planner *p, struct bound_expr *expr, struct member *out);
+bool plan_member_nullable(const struct member *member);
+/* The expression becomes columns of joins (plan_mark.c). */
+void plan_mark(struct member *member, bool unknown_is_false, struct rel *rel, struct conds *conds);
+
+/* ---- all expressions (plan_walk.c) ----------------------------------------------------------- */
+
+struct plan_walk {
+    bool (*expr)(void *arg, struct bound_expr *expr);       /* false: not into it */
+    void (*source)(void *arg, struct bound_source *source); /* of FROM; NULL: none */
+    void *arg;
+};
+void plan_each_expr(struct bound_expr *expr, const struct plan_walk *walk);
+void plan_each(struct sql_bound *query, const struct plan_walk *walk);
+/* The sources of a query and of all in it. */
+struct plan_inside {
+    struct planner *p;
+    struct bound_source **sources;
+    size_t count, max;
+};
+void plan_inside(struct planner *p, struct sql_bound *query, struct plan_inside *out);
+/* A column of a query around it; NULL: none. */
+const struct bound_expr *plan_outer(const struct plan_inside *inside, struct bound_expr *expr);
+const struct bound_expr *plan_outer_query(const struct plan_inside *inside,
+                                          struct sql_bound *query);
+/* Does the expression, or a query in it, name a column of the rel? */
+bool plan_names(struct bound_expr *expr, const struct rel *rel);
+
+/* ---- OVER ------------------------------------------------------------------------------------ */
+
 /* Windowed calls of items and QUALIFY: top-N, deduplication, OVER. */
 void plan_over(struct planner *p, struct sql_bound *query, struct rel *rel);
 bool plan_rank(struct planner *p, struct sql_bound *query, struct rel *rel); /* false: none */
@@ -181,6 +237,10 @@ void joining_init(struct joining *j, struct planner *p, struct sql_pos pos, enum
                   const struct rel *left, const struct rel *right);
 /* A condition on both sides: a key if it is an equality of one side's with the other's. */
 void joining_cond(struct joining *j, struct bound_expr *cond);
+void joining_key(struct joining *j, struct bound_expr *left, struct bound_expr *right,
+                 bool null_safe);
+/* The other conditions of WHERE go below the join's left side. */
+void plan_sink_rest(struct joining *j, struct conds *conds);
 /* The node's rows; the leaves of both sides are moved there. */
 struct rel joining_done(struct joining *j);
 /* plan_join_time.c: conditions that bound the time between two rows: marked as done, if the join is

@@ -39,8 +39,8 @@ static void grow_keys(struct joining *j)
     j->key_cap = cap;
 }
 
-static void put_key(struct joining *j, struct bound_expr *left, struct bound_expr *right,
-                    bool null_safe)
+void joining_key(struct joining *j, struct bound_expr *left, struct bound_expr *right,
+                 bool null_safe)
 {
     enum bound_time time = plan_time(left);
     size_t n = j->out.key_count;
@@ -75,7 +75,7 @@ void joining_cond(struct joining *j, struct bound_expr *cond)
         if (!plan_within(left, &j->left) || !plan_within(right, &j->right) ||
             !plan_mentions(left, &j->left) || !plan_mentions(right, &j->right))
             continue;
-        put_key(j, left, right, safe);
+        joining_key(j, left, right, safe);
         return;
     }
     j->residual = plan_and(j->p, j->residual, cond);
@@ -144,7 +144,7 @@ static bool keeps_right(enum sql_flow_join kind)
 
 static bool one_side_out(enum sql_flow_join kind)
 {
-    return kind == SQL_FLOW_SEMI || kind == SQL_FLOW_ANTI;
+    return kind >= SQL_FLOW_SEMI;
 }
 
 static void side_columns(struct joining *j, struct sql_node *node, const struct sql_node *side,
@@ -200,7 +200,8 @@ static int64_t ttl_of(const struct joining *j, const struct moves *side)
 
 static void check_windowed(struct joining *j)
 {
-    if (j->out.time == SQL_FLOW_REGULAR && j->by_start && j->by_end) {
+    if (j->out.time == SQL_FLOW_REGULAR && j->by_start && j->by_end &&
+        j->out.join != SQL_FLOW_MARK) {
         j->out.time = SQL_FLOW_WINDOWED;
         j->p->by_time = true;
     }
@@ -217,7 +218,7 @@ struct rel joining_done(struct joining *j)
     check_windowed(j);
     left = shape_done(&j->ls, j->pos);
     right = shape_done(&j->rs, j->pos);
-    node = plan_node_new(p, SQL_NODE_JOIN, j->pos, left->column_count + right->column_count);
+    node = plan_node_new(p, SQL_NODE_JOIN, j->pos, left->column_count + right->column_count + 1);
     j->out.condition = condition_text(j, left, right);
     if (j->out.time == SQL_FLOW_REGULAR) {
         j->out.left_ttl_ms = ttl_of(j, &j->lm);
@@ -228,6 +229,8 @@ struct rel joining_done(struct joining *j)
     side_columns(j, node, left, keeps_right(j->out.join));
     if (!one_side_out(j->out.join))
         side_columns(j, node, right, keeps_left(j->out.join));
+    if (j->out.join == SQL_FLOW_MARK)
+        plan_node_column(p, node, bind_nullable(p->b, &sql_type_boolean, false), BOUND_TIMELESS);
     node->changes = gives_changes(node, &j->out);
     feed = plan_feed(p, node);
     plan_move(p, &j->lm, &feed, 0);
@@ -299,9 +302,6 @@ static void take_conds(struct joining *j, struct conds *on, struct conds *where,
                        const struct rel *both)
 {
     sink_all(j, on, where);
-    for (size_t i = 0; i < on->count; i++)
-        if (on->list[i].expr->query || plan_has_query(on->list[i].expr))
-            plan_refuse(j->p, on->list[i].expr->pos, "a subquery in ON");
     if (j->out.join != SQL_FLOW_INNER)
         where = NULL;
     for (size_t i = 0; i < on->count; i++) {
@@ -367,22 +367,43 @@ static struct rel lookup_done(struct joining *j, const struct bound_source *tabl
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* Subqueries that name both sides: above an inner join they are conditions of its rows. */
+static struct conds late_of(struct planner *p, struct conds *on, enum sql_flow_join kind)
+{
+    struct conds late = {BIND_ARRAY(p->b, struct cond, on->count + 1), 0};
+
+    for (size_t i = 0; i < on->count; i++) {
+        if (on->list[i].done || !plan_has_query(on->list[i].expr))
+            continue;
+        if (kind != SQL_FLOW_INNER)
+            bind_fail(p->b, ERR_UNSUPPORTED, on->list[i].expr->pos,
+                      "a subquery in ON of an outer join names columns of one side alone");
+        late.list[late.count++].expr = on->list[i].expr;
+        on->list[i].done = true;
+    }
+    return late;
+}
+
 struct rel plan_join(struct planner *p, struct bound_source *join, struct conds *where)
 {
     enum sql_flow_join kind = kind_of(p, join);
     bool lookup = is_lookup(p, join->right), temporal = join->right->as_of && !lookup;
     struct rel left = plan_from(p, join->left, keeps_right(kind) ? NULL : where), right, both;
     const struct bound_source *right_source = join->right;
-    struct conds on;
+    struct conds on, late;
     struct joining j;
 
     right = plan_from(p, join->right, keeps_left(kind) || temporal ? NULL : where);
     if (lookup)
         p->scan_count--; /* it is no input of the stream */
+    plan_split(p, join->on, &on);
+    plan_on_subqueries(
+        p, &on, &left, &right,
+        &(struct plan_sides){!keeps_left(kind), !keeps_right(kind), lookup || temporal});
+    late = late_of(p, &on, kind);
     join->left = left.from;
     join->right = right.from;
     both = (struct rel){NULL, join};
-    plan_split(p, join->on, &on);
     joining_init(&j, p, join->pos, kind, &left, &right);
     if (temporal)
         joining_temporal(&j, right_source);
@@ -391,5 +412,7 @@ struct rel plan_join(struct planner *p, struct bound_source *join, struct conds 
     if (!temporal && !lookup && kind == SQL_FLOW_INNER && j.out.time == SQL_FLOW_REGULAR && where)
         joining_interval(&j, where);
     take_conds(&j, &on, where, &both);
-    return lookup ? lookup_done(&j, right_source) : joining_done(&j);
+    both = lookup ? lookup_done(&j, right_source) : joining_done(&j);
+    plan_late_conditions(p, &late, &both);
+    return both;
 }

@@ -249,41 +249,80 @@ static struct sql_node *distinct_rows(struct planner *p, struct sql_bound *q, st
     return rel->node;
 }
 
+/* Joins for the subqueries of the SELECT over `rel`; what is left of its conditions. */
+static void plan_where(struct planner *p, struct sql_bound *q, struct rel *rel, struct conds *conds)
+{
+    bool any = false;
+
+    plan_subqueries(p, q, rel, conds);
+    q->from = rel->from;
+    for (size_t i = 0; i < conds->count; i++)
+        any |= conds->list[i].done;
+    if (any)
+        q->where = plan_rest(p, conds);
+}
+
 struct rel plan_select_from(struct planner *p, struct sql_bound *q, struct own_windows *windows)
 {
     struct conds conds;
     struct rel rel = {0};
-    bool any = false;
 
     plan_split(p, q->where, &conds);
     if (!q->aggregated || !plan_windowed_from(p, q, windows, &rel, &conds))
         rel = plan_from(p, q->from, &conds);
-    plan_subqueries(p, q, &rel, &conds);
-    q->from = rel.from;
-    for (size_t i = 0; i < conds.count; i++)
-        any |= conds.list[i].done;
-    if (any)
-        q->where = plan_rest(p, &conds);
+    plan_where(p, q, &rel, &conds);
     return rel;
+}
+
+/* SELECT without FROM whose values are subqueries': over one row of nothing. */
+static struct rel plan_no_from(struct planner *p, struct sql_bound *q)
+{
+    struct sql_bound *row = BIND_NEW(p->b, struct sql_bound);
+    struct conds conds;
+    struct rel rel;
+
+    row->kind = QUERY_SELECT;
+    row->pos = q->pos;
+    row->output_count = 1;
+    row->outputs = BIND_ARRAY(p->b, struct sql_output, 1);
+    row->items = BIND_ARRAY(p->b, struct bound_expr *, 1);
+    row->items[0] = plan_int(p, q->pos, 1);
+    row->outputs[0] = (struct sql_output){"c0", row->items[0]->type};
+    rel = plan_feed(p, values_node(p, row));
+    plan_split(p, q->where, &conds);
+    plan_where(p, q, &rel, &conds);
+    return rel;
+}
+
+static bool is_constant(const struct sql_bound *q)
+{
+    bool constant = !q->where || !plan_has_query(q->where);
+
+    for (size_t i = 0; i < q->output_count; i++)
+        constant = constant && !plan_has_query(q->items[i]);
+    return constant;
 }
 
 static struct sql_node *plan_select(struct planner *p, struct sql_bound *q)
 {
     const struct sql_hints *hints = p->hints;
     struct own_windows windows = {0};
+    struct conds conds;
     struct rel rel;
 
-    if (!q->from) {
-        if (q->aggregated || q->qualify)
-            plan_refuse(p, q->pos, "an aggregate of no table");
+    if (!q->from && (q->aggregated || q->qualify))
+        plan_refuse(p, q->pos, "an aggregate of no table");
+    if (!q->from && is_constant(q))
         return values_node(p, q);
-    }
     if (q->select)
         p->hints = &q->select->hints;
-    rel = plan_select_from(p, q, &windows);
+    rel = q->from ? plan_select_from(p, q, &windows) : plan_no_from(p, q);
     p->hints = hints;
-    if (q->aggregated)
+    if (q->aggregated) {
         plan_aggregate(p, q, &windows, &rel);
+        plan_split(p, q->where, &conds); /* HAVING, and subqueries above the groups */
+        plan_where(p, q, &rel, &conds);
+    }
     plan_over(p, q, &rel);
     if (q->distinct)
         distinct_rows(p, q, &rel);

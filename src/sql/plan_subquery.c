@@ -1,35 +1,43 @@
 /* plan_subquery.c - IN, EXISTS and queries used as values, as joins.
  *
- * [NOT] IN and [NOT] EXISTS that AND holds together with the rest of WHERE are semi and anti joins;
- * a value is a left join with the one row there is. What a subquery says of the query around it
- * becomes the join's condition: its equalities are keys. An aggregate that is asked for each outer
- * row is computed per key, once.
+ * [NOT] IN and [NOT] EXISTS that AND holds together with the rest of a condition are semi and anti
+ * joins. Anywhere else they are values: a join marks the row (plan_mark.c). A query used as a value
+ * is a left join with the one row there is. What a subquery says of the query around it becomes the
+ * join's condition: its equalities are keys. An aggregate that is asked for each outer row is
+ * computed per key, once.
  */
 #include "sql/plan_int.h"
 
 /* ---- what the subquery says of the query around it ------------------------------------------- */
 
-static bool names_only(const struct bound_expr *expr, const struct rel *inner)
+_Noreturn static void refuse_outer(struct planner *p, const struct bound_expr *outer)
 {
-    if (expr->kind == BOUND_COLUMN)
-        return plan_within(expr, inner);
-    for (size_t i = 0; i < expr->arg_count; i++)
-        if (!names_only(expr->args[i], inner))
-            return false;
-    return !expr->filter || names_only(expr->filter, inner);
+    const struct bound_source *source = outer->source;
+
+    bind_fail(p->b, ERR_UNSUPPORTED, outer->pos,
+              "`%s` is a column of the query around: on a stream a subquery compares such columns "
+              "in its WHERE, under AND alone",
+              outer->column < source->column_count ? source->columns[outer->column].name : "?");
 }
 
 /* Takes the conditions that name outer columns out of the subquery's WHERE. */
-static void lift(struct planner *p, struct sql_bound *query, struct conds *lifted)
+static void lift(struct planner *p, struct sql_bound *query, const struct plan_inside *in,
+                 struct conds *lifted)
 {
-    struct rel inner = {NULL, query->from};
     struct conds all;
 
+    *lifted = (struct conds){0};
+    if (query->kind != QUERY_SELECT || !query->from)
+        return;
     plan_split(p, query->where, &all);
-    *lifted = (struct conds){BIND_ARRAY(p->b, struct cond, all.count + 1), 0};
+    lifted->list = BIND_ARRAY(p->b, struct cond, all.count + 1);
     for (size_t i = 0; i < all.count; i++) {
-        if (!query->from || names_only(all.list[i].expr, &inner))
+        const struct bound_expr *outer = plan_outer(in, all.list[i].expr);
+
+        if (!outer)
             continue;
+        if (plan_has_query(all.list[i].expr))
+            refuse_outer(p, outer);
         lifted->list[lifted->count++].expr = all.list[i].expr;
         all.list[i].done = true;
     }
@@ -37,13 +45,21 @@ static void lift(struct planner *p, struct sql_bound *query, struct conds *lifte
         query->where = plan_rest(p, &all);
 }
 
+static bool has_over(const struct sql_bound *q)
+{
+    for (size_t i = 0; i < q->output_count; i++)
+        if (plan_has_over(q->items[i]))
+            return true;
+    return q->qualify != NULL;
+}
+
 static bool is_plain(const struct sql_bound *q)
 {
-    if (q->kind != QUERY_SELECT || q->aggregated || q->distinct || q->qualify || q->limit ||
-        q->offset || !q->from)
+    if (q->kind != QUERY_SELECT || q->aggregated || q->distinct || q->limit || q->offset ||
+        !q->from || has_over(q))
         return false;
     for (size_t i = 0; i < q->output_count; i++)
-        if (plan_has_over(q->items[i]) || plan_has_query(q->items[i]))
+        if (plan_has_query(q->items[i]))
             return false;
     return true;
 }
@@ -59,11 +75,146 @@ static struct rel whole(struct planner *p, struct sql_bound *query)
     return rel;
 }
 
-static void refuse_lifted(struct planner *p, const struct conds *lifted)
+/* The side of an equality that is of the query's own rows; -1: it is no such equality. */
+static int inner_side(const struct plan_inside *in, const struct bound_expr *cond)
 {
-    if (lifted->count)
-        plan_refuse(p, lifted->list[0].expr->pos,
-                    "a subquery of this kind that names columns of the query around it");
+    const char *name = plan_function(cond);
+
+    if (!name || strcmp(name, "=") != 0)
+        return -1;
+    for (int i = 0; i < 2; i++)
+        if (!plan_outer(in, cond->args[i]) && plan_outer(in, cond->args[1 - i]))
+            return i;
+    return -1;
+}
+
+static void put_output(struct planner *p, struct sql_bound *q, struct bound_expr *item)
+{
+    size_t n = q->output_count;
+    struct bound_expr **items = BIND_ARRAY(p->b, struct bound_expr *, n + 1);
+    struct sql_output *outputs = BIND_ARRAY(p->b, struct sql_output, n + 1);
+
+    memcpy(items, q->items, n * sizeof(struct bound_expr *));
+    memcpy(outputs, q->outputs, n * sizeof(*outputs));
+    items[n] = item;
+    outputs[n] = (struct sql_output){"$key", item->type};
+    q->items = items;
+    q->outputs = outputs;
+    q->output_count = n + 1;
+}
+
+/* The inner sides of the lifted equalities become the query's last outputs, and groups of what it
+ * groups; the outer sides are what is left of the conditions. */
+static void split_by_key(struct planner *p, struct sql_bound *q, const struct plan_inside *in,
+                         struct conds *lifted)
+{
+    struct bound_group *groups =
+        BIND_ARRAY(p->b, struct bound_group, q->group_count + lifted->count);
+
+    if (q->group_count)
+        memcpy(groups, q->groups, q->group_count * sizeof(*groups));
+    for (size_t i = 0; i < lifted->count; i++) {
+        struct bound_expr *cond = lifted->list[i].expr;
+        int side = inner_side(in, cond);
+
+        if (side < 0)
+            plan_refuse(p, cond->pos,
+                        "an aggregate that is compared with the query around it otherwise than by "
+                        "equality");
+        if (q->limit || q->offset || has_over(q))
+            plan_refuse(p, cond->pos,
+                        "LIMIT or OVER in a subquery that names columns of the query around it");
+        put_output(p, q, cond->args[side]);
+        groups[q->group_count + i] =
+            (struct bound_group){.kind = SQL_GROUP_EXPR, .expr = cond->args[side]};
+        lifted->list[i].expr = cond->args[1 - side];
+    }
+    if (q->aggregated) {
+        q->groups = groups;
+        q->group_count += lifted->count;
+    }
+}
+
+/* ---- simpler forms --------------------------------------------------------------------------- */
+
+static bool at_least_one(const struct bound_expr *limit)
+{
+    int64_t n;
+
+    return limit->kind == BOUND_LITERAL && !slice_to_i64(slice_str(limit->text), &n) && n > 0;
+}
+
+static bool is_one_row(const struct sql_bound *q)
+{
+    return q->kind == QUERY_SELECT && q->aggregated && !q->group_count && !q->having && !q->offset;
+}
+
+struct bound_expr *plan_truth(struct planner *p, struct sql_pos pos, bool value)
+{
+    struct bound_expr *expr =
+        bound_new(p->b, BOUND_LITERAL, pos, bind_nullable(p->b, &sql_type_boolean, false));
+
+    expr->literal = SQL_LIT_BOOLEAN;
+    expr->text = value ? "TRUE" : "FALSE";
+    return expr;
+}
+
+static struct bound_expr *value_of(struct planner *p, struct sql_pos pos, struct sql_bound *q)
+{
+    struct bound_expr *expr =
+        bound_new(p->b, BOUND_SUBQUERY, pos, bind_nullable(p->b, q->items[0]->type, true));
+
+    expr->query = q;
+    return expr;
+}
+
+/* Of HAVING without GROUP BY: is there the one row? */
+static struct bound_expr *holds(struct planner *p, struct sql_pos pos, struct sql_bound *q)
+{
+    q->items = BIND_ARRAY(p->b, struct bound_expr *, 1);
+    q->outputs = BIND_ARRAY(p->b, struct sql_output, 1);
+    q->items[0] = q->having;
+    q->outputs[0] = (struct sql_output){"$holds", q->having->type};
+    q->output_count = 1;
+    q->having = NULL;
+    return bind_function2(p->b, pos, "IS TRUE", value_of(p, pos, q), NULL);
+}
+
+static void negate_into(struct planner *p, struct bound_expr *expr, struct bound_expr *value)
+{
+    bool negated = expr->negated;
+    struct sql_pos pos = expr->pos;
+
+    *expr = negated ? *bind_function2(p->b, pos, "NOT", value, NULL) : *value;
+    expr->pos = pos;
+}
+
+/* Whether there are rows does not hang on what they are, how many, nor in which order. */
+static void simplify(struct planner *p, struct bound_expr *expr)
+{
+    struct sql_bound *q = expr->query;
+    bool exists = expr->kind == BOUND_EXISTS;
+
+    if (!q || q->kind != QUERY_SELECT || expr->kind == BOUND_SUBQUERY)
+        return;
+    if (!q->offset && (!q->limit || (exists && at_least_one(q->limit)))) {
+        q->distinct = false;
+        q->order_count = 0;
+        q->limit = NULL;
+    }
+    if (is_one_row(q) && exists && !q->limit)
+        negate_into(p, expr, plan_truth(p, expr->pos, true));
+    else if (exists && q->aggregated && !q->group_count && q->having && !q->limit && !q->offset)
+        negate_into(p, expr, holds(p, expr->pos, q));
+    else if (is_one_row(q) && !exists && expr->arg_count == 1 && !q->limit)
+        negate_into(p, expr,
+                    bind_function2(p->b, expr->pos, "=", expr->args[0], value_of(p, expr->pos, q)));
+}
+
+static bool simplify_each(void *arg, struct bound_expr *expr)
+{
+    simplify(arg, expr);
+    return true;
 }
 
 /* ---- IN and EXISTS --------------------------------------------------------------------------- */
@@ -85,15 +236,48 @@ static struct bound_expr *membership(struct bound_expr *cond, bool *negated)
     return cond;
 }
 
-static struct rel member_rows(struct planner *p, struct sql_bound *query, bool plain)
+void plan_member(struct planner *p, struct bound_expr *expr, struct member *out)
 {
+    struct sql_bound *query = expr->query;
     struct own_windows none = {0};
+    const struct bound_expr *outer;
+    struct plan_inside in;
+    struct sql_bound rest;
+    size_t n = query->output_count;
 
-    return plain ? plan_select_from(p, query, &none) : whole(p, query);
+    *out = (struct member){.p = p, .expr = expr, .plain = is_plain(query)};
+    plan_inside(p, query, &in);
+    lift(p, query, &in, &out->lifted);
+    rest = *query;
+    if (out->plain)
+        rest.output_count = 0; /* its items may: they are compared pair by pair */
+    outer = plan_outer_query(&in, &rest);
+    if (outer)
+        refuse_outer(p, outer);
+    if (!out->plain && out->lifted.count)
+        split_by_key(p, query, &in, &out->lifted);
+    out->right = out->plain ? plan_select_from(p, query, &none) : whole(p, query);
+    out->where = out->plain ? query->where : NULL;
+    out->value_count = expr->kind == BOUND_IN ? n : 0;
+    out->values = BIND_ARRAY(p->b, struct bound_expr *, n + 1);
+    for (size_t i = 0; i < out->value_count; i++)
+        out->values[i] =
+            out->plain ? query->items[i] : bound_column(p->b, expr->pos, out->right.from, i);
+    for (size_t i = 0; !out->plain && i < out->lifted.count; i++)
+        out->lifted.list[i].expr =
+            bind_function2(p->b, expr->pos, "=", out->lifted.list[i].expr,
+                           bound_column(p->b, expr->pos, out->right.from, n + i));
 }
 
-/* The other conditions of WHERE go below the join. */
-static void sink_rest(struct joining *j, struct conds *conds)
+bool plan_member_nullable(const struct member *m)
+{
+    for (size_t i = 0; i < m->value_count; i++)
+        if (m->values[i]->type->nullable || m->expr->args[i]->type->nullable)
+            return true;
+    return false;
+}
+
+void plan_sink_rest(struct joining *j, struct conds *conds)
 {
     for (size_t i = 0; conds && i < conds->count; i++) {
         struct cond *cond = &conds->list[i];
@@ -105,46 +289,63 @@ static void sink_rest(struct joining *j, struct conds *conds)
     }
 }
 
-static void plan_member(struct planner *p, struct bound_expr *expr, bool negated, struct rel *rel,
-                        struct conds *conds)
+static void semi_join(struct planner *p, struct member *m, bool negated, bool null_aware,
+                      struct rel *rel, struct conds *conds)
 {
-    struct sql_bound *query = expr->query;
-    bool plain = is_plain(query);
-    struct conds lifted = {0};
-    struct bound_expr *value;
-    struct rel right;
     struct joining j;
 
-    if (query->kind == QUERY_SELECT && query->from)
-        lift(p, query, &lifted);
-    if (!plain)
-        refuse_lifted(p, &lifted);
-    right = member_rows(p, query, plain);
-    joining_init(&j, p, expr->pos, negated ? SQL_FLOW_ANTI : SQL_FLOW_SEMI, rel, &right);
-    sink_rest(&j, conds);
-    if (plain)
-        shape_where(&j.rs, query->where);
-    if (expr->kind == BOUND_IN) {
-        value = plain ? query->items[0] : bound_column(p->b, expr->pos, right.from, 0);
-        j.out.null_aware = negated && (value->type->nullable || expr->args[0]->type->nullable);
-        joining_cond(&j, bind_function2(p->b, expr->pos, "=", expr->args[0], value));
-    }
-    for (size_t i = 0; i < lifted.count; i++)
-        joining_cond(&j, lifted.list[i].expr);
+    joining_init(&j, p, m->expr->pos, negated ? SQL_FLOW_ANTI : SQL_FLOW_SEMI, rel, &m->right);
+    j.out.null_aware = null_aware;
+    plan_sink_rest(&j, conds);
+    shape_where(&j.rs, m->where);
+    for (size_t i = 0; i < m->value_count; i++)
+        joining_cond(&j, bind_function2(p->b, m->expr->pos, "=", m->expr->args[i], m->values[i]));
+    for (size_t i = 0; i < m->lifted.count; i++)
+        joining_cond(&j, m->lifted.list[i].expr);
     *rel = joining_done(&j);
+}
+
+/* NOT IN over values that may be NULL: of one column, and asked once for all rows, it is a join of
+ * its own; else a mark. */
+static bool is_own_join(const struct planner *p, const struct member *m)
+{
+    return m->value_count == 1 && !m->lifted.count && !p->options->ttl_ms &&
+           (!p->hints || !p->hints->count);
+}
+
+/* The condition is done, unless it is true that it has become one of single rows. */
+static bool plan_semi(struct planner *p, struct bound_expr *expr, bool negated, struct rel *rel,
+                      struct conds *conds)
+{
+    struct member m;
+    bool unknown;
+
+    plan_member(p, expr, &m);
+    unknown = negated && plan_member_nullable(&m);
+    if (unknown && !is_own_join(p, &m)) {
+        plan_mark(&m, false, rel, conds);
+        return false;
+    }
+    semi_join(p, &m, negated, unknown, rel, conds);
+    return true;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* SINGLE_VALUE of the only column: a second row is an error. */
+/* SINGLE_VALUE of the first column, per key, which the others are: a second row is an error. */
 static struct sql_node *single_row(struct planner *p, struct sql_node *below, struct sql_pos pos)
 {
-    struct sql_node *node = plan_node_new(p, SQL_NODE_AGGREGATE, pos, 1);
+    struct sql_node *node = plan_node_new(p, SQL_NODE_AGGREGATE, pos, below->column_count);
     struct sql_flow_call *call = BIND_NEW(p->b, struct sql_flow_call);
+    size_t keys = below->column_count - 1;
 
     *call = (struct sql_flow_call){
         .what = SQL_FLOW_SINGLE_VALUE, .arg2 = -1, .filter = -1, .keep_nulls = true};
-    node->aggregate.keys = BIND_ARRAY(p->b, size_t, 1);
+    node->aggregate.keys = BIND_ARRAY(p->b, size_t, keys + 1);
+    for (size_t i = 0; i < keys; i++) {
+        node->aggregate.keys[node->aggregate.key_count++] = 1 + i;
+        plan_node_column(p, node, below->columns[1 + i].type, BOUND_TIMELESS);
+    }
     node->aggregate.calls = call;
     node->aggregate.call_count = 1;
     node->aggregate.rowtime = node->aggregate.window_start = node->aggregate.window_end = -1;
@@ -155,15 +356,15 @@ static struct sql_node *single_row(struct planner *p, struct sql_node *below, st
     return node;
 }
 
+static bool is_call(const struct bound_expr *expr)
+{
+    return expr->kind == BOUND_CALL && expr->function->kind == FUNCTION_AGGREGATE && !expr->over;
+}
+
 static bool is_count(const struct bound_expr *expr)
 {
-    const char *name;
-
-    while (expr->kind == BOUND_CAST && expr->implicit)
-        expr = expr->args[0];
-    name = plan_function(expr);
-    return name && !expr->over &&
-           (!strcmp(name, "COUNT") || !strcmp(name, "APPROX_COUNT_DISTINCT"));
+    return is_call(expr) && (!strcmp(expr->function->name, "COUNT") ||
+                             !strcmp(expr->function->name, "APPROX_COUNT_DISTINCT"));
 }
 
 static bool has_count(const struct bound_expr *expr)
@@ -176,114 +377,256 @@ static bool has_count(const struct bound_expr *expr)
     return false;
 }
 
-/* GROUP BY the inner sides of the lifted equalities, which become outputs too. */
-static void group_by_lifted(struct planner *p, struct sql_bound *q, struct conds *lifted)
+/* What it is of no rows: a count is 0, all else NULL. */
+static struct bound_expr *of_no_rows(struct planner *p, struct bound_expr *expr)
 {
-    struct rel inner = {NULL, q->from};
-    size_t n = q->output_count, count = lifted->count;
-    struct bound_expr **items = BIND_ARRAY(p->b, struct bound_expr *, n + count);
-    struct sql_output *outputs = BIND_ARRAY(p->b, struct sql_output, n + count);
+    struct bound_expr *copy;
 
-    memcpy(items, q->items, n * sizeof(struct bound_expr *));
-    memcpy(outputs, q->outputs, n * sizeof(*outputs));
-    q->groups = BIND_ARRAY(p->b, struct bound_group, count);
-    for (size_t i = 0; i < count; i++) {
-        struct bound_expr *cond = lifted->list[i].expr;
-        const char *name = plan_function(cond);
-        int side = !name || strcmp(name, "=") != 0     ? -1
-                   : names_only(cond->args[0], &inner) ? 0
-                   : names_only(cond->args[1], &inner) ? 1
-                                                       : -1;
+    if (is_count(expr))
+        return bind_convert(p->b, plan_int(p, expr->pos, 0), expr->type);
+    if (is_call(expr))
+        return bound_null(p->b, expr->pos, expr->type);
+    copy = BIND_NEW(p->b, struct bound_expr);
+    *copy = *expr;
+    copy->args = BIND_ARRAY(p->b, struct bound_expr *, expr->arg_count + 1);
+    for (size_t i = 0; i < expr->arg_count; i++)
+        copy->args[i] = of_no_rows(p, expr->args[i]);
+    return copy;
+}
 
-        if (side < 0)
-            plan_refuse(p, cond->pos,
-                        "an aggregate that is compared with the query around it "
-                        "otherwise than by equality");
-        items[n + i] = cond->args[side];
-        outputs[n + i] = (struct sql_output){"$key", cond->args[side]->type};
-        q->groups[i] = (struct bound_group){.kind = SQL_GROUP_EXPR, .expr = cond->args[side]};
-        lifted->list[i].expr = cond->args[1 - side]; /* what is left: the outer side */
+struct value {
+    struct bound_expr *expr;
+    struct conds lifted;
+    struct bound_expr *none; /* what it is where there are no rows; NULL: NULL */
+    struct rel right;
+    size_t at, hit,
+        keys; /* columns of the right: the value; TRUE, if the value may be NULL; keys */
+};
+
+static void value_rows(struct planner *p, struct value *v)
+{
+    struct sql_bound *q = v->expr->query;
+    bool one_row = is_one_row(q) && (!q->limit || at_least_one(q->limit));
+    const struct bound_expr *outer;
+    struct plan_inside in;
+
+    if (one_row) {
+        q->limit = NULL;
+        q->order_count = 0;
     }
-    q->items = items;
-    q->outputs = outputs;
-    q->output_count = n + count;
-    q->group_count = count;
+    plan_inside(p, q, &in);
+    lift(p, q, &in, &v->lifted);
+    outer = plan_outer_query(&in, q);
+    if (outer)
+        refuse_outer(p, outer);
+    if (one_row && has_count(q->items[0]))
+        v->none = of_no_rows(p, q->items[0]);
+    if (v->none && q->items[0]->type->nullable) {
+        v->hit = q->output_count;
+        put_output(p, q, plan_truth(p, v->expr->pos, true));
+    }
+    v->keys = q->output_count;
+    if (v->lifted.count && q->distinct && !q->limit)
+        q->distinct = false;
+    split_by_key(p, q, &in, &v->lifted);
+    v->right = whole(p, q);
+    if (one_row)
+        return;
+    v->right = plan_feed(p, single_row(p, plan_materialize(p, q, &v->right, false), v->expr->pos));
+    v->at = v->lifted.count;
+    v->keys = 0;
+}
+
+static struct bound_expr *or_none(struct planner *p, const struct value *v,
+                                  struct bound_expr *value, struct bound_expr *hit)
+{
+    struct bound_expr *none = bind_convert(p->b, v->none, value->type);
+    struct bound_expr *either = bound_new(p->b, BOUND_CASE, value->pos, value->type);
+
+    if (!hit)
+        return bind_function2(p->b, value->pos, "COALESCE", value, none);
+    either->args = BIND_ARRAY(p->b, struct bound_expr *, 3);
+    either->arg_count = 3;
+    hit->type = bind_nullable(p->b, hit->type, true);
+    either->args[0] = bind_function2(p->b, value->pos, "IS NULL", hit, NULL);
+    either->args[1] = none;
+    either->args[2] = value;
+    return either;
 }
 
 static void plan_value(struct planner *p, struct bound_expr *expr, struct rel *rel,
                        struct conds *conds)
 {
-    struct sql_bound *q = expr->query;
-    bool one_row = q->kind == QUERY_SELECT && q->aggregated && !q->group_count && !q->having;
-    bool counts = one_row && has_count(q->items[0]), count = one_row && is_count(q->items[0]);
-    struct conds lifted = {0};
-    struct bound_expr *value;
-    struct rel right;
+    struct value v = {.expr = expr};
+    struct bound_expr *value, *hit = NULL;
+    struct sql_pos pos = expr->pos;
     struct joining j;
 
-    if (q->kind == QUERY_SELECT && q->from)
-        lift(p, q, &lifted);
-    if (lifted.count && !one_row)
-        refuse_lifted(p, &lifted);
-    if (lifted.count)
-        group_by_lifted(p, q, &lifted);
-    if (counts && !count)
-        plan_refuse(p, expr->pos, "a subquery that computes with COUNT");
-    right = whole(p, q);
-    if (!one_row)
-        right = plan_feed(p, single_row(p, plan_materialize(p, q, &right, false), expr->pos));
-    joining_init(&j, p, expr->pos, SQL_FLOW_LEFT, rel, &right);
-    sink_rest(&j, conds);
-    for (size_t i = 0; i < lifted.count; i++)
-        joining_cond(&j, bind_function2(p->b, expr->pos, "=", lifted.list[i].expr,
-                                        bound_column(p->b, expr->pos, right.from, 1 + i)));
-    value = bound_column(p->b, expr->pos, right.from, 0);
+    value_rows(p, &v);
+    joining_init(&j, p, pos, SQL_FLOW_LEFT, rel, &v.right);
+    plan_sink_rest(&j, conds);
+    for (size_t i = 0; i < v.lifted.count; i++)
+        joining_cond(&j, bind_function2(p->b, pos, "=", v.lifted.list[i].expr,
+                                        bound_column(p->b, pos, v.right.from, v.keys + i)));
+    value = bound_column(p->b, pos, v.right.from, v.at);
+    if (v.hit)
+        hit = bound_column(p->b, pos, v.right.from, v.hit);
     *rel = joining_done(&j);
     value->type = bind_nullable(p->b, value->type, true);
-    if (count) /* of no rows: 0 */
-        value = bind_function2(p->b, expr->pos, "COALESCE", value,
-                               bind_convert(p->b, plan_int(p, expr->pos, 0), value->type));
-    value->pos = expr->pos;
+    if (v.none)
+        value = or_none(p, &v, value, hit);
     *expr = *value;
+    expr->pos = pos;
 }
 
 /* ---- where they stand ------------------------------------------------------------------------ */
 
-static void plan_values(struct planner *p, struct bound_expr *expr, struct rel *rel,
+/* `cond`: a value that is not known is as good as FALSE. */
+static void plan_values(struct planner *p, struct bound_expr *expr, bool cond, struct rel *rel,
                         struct conds *conds)
 {
+    const char *name = plan_function(expr);
+    bool logic = name && (!strcmp(name, "AND") || !strcmp(name, "OR"));
+    bool is_true = name && (!strcmp(name, "IS TRUE") || !strcmp(name, "IS NOT TRUE"));
+    struct member m;
+
+    for (size_t i = 0; i < expr->arg_count; i++)
+        plan_values(p, expr->args[i],
+                    (logic && cond) || is_true ||
+                        (expr->kind == BOUND_CASE && i % 2 == 0 && i + 1 < expr->arg_count),
+                    rel, conds);
+    if (expr->filter)
+        plan_values(p, expr->filter, true, rel, conds);
     if (expr->kind == BOUND_SUBQUERY) {
         plan_value(p, expr, rel, conds);
-        return;
+    } else if (expr->query) {
+        plan_member(p, expr, &m);
+        plan_mark(&m, cond && !expr->negated, rel, conds);
     }
-    if (expr->query)
-        plan_refuse(p, expr->pos,
-                    expr->kind == BOUND_IN ? "IN (query) other than in a condition of WHERE"
-                                           : "EXISTS other than in a condition of WHERE");
-    for (size_t i = 0; i < expr->arg_count; i++)
-        plan_values(p, expr->args[i], rel, conds);
-    if (expr->filter)
-        plan_values(p, expr->filter, rel, conds);
 }
 
-void plan_subqueries(struct planner *p, struct sql_bound *q, struct rel *rel, struct conds *conds)
+/* Of an aggregated query: those inside of aggregates; the others stand above the groups. */
+static void plan_inner_values(struct planner *p, struct bound_expr *expr, struct rel *rel,
+                              struct conds *conds)
+{
+    if (is_call(expr)) {
+        plan_values(p, expr, false, rel, conds);
+        return;
+    }
+    for (size_t i = 0; i < expr->arg_count; i++)
+        plan_inner_values(p, expr->args[i], rel, conds);
+}
+
+static void plan_conditions(struct planner *p, struct rel *rel, struct conds *conds)
 {
     bool negated;
 
     for (size_t i = 0; i < conds->count; i++) {
-        struct bound_expr *cond = conds->list[i].expr, *member = membership(cond, &negated);
+        struct bound_expr *cond = conds->list[i].expr, *member;
 
         if (conds->list[i].done || !plan_has_query(cond))
             continue;
-        if (!member) {
-            plan_values(p, cond, rel, conds);
-            continue;
-        }
-        plan_member(p, member, negated, rel, conds);
-        conds->list[i].done = true;
+        member = membership(cond, &negated);
+        for (size_t k = 0; member && k < member->arg_count; k++)
+            plan_values(p, member->args[k], false, rel, conds);
+        if (!member)
+            plan_values(p, cond, true, rel, conds);
+        else
+            conds->list[i].done = plan_semi(p, member, negated, rel, conds);
     }
+}
+
+static void refuse_groups(struct planner *p, const struct bound_group *groups, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (groups[i].expr && plan_has_query(groups[i].expr))
+            bind_fail(p->b, ERR_UNSUPPORTED, groups[i].expr->pos,
+                      "a subquery in GROUP BY: name it in a subquery in FROM");
+        refuse_groups(p, groups[i].parts, groups[i].count);
+    }
+}
+
+static void plan_items(struct planner *p, struct sql_bound *q, struct rel *rel, struct conds *conds)
+{
+    void (*inner)(struct planner *, struct bound_expr *, struct rel *, struct conds *) =
+        plan_inner_values;
+
+    refuse_groups(p, q->groups, q->group_count);
     for (size_t i = 0; i < q->output_count; i++)
-        plan_values(p, q->items[i], rel, conds);
+        if (q->aggregated)
+            inner(p, q->items[i], rel, conds);
+        else
+            plan_values(p, q->items[i], false, rel, conds);
     if (q->having)
-        plan_values(p, q->having, rel, conds);
+        inner(p, q->having, rel, conds);
+    for (size_t i = 0; i < q->order_count; i++)
+        if (q->order[i].expr && q->aggregated)
+            inner(p, q->order[i].expr, rel, conds);
+        else if (q->order[i].expr)
+            plan_values(p, q->order[i].expr, false, rel, conds);
+}
+
+void plan_subqueries(struct planner *p, struct sql_bound *q, struct rel *rel, struct conds *conds)
+{
+    const struct plan_walk simpler = {simplify_each, NULL, p};
+    struct sql_bound own = *q;
+
+    own.from = NULL; /* which is planned already */
+    plan_each(&own, &simpler);
+    for (size_t i = 0; i < conds->count; i++)
+        plan_each_expr(conds->list[i].expr, &simpler);
+    plan_conditions(p, rel, conds);
+    plan_items(p, q, rel, conds);
+}
+
+/* ---- ON -------------------------------------------------------------------------------------- */
+
+/* Conditions of ON whose subqueries name one side alone: they become conditions and marks of that
+ * side's rows. Left are those that name both. */
+void plan_on_subqueries(struct planner *p, struct conds *on, struct rel *left, struct rel *right,
+                        const struct plan_sides *sides)
+{
+    const struct plan_walk simpler = {simplify_each, NULL, p};
+
+    for (size_t i = 0; i < on->count; i++) {
+        struct bound_expr *cond = on->list[i].expr, *member;
+        bool of_left, of_right, negated;
+        struct rel *rel;
+
+        if (!plan_has_query(cond))
+            continue;
+        plan_each_expr(cond, &simpler);
+        of_left = plan_names(cond, left);
+        of_right = plan_names(cond, right);
+        if (!plan_has_query(cond) || (of_left && of_right))
+            continue;
+        rel = of_right ? right : left;
+        if (of_right && sides->right_stays)
+            plan_refuse(p, cond->pos, "a subquery about a table as of a time");
+        member = membership(cond, &negated);
+        if (member && (of_right ? sides->right_filters : sides->left_filters))
+            on->list[i].done = plan_semi(p, member, negated, rel, NULL);
+        else
+            plan_values(p, cond, true, rel, NULL);
+    }
+}
+
+/* What is left of them, above an inner join. */
+void plan_late_conditions(struct planner *p, struct conds *late, struct rel *rel)
+{
+    struct bound_expr *where;
+    struct shape shape;
+    struct moves moves;
+    struct rel feed;
+
+    plan_conditions(p, rel, late);
+    where = plan_rest(p, late);
+    if (!where)
+        return;
+    shape_init(&shape, p, rel);
+    shape_where(&shape, where);
+    shape_take(&shape, &moves);
+    feed = plan_feed(p, shape_done(&shape, where->pos));
+    plan_move(p, &moves, &feed, 0);
+    *rel = feed;
 }

@@ -587,8 +587,36 @@ static void print_case(struct printer *p, const struct bound_expr *expr)
     put(p, " END");
 }
 
+/* (a, b) IN (query). DuckDB takes a row with a NULL in it for unknown even where another column
+ * differs. */
+static void print_in_rows(struct printer *p, const struct bound_expr *expr)
+{
+    int number = p->lambda++;
+
+    put(p, expr->negated ? "(NOT " : "(");
+    put(p, "(SELECT CASE WHEN bool_or(m) THEN TRUE WHEN count(*) > count(m) THEN NULL ELSE FALSE "
+           "END FROM (SELECT ");
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        put(p, i ? " AND (" : "(");
+        print_expr(p, expr->args[i]);
+        if (!p->rc)
+            p->rc = buf_printf(p->out, " = q%d.c%zu)", number, i);
+    }
+    put(p, " AS m FROM (");
+    print_query(p, expr->query, false);
+    if (!p->rc)
+        p->rc = buf_printf(p->out, ") AS q%d(", number);
+    for (size_t i = 0; i < expr->arg_count && !p->rc; i++)
+        p->rc = buf_printf(p->out, "%sc%zu", i ? ", " : "", i);
+    put(p, "))))");
+}
+
 static void print_in(struct printer *p, const struct bound_expr *expr)
 {
+    if (expr->query && expr->arg_count > 1) {
+        print_in_rows(p, expr);
+        return;
+    }
     put(p, "(");
     print_expr(p, expr->args[0]);
     put(p, expr->negated ? " NOT IN (" : " IN (");

@@ -179,6 +179,7 @@ const struct sql_type *parse_type(struct parser *p);               /* parser_typ
 void parse_interval_type(struct parser *p, struct sql_type *type); /* the units behind INTERVAL */
 struct sql_query *parse_query(struct parser *p);                   /* parser_query.c */
 bool at_query(const struct parser *p);           /* SELECT, WITH, VALUES, TABLE, ( of one */
+bool at_query_in_parentheses(const struct parser *p);
 struct sql_from *parse_from(struct parser *p);   /* parser_from.c */
 struct sql_match *parse_match(struct parser *p); /* parser_match.c */
 struct sql_pivot *parse_pivot(struct parser *p);

@@ -273,6 +273,137 @@ static struct relation *semi_joined(struct maker *m, struct relation *left, stru
     return r;
 }
 
+/* ---- subqueries as values ---- */
+
+/* A condition on a row of `left`, which the query calls t, that asks `right`; both have numbers. */
+static void put_asking(struct maker *m, const struct relation *left, const struct relation *right,
+                       const char *t, char *out)
+{
+    int l = column_of(m, left, NUMBER), l2 = column_of(m, left, NUMBER);
+    int r = column_of(m, right, NUMBER), r2 = column_of(m, right, NUMBER);
+    const char *not = chance(m, 40) ? "NOT " : "";
+
+    switch (below(m, 7)) {
+    case 0:
+        add(out, "%s.c%d %sIN (SELECT u.c%d FROM (%s) AS u)", t, l, not, r, right->sql);
+        break;
+    case 1:
+        add(out, "%s.c%d %sIN (SELECT u.c%d FROM (%s) AS u WHERE u.c%d %s %s.c%d)", t, l, not, r,
+            right->sql, r2, chance(m, 70) ? "=" : "<", t, l2);
+        break;
+    case 2:
+        add(out, "%sEXISTS (SELECT * FROM (%s) AS u WHERE u.c%d %s %s.c%d)", not, right->sql, r,
+            chance(m, 70) ? "=" : ">", t, l);
+        break;
+    case 3:
+        add(out, "(%s.c%d, %s.c%d) %sIN (SELECT u.c%d, u.c%d FROM (%s) AS u)", t, l, t, l2, not, r,
+            r2, right->sql);
+        break;
+    case 4:
+        add(out, "%s.c%d %s (SELECT %s(u.c%d) FROM (%s) AS u WHERE u.c%d = %s.c%d)", t, l,
+            chance(m, 50) ? ">" : "<=", chance(m, 50) ? "MAX" : "MIN", r, right->sql, r2, t, l2);
+        break;
+    case 5:
+        add(out, "(SELECT COUNT(u.c%d) + %d FROM (%s) AS u WHERE u.c%d = %s.c%d) %s %d", r,
+            below(m, 3), right->sql, r2, t, l, chance(m, 50) ? "<" : ">=", 1 + below(m, 3));
+        break;
+    default:
+        add(out, "%sEXISTS (SELECT 1 FROM (%s) AS u WHERE u.c%d = %s.c%d HAVING COUNT(*) %s %d)",
+            not, right->sql, r, t, l, chance(m, 50) ? "<" : ">", below(m, 3));
+    }
+}
+
+static bool has_number(const struct relation *r)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->types[i] == NUMBER)
+            return true;
+    return false;
+}
+
+static void put_marked(struct maker *m, const struct relation *left, const struct relation *right,
+                       struct relation *r)
+{
+    int form = below(m, 3);
+
+    add(r->sql, "SELECT ");
+    put_columns(m, left, "t", r, false);
+    if (form == 0) {
+        add(r->sql, ", CASE WHEN ");
+        put_asking(m, left, right, "t", r->sql);
+        add(r->sql, " THEN 1 WHEN ");
+        put_condition(m, left, "t", r->sql);
+        add(r->sql, " THEN 2 ELSE 3 END AS c%d", r->count);
+        r->types[r->count++] = NUMBER;
+    } else if (form == 1) {
+        add(r->sql, ", CASE (");
+        put_asking(m, left, right, "t", r->sql);
+        add(r->sql, ") WHEN TRUE THEN 1 WHEN FALSE THEN 2 ELSE 3 END AS c%d", r->count);
+        r->types[r->count++] = NUMBER;
+    }
+    add(r->sql, " FROM (%s) AS t", left->sql);
+    if (form < 2)
+        return;
+    add(r->sql, chance(m, 50) ? " WHERE (" : " WHERE NOT (");
+    put_asking(m, left, right, "t", r->sql);
+    add(r->sql, chance(m, 50) ? " OR " : " AND ");
+    put_condition(m, left, "t", r->sql);
+    add(r->sql, ")");
+}
+
+static void put_asked_groups(struct maker *m, const struct relation *left,
+                             const struct relation *right, struct relation *r)
+{
+    struct relation *key = relation_new();
+    int column = column_of(m, left, NUMBER);
+
+    key->count = 1;
+    add(r->sql,
+        "SELECT t.c0 AS c0, COUNT(*) AS c1 FROM (SELECT l.c%d AS c0 FROM (%s) AS l) AS t "
+        "GROUP BY t.c0 HAVING ",
+        column, left->sql);
+    put_asking(m, key, right, "t", r->sql);
+    if (chance(m, 50))
+        add(r->sql, " OR COUNT(*) > %d", below(m, 3));
+    r->count = 2;
+    free(key);
+}
+
+static void put_asked_join(struct maker *m, const struct relation *left,
+                           const struct relation *right, struct relation *r)
+{
+    bool of_left = chance(m, 50); /* DuckDB, which tells what is right, has them in inner joins */
+
+    add(r->sql, "SELECT ");
+    put_columns(m, left, "l", r, false);
+    put_columns(m, right, "r", r, false);
+    add(r->sql, " FROM (%s) AS l JOIN (%s) AS r ON l.c%d = r.c%d AND ", left->sql, right->sql,
+        column_of(m, left, NUMBER), column_of(m, right, NUMBER));
+    put_asking(m, of_left ? left : right, of_left ? right : left, of_left ? "l" : "r", r->sql);
+}
+
+static struct relation *asked(struct maker *m, struct relation *left, struct relation *right)
+{
+    struct relation *r = relation_new();
+    int form = below(m, 5);
+
+    if (!has_number(left) || !has_number(right)) {
+        free(right);
+        free(r);
+        return left;
+    }
+    if (form < 3)
+        put_marked(m, left, right, r);
+    else if (form == 3)
+        put_asked_groups(m, left, right, r);
+    else
+        put_asked_join(m, left, right, r);
+    r->changes = true;
+    free(left);
+    free(right);
+    return r;
+}
+
 static struct relation *united(struct maker *m)
 {
     static const char *const words[] = {"UNION ALL", "UNION",         "INTERSECT",
@@ -404,7 +535,7 @@ static struct relation *any(struct maker *m)
     if (m->depth >= 3)
         return table(m, false);
     m->depth++;
-    switch (below(m, 13)) {
+    switch (below(m, 16)) {
     case 0:
     case 1:
         r = filtered(m, any(m));
@@ -436,6 +567,12 @@ static struct relation *any(struct maker *m)
         break;
     case 11:
         r = interval_joined(m);
+        break;
+    case 12:
+    case 13:
+    case 14:
+        r = any(m);
+        r = asked(m, r, any(m));
         break;
     default:
         r = over(m);
