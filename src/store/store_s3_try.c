@@ -16,7 +16,9 @@
 #define WAIT_MS     100 /* before the second try; doubles */
 #define WAIT_MAX_MS 5000
 #define AFTER_MAX_S 20                        /* of a Retry-After */
-#define BUDGET_MS   60000                     /* of waiting, for one call */
+#define TRIES_SLOW  3     /* where they take long: a watcher is to hear within a minute */
+#define SLOW_MS     45000 /* of trying and waiting, for one call */
+#define IDLE_MS     15000 /* without a byte */
 #define CALL_MS     ((int64_t)10 * 60 * 1000) /* one attempt, at most */
 #define SLICE_MS    100                       /* of a wait */
 
@@ -220,7 +222,8 @@ static int attempt(struct remote *remote, struct request *request, struct arena 
                              .take = request->take,
                              .take_arg = request->take_arg,
                              .total_timeout_ms = CALL_MS,
-                             .idle_timeout_ms = request->idle_timeout_ms};
+                             .idle_timeout_ms =
+                                 request->idle_timeout_ms ? request->idle_timeout_ms : IDLE_MS};
 
     if (atomic_load(&remote->hurry_ms)) /* what moves may take its time all the same */
         call.idle_timeout_ms = REMOTE_HURRY_MS;
@@ -268,7 +271,7 @@ int remote_run(struct remote *remote, struct request *request, struct arena *are
 {
     size_t begin = request->into ? request->into->len : 0;
     struct outcome outcome = {0};
-    int64_t waited_ms = 0;
+    int64_t waited_ms = 0, began_ms = clock_mono_ms(remote->clock);
     bool no_tokens = false;
     int try = 0;
 
@@ -287,7 +290,8 @@ int remote_run(struct remote *remote, struct request *request, struct arena *are
             break;
         wait_ms = wait_of(remote, request, try);
         no_tokens = !take_tokens(remote);
-        if (no_tokens || waited_ms + wait_ms > BUDGET_MS)
+        if (no_tokens ||
+            (try >= TRIES_SLOW && clock_mono_ms(remote->clock) + wait_ms - began_ms > SLOW_MS))
             break;
         if (!pause_before_try(remote, wait_ms))
             break;

@@ -1,7 +1,9 @@
 /* engine.c - all jobs of a data folder: submitted, resumed, listed, cancelled, watched.
  *
- * The watchdog: a job whose sources move while no commit follows has failed, whatever it is busy
- * with; it is marked so, with the reason, because silence is what users cannot act on.
+ * The watchdog: a job whose sources move while no commit follows does not run, whatever it is busy
+ * with; RESTARTING and the reason say so, because silence is what users cannot act on. Nothing is
+ * taken away from it: a store that was silent for minutes may answer, and with the next commit the
+ * job runs again.
  */
 #include <stdio.h>
 #include <time.h>
@@ -26,31 +28,40 @@ static struct job *find(struct stream_engine *engine, const char *name)
     return job;
 }
 
+static const char stalled[] = "offsets advance but no table was committed for ";
+
 static void watch(struct stream_engine *engine, struct job *job)
 {
     int64_t limit_ms = engine->options.watchdog_ms;
     int64_t since_ms =
         (clock_mono_ns(engine->options.clock) - atomic_load(&job->progress_ns)) / 1000000;
-    char reason[200];
+    char reason[200] = "";
+    const char *state;
     struct err err = {0};
-    bool stuck;
+    bool late, said;
 
     pthread_mutex_lock(&job->mutex);
-    stuck =
-        strcmp(job->state, "RUNNING") == 0 && atomic_load(&job->uncommitted) && since_ms > limit_ms;
-    if (stuck) {
-        snprintf(reason, sizeof(reason),
-                 "offsets advance but no table was committed for %" PRId64 " s", since_ms / 1000);
-        job->state = "FAILED";
-        snprintf(job->reason, sizeof(job->reason), "%s", reason);
-    }
-    pthread_mutex_unlock(&job->mutex);
-    if (!stuck)
+    late = atomic_load(&job->uncommitted) && since_ms > limit_ms;
+    said = !strcmp(job->state, "RESTARTING") && !strncmp(job->reason, stalled, strlen(stalled));
+    if (late && !strcmp(job->state, "RUNNING")) {
+        snprintf(reason, sizeof(reason), "%s%" PRId64 " s: what it waits for does not answer",
+                 stalled, since_ms / 1000);
+        job->state = "RESTARTING";
+    } else if (said && !late) {
+        job->state = "RUNNING";
+    } else {
+        pthread_mutex_unlock(&job->mutex);
         return;
-    diag_error("job", "%s failed: %s", job->name, reason);
-    if (rows_state(engine->options.meta, job->name, "FAILED", reason, &err))
+    }
+    snprintf(job->reason, sizeof(job->reason), "%s", reason);
+    state = job->state;
+    pthread_mutex_unlock(&job->mutex);
+    if (reason[0])
+        diag_error("job", "%s: %s", job->name, reason);
+    else
+        diag_info("job", "%s commits again", job->name);
+    if (rows_state(engine->options.meta, job->name, state, reason, &err))
         diag_error("job", "%s: state not written: %s", job->name, err.text);
-    job_stop(job);
 }
 
 static void *watchdog_main(void *arg)
