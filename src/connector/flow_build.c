@@ -6,6 +6,7 @@
  */
 #include "connector/flow_build.h"
 #include "connector/narrow.h"
+#include "operator/shards.h"
 
 /* The names of flow.h and of operator.h stand in one order. */
 _Static_assert((int)SQL_FLOW_NTH_VALUE == (int)OP_NTH_VALUE, "aggregates");
@@ -366,6 +367,61 @@ static int (*const makers[])(struct building *, const struct sql_node *, struct 
     [SQL_NODE_FINAL] = what_is_left,
 };
 
+/* ---- in shards: a node that goes by keys, and a SELECT right above it ---- */
+
+struct sharded {
+    struct building *b;
+    const struct sql_node *node;
+    const struct sql_node *select; /* NULL: none */
+};
+
+static bool is_keyed(const struct sql_node *node)
+{
+    struct sql_flow_keys keys;
+
+    return !is_input(node) && sql_flow_keyed(node, 0, &keys);
+}
+
+static bool has_keyed(const struct sql_node *node)
+{
+    bool keyed = is_keyed(node);
+
+    for (size_t i = 0; i < node->input_count && !keyed; i++)
+        keyed = has_keyed(node->inputs[i]);
+    return keyed;
+}
+
+static int make_shard(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+{
+    const struct sharded *s = arg;
+    struct op *root;
+    int rc = makers[s->node->kind](s->b, s->node, leaves, &root, err);
+
+    (void)graph;
+    return rc || !s->select ? rc : op_fragment_new(&root, root, s->select->select, err);
+}
+
+static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err);
+
+static int make_shards(struct building *b, const struct sql_node *node,
+                       const struct sql_node *select, struct op **out, struct err *err)
+{
+    struct op_shard_keys *keys = ARENA_ARRAY(&b->arena, struct op_shard_keys, node->input_count);
+    struct op **below = ARENA_ARRAY(&b->arena, struct op *, node->input_count);
+    int rc = keys && below ? 0 : err_set(err, ERR_NOMEM, "operators");
+
+    for (size_t i = 0; i < node->input_count && !rc; i++) {
+        struct sql_flow_keys of;
+
+        sql_flow_keyed(node, i, &of);
+        keys[i] = (struct op_shard_keys){of.columns, of.count};
+        rc = make(b, node->inputs[i], &below[i], err);
+    }
+    return rc ? rc
+              : op_shards_new(out, below, keys, node->input_count, make_shard,
+                              &(struct sharded){b, node, select}, err);
+}
+
 static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
 {
     struct op **below;
@@ -377,6 +433,10 @@ static int make(struct building *b, const struct sql_node *node, struct op **out
     }
     if ((size_t)node->kind >= COUNT_OF(makers) || !makers[node->kind])
         return err_set(err, ERR_UNSUPPORTED, "a plan with a node that has no operator");
+    if (op_graph_shards(b->graph) && is_keyed(node))
+        return make_shards(b, node, NULL, out, err);
+    if (op_graph_shards(b->graph) && node->kind == SQL_NODE_SELECT && is_keyed(node->inputs[0]))
+        return make_shards(b, node->inputs[0], node, out, err);
     below = ARENA_ARRAY(&b->arena, struct op *, node->input_count + 1);
     if (!below)
         return err_set(err, ERR_NOMEM, "operators");
@@ -456,7 +516,7 @@ int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena
         rc = open_source(&in, i, err);
     out->inputs = in.list;
     out->input_count = in.count;
-    *graph = (struct stream_graph){build, flow, name_column};
+    *graph = (struct stream_graph){build, flow, name_column, has_keyed(root)};
     *flow = (struct flow){root, tables};
     out->graph = is_input(root) ? NULL : graph;
     return rc;

@@ -220,6 +220,14 @@ struct sql_node {
     };
 };
 
+/* Columns of an input: rows that concern one another have the same values there, NULL like NULL. */
+struct sql_flow_keys {
+    const size_t *columns; /* NULL: the first `count` ones, which are all */
+    size_t count;
+};
+/* false: the node has none, and its rows stay together. */
+bool sql_flow_keyed(const struct sql_node *node, size_t input, struct sql_flow_keys *out);
+
 /* "COUNT" */
 const char *sql_flow_aggregate_name(enum sql_flow_aggregate what);
 

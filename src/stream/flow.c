@@ -9,7 +9,7 @@
 
 struct flow {
     struct pipeline *pipeline;
-    struct state *state;
+    struct flow_state state;
     struct op_graph *graph;
     int64_t checked_ms;         /* awake_ms when idle inputs were looked for last */
     int64_t epoch;              /* of the last seal */
@@ -17,28 +17,37 @@ struct flow {
     _Atomic int64_t true_epoch; /* the last one whose transaction was made */
 };
 
-static int open_state(struct flow *flow, const struct stream_pipeline *spec, struct err *err)
+/* How many shards the state has, or is to have: what it was made with stays. */
+static int choose_shards(const struct pipeline *p, const char *manifest, size_t *shards,
+                         struct err *err)
 {
-    const struct stream_engine_options *o = flow->pipeline->job->options;
-    struct state_options options = {.disk = o->disk,
-                                    .clock = o->clock,
-                                    .memory_bytes = o->state_memory_bytes,
-                                    .read_only = flow->pipeline->reads != READS_NOTHING,
-                                    .sync_later = true};
-    char path[4096];
+    const struct stream_plan *plan = &p->job->plan;
+    int64_t said = plan->max_parallelism, wanted = said ? said : plan->parallelism;
+    int rc = flow_state_shards(manifest, shards, err);
 
-    if (!o->state_dir)
-        return err_set(err, ERR_UNSUPPORTED, "there is no place for the state of %s", spec->name);
-    state_folder(o, flow->pipeline->job->id, spec->name, path, sizeof(path));
-    options.dir = path;
-    return state_new(&flow->state, &options, err);
+    if (wanted > STREAM_SHARDS_MAX)
+        wanted = STREAM_SHARDS_MAX;
+    if (rc || (!p->spec->graph->keyed && !*shards))
+        return rc;
+    if (!manifest)
+        *shards = wanted > 1 && p->reads == READS_NOTHING ? (size_t)wanted : 0;
+    else if (said && wanted != (int64_t)(*shards ? *shards : 1) && p->reads == READS_NOTHING)
+        rc = err_set(err, ERR_INVALID,
+                     "SET 'pipeline.max-parallelism' = '%" PRId64 "': the state of %s was made "
+                     "with %zu, which stays: SET it to that, or start the job under another name",
+                     said, p->spec->name, *shards ? *shards : 1);
+    return rc;
 }
 
 static int open_graph(struct flow *flow, struct err *err)
 {
     struct pipeline *p = flow->pipeline;
-    struct op_graph_options options = {
-        .conn = p->conn, .state = flow->state, .clock = p->job->options->clock};
+    struct op_graph_options options = {.conn = p->conn,
+                                       .state = flow->state.states[0],
+                                       .clock = p->job->options->clock,
+                                       .shards = flow->state.shards,
+                                       .shard_count = flow->state.shard_count,
+                                       .team = p->team};
     struct op **leaves = calloc(p->count ? p->count : 1, sizeof(struct op *));
     int rc = leaves ? op_graph_new(&flow->graph, &options, err)
                     : err_set(err, ERR_NOMEM, "%s", p->spec->name);
@@ -61,12 +70,15 @@ static int read_epoch(struct flow *flow, const char *manifest)
 int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struct err *err)
 {
     struct flow *flow = calloc(1, sizeof(*flow));
+    size_t shards = 0;
     int rc;
 
     if (!flow)
         return err_set(err, ERR_NOMEM, "%s", p->spec->name);
     flow->pipeline = p;
-    rc = open_state(flow, p->spec, err);
+    rc = choose_shards(p, manifest, &shards, err);
+    if (!rc)
+        rc = flow_state_open(&flow->state, p, shards, err);
     if (!rc)
         rc = open_graph(flow, err);
     if (rc == 0 && p->reads == READS_NAMES) {
@@ -74,7 +86,7 @@ int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struc
         return 0;
     }
     if (!rc)
-        rc = state_load(flow->state, manifest, err);
+        rc = flow_state_load(&flow->state, manifest, err);
     if (!rc && read_epoch(flow, manifest))
         rc = err_set(err, ERR_CORRUPT, "%s: its state's manifest has no epoch", p->spec->name);
     if (!rc)
@@ -91,7 +103,7 @@ void flow_close(struct flow *flow)
     if (!flow)
         return;
     op_graph_free(flow->graph);
-    state_free(flow->state);
+    flow_state_close(&flow->state);
     free(flow);
 }
 
@@ -212,10 +224,9 @@ static int publish(struct flow *flow, struct err *err)
     struct pipeline *p = flow->pipeline;
     struct sealed_state *sealed = &p->sealed[flow->epoch % 2];
     struct arena arena = {0};
-    struct state_info info;
     const char *json;
     char *manifest = NULL;
-    int rc = state_manifest(flow->state, &arena, &json, err);
+    int rc = flow_state_manifest(&flow->state, flow->epoch, &arena, &json, err);
 
     if (!rc) {
         manifest = strdup(json);
@@ -225,11 +236,11 @@ static int publish(struct flow *flow, struct err *err)
     if (rc)
         return rc;
     flow->sealed = false;
-    state_info(flow->state, &info);
     pthread_mutex_lock(&p->job->mutex);
     assert(!sealed->epoch); /* a cut is taken before the next but one begins */
-    *sealed =
-        (struct sealed_state){flow->epoch, manifest, info.disk_bytes, state_take_sync(flow->state)};
+    *sealed = (struct sealed_state){
+        .epoch = flow->epoch, .manifest = manifest, .bytes = flow_state_disk_bytes(&flow->state)};
+    flow_state_take_syncs(&flow->state, &sealed->syncs);
     pthread_cond_broadcast(&p->job->changed);
     pthread_mutex_unlock(&p->job->mutex);
     return 0;
@@ -237,7 +248,7 @@ static int publish(struct flow *flow, struct err *err)
 
 bool flow_is_busy(const struct flow *flow)
 {
-    return flow->sealed || state_is_busy(flow->state);
+    return flow->sealed || flow_state_is_busy(&flow->state);
 }
 bool flow_is_sealed(const struct flow *flow)
 {
@@ -247,7 +258,7 @@ bool flow_is_sealed(const struct flow *flow)
 int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err)
 {
     bool done = false;
-    int rc = state_flush(flow->state, budget_ns, &done, err);
+    int rc = flow_state_flush(&flow->state, budget_ns, &done, err);
 
     return rc || !done || !flow->sealed ? rc : publish(flow, err);
 }
@@ -271,9 +282,9 @@ int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err)
         return rc;
     /* Files that the last manifest does without are needed until its epoch is true. */
     if (flow->epoch && atomic_load(&flow->true_epoch) == flow->epoch)
-        state_committed(flow->state);
+        flow_state_committed(&flow->state);
     cut->state_epoch = ++flow->epoch;
-    rc = state_seal(flow->state, flow->epoch, err);
+    rc = flow_state_seal(&flow->state, flow->epoch, err);
     flow->sealed = rc == 0;
     took = clock_mono_ns(clock) - began;
     if (took > atomic_load(&flow->pipeline->pause_ns))

@@ -14,8 +14,8 @@
  * per pipeline. Calls here from any thread.
  *
  * Parallelism. A pipeline is one thread that pulls a batch, and no queue is in it: what is heavy
- * within a batch is shared out among a team of threads (base/team.h) and joined, so that order, cuts
- * and watermarks are those of one thread. Shared out are
+ * within a batch is shared out among a team of threads (base/team.h) and joined, so that order,
+ * cuts and watermarks are those of one thread. Shared out are
  * - decoding a poll, and the SELECT of an input over it: in slices, put together in their order;
  * - operators that go by keys (operator/shards.h): in shards, each with operators, state and
  *   connection of its own, rows going by a hash of their keys' values.
@@ -53,6 +53,7 @@ struct stream_graph {
     /* The name that people know a column by, of the operator of that number (op_info), and its
      * type. false: it has none. NULL: no column has. */
     bool (*column)(void *arg, int op, size_t column, struct sql_output *out);
+    bool keyed; /* some operators go by keys: made in shards where the graph has those (shards.h) */
 };
 
 struct stream_pipeline {
@@ -83,14 +84,17 @@ struct stream_restart {
 
 typedef const char *stream_setting_fn(void *arg, const char *key); /* NULL: not set */
 
-#define STREAM_PARALLELISM_MAX 128
+#define STREAM_PARALLELISM_MAX 32768 /* that may be asked for, as in Flink */
+#define STREAM_THREADS_MAX     16    /* of a pipeline; who asks for more has so many */
+#define STREAM_SHARDS_MAX      16    /* likewise, of a state */
 struct stream_plan {
     struct stream_pipeline *pipelines; /* in the planner's arena */
     size_t count;
     struct stream_sink *rejects; /* own; NULL: a reject fails the job */
     int64_t commit_interval_ms;  /* 0: the engine's */
     struct stream_restart restart;
-    int64_t parallelism;        /* what the script says; one thread a pipeline whatever it is */
+    int64_t parallelism;        /* threads a pipeline */
+    int64_t max_parallelism;    /* shards of a state; 0: as it has, or as many as threads */
     const char *savepoint_dir;  /* a folder or s3://...; NULL: the engine's */
     const char *checkpoint_dir; /* every commit is copied there; NULL: nowhere */
     const char *start_from;     /* a savepoint, when the job has no place yet; NULL: none */
@@ -115,6 +119,7 @@ struct stream_engine_options {
     struct disk *disk;          /* of state, in a folder of its own; both NULL: no pipeline may */
     const char *state_dir;      /* remember rows */
     int64_t state_memory_bytes; /* of each pipeline's state; more lies on disk; 0: no limit */
+    bool step_threads; /* a job in steps has its plan's threads too, and is not to be repeated */
     const char *savepoint_dir;  /* where a savepoint goes that is not told where; NULL: nowhere */
     struct store *store;        /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;

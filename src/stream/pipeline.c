@@ -11,6 +11,7 @@
  * whatever the rates of their sides are. */
 #include <stdio.h>
 
+#include "base/team.h"
 #include "stream/stream_int.h"
 
 #define WAIT_SHORT_MS    5 /* between polls of a source that gave rows within BUSY_MS */
@@ -289,10 +290,10 @@ int pipeline_await_state(struct pipeline *p, struct pipeline_cut *cut, struct er
     cut->state_bytes = taken.bytes;
     free(taken.manifest);
     if (!cut->state) {
-        state_sync_free(taken.sync);
+        syncs_free(&taken.syncs);
         return err_set(err, ERR_NOMEM, "%s: its state", p->spec->name);
     }
-    return state_sync_wait(taken.sync, err);
+    return syncs_wait(&taken.syncs, err);
 }
 
 void pipeline_wake(struct pipeline *p)
@@ -514,6 +515,15 @@ static int seek(struct pipeline *p, size_t number, struct err *err)
     return rc;
 }
 
+/* In steps a run is to be repeated by its seed: all is done by the caller, in order. */
+static int open_team(struct pipeline *p, struct err *err)
+{
+    bool alone = !p->job->threads && !p->job->options->step_threads;
+    int64_t threads = alone ? 1 : plan_threads(&p->job->plan);
+
+    return threads > 1 ? team_new(&p->team, "pipeline", (int)threads, err) : 0;
+}
+
 static int open_inputs(struct pipeline *p, struct err *err)
 {
     const struct stream_pipeline *spec = p->spec;
@@ -555,7 +565,9 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
     rc = reject_buf_init(&p->rejects, job->options->clock);
     if (rc)
         return err_set(err, rc, "%s", spec->name);
-    rc = open_inputs(p, err);
+    rc = open_team(p, err);
+    if (!rc)
+        rc = open_inputs(p, err);
     if (!rc)
         rc = open_flow(p, err);
     for (size_t i = 0; i < p->count && !rc; i++)
@@ -586,13 +598,15 @@ void pipeline_close(struct pipeline *p)
     free(p->inputs);
     for (size_t i = 0; i < COUNT_OF(p->sealed); i++) {
         free(p->sealed[i].manifest);
-        state_sync_free(p->sealed[i].sync);
+        syncs_free(&p->sealed[i].syncs);
     }
     reject_buf_deinit(&p->rejects);
     vec_conn_free(p->conn);
+    team_free(p->team);
     arena_deinit(&p->arena);
     p->flow = NULL;
     p->inputs = NULL;
     p->count = 0;
     p->conn = NULL;
+    p->team = NULL;
 }

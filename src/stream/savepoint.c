@@ -20,12 +20,22 @@
 #define VERSION  1
 #define COPY_MAX ((size_t)1 << 20)
 
-void state_folder(const struct stream_engine_options *options, const char *job_id,
-                  const char *pipeline, char *path, size_t size)
+/* Names may hold anything and be of any length. */
+static void folder_of(const char *pipeline, size_t shard, char *folder, size_t size)
 {
-    /* Names may hold anything and be of any length. */
-    snprintf(path, size, "%s/%s/%016" PRIx64, options->state_dir, job_id,
-             hash64(pipeline, strlen(pipeline), 0));
+    int len = snprintf(folder, size, "%016" PRIx64, hash64(pipeline, strlen(pipeline), 0));
+
+    if (shard)
+        snprintf(folder + len, size - (size_t)len, ".%zu", shard);
+}
+
+void state_folder(const struct stream_engine_options *options, const char *job_id,
+                  const char *pipeline, size_t shard, char *path, size_t size)
+{
+    char folder[40];
+
+    folder_of(pipeline, shard, folder, sizeof(folder));
+    snprintf(path, size, "%s/%s/%s", options->state_dir, job_id, folder);
 }
 
 static bool is_remote(const char *path)
@@ -271,31 +281,47 @@ static int gather_in(struct meta_txn *txn, void *arg, struct err *err)
     return rc;
 }
 
-/* The files of one state, each handed to `fn` with its folder and name. */
-static int each_file(const json_t *state, struct err *err,
-                     int (*fn)(void *arg, const char *pipeline, const char *folder,
-                               const char *name, struct err *err),
-                     void *arg)
+/* Told of a file by its folder, below the job's, and its name. */
+typedef int file_fn(void *arg, const char *folder, const char *name, struct err *err);
+
+static int each_named(const json_t *manifest, const char *folder, file_fn *fn, void *arg,
+                      struct err *err)
 {
-    const char *pipeline, *manifest, *name;
-    json_t *root = NULL, *files = NULL;
-    char folder[17];
+    const char *name;
+    json_t *files;
+    int rc = json_get_arr(manifest, "files", "state", &files, err);
+
+    for (size_t i = 0; !rc && i < json_array_size(files); i++) {
+        rc = json_get_str(json_array_get(files, i), "name", "state file", &name, err);
+        if (!rc && (strchr(name, '/') || strlen(name) > 100))
+            rc = err_set(err, ERR_CORRUPT, "a state file is called '%s'", name);
+        if (!rc)
+            rc = fn(arg, folder, name, err);
+    }
+    return rc;
+}
+
+/* The files of a pipeline's state, or of its states where there are shards (flow_state.c). */
+static int each_file(const json_t *state, struct err *err, file_fn *fn, void *arg)
+{
+    const char *pipeline, *manifest;
+    json_t *root = NULL;
+    const json_t *states;
+    char folder[40];
     int rc = json_get_str(state, "pipeline", "savepoint", &pipeline, err);
 
     if (!rc)
         rc = json_get_str(state, "manifest", "savepoint", &manifest, err);
     if (!rc)
         rc = json_parse(slice_str(manifest), &root, err);
-    if (!rc)
-        rc = json_get_arr(root, "files", "state", &files, err);
-    if (!rc)
-        snprintf(folder, sizeof(folder), "%016" PRIx64, hash64(pipeline, strlen(pipeline), 0));
-    for (size_t i = 0; i < json_array_size(files) && !rc; i++) {
-        rc = json_get_str(json_array_get(files, i), "name", "state file", &name, err);
-        if (!rc && (strchr(name, '/') || strlen(name) > 100))
-            rc = err_set(err, ERR_CORRUPT, "a state file is called '%s'", name);
-        if (!rc)
-            rc = fn(arg, pipeline, folder, name, err);
+    states = rc ? NULL : json_object_get(root, "states");
+    if (!rc && !states) {
+        folder_of(pipeline, 0, folder, sizeof(folder));
+        rc = each_named(root, folder, fn, arg, err);
+    }
+    for (size_t i = 0; !rc && i < json_array_size(states); i++) {
+        folder_of(pipeline, i, folder, sizeof(folder));
+        rc = each_named(json_array_get(states, i), folder, fn, arg, err);
     }
     json_decref(root);
     return rc;
@@ -307,14 +333,12 @@ struct carrying {
     struct copies *copies; /* NULL: every file is written */
 };
 
-static int keep_one(void *arg, const char *pipeline, const char *folder, const char *name,
-                    struct err *err)
+static int keep_one(void *arg, const char *folder, const char *name, struct err *err)
 {
     const struct carrying *c = arg;
     char from[2048];
 
-    state_folder(c->place->options, c->id, pipeline, from, sizeof(from) - 110);
-    snprintf(from + strlen(from), 110, "/%s", name);
+    snprintf(from, sizeof(from), "%s/%s/%s/%s", c->place->options->state_dir, c->id, folder, name);
     return keep_file(c->place, from, folder, name, err);
 }
 
@@ -331,10 +355,7 @@ static int gather(const struct stream_engine_options *o, const struct job_row *r
     return g.root ? meta_read(o->meta, gather_in, &g, err) : err_set(err, ERR_NOMEM, "savepoint");
 }
 
-static int keep_files(json_t *root, struct carrying *c,
-                      int (*keep)(void *arg, const char *pipeline, const char *folder,
-                                  const char *name, struct err *err),
-                      struct err *err)
+static int keep_files(json_t *root, struct carrying *c, file_fn *keep, struct err *err)
 {
     const json_t *states = json_object_get(root, "states");
     int rc = 0;
@@ -420,8 +441,7 @@ static struct copy *add_copy(struct copies *copies, const char *path)
 }
 
 /* Files never change: one that was copied is not copied again. */
-static int copy_one(void *arg, const char *pipeline, const char *folder, const char *name,
-                    struct err *err)
+static int copy_one(void *arg, const char *folder, const char *name, struct err *err)
 {
     struct carrying *c = arg;
     struct copy *copy;
@@ -431,7 +451,7 @@ static int copy_one(void *arg, const char *pipeline, const char *folder, const c
     snprintf(path, sizeof(path), "%s/%s/%s", c->place->files, folder, name);
     copy = find_copy(c->copies, path);
     if (!copy) {
-        rc = keep_one(arg, pipeline, folder, name, err);
+        rc = keep_one(arg, folder, name, err);
         if (rc)
             return rc;
         copy = add_copy(c->copies, path);
@@ -510,14 +530,13 @@ void copies_deinit(struct copies *copies)
 
 /* ---- read ---- */
 
-static int take_one(void *arg, const char *pipeline, const char *folder, const char *name,
-                    struct err *err)
+static int take_one(void *arg, const char *folder, const char *name, struct err *err)
 {
     const struct carrying *c = arg;
     char to[2048];
     int rc;
 
-    state_folder(c->place->options, c->id, pipeline, to, sizeof(to) - 110);
+    snprintf(to, sizeof(to) - 110, "%s/%s/%s", c->place->options->state_dir, c->id, folder);
     rc = disk_mkdirs(c->place->options->disk, to, err);
     snprintf(to + strlen(to), 110, "/%s", name);
     if (!rc)

@@ -75,6 +75,7 @@ static const struct {
      AT(savepoint_dir)},
     {"execution.checkpointing.dir", "state.checkpoints.dir", FIELD_TEXT, AT(checkpoint_dir)},
     {"parallelism.default", NULL, FIELD_WHOLE, AT(parallelism)},
+    {"pipeline.max-parallelism", NULL, FIELD_WHOLE, AT(max_parallelism)},
     {"restart-strategy.fixed-delay.attempts", NULL, FIELD_WHOLE, AT(restart.fixed_attempts)},
     {"restart-strategy.fixed-delay.delay", NULL, FIELD_DURATION, AT(restart.fixed_delay_ms)},
     {"restart-strategy.failure-rate.delay", NULL, FIELD_DURATION, AT(restart.rate_delay_ms)},
@@ -165,7 +166,20 @@ int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_s
     if (!rc && (plan->parallelism < 1 || plan->parallelism > STREAM_PARALLELISM_MAX))
         rc = err_set(err, ERR_INVALID, "SET 'parallelism.default': from 1 to %d",
                      STREAM_PARALLELISM_MAX);
+    if (!rc && plan->max_parallelism > STREAM_PARALLELISM_MAX)
+        rc = err_set(err, ERR_INVALID, "SET 'pipeline.max-parallelism': from 1 to %d",
+                     STREAM_PARALLELISM_MAX);
+    if (!rc && plan->max_parallelism && plan->max_parallelism < plan->parallelism)
+        rc = err_set(err, ERR_INVALID,
+                     "SET 'pipeline.max-parallelism' = '%" PRId64 "' is less than "
+                     "'parallelism.default', which is %" PRId64,
+                     plan->max_parallelism, plan->parallelism);
     return rc;
+}
+
+int64_t plan_threads(const struct stream_plan *plan)
+{
+    return plan->parallelism < STREAM_THREADS_MAX ? plan->parallelism : STREAM_THREADS_MAX;
 }
 
 /* ---- what follows a failure ---- */

@@ -31,12 +31,18 @@ struct pipeline_cut {
 };
 void pipeline_cut_deinit(struct pipeline_cut *cut); /* the sink's part must be gone */
 
+/* Files that are to be durable before a manifest is true. */
+struct syncs {
+    struct state_sync *list[STREAM_SHARDS_MAX + 1];
+    size_t count;
+};
+
 /* A seal that was written, until the coordinator takes it. */
 struct sealed_state {
     int64_t epoch; /* 0: none */
     char *manifest;
     int64_t bytes;
-    struct state_sync *sync; /* its files; NULL: none */
+    struct syncs syncs; /* of its files */
 };
 
 /* Time of one partition of an input. */
@@ -95,6 +101,7 @@ struct pipeline {
     struct input *inputs;
     size_t count, turn; /* turn: the input that is asked next */
     struct vec_conn *conn;
+    struct team *team; /* NULL: the pipeline's thread does all */
     struct flow *flow; /* NULL: every row stands alone */
     struct vec_feed feed;
     struct vec_batch *ready; /* the one that the feed serves; NULL: none */
@@ -129,6 +136,8 @@ struct pipeline {
     _Atomic int64_t pause_ns; /* longest that a seal took */
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
 };
+
+int64_t plan_threads(const struct stream_plan *plan); /* of a pipeline */
 
 /* What the restart strategy remembers. */
 struct restarts {
@@ -230,6 +239,29 @@ int input_poll(struct input *in, struct err *err);
 int input_marks(struct input *in, struct err *err);
 int input_time(struct input *in, bool *rose, bool *idle, struct err *err);
 
+/* flow_state.c: the states of a flow, its own and one for each shard of its operators. On the
+ * pipeline's thread; what takes long is shared out among its team. */
+struct flow_state {
+    struct state **states;   /* the flow's own; of shard n behind it at n */
+    struct op_shard *shards; /* with them; `shard_count` */
+    size_t shard_count;      /* 0: the operators are not split */
+    struct team *team;
+};
+int flow_state_shards(const char *manifest, size_t *shards, struct err *err); /* NULL: 0 */
+int flow_state_open(struct flow_state *s, struct pipeline *p, size_t shards, struct err *err);
+void flow_state_close(struct flow_state *s);
+int flow_state_load(struct flow_state *s, const char *manifest, struct err *err);
+int flow_state_seal(struct flow_state *s, int64_t epoch, struct err *err);
+int flow_state_flush(struct flow_state *s, int64_t budget_ns, bool *done, struct err *err);
+int flow_state_manifest(struct flow_state *s, int64_t epoch, struct arena *arena, const char **json,
+                        struct err *err);
+void flow_state_committed(struct flow_state *s);
+bool flow_state_is_busy(const struct flow_state *s);
+int64_t flow_state_disk_bytes(const struct flow_state *s);
+void flow_state_take_syncs(struct flow_state *s, struct syncs *out);
+int syncs_wait(struct syncs *syncs, struct err *err); /* any thread; empties it */
+void syncs_free(struct syncs *syncs);                 /* without */
+
 /* flow.c: what a pipeline remembers. All calls on its thread but flow_is_true. */
 struct flow;
 int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struct err *err);
@@ -287,9 +319,9 @@ int rows_find(struct meta *meta, struct arena *arena, const char *name, struct j
 
 const struct stream_engine_options *stream_engine_options(struct stream_engine *engine);
 
-/* The folder of a pipeline's state. */
+/* The folder of a pipeline's state: 0, or of a shard's. */
 void state_folder(const struct stream_engine_options *options, const char *job_id,
-                  const char *pipeline, char *path, size_t size);
+                  const char *pipeline, size_t shard, char *path, size_t size);
 
 /* savepoint.c: of a job whose commits are the caller's or that does not run. */
 int savepoint_write(const struct stream_engine_options *options, const char *job, const char *dir,

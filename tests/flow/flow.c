@@ -2,7 +2,7 @@
  * a program that loses power on the way, must leave what the same query gives over all rows at
  * rest.
  *
- *     flow [--first S] [--cases N] [--verbose]
+ *     flow [--first S] [--cases N] [--threads] [--verbose]
  *
  * A seed decides everything: the query (query.c), the rows and their disorder, which stays within
  * the watermarks' bound, the batches, and the disk calls at which power goes. The stream is the
@@ -11,7 +11,12 @@
  * final rows, by the printer that `tarn sql` uses. A query that the planner refuses by name is
  * counted; one that only the stream refuses is a finding when it says INVALID. A failing seed
  * prints itself and its query; the same seed replays it.
+ *
+ * Most seeds have their operators in 2 to 4 shards. With --threads these run on as many threads as
+ * the life at hand has, 1 to 4: then disk calls come in any order, and what a seed does between two
+ * losses of power is not the same each time.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/disk_sim.h"
@@ -63,9 +68,12 @@ struct world {
     struct connector_options connector; /* what sources look at */
     struct meta *meta;
     struct stream_job *job;
-    int64_t calls, fail_at;
-    bool power_gone;
-    int64_t crashes, refused, done;
+    bool threads;
+    int64_t shards, lives; /* shards: of the state; 1: it has none */
+    int64_t fail_at;
+    _Atomic int64_t calls;
+    _Atomic bool power_gone;
+    int64_t crashes, refused, done, sharded;
 };
 
 /* ---- names ---- */
@@ -412,10 +420,8 @@ static void sink_free(struct stream_sink *sink)
     free(sink);
 }
 
-static const struct stream_sink_ops sink_ops = {.drain = drain,
-                                                .commit_in = commit_in,
-                                                .after_commit = after_commit,
-                                                .free = sink_free};
+static const struct stream_sink_ops sink_ops = {
+    .drain = drain, .commit_in = commit_in, .after_commit = after_commit, .free = sink_free};
 
 static int sink_new(struct world *w, const struct sql_insert_plan *plan, struct stream_sink **out,
                     struct err *err)
@@ -465,6 +471,8 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
         return rc;
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
     out->count = 1;
+    out->max_parallelism = w->shards;
+    out->parallelism = 1 + (int64_t)((w->seed + (uint64_t)w->lives) % (uint64_t)w->shards);
     out->pipelines->name = "flow > o";
     out->pipelines->target = "o";
     *tables = (struct flow_tables){.open = open_table, .look = look_nowhere, .arg = w};
@@ -479,7 +487,8 @@ static int on_call(void *arg, enum disk_call call, const char *path)
     struct world *w = arg;
 
     (void)call, (void)path;
-    w->power_gone |= w->fail_at && ++w->calls >= w->fail_at;
+    if (w->fail_at && atomic_fetch_add(&w->calls, 1) + 1 >= w->fail_at)
+        w->power_gone = true;
     return w->power_gone ? ERR_IO : 0;
 }
 
@@ -496,6 +505,7 @@ static int open_life(struct world *w, struct err *err)
                                 .no_thread = true};
     int rc = disk_mkdirs(disk, "data", err);
 
+    w->lives++;
     if (!rc)
         rc = meta_new(&w->meta, &meta, err);
     if (!rc) {
@@ -504,6 +514,7 @@ static int open_life(struct world *w, struct err *err)
                                                .clock = &w->clock.clock,
                                                .disk = disk,
                                                .state_dir = "data/state",
+                                               .step_threads = w->threads,
                                                .plan = plan,
                                                .plan_arg = w};
 
@@ -665,6 +676,8 @@ static void run_case(struct world *w)
     must(w, given_new(&w->given, &err), &err, "given");
     w->fail_at = 0;
     w->power_gone = false;
+    w->shards = 1 + (int64_t)(w->seed % 4);
+    w->lives = 0;
     rc = open_life(w, &err);
     if (rc == ERR_UNSUPPORTED) {
         w->refused++;
@@ -676,6 +689,7 @@ static void run_case(struct world *w)
         run_stream(w);
         compare(w, bound);
         w->done++;
+        w->sharded += w->shards > 1;
     }
     close_life(w);
     given_free(w->given);
@@ -696,12 +710,14 @@ int main(int argc, char **argv)
             first = strtoull(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--cases") && i + 1 < argc)
             cases = strtoull(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--threads"))
+            w.threads = true;
         else if (!strcmp(argv[i], "--verbose"))
             w.verbose = true;
         else
-            return fprintf(stderr, "flow [--first S] [--cases N] [--verbose]\n"), 2;
+            return fprintf(stderr, "flow [--first S] [--cases N] [--threads] [--verbose]\n"), 2;
     }
-    diag_set_level(DIAG_ERROR);
+    diag_set_level(w.verbose ? DIAG_INFO : DIAG_ERROR + 1); /* a loss of power is full of errors */
     if (vec_db_new(&w.db, &options, &err) || vec_conn_new(&w.conn, w.db, &err) ||
         vec_functions_register(w.conn, &err))
         return fprintf(stderr, "%s\n", err.text), 1;
@@ -710,7 +726,9 @@ int main(int argc, char **argv)
     vec_conn_free(w.conn);
     vec_db_free(w.db);
     printf("%" PRId64 " passed, 0 failed\n", w.done);
-    fprintf(stderr, "%" PRId64 " queries refused by name, power lost %" PRId64 " times\n",
-            w.refused, w.crashes);
+    fprintf(stderr,
+            "%" PRId64 " queries refused by name, power lost %" PRId64 " times, %" PRId64
+            " may have shards\n",
+            w.refused, w.crashes, w.sharded);
     return 0;
 }
