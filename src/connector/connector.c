@@ -186,12 +186,12 @@ static int refuse_changes(const struct sql_insert_plan *plan, int rc, struct err
 
 static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
                      struct session *session, const struct sql_insert *insert,
-                     struct stream_sink **out, struct err *err)
+                     const char *pipeline, struct stream_sink **out, struct err *err)
 {
     const struct session_table *handle = plan->target->handle;
     struct vec_columns columns = {0};
     struct sink_request r = {&c->options, plan->target, &columns,
-                             session_resolver(session)->time_zone};
+                             session_resolver(session)->time_zone, session->job, pipeline};
     int rc;
 
     if (plan->overwrite)
@@ -235,13 +235,13 @@ static int plan_insert(struct connector *c, struct session *session,
         rc = sql_plan_insert(insert, session_resolver(session), &options, arena, &plan, err);
     if (!rc)
         rc = open_flow(c, session, plan.root, idle_ms, arena, out, err);
-    if (!rc)
-        rc = open_sink(c, &plan, session, insert, &out->sink, err);
     if (rc)
         return rc;
     out->target = arena_printf(arena, "%s.%s", plan.target->database, plan.target->name);
     out->name = out->target ? pipeline_name(out, arena) : NULL;
-    return out->name ? 0 : err_set(err, ERR_NOMEM, "pipeline into %s", plan.target->name);
+    if (!out->name)
+        return err_set(err, ERR_NOMEM, "pipeline into %s", plan.target->name);
+    return open_sink(c, &plan, session, insert, out->name, &out->sink, err);
 }
 
 /* The INSERTs of a statement; count 0: it is none. */
@@ -363,6 +363,7 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
 
     if (!rc) {
         session->replays = true;
+        session->job = job;
         rc = run_script(c, session, text, arena, out, err);
     }
     if (!rc) {

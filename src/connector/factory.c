@@ -3,11 +3,13 @@
 #include "connector/file_sink.h"
 #include "connector/file_source.h"
 #include "connector/history_source.h"
+#include "connector/kafka_options.h"
 #include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
 #include "connector/lake_source.h"
 #include "connector/made_source.h"
 #include "connector/nexmark_source.h"
+#include "connector/outside.h"
 #include "connector/print_sink.h"
 
 static int open_kafka(const struct source_request *r, struct stream_source **out, struct err *err)
@@ -21,9 +23,23 @@ static int open_kafka(const struct source_request *r, struct stream_source **out
 
     const char *history = sql_option(r->table->options, "tarn.history");
     struct stream_source *live;
-    int rc = kafka_source_new(history ? &live : out, &o, err);
+    bool here = kafka_is_here(r->table, o.ports);
+    int rc;
 
+    if (!here && history)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "table `%s`: 'tarn.history' goes with one topic of this tarn",
+                       r->table->name);
+    if (!here)
+        return outside_source_new(out, &o, err);
+    rc = kafka_source_new(history ? &live : out, &o, err);
     return rc || !history ? rc : history_source_new(out, r, history, live, err);
+}
+
+static int open_kafka_sink(const struct sink_request *r, struct stream_sink **out, struct err *err)
+{
+    return kafka_is_ours(r->table, r->connector->kafka_ports) ? kafka_sink_new(r, out, err)
+                                                              : outside_sink_new(r, out, err);
 }
 
 static const struct factory {
@@ -32,8 +48,8 @@ static const struct factory {
     int (*sink)(const struct sink_request *, struct stream_sink **, struct err *);
     const char *label; /* the option that names what is read; NULL: the table's name does */
 } factories[] = {
-    {"kafka", open_kafka, kafka_sink_new, "topic"},
-    {"upsert-kafka", open_kafka, kafka_sink_new, "topic"},
+    {"kafka", open_kafka, open_kafka_sink, "topic"},
+    {"upsert-kafka", open_kafka, open_kafka_sink, "topic"},
     {"filesystem", file_source_new, file_sink_new, "path"},
     {"datagen", datagen_source_new, NULL, NULL},
     {"faker", faker_source_new, NULL, NULL},

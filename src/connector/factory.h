@@ -25,6 +25,7 @@ struct sink_request {
     const struct sql_table *table;             /* borrowed for the call */
     const struct vec_columns *columns;         /* of the feed; borrowed for the call */
     const char *time_zone;
+    const char *job, *pipeline; /* names that stay over restarts; NULL: none runs */
 };
 
 /* *label (may be NULL) is what snapshot summaries and screens call the source: a topic, a folder;

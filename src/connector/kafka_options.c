@@ -113,24 +113,28 @@ static bool has_port(const int *ports, int port)
 
 /* Is the broker that the table names ours? Host names of one machine are many (a container's among
  * them), ports are few: what counts is the port, of any server of the list. */
-int kafka_check_broker(const struct sql_table *table, const int *ports, struct err *err)
+bool kafka_is_ours(const struct sql_table *table, const int *ports)
 {
     const char *servers = sql_option(table->options, "properties.bootstrap.servers");
 
     if (!ports || !servers)
-        return 0;
+        return true;
     for (const char *at = servers; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         size_t len = strcspn(at, ",");
         const char *colon = memrchr(at, ':', len);
 
         if (has_port(ports, colon ? atoi(colon + 1) : 9092))
-            return 0;
+            return true;
     }
-    return err_set(err, ERR_UNSUPPORTED,
-                   "'properties.bootstrap.servers' = '%s' is not this tarn's broker, which answers "
-                   "on port %d: topics of other brokers are not built yet. If it is meant to be, "
-                   "kafka: {listeners: [{port: N}]} in tarn.yaml opens that port here too",
-                   servers, ports[0]);
+    return false;
+}
+
+bool kafka_is_here(const struct sql_table *table, const int *ports)
+{
+    const char *topic = sql_option(table->options, "topic");
+
+    return kafka_is_ours(table, ports) &&
+           (topic ? !strchr(topic, ';') : !sql_option(table->options, "topic-pattern"));
 }
 
 /* Which format, and what it does with records that it cannot read. */
@@ -171,19 +175,14 @@ int kafka_source_config_init(struct kafka_source_config *config,
     int rc;
 
     if (!topic)
-        return err_set(err, option(o, "topic-pattern") ? ERR_UNSUPPORTED : ERR_INVALID,
-                       option(o, "topic-pattern") ? "'topic-pattern' is not built yet"
-                                                  : "'topic' is missing");
-    if (strchr(topic, ';'))
-        return err_set(err, ERR_UNSUPPORTED, "'topic' = '%s': several topics are not built yet",
-                       topic);
+        topic = option(o, "topic-pattern");
+    if (!topic)
+        return err_set(err, ERR_INVALID, "'topic' is missing");
     config->topic = strdup(topic);
     config->group = strdup(group ? group : "");
     if (!config->topic || !config->group)
         return err_set(err, ERR_NOMEM, "options");
     rc = parse_format(config, o, err);
-    if (!rc)
-        rc = kafka_check_broker(o->table, o->ports, err);
     if (!rc && config->upsert)
         config->startup.kind = KAFKA_EARLIEST; /* all of it, or updates would miss their inserts */
     else if (!rc)
@@ -432,6 +431,10 @@ int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_ch
             rc = fill_headers(vector, row, record);
             break;
         case KAFKA_META_LEADER_EPOCH:
+            if (at->leader_epoch < 0) { /* not told */
+                duckdb_vector_ensure_validity_writable(vector);
+                duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
+            }
             ((int32_t *)data)[row] = at->leader_epoch;
             break;
         case KAFKA_META_OFFSET:

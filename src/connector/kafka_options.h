@@ -62,8 +62,10 @@ void kafka_source_config_deinit(struct kafka_source_config *config);
 int kafka_source_columns(struct kafka_source_config *config,
                          const struct kafka_source_options *options, struct vec_columns *columns,
                          struct err *err);
-/* Is the broker that a table names ours? ERR_UNSUPPORTED. */
-int kafka_check_broker(const struct sql_table *table, const int *ports, struct err *err);
+/* Is the broker that a table names ours? `ports`: where that answers, 0 ends; NULL: all are. */
+bool kafka_is_ours(const struct sql_table *table, const int *ports);
+/* Is it one topic of ours, which is read in process? */
+bool kafka_is_here(const struct sql_table *table, const int *ports);
 struct kafka_origin; /* kafka_rows.h */
 int kafka_metadata_fill(const struct kafka_source_config *config, duckdb_data_chunk chunk,
                         idx_t row, const struct kafka_origin *at, const struct record *record);

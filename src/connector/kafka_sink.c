@@ -141,33 +141,18 @@ static bool takes(const struct kafka_sink *s, enum row_kind kind)
 static int add_row(struct kafka_sink *s, struct kafka_cut *cut, duckdb_data_chunk chunk, idx_t row,
                    enum row_kind kind, struct err *err)
 {
-    struct kafka_record_extra extra = {.timestamp_ms = clock_wall_ms(s->clock)};
-    struct slice key = {0}, value = {0};
-    bool null = false;
+    struct kafka_sink_record r;
     int32_t partition;
-    int rc = 0;
+    int rc = kafka_sink_record(&s->config, chunk, row, kind, &s->key, &s->value,
+                               clock_wall_ms(s->clock), &r, err);
 
-    if (s->config.key) {
-        buf_clear(&s->key);
-        rc = row_encode(s->config.key, chunk, row, kind, &s->key, &null, err);
-        if (!rc && !null)
-            key = s->key.ptr ? buf_slice(&s->key) : SLICE_LIT("");
-    }
-    if (!rc && !(s->config.upsert && kind == ROW_DELETE)) {
-        buf_clear(&s->value);
-        rc = row_encode(s->config.value, chunk, row, kind, &s->value, &null, err);
-        if (!rc && !null)
-            value = s->value.ptr ? buf_slice(&s->value) : SLICE_LIT("");
-    }
-    if (!rc)
-        rc = kafka_record_extra(&s->config, chunk, row, &extra, err);
     if (rc)
         return rc;
-    partition = partition_of(s, key);
-    rc = batch_builder_add(&s->builders[partition], extra.timestamp_ms, key, value, extra.headers,
-                           extra.header_count);
+    partition = partition_of(s, r.key);
+    rc = batch_builder_add(&s->builders[partition], r.extra.timestamp_ms, r.key, r.value,
+                           r.extra.headers, r.extra.header_count);
     if (rc)
-        return err_set(err, rc, "a record of %zu bytes", key.len + value.len);
+        return err_set(err, rc, "a record of %zu bytes", r.key.len + r.value.len);
     return s->builders[partition].records.len >= BATCH_BYTES ? send_batch(s, cut, partition, err)
                                                              : 0;
 }

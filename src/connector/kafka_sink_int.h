@@ -38,6 +38,15 @@ struct kafka_record_extra {
 int kafka_record_extra(const struct kafka_sink_config *config, duckdb_data_chunk chunk, idx_t row,
                        struct kafka_record_extra *out, struct err *err);
 
+/* A row as a record; key and value are in the two buffers, ptr NULL: null. */
+struct kafka_sink_record {
+    struct slice key, value;
+    struct kafka_record_extra extra;
+};
+int kafka_sink_record(const struct kafka_sink_config *config, duckdb_data_chunk chunk, idx_t row,
+                      enum row_kind kind, struct buf *key, struct buf *value, int64_t now_ms,
+                      struct kafka_sink_record *out, struct err *err);
+
 /* The hash of Kafka's clients, by which a key finds its partition. */
 uint32_t kafka_murmur2(struct slice key);
 

@@ -207,7 +207,7 @@ int kafka_sink_config_init(struct kafka_sink_config *c, const struct sink_reques
     layout.key = calloc(table->column_count + 1, sizeof(*layout.key));
     layout.value = calloc(table->column_count + 1, sizeof(*layout.value));
     rc = c->topic && c->header_list && layout.key && layout.value
-             ? kafka_check_broker(table, r->connector->kafka_ports, err)
+             ? 0
              : err_set(err, ERR_NOMEM, "options");
     if (!rc)
         rc = c->upsert ? check_upsert(table, err) : check_key_fields(table, err);
@@ -275,6 +275,29 @@ int kafka_record_extra(const struct kafka_sink_config *c, duckdb_data_chunk chun
     return vec_is_valid(duckdb_vector_get_validity(vector), row)
                ? read_headers(c, vector, row, out, err)
                : 0;
+}
+
+int kafka_sink_record(const struct kafka_sink_config *c, duckdb_data_chunk chunk, idx_t row,
+                      enum row_kind kind, struct buf *key, struct buf *value, int64_t now_ms,
+                      struct kafka_sink_record *out, struct err *err)
+{
+    bool null = false;
+    int rc = 0;
+
+    *out = (struct kafka_sink_record){.extra = {.timestamp_ms = now_ms}};
+    if (c->key) {
+        buf_clear(key);
+        rc = row_encode(c->key, chunk, row, kind, key, &null, err);
+        if (!rc && !null)
+            out->key = key->ptr ? buf_slice(key) : SLICE_LIT("");
+    }
+    if (!rc && !(c->upsert && kind == ROW_DELETE)) {
+        buf_clear(value);
+        rc = row_encode(c->value, chunk, row, kind, value, &null, err);
+        if (!rc && !null)
+            out->value = value->ptr ? buf_slice(value) : SLICE_LIT("");
+    }
+    return rc ? rc : kafka_record_extra(c, chunk, row, &out->extra, err);
 }
 
 /* Austin Appleby's MurmurHash2 with Kafka's seed. */

@@ -18,8 +18,7 @@ struct kafka_source_options {
     struct vec_db *db;
     struct clock *clock;
     const struct sql_table *table; /* borrowed for the call: columns and options */
-    const int *ports;              /* of our own broker, 0 ends; NULL: bootstrap.servers is not
-                                      looked at */
+    const int *ports;              /* of our own broker, 0 ends; NULL: every one is */
     const char *time_zone;         /* of the session; NULL: UTC */
 };
 /* ERR_INVALID, ERR_UNSUPPORTED name the option. */

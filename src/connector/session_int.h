@@ -55,6 +55,7 @@ struct session {
     /* A job plans its script at every start. What the script changed in the catalog was done when
      * it was submitted: then a table that is there is no mistake, and nothing is dropped again. */
     bool replays;
+    const char *job; /* whose script it is; NULL: nobody's */
 };
 
 int session_no_memory(struct err *err);

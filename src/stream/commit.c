@@ -222,6 +222,16 @@ static int make_true(struct epoch_commit *c, struct err *err)
     return rc;
 }
 
+static void tell_sources(const struct pipeline *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct stream_source *source = p->spec->inputs[i].source;
+
+        if (source->ops->committed && p->inputs[i].first == &p->inputs[i])
+            source->ops->committed(source, &p->committed[i]);
+    }
+}
+
 /* Remembers what is now true, and lets the sinks know. */
 static void after(struct epoch_commit *c, enum stream_outcome outcome)
 {
@@ -239,6 +249,7 @@ static void after(struct epoch_commit *c, enum stream_outcome outcome)
             p->arena = c->cuts[i].arena; /* the positions live in it */
             p->committed = c->cuts[i].positions;
             c->cuts[i].arena = old;
+            tell_sources(p);
         }
         if (!c->cuts[i].cut)
             continue;

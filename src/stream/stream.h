@@ -65,6 +65,9 @@ struct stream_source_ops {
     int64_t (*lag)(struct stream_source *); /* records not read yet; -1 unknown. Any thread */
     const struct vec_columns *(*columns)(struct stream_source *);
     void (*free)(struct stream_source *);
+    /* A commit has made this place true: somebody outside may want to know. Any thread; may be
+     * NULL. */
+    void (*committed)(struct stream_source *, const struct stream_position *);
 };
 struct stream_source {
     const struct stream_source_ops *ops;
