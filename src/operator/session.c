@@ -317,7 +317,7 @@ static int add_chunk(struct sessions *o, duckdb_data_chunk chunk, struct err *er
 
     if (!rc)
         rc = name_rows(o, err);
-    window_clock_read(&o->clock, &agg->op, chunk);
+    window_clock_read(&o->clock, &agg->op, o->fired, chunk);
     memset(agg->at, 0, agg->keys.count * sizeof(agg->at[0]));
     o->chunk++;
     for (idx_t i = 0; i < agg->keys.count && !rc; i++) {

@@ -183,7 +183,7 @@ static int add_chunk(struct windows *o, duckdb_data_chunk chunk, struct err *err
     if (!rc && o->w.kind == OP_ATTACHED)
         rc = read_attached(o, chunk, err);
     else if (!rc)
-        window_clock_read(&o->clock, &o->agg.op, chunk);
+        window_clock_read(&o->clock, &o->agg.op, o->fired, chunk);
     for (int k = 0; any && !rc; k++) {
         rc = find_groups(o, chunk, k, &any, err);
         if (!rc && any)

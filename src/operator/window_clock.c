@@ -33,7 +33,8 @@ static int64_t local(const struct window_clock *clock, int64_t ms)
     return ms + (int64_t)zone_offset(clock->zone, floor_div(ms, 1000)) * 1000;
 }
 
-void window_clock_read(struct window_clock *clock, const struct op *op, duckdb_data_chunk chunk)
+void window_clock_read(struct window_clock *clock, const struct op *op, int64_t fired,
+                       duckdb_data_chunk chunk)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
     const uint64_t *validity;
@@ -43,6 +44,8 @@ void window_clock_read(struct window_clock *clock, const struct op *op, duckdb_d
 
     if (clock->rowtime < 0) {
         now = local(clock, op->graph->now_ms == OP_TIME_MIN ? 0 : op->graph->now_ms);
+        if (now <= fired && fired != OP_TIME_MAX)
+            now = fired + 1;
         for (idx_t i = 0; i < rows; i++)
             clock->ms[i] = now;
         return;
