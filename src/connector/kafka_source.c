@@ -17,6 +17,7 @@
 #include "log/log.h"
 
 #define READ_BYTES      ((size_t)1 << 20)
+#define IDLE_BYTES      ((size_t)16 << 10)
 #define BATCH_BYTES_MAX ((size_t)128 << 20) /* a record batch after decompression */
 #define PLAIN_MAX       64                  /* compressed batches of one poll */
 
@@ -32,9 +33,12 @@ struct kafka_source {
     struct kafka_source_options options;
     struct kafka_rows rows;
 
-    pthread_mutex_t mutex; /* of `topic` and `partitions`, against flush and lag */
+    pthread_mutex_t mutex;      /* of `topic` and `partitions`, against flush and lag */
+    pthread_mutex_t wait_mutex; /* of the next: held by nobody who asks the log for anything */
     pthread_cond_t changed;
     bool woken;
+    void (*listener)(void *arg);
+    void *listener_arg;
     struct topic *topic; /* NULL while it does not exist */
     struct partition *partitions;
     size_t count, turn;
@@ -54,10 +58,32 @@ static struct kafka_source *self(struct stream_source *source)
 
 /* ---- the topic ---- */
 
+/* On the thread that appends. */
+static void advanced(void *arg, struct log *log)
+{
+    struct kafka_source *s = arg;
+
+    (void)log;
+    pthread_mutex_lock(&s->wait_mutex);
+    s->woken = true;
+    pthread_cond_signal(&s->changed);
+    if (s->listener)
+        s->listener(s->listener_arg);
+    pthread_mutex_unlock(&s->wait_mutex);
+}
+
+static void unwatch(struct kafka_source *s, const struct partition *partitions, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (partitions[i].log)
+            log_off_advance(partitions[i].log, advanced, s);
+}
+
 static void close_topic(struct kafka_source *s)
 {
     struct topic *topic = s->topic;
 
+    unwatch(s, s->partitions, s->count);
     pthread_mutex_lock(&s->mutex);
     s->topic = NULL;
     free(s->partitions);
@@ -81,8 +107,12 @@ static int open_topic(struct kafka_source *s, struct err *err)
         partitions[i].until = INT64_MAX;
         if (!partitions[i].log)
             rc = err_set(err, ERR_IO, "%s[%zu] is offline", s->config.topic, i);
+        else if (log_on_advance(partitions[i].log, advanced, s))
+            rc = err_set(err, ERR_NOMEM, "topic %s", s->config.topic);
     }
     if (rc) {
+        if (partitions)
+            unwatch(s, partitions, count);
         free(partitions);
         topic_unref(topic);
         return rc;
@@ -331,6 +361,8 @@ static int poll(struct stream_source *source, struct vec_batch *out, stream_reje
     /* One partition a poll: its bytes must stay until the next. */
     for (size_t tried = 0; tried < s->count && !rc && s->rows.count == 0; tried++)
         rc = poll_partition(s, s->turn++ % s->count, err);
+    if (s->rows.count == 0 && s->bytes.cap > IDLE_BYTES) /* a quiet source keeps no memory */
+        buf_deinit(&s->bytes);
     if (rc)
         kafka_rows_end(&s->rows, &second);
     else
@@ -355,21 +387,31 @@ static void wait(struct stream_source *source, int64_t timeout_ms)
     until.tv_nsec += timeout_ms % 1000 * 1000000;
     until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->wait_mutex);
     if (!s->woken)
-        pthread_cond_timedwait(&s->changed, &s->mutex, &until);
+        pthread_cond_timedwait(&s->changed, &s->wait_mutex, &until);
     s->woken = false;
-    pthread_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->wait_mutex);
+}
+
+static void listen(struct stream_source *source, void (*fn)(void *arg), void *arg)
+{
+    struct kafka_source *s = self(source);
+
+    pthread_mutex_lock(&s->wait_mutex);
+    s->listener = fn;
+    s->listener_arg = arg;
+    pthread_mutex_unlock(&s->wait_mutex);
 }
 
 static void wake(struct stream_source *source)
 {
     struct kafka_source *s = self(source);
 
-    pthread_mutex_lock(&s->mutex);
+    pthread_mutex_lock(&s->wait_mutex);
     s->woken = true;
     pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->mutex);
+    pthread_mutex_unlock(&s->wait_mutex);
 }
 
 static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
@@ -435,12 +477,13 @@ static void source_free(struct stream_source *source)
     for (size_t i = 0; i < PLAIN_MAX; i++)
         buf_deinit(&s->plain[i]);
     pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->wait_mutex);
     pthread_mutex_destroy(&s->mutex);
     free(s);
 }
 
 static const struct stream_source_ops ops = {
-    poll, origin, wait, wake, position, seek, flush, lag, columns, source_free,
+    poll, origin, wait, wake, position, seek, flush, lag, columns, source_free, listen,
 };
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
@@ -455,6 +498,7 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
     s->source.ops = &ops;
     s->options = *options;
     pthread_mutex_init(&s->mutex, NULL);
+    pthread_mutex_init(&s->wait_mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s->changed, &attr);

@@ -266,6 +266,14 @@ int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err)
     return rc ? rc : tick(graph->last, err);
 }
 
+bool op_graph_by_clock(const struct op_graph *graph)
+{
+    for (const struct op *op = graph->last; op; op = op->next)
+        if (op->ops->tick && !op->by_rows)
+            return true;
+    return false;
+}
+
 struct vec_batch *op_graph_out(struct op_graph *graph)
 {
     return &graph->last->out;

@@ -376,6 +376,7 @@ int join_interval_new(struct op **out, struct op *left, struct op *right,
     if (rc)
         return rc;
     *out = &v->join.op;
+    (*out)->by_rows = spec->left_time >= 0;
     rc = op_table(*out, "left", true, &v->join.side[LEFT].rows, err);
     return rc ? rc : op_table(*out, "right", true, &v->join.side[RIGHT].rows, err);
 }

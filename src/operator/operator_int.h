@@ -44,6 +44,7 @@ struct op {
     int number, above_input, inputs;
     struct op_input *in; /* `inputs` of them; a leaf has one */
     int64_t mark;        /* told last */
+    bool by_rows;        /* its tick does nothing: rows and watermarks alone move it */
     int64_t delay_ms;    /* how far behind the watermark the times of its rows may be */
     struct vec_columns columns;
     struct vec_batch out;

@@ -573,6 +573,7 @@ int session_window_new(struct op **out, struct op *below, const struct op_aggreg
         return rc;
     }
     *out = &o->agg.op;
+    (*out)->by_rows = o->clock.rowtime >= 0;
     rc = agg_open(&o->agg, err);
     return rc ? rc : op_table(*out, "progress", false, &o->progress, err);
 }

@@ -478,6 +478,7 @@ int window_new(struct op **out, struct op *below, const struct op_aggregate_spec
         return rc;
     }
     *out = &o->agg.op;
+    (*out)->by_rows = o->clock.rowtime >= 0 && !o->updates;
     rc = agg_open(&o->agg, err);
     if (!rc)
         rc = op_table(*out, "progress", false, &o->progress, err);

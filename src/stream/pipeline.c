@@ -14,9 +14,6 @@
 #include "base/team.h"
 #include "stream/stream_int.h"
 
-#define WAIT_SHORT_MS    5 /* between polls of a source that gave rows within BUSY_MS */
-#define BUSY_MS          1000
-#define WAIT_MS          50
 #define TOPIC_GONE_MS    500
 #define REJECT_BYTES_MAX ((int64_t)32 << 20)
 #define BYTES_PER_ROW    200     /* for the early cut: what a row costs is known only afterwards */
@@ -158,7 +155,7 @@ static void set_gone(struct pipeline *p, struct input *in, bool gone, const char
 static int take_rows(struct pipeline *p, struct input *in, struct err *err)
 {
     p->stirred = true;
-    p->rows_ms = now_ms(p);
+    p->rows_ns = now_ns(p);
     p->bytes_in_epoch += in->polled.rows * BYTES_PER_ROW;
     atomic_fetch_add(&p->rows_in, in->polled.rows);
     if (!atomic_exchange(&p->job->uncommitted, true))
@@ -206,22 +203,6 @@ static int tick(struct pipeline *p, struct err *err)
     return 0;
 }
 
-static void wait_for_rows(struct pipeline *p)
-{
-    int64_t ms = now_ms(p) - p->rows_ms < BUSY_MS ? WAIT_SHORT_MS : WAIT_MS;
-
-    for (size_t i = 0; i < p->count; i++) {
-        const struct input *in = &p->inputs[i];
-        struct stream_source *source = in->spec->source;
-
-        if (in->first == in && !in->ended && !in->gone) {
-            source->ops->wait(source, ms);
-            return;
-        }
-    }
-    p->job->options->clock->sleep_ns(p->job->options->clock, ms * 1000000);
-}
-
 /* There are no rows: sealed state is written, or the thread sleeps. */
 static int pass_time(struct pipeline *p, struct err *err)
 {
@@ -229,7 +210,7 @@ static int pass_time(struct pipeline *p, struct err *err)
 
     if (p->flow && flow_is_busy(p->flow))
         return flow_flush(p->flow, FLUSH_QUIET_NS, err);
-    wait_for_rows(p);
+    nap_take(p);
     p->work.quiet += now_ns(p) - began;
     return 0;
 }
@@ -303,6 +284,7 @@ void pipeline_wake(struct pipeline *p)
 
         source->ops->wake(source);
     }
+    nap_end(p);
 }
 
 /* ---- the feed ---- */
@@ -572,6 +554,8 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
         rc = open_flow(p, err);
     for (size_t i = 0; i < p->count && !rc; i++)
         rc = seek(p, i, err);
+    if (!rc && job->threads)
+        rc = nap_open(p, err);
     if (!rc)
         p->feed = (struct vec_feed){p->flow ? flow_columns(p->flow) : input_columns(&p->inputs[0]),
                                     pull, p};
@@ -592,6 +576,7 @@ int pipeline_open_reader(struct pipeline *p, struct job *job, const struct strea
 
 void pipeline_close(struct pipeline *p)
 {
+    nap_close(p);
     flow_close(p->flow);
     for (size_t i = 0; i < p->count; i++)
         input_close(&p->inputs[i]);

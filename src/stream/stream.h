@@ -65,6 +65,10 @@ struct stream_source_ops {
     int64_t (*lag)(struct stream_source *); /* records not read yet; -1 unknown. Any thread */
     const struct vec_columns *(*columns)(struct stream_source *);
     void (*free)(struct stream_source *);
+    /* From now on fn is called, on any thread, whenever poll may give more than it gave last: who
+     * listens need not ask in vain. fn must be short and call nothing of the source. NULL: no
+     * more; none runs when it returns. A source without it is polled again and again. */
+    void (*listen)(struct stream_source *, void (*fn)(void *arg), void *arg);
     /* A commit has made this place true: somebody outside may want to know. Any thread; may be
      * NULL. */
     void (*committed)(struct stream_source *, const struct stream_position *);

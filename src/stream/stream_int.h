@@ -109,7 +109,8 @@ struct pipeline {
     struct reject_buf rejects;
     int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
                                     stalls makes no partition idle */
-    int64_t rows_ms;             /* mono time of the last rows */
+    int64_t rows_ns;             /* mono time of the last rows */
+    struct nap *nap;             /* NULL: without threads */
     int64_t bytes_in_epoch;
     int64_t polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
     _Atomic bool ended; /* its sources are bounded and read */
@@ -345,6 +346,12 @@ void show_work(struct pipeline *p);                /* on its thread; cheap when 
 void past_failure(struct job *job, const char *text);
 void past_deinit(struct past *past);
 void job_info(struct job *job, struct arena *arena, struct stream_job_info *out);
+
+/* nap.c: waiting for rows. */
+int nap_open(struct pipeline *p, struct err *err);
+void nap_close(struct pipeline *p);
+void nap_take(struct pipeline *p); /* until there may be rows, or time has to go on */
+void nap_end(struct pipeline *p);  /* any thread */
 
 /* pipeline.c */
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,
