@@ -252,6 +252,7 @@ static int join(struct building *b, const struct sql_node *node, struct op *cons
                                 .high_ms = j->high_ms,
                                 .left_end = j->left_end,
                                 .right_end = j->right_end,
+                                .by_clock = j->by_clock,
                                 .left_ttl_ms = j->left_ttl_ms,
                                 .right_ttl_ms = j->right_ttl_ms};
 
@@ -287,6 +288,7 @@ static int rank(struct building *b, const struct sql_node *node, struct op *cons
                                 .with_number = r->with_number,
                                 .by_time = r->order_time != 0,
                                 .window_end = r->window_end,
+                                .by_clock = r->by_clock,
                                 .ttl_ms = r->ttl_ms};
 
     return order ? op_rank_new(out, below[0], &spec, err) : err_set(err, ERR_NOMEM, "operators");

@@ -14,6 +14,7 @@ struct kept {
 struct windowed {
     struct join join;
     int end_column[2];
+    bool by_clock;
     int64_t fired;
     struct state_table *progress;
 };
@@ -175,7 +176,7 @@ static bool first_end(struct windowed *w, int64_t *end)
     return has_left || has_right;
 }
 
-static int window_mark(struct op *op, int64_t mark, struct err *err)
+static int window_until(struct op *op, int64_t mark, struct err *err)
 {
     struct windowed *w = (struct windowed *)op;
     int64_t end;
@@ -187,6 +188,21 @@ static int window_mark(struct op *op, int64_t mark, struct err *err)
         rc = fire(w, end, err);
     w->fired = mark;
     return rc ? rc : rows_save_i64(w->progress, "fired", mark, err);
+}
+
+/* Windows of processing time that are open when the input ends are put out too. */
+static int window_mark(struct op *op, int64_t mark, struct err *err)
+{
+    const struct windowed *w = (const struct windowed *)op;
+
+    return w->by_clock && mark != OP_TIME_MAX ? 0 : window_until(op, mark, err);
+}
+
+static int window_tick(struct op *op, struct err *err)
+{
+    const struct windowed *w = (const struct windowed *)op;
+
+    return w->by_clock ? window_until(op, op->graph->now_ms - 1, err) : 0;
 }
 
 static int window_load(struct op *op, struct err *err)
@@ -224,6 +240,7 @@ static int window_read(struct op *op, int table, struct op_reader *to, struct er
 static const struct op_ops window_ops = {.name = "window join",
                                          .rows = window_rows,
                                          .mark = window_mark,
+                                         .tick = window_tick,
                                          .load = window_load,
                                          .view = window_view,
                                          .read = window_read,
@@ -239,6 +256,7 @@ int join_window_new(struct op **out, struct op *left, struct op *right,
         return err_set(err, ERR_NOMEM, "a join of windows");
     w->end_column[LEFT] = spec->left_end;
     w->end_column[RIGHT] = spec->right_end;
+    w->by_clock = spec->by_clock;
     w->fired = OP_TIME_MIN;
     if (op_kind_column(&left->columns) >= 0 || op_kind_column(&right->columns) >= 0)
         rc = err_set(err, ERR_UNSUPPORTED, "a join of windows takes rows that stay, not changes");

@@ -220,6 +220,7 @@ struct op_join_spec {
     int left_time, right_time; /* INTERVAL, TEMPORAL; -1: the graph's clock */
     int64_t low_ms, high_ms;   /* INTERVAL: right in [left + low, left + high] */
     int left_end, right_end;   /* WINDOWED: columns of the window's end, TIMESTAMP */
+    bool by_clock;             /* WINDOWED: the graph's clock ends windows, not watermarks */
     int64_t left_ttl_ms, right_ttl_ms;
 };
 /* Joins and what follows name their columns c0, c1 ... (flow.h).
@@ -265,6 +266,7 @@ struct op_rank_spec {
     bool with_number;
     bool by_time;   /* the one order is a rowtime's: with 1 to 1, deduplication */
     int window_end; /* column; -1: none */
+    bool by_clock;  /* the graph's clock ends windows, not watermarks */
     int64_t ttl_ms;
 };
 /* The first rows of each key: the input's columns, then BIGINT number if wanted, then kinds; but no

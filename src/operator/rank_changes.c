@@ -425,13 +425,6 @@ static int expire(struct changes *c, struct err *err)
     return rc;
 }
 
-static int changes_tick(struct op *op, struct err *err)
-{
-    struct changes *c = (struct changes *)op;
-
-    return c->rank.spec.window_end < 0 ? expire(c, err) : 0;
-}
-
 static int fold(struct changes *c, struct err *err)
 {
     const struct touched_part *t = (const struct touched_part *)(const void *)c->touched.ptr;
@@ -538,7 +531,7 @@ static int fire(struct changes *c, int64_t end, struct err *err)
     return rc ? rc : state_drop_space(c->rows, end, err);
 }
 
-static int changes_mark(struct op *op, int64_t mark, struct err *err)
+static int changes_until(struct op *op, int64_t mark, struct err *err)
 {
     struct changes *c = (struct changes *)op;
     int64_t end;
@@ -550,6 +543,23 @@ static int changes_mark(struct op *op, int64_t mark, struct err *err)
         rc = fire(c, end, err);
     c->fired = mark;
     return rc ? rc : rows_save_i64(c->progress, "fired", mark, err);
+}
+
+/* Windows of processing time that are open when the input ends are put out too. */
+static int changes_mark(struct op *op, int64_t mark, struct err *err)
+{
+    const struct changes *c = (const struct changes *)op;
+
+    return c->rank.spec.by_clock && mark != OP_TIME_MAX ? 0 : changes_until(op, mark, err);
+}
+
+static int changes_tick(struct op *op, struct err *err)
+{
+    struct changes *c = (struct changes *)op;
+
+    if (c->rank.spec.window_end < 0)
+        return expire(c, err);
+    return c->rank.spec.by_clock ? changes_until(op, op->graph->now_ms - 1, err) : 0;
 }
 
 /* ---- all ---- */

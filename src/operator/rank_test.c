@@ -1,23 +1,90 @@
 /* rank_test.c - top-N over streams cut at random is ROW_NUMBER over all rows at once. */
 #include "operator/test_stream.h"
 
-#define BASE(rows, keys)                                                                           \
-    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, CASE WHEN h % 17 > 0 "     \
+#define BASE(rows, keys)                                                                            \
+    "SELECT CASE WHEN h % 13 > 0 THEN (h % " keys ")::INTEGER END AS k, CASE WHEN h % 17 > 0 "      \
     "THEN (h % 997 - 500)::BIGINT END AS v, CASE WHEN h % 5 > 0 THEN repeat('é', h % 4) || h % 8 " \
-    "END AS s, (h % 31 - 15) / 4.0::DOUBLE AS f, (h % 91 - 45)::DECIMAL(9,2) AS d, i AS u, "       \
+    "END AS s, (h % 31 - 15) / 4.0::DOUBLE AS f, (h % 91 - 45)::DECIMAL(9,2) AS d, i AS u, "        \
     "i, h FROM (SELECT i, (hash(i + 5) % 1000003)::BIGINT AS h FROM range(" rows ") t(i))"
 #define ADDED(rows, keys)                                                                          \
     "SELECT k, v, s, f, d, u, TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * (i * 100 - h % "   \
     "2000)::BIGINT AS ts, TIMESTAMP '2024-01-01' + INTERVAL 10 SECOND * ((i * 100 - h % 2000) // " \
     "10000 + 1)::BIGINT AS we, i FROM (" BASE(rows, keys) ") ORDER BY i"
 /* clang-format off: it takes the strings apart, letter by letter */
-#define CHANGES(rows, keys)                                                                        \
-    "SELECT k, v, s, f, d, u, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) "  \
-    "- 1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(rows, keys)    \
-    ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE(rows, keys)         \
-    ") WHERE h % 3 > 0 UNION ALL SELECT *, i * 3 + 602, 2::UTINYINT FROM (" BASE(rows, keys)       \
-    ") WHERE h % 7 = 1 UNION ALL SELECT *, i * 3 + 702, 2::UTINYINT FROM (" BASE(rows, keys)       \
-    ") WHERE h % 70 = 1) ORDER BY i"
+#define CHANGES(rows, keys)                                                                                                                                                 \
+    "SELECT k, v, s, f, d, u, \"$row_kind\", row_number() OVER (ORDER BY n, \"$row_kind\" DESC) "                                                                           \
+    "- 1 AS i FROM (SELECT *, i * 3 AS n, 0::UTINYINT AS \"$row_kind\" FROM (" BASE(rows, keys) ") UNION ALL SELECT *, i * 3 + 301, (1 + i % 2 * 2)::UTINYINT FROM (" BASE( \
+        rows, keys) ")"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "W"                                                                                                                                                     \
+                    "H"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "R"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "h"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "%"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "3"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    ">"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "0"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "U"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "O"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "A"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "S"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "L"                                                                                                                                                     \
+                    "E"                                                                                                                                                     \
+                    "C"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "*"                                                                                                                                                     \
+                    ","                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "i"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "*"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "3"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "+"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "6"                                                                                                                                                     \
+                    "0"                                                                                                                                                     \
+                    "2"                                                                                                                                                     \
+                    ","                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "2"                                                                                                                                                     \
+                    ":"                                                                                                                                                     \
+                    ":"                                                                                                                                                     \
+                    "U"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "Y"                                                                                                                                                     \
+                    "I"                                                                                                                                                     \
+                    "N"                                                                                                                                                     \
+                    "T"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "F"                                                                                                                                                     \
+                    "R"                                                                                                                                                     \
+                    "O"                                                                                                                                                     \
+                    "M"                                                                                                                                                     \
+                    " "                                                                                                                                                     \
+                    "(" BASE(rows, keys) ") WHERE h % 7 = 1 UNION ALL SELECT *, i * 3 + 702, "                                                                              \
+                                         "2::UTINYINT FROM (" BASE(                                                                                                         \
+                                             rows, keys) ") WHERE h % 70 = 1) ORDER BY i"
 /* clang-format on */
 
 static int build_rank(struct op **leaves, struct op **root, void *arg, struct err *err)
@@ -181,6 +248,34 @@ static void a_number_comes_again_when_its_row_changed(void **state)
     graph_end(&g);
 }
 
+/* Goal: windows of processing time end with the clock. Method: no watermark ever comes. */
+static void windows_of_the_clock_end_with_it(void **state)
+{
+#define WINDOW_ROW(v, end)                                                                         \
+    "SELECT 1::INTEGER AS k, " v "::BIGINT AS v, TIMESTAMP '1970-01-01 00:00:" end "' AS we"
+    static const struct op_order by_v[] = {{1, true, false}};
+    struct op_rank_spec spec = {.keys = (size_t[]){0, 2},
+                                .key_count = 2,
+                                .order = by_v,
+                                .order_count = 1,
+                                .from = 1,
+                                .to = 1,
+                                .with_number = false,
+                                .window_end = 2,
+                                .by_clock = true};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){WINDOW_ROW("1", "10"), NULL});
+    OK(op_rank_new(&g.root, g.leaves[0], &spec, &err));
+    graph_gives(&g, 1000, 0, WINDOW_ROW("5", "10"), "");
+    graph_gives(&g, 2000, 0, WINDOW_ROW("7", "10"), "");
+    graph_gives(&g, 9999, 0, WINDOW_ROW("6", "10"), "");
+    graph_gives(&g, 10000, 0, WINDOW_ROW("3", "20"), "(1, 7, '1970-01-01 00:00:10')\n");
+    graph_end(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_limit_gives_the_first_rows_that_come),
         cmocka_unit_test(a_window_gives_its_best_rows_once),
         cmocka_unit_test(a_number_comes_again_when_its_row_changed),
+        cmocka_unit_test(windows_of_the_clock_end_with_it),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -336,7 +336,7 @@ static int fire(struct tops *t, int64_t end, struct err *err)
     return rc ? rc : state_drop_space(t->entries, end, err);
 }
 
-static int top_mark(struct op *op, int64_t mark, struct err *err)
+static int top_until(struct op *op, int64_t mark, struct err *err)
 {
     struct tops *t = (struct tops *)op;
     int64_t end;
@@ -348,6 +348,21 @@ static int top_mark(struct op *op, int64_t mark, struct err *err)
         rc = fire(t, end, err);
     t->fired = mark;
     return rc ? rc : rows_save_i64(t->progress, "fired", mark, err);
+}
+
+/* Windows of processing time that are open when the input ends are put out too. */
+static int top_mark(struct op *op, int64_t mark, struct err *err)
+{
+    const struct tops *t = (const struct tops *)op;
+
+    return t->rank.spec.by_clock && mark != OP_TIME_MAX ? 0 : top_until(op, mark, err);
+}
+
+static int top_tick(struct op *op, struct err *err)
+{
+    const struct tops *t = (const struct tops *)op;
+
+    return t->rank.spec.by_clock ? top_until(op, op->graph->now_ms - 1, err) : 0;
 }
 
 static int top_load(struct op *op, struct err *err)
@@ -417,6 +432,7 @@ static void top_free(struct op *op)
 static const struct op_ops top_ops = {.name = "top rows",
                                       .rows = top_rows,
                                       .mark = top_mark,
+                                      .tick = top_tick,
                                       .load = top_load,
                                       .view = top_view,
                                       .read = top_read,

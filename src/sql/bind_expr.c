@@ -49,6 +49,28 @@ struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bou
     return expr;
 }
 
+struct bound_expr *bound_united(struct binder *b, struct sql_pos pos, struct bound_source *source,
+                                size_t column)
+{
+    struct bound_expr **args;
+    size_t count = 0;
+
+    for (const struct bound_column *c = &source->columns[column]; c;
+         c = c->twin ? &c->twin->columns[c->twin_column] : NULL)
+        count++;
+    if (count == 1)
+        return bound_column(b, pos, source, column);
+    args = BIND_ARRAY(b, struct bound_expr *, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct bound_column *c = &source->columns[column];
+
+        args[i] = bound_column(b, pos, source, column);
+        source = c->twin;
+        column = c->twin_column;
+    }
+    return bind_function(b, pos, "COALESCE", args, count);
+}
+
 static struct bound_expr *with_args(struct binder *b, struct bound_expr *expr, size_t count)
 {
     expr->args = BIND_ARRAY(b, struct bound_expr *, count);
@@ -288,7 +310,8 @@ static struct bound_expr *bind_column(struct binder *b, struct scope *scope,
         bind_fail(b, ERR_INVALID, expr->pos,
                   "column `%s` is ambiguous: more than one table here has it",
                   expr->name.parts[found.used - 1].text);
-    bound = bound_column(b, expr->pos, found.source, found.column);
+    bound = found.used == 1 ? bound_united(b, expr->pos, found.source, found.column)
+                            : bound_column(b, expr->pos, found.source, found.column);
     for (size_t i = found.used; i < expr->name.count; i++)
         bound = bind_field(b, bound, &expr->name.parts[i]);
     return bound;

@@ -322,15 +322,23 @@ static void join_on_column(struct binder *b, struct bound_source *join, struct s
     struct bound_source *left, *right, *hidden;
     size_t left_column, right_column;
     struct bound_expr *equal;
+    struct bound_column *last;
 
     if (!find_below(join->left, name, &left, &left_column) ||
         !find_below(join->right, name, &right, &right_column))
         bind_fail(b, ERR_INVALID, pos, "column `%s` of USING is not on both sides", name);
-    equal = bind_function2(b, pos, "=", bound_column(b, pos, left, left_column),
-                           bound_column(b, pos, right, right_column));
+    equal = bind_function2(b, pos, "=", bound_united(b, pos, left, left_column),
+                           bound_united(b, pos, right, right_column));
     join->on = join->on ? bind_function2(b, pos, "AND", join->on, equal) : equal;
     hidden = join->join == SQL_JOIN_RIGHT ? left : right;
     hidden->columns[hidden == left ? left_column : right_column].merged = true;
+    if (join->join != SQL_JOIN_FULL)
+        return;
+    for (last = &left->columns[left_column]; last->twin;
+         last = &last->twin->columns[last->twin_column])
+        ;
+    last->twin = right;
+    last->twin_column = right_column;
 }
 
 static void join_natural(struct binder *b, struct bound_source *join, struct sql_pos pos,
@@ -354,15 +362,11 @@ static struct bound_source *bind_join(struct binder *b, struct scope *scope,
                                       const struct sql_from *from)
 {
     struct bound_source *join = source_new(b, SOURCE_JOIN, from->pos);
-    bool merges = from->natural || from->using_count;
 
     join->from = from;
     join->join = from->join;
     if (from->join == SQL_JOIN_CROSS_APPLY || from->join == SQL_JOIN_OUTER_APPLY)
         bind_fail(b, ERR_UNSUPPORTED, from->pos, "APPLY is not built: CROSS JOIN LATERAL");
-    if (merges && from->join == SQL_JOIN_FULL)
-        bind_fail(b, ERR_UNSUPPORTED, from->pos,
-                  "FULL JOIN with USING or NATURAL is not built yet");
     join->left = bind_from(b, scope, from->left);
     join->right = bind_from(b, scope, from->right);
     if (from->on)

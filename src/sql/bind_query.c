@@ -77,7 +77,7 @@ static void expand(struct binder *b, struct bound_source *source, struct sql_pos
     }
     for (size_t i = 0; i < source->column_count; i++)
         if (!source->columns[i].merged)
-            item_add(b, items, bound_column(b, pos, source, i), source->columns[i].name, pos);
+            item_add(b, items, bound_united(b, pos, source, i), source->columns[i].name, pos);
 }
 
 static void expand_star(struct binder *b, struct scope *scope, struct bound_source *from,

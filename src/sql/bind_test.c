@@ -126,6 +126,8 @@ static const struct {
      "EXPR$0 VARCHAR(3) NOT NULL, EXPR$1 BIGINT NOT NULL, EXPR$2 CHAR(3) NOT NULL"},
     {"SELECT c.id, k.id, k.name FROM charges AS c LEFT JOIN customers AS k ON c.id = k.id",
      "id STRING NOT NULL, id0 STRING, name STRING"},
+    {"SELECT id, a.id AS first_id FROM customers AS a FULL JOIN customers AS b USING (id)",
+     "id STRING, first_id STRING"},
     {"SELECT * FROM customers AS a JOIN customers AS b USING (id)",
      "id STRING, name STRING NOT NULL, name0 STRING NOT NULL"},
     {"SELECT c.n, t.tag FROM charges AS c CROSS JOIN UNNEST(tags) AS t (tag)", "n INT, tag STRING"},

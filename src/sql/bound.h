@@ -114,15 +114,32 @@ enum bound_time {
     BOUND_TIMELESS,
     BOUND_ROWTIME,
     BOUND_PROCTIME,
+    /* Bounds of windows: of rowtimes; of rowtimes that are instants, in the session's zone; of
+     * processing time, likewise. */
     BOUND_WINDOW_START,
-    BOUND_WINDOW_END
+    BOUND_WINDOW_END,
+    BOUND_LOCAL_START,
+    BOUND_LOCAL_END,
+    BOUND_CLOCK_START,
+    BOUND_CLOCK_END
 };
+static inline bool bound_is_start(enum bound_time time)
+{
+    return time == BOUND_WINDOW_START || time == BOUND_LOCAL_START || time == BOUND_CLOCK_START;
+}
+static inline bool bound_is_end(enum bound_time time)
+{
+    return time == BOUND_WINDOW_END || time == BOUND_LOCAL_END || time == BOUND_CLOCK_END;
+}
 
 struct bound_column {
     const char *name;
     const struct sql_type *type;
     bool merged; /* the right side's twin of a USING column: hidden from * and from bare names */
-    bool used;   /* planning: something reads it */
+    struct bound_source
+        *twin;            /* of FULL JOIN USING: the bare name is COALESCE of this column and */
+    size_t twin_column;   /* of that one; NULL: none */
+    bool used;            /* planning: something reads it */
     enum bound_time time; /* planning, of a node's output */
     const char *label;    /* likewise: sql_node.labels; "": none. NULL: the name */
 };
@@ -282,6 +299,9 @@ struct bound_expr *bind_convert(struct binder *b, struct bound_expr *expr,
 struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bound_source *source,
                                 size_t column);
 bool bound_equal(const struct bound_expr *a, const struct bound_expr *b);
+/* What the column's bare name means: itself, or with those that FULL JOIN USING unites it with. */
+struct bound_expr *bound_united(struct binder *b, struct sql_pos pos, struct bound_source *source,
+                                size_t column);
 
 /* bind_in.c: IN (query); SOME, ANY and ALL of one. */
 struct bound_expr *bind_in_query(struct binder *b, struct scope *scope,

@@ -136,6 +136,7 @@ struct sql_flow_joining {
     int left_time, right_time; /* INTERVAL, TEMPORAL: columns; -1: processing time */
     int64_t low_ms, high_ms;
     int left_end, right_end;           /* WINDOWED: columns of the window's end */
+    bool by_clock;                     /* WINDOWED: they are of processing time */
     int64_t left_ttl_ms, right_ttl_ms; /* REGULAR */
 };
 
@@ -164,6 +165,7 @@ struct sql_flow_ranking {
     bool with_number; /* last column: BIGINT */
     int order_time;   /* 1: the one order is by a rowtime or processing time; else 0 */
     int window_end;   /* column: once per window, all +I; -1: none */
+    bool by_clock;    /* windows are of processing time */
     int64_t ttl_ms;
 };
 

@@ -154,9 +154,9 @@ static void find_attached(struct grouping *g)
     for (size_t i = 0; i < g->group_count; i++) {
         enum bound_time time = plan_time(g->groups[i]);
 
-        if (time == BOUND_WINDOW_START && in_all_sets(g, i))
+        if (bound_is_start(time) && in_all_sets(g, i))
             start = g->groups[i];
-        if (time == BOUND_WINDOW_END && in_all_sets(g, i))
+        if (bound_is_end(time) && in_all_sets(g, i))
             end = g->groups[i];
     }
     if (start && end) {
@@ -224,6 +224,13 @@ static void check_session(struct grouping *g)
                   "sessions of other keys on a stream are not built yet");
 }
 
+/* Attached bounds are as those that the rows carry. */
+static enum bound_time window_bound(const struct grouping *g, bool end)
+{
+    return g->windows->source ? plan_window_bound(g->windows->time, end)
+                              : plan_time(end ? g->end : g->start);
+}
+
 static void take_own_window(struct grouping *g)
 {
     struct sql_flow_aggregation *out = &g->node->aggregate;
@@ -242,8 +249,6 @@ static void take_own_window(struct grouping *g)
     out->offset_ms = tvf->offset_us / 1000;
     out->rowtime = time == BOUND_PROCTIME ? -1 : (int)shape_put(&g->shape, g->windows->time);
     g->p->by_time |= time == BOUND_ROWTIME;
-    g->p->by_clock |= time == BOUND_PROCTIME;
-    g->p->zoned |= time == BOUND_PROCTIME || g->windows->time->type->kind == SQL_TIMESTAMP_LTZ;
 }
 
 static void take_window(struct grouping *g)
@@ -258,14 +263,16 @@ static void take_window(struct grouping *g)
         out->window = SQL_FLOW_ATTACHED;
         out->window_start = (int)shape_put(&g->shape, g->start);
         out->window_end = (int)shape_put(&g->shape, g->end);
-        out->rowtime = g->p->by_clock ? -1 : out->window_end;
-        g->p->by_time = true;
+        out->rowtime = window_bound(g, true) == BOUND_CLOCK_END ? -1 : out->window_end;
+        g->p->by_time |= out->rowtime >= 0;
     } else {
         out->ttl_ms = o->ttl_ms;
         out->at_end = o->batch;
         return;
     }
-    out->zone = g->p->zoned && g->p->b->resolver ? g->p->b->resolver->time_zone : NULL;
+    out->zone = window_bound(g, true) != BOUND_WINDOW_END && g->p->b->resolver
+                    ? g->p->b->resolver->time_zone
+                    : NULL;
     out->early_ms = o->early_ms;
     out->late_ms = o->late_ms;
     out->allowed_lateness_ms = o->lateness_ms;
@@ -417,9 +424,9 @@ static void node_columns(struct grouping *g, const struct sql_node *below)
         plan_node_label(g->node, plan_node_column(g->p, g->node, g->calls.types[i], BOUND_TIMELESS),
                         plan_call_label(g->p, below, &g->calls.list[i]));
     if (windowed) {
-        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, BOUND_WINDOW_START),
+        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, window_bound(g, false)),
                         "window_start");
-        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, BOUND_WINDOW_END),
+        plan_node_label(g->node, plan_node_column(g->p, g->node, bound, window_bound(g, true)),
                         "window_end");
     }
     g->node->changes =

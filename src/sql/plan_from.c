@@ -157,9 +157,6 @@ struct rel plan_from(struct planner *p, struct bound_source *source, struct cond
         if (source->tvf && source->tvf->kind == BOUND_SESSION)
             bind_fail(p->b, ERR_UNSUPPORTED, source->pos,
                       "SESSION windows stand below GROUP BY window_start, window_end");
-        if (source->tvf)
-            p->zoned |=
-                source->query->items[source->tvf->time_column]->type->kind == SQL_TIMESTAMP_LTZ;
         outermost = bind_view_enter(p->b, source->view, source->pos);
         rel = (struct rel){plan_query(p, source->query), source};
         bind_view_leave(p->b, outermost);

@@ -46,9 +46,7 @@ struct planner {
     const struct sql_plan_options *options;
     struct plan_node **scans;
     size_t scan_count, scan_max;
-    bool by_time;  /* some node goes by watermarks */
-    bool by_clock; /* windows are of processing time */
-    bool zoned;    /* windows are of the session zone's local time: their times are instants */
+    bool by_time;                  /* some node goes by watermarks */
     const struct sql_hints *hints; /* of the SELECT under way; or NULL */
 };
 
@@ -88,6 +86,8 @@ struct bound_expr *plan_column(struct planner *p, struct sql_pos pos, const stru
 
 /* What the value means for time. */
 enum bound_time plan_time(const struct bound_expr *expr);
+/* What a window's start or end means for time, if the windows are of this time. */
+enum bound_time plan_window_bound(const struct bound_expr *time, bool end);
 /* A window's end, which is local time, on the scale of watermarks. */
 struct bound_expr *plan_window_end(struct planner *p, struct bound_expr *end);
 

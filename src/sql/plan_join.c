@@ -53,8 +53,9 @@ void joining_key(struct joining *j, struct bound_expr *left, struct bound_expr *
     j->out.key_count++;
     if (time != plan_time(right))
         return;
-    j->by_start |= time == BOUND_WINDOW_START;
-    if (time == BOUND_WINDOW_END) {
+    j->by_start |= bound_is_start(time);
+    if (bound_is_end(time)) {
+        j->out.by_clock = time == BOUND_CLOCK_END;
         j->by_end = true;
         j->out.left_end = (int)shape_put(&j->ls, plan_window_end(j->p, left));
         j->out.right_end = (int)shape_put(&j->rs, plan_window_end(j->p, right));
@@ -203,7 +204,7 @@ static void check_windowed(struct joining *j)
     if (j->out.time == SQL_FLOW_REGULAR && j->by_start && j->by_end &&
         j->out.join != SQL_FLOW_MARK) {
         j->out.time = SQL_FLOW_WINDOWED;
-        j->p->by_time = true;
+        j->p->by_time |= !j->out.by_clock;
     }
     if (j->out.time != SQL_FLOW_WINDOWED)
         j->out.left_end = j->out.right_end = -1;

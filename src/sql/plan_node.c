@@ -147,12 +147,30 @@ static enum bound_time query_time(const struct bound_source *source, size_t colu
     size_t last = source->column_count;
 
     if (source->tvf && column + 3 == last)
-        return BOUND_WINDOW_START;
+        return plan_window_bound(query->items[source->tvf->time_column], false);
     if (source->tvf && column + 2 == last)
-        return BOUND_WINDOW_END;
+        return plan_window_bound(query->items[source->tvf->time_column], true);
     if (source->tvf && column + 1 == last)
         return plan_time(query->items[source->tvf->time_column]);
     return query->kind == QUERY_SELECT ? plan_time(query->items[column]) : BOUND_TIMELESS;
+}
+
+enum bound_time plan_window_bound(const struct bound_expr *time, bool end)
+{
+    while (time->kind == BOUND_CAST)
+        time = time->args[0];
+    if (plan_time(time) == BOUND_PROCTIME)
+        return end ? BOUND_CLOCK_END : BOUND_CLOCK_START;
+    if (time->type->kind == SQL_TIMESTAMP_LTZ)
+        return end ? BOUND_LOCAL_END : BOUND_LOCAL_START;
+    return end ? BOUND_WINDOW_END : BOUND_WINDOW_START;
+}
+
+static enum bound_time window_time(enum bound_time end)
+{
+    if (end == BOUND_CLOCK_END)
+        return BOUND_PROCTIME;
+    return bound_is_end(end) ? BOUND_ROWTIME : BOUND_TIMELESS;
 }
 
 enum bound_time plan_time(const struct bound_expr *expr)
@@ -164,7 +182,7 @@ enum bound_time plan_time(const struct bound_expr *expr)
     if (function && !strcmp(function, "PROCTIME"))
         return BOUND_PROCTIME;
     if (function && !strcmp(function, "$WINDOW_TIME"))
-        return plan_time(expr->args[1]) == BOUND_WINDOW_END ? BOUND_ROWTIME : BOUND_TIMELESS;
+        return window_time(plan_time(expr->args[1]));
     if (expr->kind == BOUND_CAST && expr->implicit && expr->type->kind == expr->args[0]->type->kind)
         return plan_time(expr->args[0]);
     if (expr->kind != BOUND_COLUMN)
@@ -178,7 +196,7 @@ enum bound_time plan_time(const struct bound_expr *expr)
         return query_time(source, column);
     /* The windows of a legacy group window, or of a table function seen from inside. */
     if (source->kind == SOURCE_UNNEST && source->tvf)
-        return column ? BOUND_WINDOW_END : BOUND_WINDOW_START;
+        return plan_window_bound(source->array->args[0], column != 0);
     return BOUND_TIMELESS;
 }
 
@@ -188,7 +206,7 @@ struct bound_expr *plan_window_end(struct planner *p, struct bound_expr *end)
 
     if (!instant)
         bind_nomem(p->b);
-    return p->zoned ? bind_convert(p->b, end, instant) : end;
+    return plan_time(end) == BOUND_WINDOW_END ? end : bind_convert(p->b, end, instant);
 }
 
 /* ---- printing -------------------------------------------------------------------------------- */

@@ -77,8 +77,6 @@ static void check_top(struct planner *p, const struct top *top)
                   "%s() on streaming table is not supported: ROW_NUMBER() is", name);
     if (!top->call->over->order_count)
         bind_fail(p->b, ERR_INVALID, pos, "ROW_NUMBER() takes ORDER BY: which rows are the first?");
-    if (top->to < top->from)
-        bind_fail(p->b, ERR_INVALID, pos, "no row has such a number: the first one is 1");
     if (top->to == INT64_MAX)
         bind_fail(p->b, ERR_UNSUPPORTED, pos,
                   "Rank end is not specified. Currently rank only support TopN, which means the "
@@ -97,13 +95,14 @@ static void take_keys(struct planner *p, struct shape *shape, const struct bound
         enum bound_time time = plan_time(w->partition[i]);
 
         out->keys[out->key_count++] = shape_put(shape, w->partition[i]);
-        start |= time == BOUND_WINDOW_START;
-        end = time == BOUND_WINDOW_END ? w->partition[i] : end;
+        start |= bound_is_start(time);
+        end = bound_is_end(time) ? w->partition[i] : end;
     }
     out->window_end = -1;
     if (start && end) {
         out->window_end = (int)shape_put(shape, plan_window_end(p, end));
-        p->by_time = true;
+        out->by_clock = plan_time(end) == BOUND_CLOCK_END;
+        p->by_time |= !out->by_clock;
     }
 }
 
@@ -169,6 +168,15 @@ static void take_number(struct planner *p, struct sql_bound *q, const struct top
         q->items[i] = replace(q->items[i], top->call, number);
 }
 
+/* rn > 6 AND rn <= 3: no row has such a number. */
+static void take_nothing(struct planner *p, struct sql_bound *q, const struct top *top)
+{
+    for (size_t i = 0; i < q->output_count; i++)
+        q->items[i] = replace(q->items[i], top->call, plan_int(p, top->call->pos, 0));
+    q->where = plan_and(p, q->where, plan_truth(p, top->call->pos, false));
+    q->qualify = NULL;
+}
+
 bool plan_rank(struct planner *p, struct sql_bound *q, struct rel *rel)
 {
     struct top top = {.from = 1, .to = INT64_MAX};
@@ -185,6 +193,10 @@ bool plan_rank(struct planner *p, struct sql_bound *q, struct rel *rel)
     if (!top.call)
         return false;
     check_top(p, &top);
+    if (top.to < top.from) {
+        take_nothing(p, q, &top);
+        return true;
+    }
     for (size_t i = 0; i < q->output_count; i++)
         rank.with_number |= top.from != top.to && mentions_call(q->items[i], top.call);
     rank.from = top.from;

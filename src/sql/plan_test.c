@@ -524,7 +524,8 @@ static const struct claim queries_nest_claims[] = {
     {"uno",
      "SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price) AS rn FROM "
      "orders) WHERE rn <= 0",
-     "line 1, column 44: no row has such a number: the first one is 1"},
+     "  select  (line 1)\n"
+     "    scan orders  (line 1)\n"},
     {"uno", "SELECT l.id FROM orders l JOIN latest FOR SYSTEM_TIME AS OF l.at_ AS r ON l.id = r.id",
      "line 1, column 43: Event-Time Temporal Table Join requires both primary key and row time "
      "attribute in versioned table, but no row time attribute can be found: WATERMARK FOR"},

@@ -252,6 +252,38 @@ static struct relation *joined(struct maker *m, struct relation *left, struct re
     return r;
 }
 
+/* FULL JOIN USING of two or three: the columns that are united, then one of each. */
+static struct relation *united_by_name(struct maker *m, struct relation *left,
+                                       struct relation *right)
+{
+    struct relation *r = relation_new(), *third = table(m, false);
+    int l = column_of(m, left, NUMBER), k = column_of(m, right, NUMBER);
+    bool three = chance(m, 30);
+
+    if (l < 0 || k < 0) {
+        free(right);
+        free(third);
+        free(r);
+        return left;
+    }
+    add(r->sql,
+        "SELECT key AS c0, l.v AS c1, r.v AS c2 FROM (SELECT t.c%d AS key, t.c0 AS v FROM (%s) "
+        "AS t) AS l FULL JOIN (SELECT t.c%d AS key, t.c%d AS v FROM (%s) AS t) AS r USING (key)",
+        l, left->sql, k, k, right->sql);
+    r->types[0] = NUMBER;
+    r->types[1] = left->types[0];
+    r->types[2] = NUMBER;
+    r->count = 3;
+    if (three)
+        add(r->sql, " %s JOIN (SELECT t.c1 AS key FROM (%s) AS t) AS x USING (key)",
+            chance(m, 50) ? "FULL" : "LEFT", third->sql);
+    r->changes = true;
+    free(left);
+    free(right);
+    free(third);
+    return r;
+}
+
 static struct relation *semi_joined(struct maker *m, struct relation *left, struct relation *right)
 {
     int l = column_of(m, left, NUMBER), k = column_of(m, right, NUMBER);
@@ -441,6 +473,8 @@ static struct relation *top(struct maker *m, struct relation *from)
     for (int i = 0; i < from->count; i++)
         add(r->sql, ", u.c%d%s", i, chance(m, 30) ? " DESC" : "");
     add(r->sql, ") AS rn FROM (%s) AS u) AS t WHERE t.rn <= %d", from->sql, 1 + below(m, 3));
+    if (chance(m, 10)) /* there may be no such number */
+        add(r->sql, " AND t.rn > %d", below(m, 6));
     r->changes = true;
     free(from);
     return r;
@@ -550,7 +584,7 @@ static struct relation *any(struct maker *m)
     case 5:
     case 6:
         r = any(m);
-        r = joined(m, r, any(m));
+        r = chance(m, 25) ? united_by_name(m, r, any(m)) : joined(m, r, any(m));
         break;
     case 7:
         r = any(m);
