@@ -5,8 +5,10 @@
 #include "catalog/lost.h"
 #include "cli/verbs.h"
 #include "lake/refs.h"
+#include "lake/statistics.h"
 
-#define LOST_MAX 100
+#define LOST_MAX         100
+#define PARTITIONS_SHOWN 20
 
 /* A table in the course of one request. */
 struct named {
@@ -136,6 +138,43 @@ static const char *ref_text(struct named *n, const struct lake_ref *ref)
     return text;
 }
 
+/* What ANALYZE TABLE found of the partitions; a file that does not read is told, not fatal. */
+static int show_partitions(struct named *n, struct control_reply *reply, struct err *err)
+{
+    struct lake_partition_statistics of;
+    struct vec_conn *conn = NULL;
+    struct err why = {0};
+    int rc;
+
+    if (!json_array_size(json_object_get(n->table.metadata->doc, "partition-statistics")) ||
+        !n->in->queries_db)
+        return 0;
+    rc = vec_conn_new(&conn, n->in->queries_db, &why);
+    rc = rc ? rc
+            : lake_partition_statistics_read(n->in->lake, conn, n->table.metadata, PARTITIONS_SHOWN,
+                                             &n->arena, &of, &why);
+    vec_conn_free(conn);
+    if (rc)
+        return show_line(reply, "partition statistics", why.text, err);
+    if (of.snapshot_id < 0)
+        return 0;
+    rc = show_line(reply, "partition statistics",
+                   arena_printf(&n->arena, "%" PRId64 " partitions, as of snapshot %" PRId64,
+                                of.count, of.snapshot_id),
+                   err);
+    for (size_t i = 0; i < of.line_count && !rc; i++) {
+        const struct lake_partition_line *p = &of.lines[i];
+
+        rc = show_line(reply, arena_printf(&n->arena, "partition %s", p->partition),
+                       arena_printf(&n->arena,
+                                    "%" PRId64 " rows in %" PRId64 " files of %" PRId64
+                                    " bytes, %" PRId64 " deleted",
+                                    p->rows, p->files, p->bytes, p->deleted),
+                       err);
+    }
+    return rc;
+}
+
 static int show_lines(struct named *n, struct control_reply *reply, struct err *err)
 {
     const struct lake_metadata *m = n->table.metadata;
@@ -169,6 +208,7 @@ static int show_lines(struct named *n, struct control_reply *reply, struct err *
             arena_printf(&n->arena, "%s%s", type ? type : "", f->required ? ", required" : ""),
             err);
     }
+    rc = rc ? rc : show_partitions(n, reply, err);
     for (size_t i = 0; i < m->branch_count && !rc; i++)
         rc = show_line(reply,
                        arena_printf(&n->arena, "%s %s", m->branches[i].is_tag ? "tag" : "branch",

@@ -240,7 +240,7 @@ static int (*const makers[LAKE_INSPECT_KINDS])(struct inspect *) = {
     [LAKE_INSPECT_DELETE_FILES] = inspect_files,    [LAKE_INSPECT_ALL_FILES] = inspect_files,
     [LAKE_INSPECT_ALL_DATA_FILES] = inspect_files,  [LAKE_INSPECT_ALL_DELETE_FILES] = inspect_files,
     [LAKE_INSPECT_ENTRIES] = inspect_files,         [LAKE_INSPECT_ALL_ENTRIES] = inspect_files,
-    [LAKE_INSPECT_PARTITIONS] = inspect_partitions,
+    [LAKE_INSPECT_PARTITIONS] = inspect_partitions, [LAKE_INSPECT_STATISTICS] = inspect_partitions,
 };
 
 static void put_select(struct out *o, const struct lake_schema *schema, const char *path)

@@ -308,6 +308,7 @@ struct partition {
     struct slice key; /* spelled in JSON */
     int32_t spec_id;
     int64_t rows, files, bytes, position_rows, position_files, equality_rows, equality_files;
+    int64_t vectors; /* of the position_files */
     const struct lake_snapshot *updated;
 };
 struct partitions { /* open addressing; cap is a power of two */
@@ -315,11 +316,13 @@ struct partitions { /* open addressing; cap is a power of two */
     size_t count, cap;
 };
 
-static struct partition **slot_of(struct partitions *p, struct slice key)
+/* `spec_id` -1: whatever the spec. */
+static struct partition **slot_of(struct partitions *p, struct slice key, int32_t spec_id)
 {
     size_t at = hash64(key.ptr, key.len, 0) & (p->cap - 1);
 
-    while (p->slots[at] && !slice_eq(p->slots[at]->key, key))
+    while (p->slots[at] &&
+           !(slice_eq(p->slots[at]->key, key) && (spec_id < 0 || p->slots[at]->spec_id == spec_id)))
         at = (at + 1) & (p->cap - 1);
     return &p->slots[at];
 }
@@ -335,7 +338,7 @@ static int grow(struct inspect *in, struct partitions *p)
         return nomem(in);
     for (size_t i = 0; i < p->cap; i++)
         if (p->slots[i])
-            *slot_of(&more, p->slots[i]->key) = p->slots[i];
+            *slot_of(&more, p->slots[i]->key, p->slots[i]->spec_id) = p->slots[i];
     *p = more;
     return 0;
 }
@@ -362,6 +365,7 @@ static void count_file(struct partition *p, const struct lake_data_file *file)
     } else if (file->content == LAKE_POSITION_DELETES) {
         p->position_rows += file->record_count;
         p->position_files++;
+        p->vectors += file->content_pos >= 0;
     } else {
         p->equality_rows += file->record_count;
         p->equality_files++;
@@ -380,7 +384,7 @@ static int count_entry(struct inspect *in, struct partitions *all, const struct 
     row_begin(&in->rows); /* so that no comma comes first */
     key = key_of(in, &entry->file);
     in->rows.buf.len--;
-    slot = slot_of(all, key);
+    slot = slot_of(all, key, in->of->kind == LAKE_INSPECT_STATISTICS ? entry->file.spec_id : -1);
     if (!*slot) {
         *slot = ARENA_NEW(in->arena, struct partition);
         if (!*slot || (key.len && !((*slot)->key = arena_slice(in->arena, key)).ptr))
@@ -395,6 +399,7 @@ static int count_entry(struct inspect *in, struct partitions *all, const struct 
 
 static void put_row(struct inspect *in, const struct partition *p)
 {
+    bool statistics = in->of->kind == LAKE_INSPECT_STATISTICS;
     struct rows *r = &in->rows;
 
     row_begin(r);
@@ -402,16 +407,21 @@ static void put_row(struct inspect *in, const struct partition *p)
         r->rc = buf_append_slice(&r->buf, p->key);
     if (in->partition.field_count)
         put_long(r, "spec_id", p->spec_id);
-    put_long(r, "record_count", p->rows);
-    put_long(r, "file_count", p->files);
+    put_long(r, statistics ? "data_record_count" : "record_count", p->rows);
+    put_long(r, statistics ? "data_file_count" : "file_count", p->files);
     put_long(r, "total_data_file_size_in_bytes", p->bytes);
     put_long(r, "position_delete_record_count", p->position_rows);
-    put_long(r, "position_delete_file_count", p->position_files);
+    put_long(r, "position_delete_file_count", p->position_files - (statistics ? p->vectors : 0));
+    if (statistics && in->m->format_version >= 3)
+        put_long(r, "dv_count", p->vectors);
     put_long(r, "equality_delete_record_count", p->equality_rows);
     put_long(r, "equality_delete_file_count", p->equality_files);
     if (p->updated) {
         row_key(r, "last_updated_at");
-        row_time(r, p->updated->timestamp_ms);
+        if (statistics)
+            row_i64(r, p->updated->timestamp_ms);
+        else
+            row_time(r, p->updated->timestamp_ms);
         put_long(r, "last_updated_snapshot_id", p->updated->id);
     }
     row_end(r);

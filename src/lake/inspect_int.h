@@ -41,7 +41,7 @@ struct inspect {
     struct err *err;
 };
 
-/* inspect_schema.c: the fields of all partition specs by their ids, newest spec first. */
+/* inspect_schema.c: the fields of all partition specs in the order of their ids. */
 int inspect_partition_type(const struct lake_metadata *m, struct arena *arena,
                            struct lake_type *out, struct err *err);
 /* Primitive columns with their dotted names, sorted by name. */

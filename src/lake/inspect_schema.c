@@ -20,11 +20,12 @@ static const char *const names[LAKE_INSPECT_KINDS] = {
     [LAKE_INSPECT_ALL_ENTRIES] = "all_entries",
     [LAKE_INSPECT_PARTITIONS] = "partitions",
     [LAKE_INSPECT_POSITION_DELETES] = "position_deletes",
+    [LAKE_INSPECT_STATISTICS] = "partition statistics",
 };
 
 int lake_inspect_find(const char *name)
 {
-    for (int i = 0; i < LAKE_INSPECT_KINDS; i++)
+    for (int i = 0; i < LAKE_INSPECT_STATISTICS; i++)
         if (!strcasecmp(names[i], name))
             return i;
     return -1;
@@ -130,6 +131,22 @@ static const struct column position_deletes[] = {{2147483546, "file_path", 's', 
                                                  {2147483640, "delete_file_path", 's', true},
                                                  {0}};
 
+/* Iceberg spec, "Partition Statistics File". */
+static const struct column statistics[] = {{1, "partition", 'P', true},
+                                           {2, "spec_id", 'i', true},
+                                           {3, "data_record_count", 'l', true},
+                                           {4, "data_file_count", 'i', true},
+                                           {5, "total_data_file_size_in_bytes", 'l', true},
+                                           {6, "position_delete_record_count", 'l', false},
+                                           {7, "position_delete_file_count", 'i', false},
+                                           {13, "dv_count", 'i', false}, /* v3 */
+                                           {8, "equality_delete_record_count", 'l', false},
+                                           {9, "equality_delete_file_count", 'i', false},
+                                           {10, "total_record_count", 'l', false},
+                                           {11, "last_updated_at", 'l', false},
+                                           {12, "last_updated_snapshot_id", 'l', false},
+                                           {0}};
+
 static const struct column *const columns_of[LAKE_INSPECT_KINDS] = {
     [LAKE_INSPECT_HISTORY] = history,
     [LAKE_INSPECT_SNAPSHOTS] = snapshots,
@@ -147,6 +164,7 @@ static const struct column *const columns_of[LAKE_INSPECT_KINDS] = {
     [LAKE_INSPECT_ALL_ENTRIES] = entries,
     [LAKE_INSPECT_PARTITIONS] = partitions,
     [LAKE_INSPECT_POSITION_DELETES] = position_deletes,
+    [LAKE_INSPECT_STATISTICS] = statistics,
 };
 
 struct maker {
@@ -257,6 +275,8 @@ static bool left_out(const struct maker *m, const struct column *c)
         return m->partition.field_count == 0;
     if (c->id == 18 || c->id == 19)
         return kind == LAKE_INSPECT_MANIFESTS;
+    if (c->id == 13 && kind == LAKE_INSPECT_STATISTICS)
+        return m->of->metadata->format_version < 3;
     return false;
 }
 
@@ -385,6 +405,23 @@ static bool has_id(const struct lake_type *type, int32_t id)
     return false;
 }
 
+/* What the newest spec that has the field calls it, even one that says void. */
+static const char *newest_name(const struct lake_metadata *m, const struct lake_partition_field *of)
+{
+    for (size_t i = m->spec_count; i-- > 0;)
+        for (size_t k = 0; k < m->specs[i].field_count; k++)
+            if (m->specs[i].fields[k].field_id == of->field_id)
+                return m->specs[i].fields[k].name;
+    return of->name;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int32_t x = ((const struct lake_field *)a)->id, y = ((const struct lake_field *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
 int inspect_partition_type(const struct lake_metadata *m, struct arena *arena,
                            struct lake_type *out, struct err *err)
 {
@@ -409,9 +446,11 @@ int inspect_partition_type(const struct lake_metadata *m, struct arena *arena,
             if (f->transform.kind == LAKE_VOID || has_id(out, f->field_id))
                 continue; /* v1 specs say void where a field was dropped */
             out->fields[out->field_count++] =
-                (struct lake_field){.id = f->field_id, .name = f->name, .type = types[k]};
+                (struct lake_field){.id = f->field_id, .name = newest_name(m, f), .type = types[k]};
         }
     }
+    if (out->field_count)
+        qsort(out->fields, out->field_count, sizeof(*out->fields), by_id);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* analyze.c - ANALYZE TABLE t COMPUTE STATISTICS [FOR COLUMNS a, b | FOR ALL COLUMNS]: the numbers
- * of distinct values of an Iceberg table's current snapshot, committed beside it
- * (lake/statistics.h). */
+ * of distinct values of an Iceberg table's current snapshot, and what its partitions hold,
+ * committed beside it (lake/statistics.h). */
 #include <stdio.h>
 
 #include "lake/statistics.h"
@@ -28,10 +28,12 @@ static int find(struct query_session *q, const struct sql_name *name,
     return 0;
 }
 
+/* `partitions` NULL: the table has none. */
 static int commit(struct query_session *q, const struct session_table *handle, const json_t *update,
-                  struct arena *arena, struct err *err)
+                  const json_t *partitions, struct arena *arena, struct err *err)
 {
-    json_t *updates = json_pack("[O]", update);
+    json_t *updates =
+        partitions ? json_pack("[O, O]", update, partitions) : json_pack("[O]", update);
     json_t *requirements =
         json_pack("[{s:s, s:s}]", "type", "assert-table-uuid", "uuid", handle->metadata->uuid);
     struct catalog_change change = {handle->ident, requirements, updates};
@@ -54,7 +56,7 @@ int analyze_run(struct query_session *q, const struct sql_statement *st,
     const struct session_table *handle = NULL;
     struct arena arena = {0};
     const char **columns = ARENA_ARRAY(&arena, const char *, analyze->column_count + 1);
-    json_t *update = NULL;
+    json_t *update = NULL, *partitions = NULL;
     char said[120];
     int rc = columns ? 0 : err_set(err, ERR_NOMEM, "statistics");
 
@@ -67,16 +69,20 @@ int analyze_run(struct query_session *q, const struct sql_statement *st,
             : lake_statistics_wait(q->options.lake, q->conn, handle->metadata,
                                    analyze->column_count ? columns : NULL, analyze->column_count,
                                    &update, err);
-    rc = rc ? rc : commit(q, handle, update, &arena, err);
+    rc = rc ? rc
+            : lake_partition_statistics_wait(q->options.lake, q->conn, handle->metadata,
+                                             &partitions, err);
+    rc = rc ? rc : commit(q, handle, update, partitions, &arena, err);
     if (!rc) {
         const json_t *blobs =
             json_object_get(json_object_get(update, "statistics"), "blob-metadata");
 
-        snprintf(said, sizeof(said), "distinct values of %zu columns counted",
-                 json_array_size(blobs));
+        snprintf(said, sizeof(said), "distinct values of %zu columns counted%s",
+                 json_array_size(blobs), partitions ? ", and what each partition holds" : "");
         rc = results_ok(out, said, err);
     }
     json_decref(update);
+    json_decref(partitions);
     arena_deinit(&arena);
     return rc;
 }

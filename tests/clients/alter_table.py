@@ -296,6 +296,27 @@ class Alter(ClientTest):
                   if s.snapshot_id == self.table().current_snapshot().snapshot_id]
         self.assertEqual([b.fields for b in newest[0].blob_metadata], [[1]])
 
+    def test_partitions_are_summed_up_in_a_file_of_their_own(self):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.alter("ADD PARTITION FIELD bucket(2, id)")
+        self.append(first=10)
+        self.tarn.command("sql", "-e", f"ANALYZE TABLE polariscatalog.{self.space}.t COMPUTE STATISTICS")
+        table = self.table()
+        listed, = table.metadata.partition_statistics
+        self.assertEqual(listed.snapshot_id, table.current_snapshot().snapshot_id)
+        with table.io.new_input(listed.statistics_path).open() as file:
+            data = file.read()
+        self.assertEqual(len(data), listed.file_size_in_bytes)
+        rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+        self.assertEqual(sum(r["data_record_count"] for r in rows), 6)
+        self.assertEqual([r["partition"]["id_bucket_2"] for r in rows], [None, 0, 1])
+        self.assertEqual([r["spec_id"] for r in rows], [0, 1, 1])
+        shown = self.tarn.command("table", "show", f"{self.space}.t")
+        self.assertIn(f"3 partitions, as of snapshot {listed.snapshot_id}", shown)
+        self.assertRegex(shown, r"'id_bucket_2': NULL\} +3 rows in 1 files")
+
     def test_procedures_move_main(self):
         first = self.table().current_snapshot().snapshot_id
         self.append(first=10)
