@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "connector/dead_letters.h"
+#include "connector/late_rows.h"
 #include "connector/factory.h"
 #include "connector/flow_build.h"
 #include "connector/lake_sink.h"
@@ -371,6 +372,14 @@ int connector_plan(void *connector, const char *job, const char *script, struct 
         rc = stream_plan_settings(out, arena, setting, session, err);
         if (!rc)
             rc = dead_letters_new(&out->rejects, &letters, err);
+        if (!rc && out->late_table) {
+            const struct late_rows_options late = {.lake_catalog = c->options.catalog,
+                                                   .sink = letters.sink,
+                                                   .job = job,
+                                                   .table = out->late_table};
+
+            rc = late_rows_new(&out->late, &late, err);
+        }
     }
     session_free(session);
     if (rc)

@@ -470,13 +470,15 @@ static const struct sql_node *made_node(const struct sql_node *node, int *number
     return found ? found : (*number)-- == 0 ? node : NULL;
 }
 
-static bool name_column(void *arg, int op, size_t column, struct sql_output *out)
+static bool name_column(void *arg, int op, int input, size_t column, struct sql_output *out)
 {
     const struct flow *flow = arg;
     const struct sql_node *node = leaf_node(flow->root, &op);
 
     if (!node)
         node = made_node(flow->root, &op);
+    if (node && input >= 0)
+        node = (size_t)input < node->input_count ? node->inputs[input] : NULL;
     if (!node || column >= node->column_count)
         return false;
     *out = node->columns[column];

@@ -130,7 +130,14 @@ int op_late(struct op *op, int input, duckdb_data_chunk chunk, idx_t row, struct
     op->late++;
     if (!options->late || !op->in[input].from)
         return 0;
-    return options->late(options->late_arg, op->number, &op->in[input].from->columns, chunk, row,
+    return options->late(options->late_arg,
+                         &(struct op_late_row){.op = op->number,
+                                               .input = input,
+                                               .name = op->ops->name,
+                                               .watermark_ms = op->mark,
+                                               .columns = &op->in[input].from->columns,
+                                               .chunk = chunk,
+                                               .row = row},
                          err);
 }
 

@@ -39,6 +39,16 @@ enum op_kind { OP_INSERT, OP_UPDATE_BEFORE, OP_UPDATE_AFTER, OP_DELETE };
 
 struct op;
 struct op_graph;
+
+/* A row that came too late; all borrowed for the call. */
+struct op_late_row {
+    int op, input;        /* op_info's number; which of its inputs */
+    const char *name;     /* op_info's */
+    int64_t watermark_ms; /* that it came behind; OP_TIME_MIN: told before a restart */
+    const struct vec_columns *columns;
+    duckdb_data_chunk chunk;
+    idx_t row;
+};
 struct team;
 
 /* What operators that go by keys are made with once for each shard (shards.h). */
@@ -50,10 +60,8 @@ struct op_shard {
 struct op_graph_options {
     struct vec_conn *conn; /* of fragments; borrowed for life, as are the next */
     struct state *state;   /* tables are opened in it while operators are made */
-    /* What is done with rows that come too late for `op` (op_info's number); NULL: counted only.
-     * The chunk is borrowed. */
-    int (*late)(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
-                idx_t row, struct err *err);
+    /* What is done with rows that come too late for an operator; NULL: counted only. */
+    int (*late)(void *arg, const struct op_late_row *late, struct err *err);
     void *late_arg;
     struct clock *clock; /* how long operators work is measured with it; NULL: it is not */
     const struct op_shard *shards; /* copied; `conn` and `state` above are none of them */

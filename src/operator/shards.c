@@ -159,15 +159,14 @@ static int shards_load(struct op *op, struct err *err)
     return team_run(op->graph->options.team, load_shard, s, s->count, err);
 }
 
-static int late_row(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
-                    idx_t row, struct err *err)
+static int late_row(void *arg, const struct op_late_row *late, struct err *err)
 {
     struct shards *s = arg;
     const struct op_graph_options *options = &s->op.graph->options;
     int rc;
 
     pthread_mutex_lock(&s->late);
-    rc = options->late(options->late_arg, op, columns, chunk, row, err);
+    rc = options->late(options->late_arg, late, err);
     pthread_mutex_unlock(&s->late);
     return rc;
 }

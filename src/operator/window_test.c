@@ -170,13 +170,11 @@ struct one {
     int late;
 };
 
-static int count_late(void *arg, int op, const struct vec_columns *columns, duckdb_data_chunk chunk,
-                      idx_t row, struct err *err)
+static int count_late(void *arg, const struct op_late_row *late, struct err *err)
 {
-    (void)op;
     (void)err;
-    assert_int_equal(columns->count, 2);
-    assert_true(row < duckdb_data_chunk_get_size(chunk));
+    assert_int_equal(late->columns->count, 2);
+    assert_true(late->row < duckdb_data_chunk_get_size(late->chunk));
     ++*(int *)arg;
     return 0;
 }

@@ -12,12 +12,19 @@
 
 #define STAGE_TRIES 50
 
+/* What a job writes beside its pipelines' targets: gathered in the cuts of all of them. */
+enum { REJECTS, LATE };
+struct side {
+    struct stream_sink *sink; /* NULL: there is none, and no rows */
+    struct stream_cut *cut;   /* NULL: none */
+    int64_t rows;
+};
+
 struct epoch_commit {
     struct job *job;
     struct stream_sink *queued; /* its cut is the epoch's only one, and goes through its queue */
     struct pipeline_cut *cuts;
-    struct stream_cut *rejects; /* NULL: none */
-    int64_t reject_rows;
+    struct side sides[2]; /* dead letters; late rows */
     struct stream_epoch epoch;
 };
 
@@ -76,12 +83,14 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct epoch_commit *c = arg;
     struct job *job = c->job;
-    int rc = rows_commit_epoch(txn, job, c->epoch.epoch, c->reject_rows,
+    int rc = rows_commit_epoch(txn, job, c->epoch.epoch, c->sides[REJECTS].rows,
                                meta_epoch(job->options->meta), err);
 
     for (size_t i = 0; i < job->count && !rc; i++)
         rc = commit_pipeline(c, i, txn, err);
-    return rc ? rc : commit_cut(job->plan.rejects, c->rejects, txn, err);
+    for (size_t i = 0; i < COUNT_OF(c->sides) && !rc; i++)
+        rc = commit_cut(c->sides[i].sink, c->sides[i].cut, txn, err);
+    return rc;
 }
 
 /* The only cut of the epoch, if its sink has a queue; NULL: there are none or several. */
@@ -94,7 +103,7 @@ static struct stream_cut *queued_cut(struct epoch_commit *c)
 
         if (!c->cuts[i].cut)
             continue;
-        if (only || c->rejects || !sink->ops->commit) {
+        if (only || c->sides[REJECTS].cut || c->sides[LATE].cut || !sink->ops->commit) {
             c->queued = NULL;
             return NULL;
         }
@@ -104,19 +113,25 @@ static struct stream_cut *queued_cut(struct epoch_commit *c)
     return only;
 }
 
-/* The batches of rejects of all pipelines, one after another, as a feed. */
-struct reject_feed {
+/* The batches of all pipelines, one after another, as a feed. */
+struct side_feed {
     struct epoch_commit *commit;
+    int side;
     size_t pipeline, chunk;
 };
 
-static int pull_rejects(void *arg, duckdb_data_chunk out, struct err *err)
+static struct vec_batch *side_rows(struct pipeline_cut *cut, int side)
 {
-    struct reject_feed *f = arg;
+    return side == LATE ? &cut->late : &cut->rejects;
+}
+
+static int pull_side(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct side_feed *f = arg;
 
     (void)err;
     for (; f->pipeline < f->commit->job->count; f->pipeline++, f->chunk = 0) {
-        struct vec_batch *batch = &f->commit->cuts[f->pipeline].rejects;
+        struct vec_batch *batch = side_rows(&f->commit->cuts[f->pipeline], f->side);
 
         if (f->chunk < batch->count) {
             vec_chunk_refer(out, batch->chunks[f->chunk++]);
@@ -127,18 +142,23 @@ static int pull_rejects(void *arg, duckdb_data_chunk out, struct err *err)
     return 0;
 }
 
-static int drain_rejects(struct epoch_commit *c, struct err *err)
+static int drain_side(struct epoch_commit *c, int side, struct err *err)
 {
-    struct stream_sink *sink = c->job->plan.rejects;
-    struct reject_feed pulled = {c, 0, 0};
+    struct stream_sink *sink = c->sides[side].sink;
+    struct side_feed pulled = {c, side, 0, 0};
     struct vec_columns columns = {0};
-    struct vec_feed feed = {&columns, pull_rejects, &pulled};
-    int rc = stream_reject_columns(&columns);
+    struct vec_feed feed = {&columns, pull_side, &pulled};
+    int rc = 0;
 
+    if (!c->sides[side].rows)
+        return 0;
+    rc = side == LATE ? stream_late_columns(&columns) : stream_reject_columns(&columns);
     if (!rc)
-        rc = sink->ops->drain(sink, &feed, &c->rejects, err);
+        rc = sink->ops->drain(sink, &feed, &c->sides[side].cut, err);
     vec_columns_free(&columns);
-    return rc ? err_wrap(err, rc, "dead letters of job %s", c->job->name) : 0;
+    return rc ? err_wrap(err, rc, "%s of job %s", side == LATE ? "late rows" : "dead letters",
+                         c->job->name)
+              : 0;
 }
 
 /* {"payment_charges":[120,98]}: one member per input's topic; also of those that stood still. */
@@ -183,7 +203,9 @@ static int stage_all(struct epoch_commit *c, struct err *err)
 
     for (size_t i = 0; i < job->count && !rc; i++)
         rc = stage_cut(c, job->pipelines[i].spec->sink, c->cuts[i].cut, err);
-    return rc ? rc : stage_cut(c, job->plan.rejects, c->rejects, err);
+    for (size_t i = 0; i < COUNT_OF(c->sides) && !rc; i++)
+        rc = stage_cut(c, c->sides[i].sink, c->sides[i].cut, err);
+    return rc;
 }
 
 static int flush_sources(struct epoch_commit *c, struct err *err)
@@ -260,16 +282,19 @@ static void after(struct epoch_commit *c, enum stream_outcome outcome)
         p->spec->sink->ops->after_commit(p->spec->sink, c->cuts[i].cut, outcome);
         c->cuts[i].cut = NULL;
     }
-    if (c->rejects)
-        job->plan.rejects->ops->after_commit(job->plan.rejects, c->rejects, outcome);
-    c->rejects = NULL;
+    for (size_t i = 0; i < COUNT_OF(c->sides); i++) {
+        if (c->sides[i].cut)
+            c->sides[i].sink->ops->after_commit(c->sides[i].sink, c->sides[i].cut, outcome);
+        c->sides[i].cut = NULL;
+    }
 }
 
 /* Takes the cuts of all pipelines; on return the sinks' parts are gone, the rest is the caller's to
  * release. *committed: an epoch was made (there was something). */
 int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, struct err *err)
 {
-    struct epoch_commit c = {.job = job, .cuts = cuts};
+    struct epoch_commit c = {
+        .job = job, .cuts = cuts, .sides = {{job->plan.rejects}, {job->plan.late}}};
     struct arena arena = {0};
     bool moved = false, rows = false;
     int rc = 0;
@@ -279,17 +304,18 @@ int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, stru
         cuts[i].moved = has_moved(&job->pipelines[i], &cuts[i]);
         moved |= cuts[i].moved;
         rows |= cuts[i].cut != NULL;
-        c.reject_rows += cuts[i].rejects.rows;
+        for (int side = REJECTS; side <= LATE; side++)
+            c.sides[side].rows += side_rows(&cuts[i], side)->rows;
     }
-    if (!moved && !rows && !c.reject_rows)
+    if (!moved && !rows && !c.sides[REJECTS].rows && !c.sides[LATE].rows)
         return 0;
     c.epoch = (struct stream_epoch){job->name, job->id, job->epoch + 1, offsets_json(&c, &arena)};
     if (!c.epoch.offsets_json)
         rc = err_set(err, ERR_NOMEM, "job %s: offsets", job->name);
     if (!rc)
         rc = flush_sources(&c, err);
-    if (!rc && c.reject_rows)
-        rc = drain_rejects(&c, err);
+    for (int side = REJECTS; side <= LATE && !rc; side++)
+        rc = drain_side(&c, side, err);
     if (!rc)
         rc = make_true(&c, err);
     after(&c, rc == 0 ? STREAM_COMMITTED : rc == ERR_UNKNOWN ? STREAM_UNKNOWN : STREAM_REFUSED);

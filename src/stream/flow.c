@@ -45,6 +45,8 @@ static int open_graph(struct flow *flow, struct err *err)
     struct op_graph_options options = {.conn = p->conn,
                                        .state = flow->state.states[0],
                                        .clock = p->job->options->clock,
+                                       .late = p->job->plan.late ? late_row : NULL,
+                                       .late_arg = p,
                                        .shards = flow->state.shards,
                                        .shard_count = flow->state.shard_count,
                                        .team = p->team};

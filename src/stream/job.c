@@ -77,6 +77,8 @@ void stream_plan_close(struct stream_plan *plan)
     }
     if (plan->rejects)
         plan->rejects->ops->free(plan->rejects);
+    if (plan->late)
+        plan->late->ops->free(plan->late);
     *plan = (struct stream_plan){0};
 }
 
@@ -91,7 +93,9 @@ static int recover_sinks(struct job *job, struct err *err)
 
     for (size_t i = 0; i < job->plan.count && !rc; i++)
         rc = recover_sink(job->plan.pipelines[i].sink, err);
-    return rc ? rc : recover_sink(job->plan.rejects, err);
+    if (!rc)
+        rc = recover_sink(job->plan.rejects, err);
+    return rc ? rc : recover_sink(job->plan.late, err);
 }
 
 /* What outlives the plan: the settings that are asked for when there is none. */

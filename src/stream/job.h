@@ -50,9 +50,9 @@ struct stream_input {
 struct stream_graph {
     int (*build)(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err);
     void *arg;
-    /* The name that people know a column by, of the operator of that number (op_info), and its
-     * type. false: it has none. NULL: no column has. */
-    bool (*column)(void *arg, int op, size_t column, struct sql_output *out);
+    /* The name that people know a column by, and its type: of the operator of that number (op_info)
+     * or, with input >= 0, of what that input brings it. false: it has none. NULL: no column has. */
+    bool (*column)(void *arg, int op, int input, size_t column, struct sql_output *out);
     bool keyed; /* some operators go by keys: made in shards where the graph has those (shards.h) */
 };
 
@@ -91,6 +91,8 @@ struct stream_plan {
     struct stream_pipeline *pipelines; /* in the planner's arena */
     size_t count;
     struct stream_sink *rejects; /* own; NULL: a reject fails the job */
+    struct stream_sink *late;    /* own; NULL: rows that come too late are counted only */
+    const char *late_table;      /* what the settings say of it; NULL: nothing */
     int64_t commit_interval_ms;  /* 0: the engine's */
     struct stream_restart restart;
     int64_t parallelism;        /* threads a pipeline */

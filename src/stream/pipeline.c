@@ -237,7 +237,7 @@ static int next_rows(struct pipeline *p, struct err *err)
         if (!p->job->threads)
             p->polls_left--;
         rc = in ? poll_once(p, in, err) : 0;
-        if (p->bytes_in_epoch > bytes_max || p->rejects.bytes > REJECT_BYTES_MAX)
+        if (p->bytes_in_epoch > bytes_max || p->rejects.bytes + p->late.bytes > REJECT_BYTES_MAX)
             want_cut(p);
         if (rc || (p->ready && p->ready->rows))
             return rc ? rc : 1;
@@ -382,12 +382,16 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
     out->rejects = p->rejects.batch;
     p->rejects.batch = (struct vec_batch){0};
     p->rejects.bytes = 0;
+    out->late = p->late.batch;
+    p->late.batch = (struct vec_batch){0};
+    p->late.bytes = 0;
     return 0;
 }
 
 void pipeline_cut_deinit(struct pipeline_cut *cut)
 {
     vec_batch_deinit(&cut->rejects);
+    vec_batch_deinit(&cut->late);
     arena_deinit(&cut->arena);
     *cut = (struct pipeline_cut){0};
 }
@@ -545,6 +549,8 @@ int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipel
         return err_set(err, ERR_INVALID, "%s: %zu inputs and no operators", spec->name,
                        spec->input_count);
     rc = reject_buf_init(&p->rejects, job->options->clock);
+    if (!rc)
+        rc = late_buf_init(&p->late);
     if (rc)
         return err_set(err, rc, "%s", spec->name);
     rc = open_team(p, err);
@@ -586,7 +592,10 @@ void pipeline_close(struct pipeline *p)
         syncs_free(&p->sealed[i].syncs);
     }
     reject_buf_deinit(&p->rejects);
-    vec_conn_free(p->conn);
+    late_buf_deinit(&p->late);
+    for (int i = 0; p->conns && i < team_threads(p->team); i++)
+        vec_conn_free(p->conns[i]);
+    free(p->conns);
     team_free(p->team);
     arena_deinit(&p->arena);
     p->flow = NULL;

@@ -74,6 +74,7 @@ static const struct {
     {"execution.checkpointing.savepoint-dir", "state.savepoints.dir", FIELD_TEXT,
      AT(savepoint_dir)},
     {"execution.checkpointing.dir", "state.checkpoints.dir", FIELD_TEXT, AT(checkpoint_dir)},
+    {"table.exec.late-rows.table", NULL, FIELD_TEXT, AT(late_table)},
     {"parallelism.default", NULL, FIELD_WHOLE, AT(parallelism)},
     {"pipeline.max-parallelism", NULL, FIELD_WHOLE, AT(max_parallelism)},
     {"restart-strategy.fixed-delay.attempts", NULL, FIELD_WHOLE, AT(restart.fixed_attempts)},

@@ -125,5 +125,8 @@ struct stream_sink {
  * reason VARCHAR, column VARCHAR, topic VARCHAR, partition INTEGER, offset BIGINT,
  * record_time TIMESTAMP_LTZ, rejected_at TIMESTAMP_LTZ, key BLOB, value BLOB. */
 int stream_reject_columns(struct vec_columns *out);
+/* Of the feed that a job's sink of late rows drains: pipeline VARCHAR, operator VARCHAR, watermark
+ * TIMESTAMP_LTZ, late_at TIMESTAMP_LTZ, row_kind VARCHAR, row VARCHAR (JSON). */
+int stream_late_columns(struct vec_columns *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "format/row_format.h"
 #include "stream/job.h"
 
 /* Rejects of one pipeline in one epoch, in columns (stream_reject_columns). */
@@ -18,12 +19,31 @@ int reject_buf_init(struct reject_buf *buf, struct clock *clock);
 void reject_buf_deinit(struct reject_buf *buf);
 int reject_buf_add(struct reject_buf *buf, const struct stream_reject *reject, struct err *err);
 
+/* Late rows of one pipeline in one epoch, in columns (stream_late_columns). */
+struct late_writer {
+    int op, input;
+    char name[64];
+    struct row_encoder *encoder;
+};
+struct late_buf {
+    struct vec_columns columns;
+    struct vec_batch batch;
+    struct late_writer *writers; /* one for each place where rows were late */
+    size_t writer_count;
+    struct buf text;
+    int64_t bytes;
+};
+int late_buf_init(struct late_buf *buf);
+void late_buf_deinit(struct late_buf *buf);
+/* op_graph_options.late with the pipeline as its arg. */
+int late_row(void *pipeline, const struct op_late_row *late, struct err *err);
+
 /* The end of a pipeline's part of an epoch, on its way to the commit. */
 struct pipeline_cut {
     struct arena arena;                /* of the positions and the state's manifest */
     struct stream_position *positions; /* of the inputs; an empty one: nothing known yet */
     struct stream_cut *cut;            /* NULL: no rows */
-    struct vec_batch rejects;
+    struct vec_batch rejects, late;
     int64_t state_epoch; /* of the seal; 0: the pipeline keeps no state, or it is as it was */
     const char *state;   /* then: its manifest, once it is written */
     int64_t state_bytes; /* of its files */
@@ -107,6 +127,7 @@ struct pipeline {
     struct vec_batch *ready; /* the one that the feed serves; NULL: none */
     size_t next_chunk;
     struct reject_buf rejects;
+    struct late_buf late;
     int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
                                     stalls makes no partition idle */
     int64_t rows_ns;             /* mono time of the last rows */
