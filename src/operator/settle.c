@@ -29,15 +29,7 @@ void settle_deinit(struct settle *settle)
 
 int shards_move(struct vec_batch *to, struct vec_batch *from, struct err *err)
 {
-    for (size_t i = 0; i < from->count; i++)
-        if (vec_batch_add(to, from->chunks[i])) {
-            memmove(from->chunks, from->chunks + i, (from->count - i) * sizeof(duckdb_data_chunk));
-            from->count -= i;
-            return no_memory(err);
-        }
-    from->count = 0;
-    from->rows = 0;
-    return 0;
+    return vec_batch_move(to, from) ? no_memory(err) : 0;
 }
 
 static const uint8_t *kinds_of(const struct settle *s, duckdb_data_chunk chunk)

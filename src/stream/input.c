@@ -1,10 +1,13 @@
 /* input.c - one of the sources of a pipeline: rows are polled and shaped, and say how late it is.
  *
  * A SELECT that fails on a batch is run again on halves of it until the rows that it cannot compute
- * stand alone: those go to the rejects with DuckDB's own words, all others pass.
+ * stand alone: those go to the rejects with DuckDB's own words, all others pass. With more than one
+ * thread the chunks of a poll are run in slices; what they give is taken in their order, and so are
+ * the rows that fail, on the pipeline's thread.
  *
  * Each partition of a source has a watermark, the highest that its rows gave; the input's is the
  * lowest of those that are not idle. A partition that never spoke counts, until it is idle. */
+#include "base/team.h"
 #include "stream/stream_int.h"
 
 #define PARTITIONS_MAX 100000
@@ -13,7 +16,7 @@
 
 struct trial {
     struct input *in;
-    struct vec_fragment *fragment;
+    struct slice_run *slices; /* as many as the pipeline's team has threads */
     struct vec_batch *out;
     bool rejects; /* else a row that fails gives nothing, silently: it was rejected before */
 };
@@ -60,8 +63,8 @@ static int reject_row(struct input *in, int64_t row, const struct err *why, stru
 }
 
 /* The fragment on rows [from, from + len) of a chunk. ERR_INVALID: it fails on one of them. */
-static int try_part(const struct trial *t, duckdb_data_chunk chunk, idx_t from, idx_t len,
-                    struct err *err)
+static int try_part(const struct trial *t, struct vec_fragment *fragment, duckdb_data_chunk chunk,
+                    idx_t from, idx_t len, struct err *err)
 {
     const char *name = t->in->pipeline->spec->name;
     struct vec_batch part = {0};
@@ -77,17 +80,17 @@ static int try_part(const struct trial *t, duckdb_data_chunk chunk, idx_t from, 
         return err_set(err, rc, "%s: part of a batch", name);
     }
     part.rows = (int64_t)len;
-    rc = vec_fragment_run(t->fragment, &part, t->out, err);
+    rc = vec_fragment_run(fragment, &part, t->out, err);
     vec_batch_deinit(&part);
     return rc;
 }
 
 /* first_row: the chunk's in the batch. */
-static int salvage(const struct trial *t, duckdb_data_chunk chunk, idx_t from, idx_t len,
-                   int64_t first_row, struct err *err)
+static int salvage(const struct trial *t, struct vec_fragment *fragment, duckdb_data_chunk chunk,
+                   idx_t from, idx_t len, int64_t first_row, struct err *err)
 {
     struct err why = {0};
-    int rc = try_part(t, chunk, from, len, &why);
+    int rc = try_part(t, fragment, chunk, from, len, &why);
 
     if (rc == 0)
         return 0;
@@ -98,33 +101,92 @@ static int salvage(const struct trial *t, duckdb_data_chunk chunk, idx_t from, i
     }
     if (len == 1)
         return t->rejects ? reject_row(t->in, first_row + (int64_t)from, &why, err) : 0;
-    rc = salvage(t, chunk, from, len / 2, first_row, err);
-    return rc ? rc : salvage(t, chunk, from + len / 2, len - len / 2, first_row, err);
+    rc = salvage(t, fragment, chunk, from, len / 2, first_row, err);
+    return rc ? rc : salvage(t, fragment, chunk, from + len / 2, len - len / 2, first_row, err);
+}
+
+/* ---- a poll in slices, whole chunks each, on the pipeline's team ---- */
+
+static int run_slice(void *arg, size_t i, struct err *err)
+{
+    struct slice_run *slice = &((const struct trial *)arg)->slices[i];
+
+    (void)err; /* a slice that fails is looked at when its turn comes */
+    slice->rc = vec_fragment_run(slice->fragment, &slice->in, &slice->out, &slice->err);
+    return 0;
+}
+
+/* What a slice has given, or what is left of it without the rows that fail. */
+static int take_slice(const struct trial *t, struct slice_run *slice, int64_t first_row,
+                      struct err *err)
+{
+    int rc = 0;
+
+    if (slice->rc == 0)
+        return vec_batch_move(t->out, &slice->out) ? err_set(err, ERR_NOMEM, "rows of a poll") : 0;
+    if (slice->rc != ERR_INVALID) {
+        if (err)
+            *err = slice->err;
+        return slice->rc;
+    }
+    for (size_t i = 0; i < slice->in.count && !rc; i++) {
+        idx_t rows = duckdb_data_chunk_get_size(slice->in.chunks[i]);
+
+        rc = rows ? salvage(t, slice->fragment, slice->in.chunks[i], 0, rows, first_row, err) : 0;
+        first_row += (int64_t)rows;
+    }
+    return rc;
 }
 
 /* All rows of the last poll through a fragment, but those that it fails on. */
 static int run(const struct trial *t, struct err *err)
 {
-    struct vec_batch *polled = &t->in->first->polled;
-    struct err why = {0};
+    const struct vec_batch *polled = &t->in->first->polled;
+    size_t count = t->in->slice_count, from = 0;
     int64_t first_row = 0;
-    int rc;
+    int rc = 0;
 
     vec_batch_clear(t->out);
-    rc = vec_fragment_run(t->fragment, polled, t->out, &why);
-    if (rc && rc != ERR_INVALID && err)
-        *err = why;
-    if (rc != ERR_INVALID)
-        return rc;
-    vec_batch_clear(t->out);
-    rc = 0;
-    for (size_t i = 0; i < polled->count && !rc; i++) {
-        idx_t rows = duckdb_data_chunk_get_size(polled->chunks[i]);
+    if (count > polled->count)
+        count = polled->count;
+    for (size_t i = 0; i < count; i++) {
+        struct slice_run *slice = &t->slices[i];
+        size_t end = polled->count * (i + 1) / count;
 
-        rc = rows ? salvage(t, polled->chunks[i], 0, rows, first_row, err) : 0;
-        first_row += (int64_t)rows;
+        vec_batch_clear(&slice->out);
+        slice->in = (struct vec_batch){.chunks = polled->chunks + from, .count = end - from};
+        for (; from < end; from++)
+            slice->in.rows += (int64_t)duckdb_data_chunk_get_size(polled->chunks[from]);
+    }
+    rc = team_run(t->in->pipeline->team, run_slice, (void *)(uintptr_t)t, count, err);
+    for (size_t i = 0; i < count && !rc; i++) {
+        rc = take_slice(t, &t->slices[i], first_row, err);
+        first_row += t->slices[i].in.rows;
     }
     return rc;
+}
+
+static int open_slices(struct input *in, struct slice_run **out, const char *select,
+                       struct err *err)
+{
+    const struct vec_columns *columns = in->spec->source->ops->columns(in->spec->source);
+    int rc = 0;
+
+    *out = calloc(in->slice_count, sizeof(**out));
+    if (!*out)
+        return err_set(err, ERR_NOMEM, "slices of a poll");
+    for (size_t i = 0; i < in->slice_count && !rc; i++)
+        rc = vec_fragment_new(&(*out)[i].fragment, in->pipeline->conns[i], select, columns, err);
+    return rc;
+}
+
+static void close_slices(struct input *in, struct slice_run *slices)
+{
+    for (size_t i = 0; slices && i < in->slice_count; i++) {
+        vec_fragment_free(slices[i].fragment);
+        vec_batch_deinit(&slices[i].out);
+    }
+    free(slices);
 }
 
 static int forget_rejected(struct input *in, struct err *err)
@@ -250,7 +312,7 @@ int input_time(struct input *in, bool *rose, bool *idle, struct err *err)
 
 const struct vec_columns *input_columns(const struct input *in)
 {
-    return in->pre ? vec_fragment_columns(in->pre)
+    return in->pre ? vec_fragment_columns(in->pre[0].fragment)
                    : in->spec->source->ops->columns(in->spec->source);
 }
 
@@ -274,18 +336,18 @@ static void join_first(struct input *in, struct pipeline *p)
 int input_open(struct input *in, struct pipeline *p, const struct stream_input *spec,
                struct err *err)
 {
-    const struct vec_columns *columns = spec->source->ops->columns(spec->source);
     int rc = 0;
 
     *in = (struct input){.pipeline = p, .spec = spec, .mark = OP_TIME_MIN};
+    in->slice_count = (size_t)team_threads(p->team);
     atomic_store(&in->mark_shown, OP_TIME_MIN);
     atomic_store(&in->slowest, -1);
     in->rows = &in->polled;
     join_first(in, p);
     if (spec->pre)
-        rc = vec_fragment_new(&in->pre, p->conn, spec->pre, columns, err);
+        rc = open_slices(in, &in->pre, spec->pre, err);
     if (!rc && spec->marks && in->first == in)
-        rc = vec_fragment_new(&in->marks, p->conn, spec->marks, columns, err);
+        rc = open_slices(in, &in->marks, spec->marks, err);
     return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
 }
 
@@ -294,8 +356,8 @@ void input_close(struct input *in)
     vec_batch_deinit(&in->polled);
     vec_batch_deinit(&in->shaped);
     vec_batch_deinit(&in->marked);
-    vec_fragment_free(in->pre);
-    vec_fragment_free(in->marks);
+    close_slices(in, in->pre);
+    close_slices(in, in->marks);
     arena_deinit(&in->scratch);
     free(in->partitions);
     free(in->rejected);

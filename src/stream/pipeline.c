@@ -510,10 +510,23 @@ static int open_team(struct pipeline *p, struct err *err)
     return threads > 1 ? team_new(&p->team, "pipeline", (int)threads, err) : 0;
 }
 
+static int open_conns(struct pipeline *p, struct err *err)
+{
+    int threads = team_threads(p->team), rc = 0;
+
+    p->conns = calloc((size_t)threads, sizeof(struct vec_conn *));
+    if (!p->conns)
+        return err_set(err, ERR_NOMEM, "connections");
+    for (int i = 0; i < threads && !rc; i++)
+        rc = vec_conn_new(&p->conns[i], p->job->options->db, err);
+    p->conn = p->conns[0];
+    return rc;
+}
+
 static int open_inputs(struct pipeline *p, struct err *err)
 {
     const struct stream_pipeline *spec = p->spec;
-    int rc = vec_conn_new(&p->conn, p->job->options->db, err);
+    int rc = open_conns(p, err);
 
     p->inputs = calloc(spec->input_count, sizeof(*p->inputs));
     p->committed = ARENA_ARRAY(&p->arena, struct stream_position, spec->input_count);
@@ -602,5 +615,6 @@ void pipeline_close(struct pipeline *p)
     p->inputs = NULL;
     p->count = 0;
     p->conn = NULL;
+    p->conns = NULL;
     p->team = NULL;
 }

@@ -71,11 +71,20 @@ struct mark {
     int64_t seen_ms;    /* the pipeline's awake_ms at the last of them, or at its first sight */
 };
 
+/* Some chunks of a poll through a SELECT, on a thread of their own. */
+struct slice_run {
+    struct vec_fragment *fragment;
+    struct vec_batch in, out; /* in: chunks of the poll, borrowed */
+    int rc;
+    struct err err;
+};
+
 /* One of the sources of a pipeline, on its thread; what is _Atomic is shown to others. */
 struct input {
     struct pipeline *pipeline;
     const struct stream_input *spec;
-    struct vec_fragment *pre, *marks; /* NULL: rows pass; nothing goes by time */
+    struct slice_run *pre, *marks; /* NULL: rows pass; nothing goes by time */
+    size_t slice_count;            /* of each, one a thread */
     struct vec_batch polled, shaped, marked;
     struct vec_batch *rows; /* what the last poll gave: one of the above */
     struct op *leaf;        /* NULL: without a graph */
@@ -121,7 +130,8 @@ struct pipeline {
     struct input *inputs;
     size_t count, turn; /* turn: the input that is asked next */
     struct vec_conn *conn;
-    struct team *team; /* NULL: the pipeline's thread does all */
+    struct team *team;       /* NULL: the pipeline's thread does all */
+    struct vec_conn **conns; /* one for each thread of the team; the first is `conn` */
     struct flow *flow; /* NULL: every row stands alone */
     struct vec_feed feed;
     struct vec_batch *ready; /* the one that the feed serves; NULL: none */

@@ -81,6 +81,19 @@ int vec_batch_add(struct vec_batch *batch, duckdb_data_chunk chunk)
     return 0;
 }
 
+int vec_batch_move(struct vec_batch *to, struct vec_batch *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (vec_batch_add(to, from->chunks[i])) {
+            memmove(from->chunks, from->chunks + i, (from->count - i) * sizeof(*from->chunks));
+            from->count -= i;
+            return ERR_NOMEM;
+        }
+    from->count = 0;
+    from->rows = 0;
+    return 0;
+}
+
 void vec_batch_clear(struct vec_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)

@@ -65,6 +65,8 @@ struct vec_batch {
     int64_t rows;
 };
 int vec_batch_add(struct vec_batch *batch, duckdb_data_chunk chunk /* take */);
+/* All chunks of `from` behind those of `to`. ERR_NOMEM: some are still in `from`. */
+int vec_batch_move(struct vec_batch *to, struct vec_batch *from);
 void vec_batch_clear(struct vec_batch *batch); /* frees the chunks */
 void vec_batch_deinit(struct vec_batch *batch);
 duckdb_data_chunk vec_chunk_new(const struct vec_columns *columns); /* NULL: out of memory */
