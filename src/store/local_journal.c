@@ -284,6 +284,9 @@ static struct segment *write_group(struct journal *journal, struct waiter *mine)
         seal(&journal->writing, segment);
         pthread_mutex_unlock(&journal->lock);
         rc = write_bytes(journal, segment, &err);
+        if (rc) /* none of it was answered: as far as this disk goes, none of it is there */
+            (void)file_pwrite(segment->file, &(struct record_header){0},
+                              sizeof(struct record_header), segment->end, NULL);
         pthread_mutex_lock(&journal->lock);
     }
     if (!rc) {

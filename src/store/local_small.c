@@ -187,7 +187,9 @@ bool local_is_small(struct local *local, const char *bucket, size_t len,
            local_versioning(local, bucket) == STORE_UNVERSIONED;
 }
 
-/* `from` and `path`: see carry_out_put. */
+/* `from` and `path`: see carry_out_put. What cannot be carried out is refused, so the journal must
+ * not bring it back after a crash. It is the last word on the key only when that is written, too:
+ * where even this fails, the answer's error stands for "maybe". */
 static int add_and_carry_out(struct local *local, const struct journal_entry *entry,
                              const char *bucket, const char *key, const char *from,
                              const char *path, struct err *err)
@@ -199,6 +201,8 @@ static int add_and_carry_out(struct local *local, const struct journal_entry *en
     rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, from, path, err)
                                     : local_unname_lazily(local, bucket, key, err);
     journal_done(local->journal, ticket);
+    if (rc)
+        local_settle(local, bucket, key, NULL);
     return rc;
 }
 

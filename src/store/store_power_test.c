@@ -23,16 +23,17 @@ struct run {
     int64_t calls;
     int64_t journal_bytes;
     int fail_with; /* instead of the power loss */
+    enum disk_call failed;
 };
 
 static int on_call(void *arg, enum disk_call call, const char *path)
 {
     struct run *run = arg;
 
-    (void)call;
     (void)path;
     if (run->cut_at < 0 || run->calls++ != run->cut_at)
         return 0;
+    run->failed = call;
     if (run->fail_with)
         return run->fail_with;
     disk_sim_power_loss(run->sim);
@@ -235,6 +236,24 @@ static void keeps_what_it_answered_through_power_loss(void **state)
             ;
 }
 
+/* The step failed and is not to be seen: after a crash it is not either. */
+static void stays_refused(struct run *run, size_t done, int64_t at)
+{
+    const char *key = steps[done].key;
+    const struct step *before = last_step(key, done);
+
+    if (!holds(run, key, before) || run->failed == CALL_SYNC) /* what did not sync may last */
+        return;
+    disk_sim_power_loss(run->sim);
+    store_free(run->store);
+    run->store = NULL;
+    disk_sim_reboot(run->sim);
+    assert_int_equal(open_store(run), 0);
+    if (!holds(run, key, before))
+        fail_msg("call %d failed: step %zu, refused and not seen, is there after a crash", (int)at,
+                 done);
+}
+
 /* A failed call fails the step; the store goes on, and the step can be done again. */
 static void lives_on_after_each_failed_call(void **state)
 {
@@ -254,6 +273,8 @@ static void lives_on_after_each_failed_call(void **state)
         if (run.store->ops->bucket_check(run.store, "lake", NULL))
             assert_int_equal(run.store->ops->bucket_make(run.store, "lake", NULL), 0);
         check(&run, done, 7, at);
+        if (done < COUNT_OF(steps))
+            stays_refused(&run, done, at);
         for (; done < COUNT_OF(steps); done++) {
             int rc = take_step(&run, &steps[done]);
 
