@@ -18,7 +18,7 @@ from collections import defaultdict
 
 from confluent_kafka import Producer
 
-from faulty_store import Proxy
+from faulty_store import ERROR, Proxy
 from harness import ACCESS_KEY, SECRET_KEY, STORE_ALONE, Tarn, wait_until
 
 SECONDS = float(os.environ.get("FAULTS_SECONDS", 1.5))
@@ -161,8 +161,6 @@ class Outage(Proxy):
         self.mode = "well"
 
     def pick(self, method):
-        if self.mode == "500":
-            return "broken"
         while self.mode == "silent":
             time.sleep(0.02)
         return None
@@ -170,6 +168,9 @@ class Outage(Proxy):
     def serve(self, request):
         if self.mode == "gone":
             return self.hang_up(request)
+        if self.mode == "500":
+            request.rfile.read(int(request.headers.get("Content-Length", 0)))
+            return self.reply(request, 500, [], ERROR.format("InternalError").encode())
         return super().serve(request)
 
 
