@@ -80,6 +80,8 @@ struct file {
 };
 
 struct disk *disk_system(void); /* borrowed, lives for ever */
+/* The same files, but a sync does nothing: for what is thrown away. Likewise. */
+struct disk *disk_scratch(void);
 
 /* Thin calls through the table. file_close accepts NULL. The caller owns *out of disk_open. */
 int disk_open(struct disk *, struct file **out, const char *path, int flags, struct err *);

@@ -130,12 +130,15 @@ static void exercise_attributes(struct disk *disk, const char *root)
 
 static void the_machines_disk_keeps_the_contract(void **state)
 {
-    char root[] = "/tmp/tarn-disk-XXXXXX";
+    char root[] = "/tmp/tarn-disk-XXXXXX", other[] = "/tmp/tarn-disk-XXXXXX";
 
     (void)state;
     assert_non_null(mkdtemp(root));
     exercise_attributes(disk_system(), root);
     exercise(disk_system(), root);
+    assert_non_null(mkdtemp(other));
+    exercise_attributes(disk_scratch(), other);
+    exercise(disk_scratch(), other);
 }
 
 static void the_simulated_disk_keeps_the_contract(void **state)

@@ -1,6 +1,5 @@
 /* check.c - `tarn check`: everything that can be known of a project without starting it. */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/cli_int.h"
 #include "cli/instance.h"
@@ -9,12 +8,12 @@
 struct check_args {
     bool schema, generator_schema;
 };
-static const struct option options[] = {
-    {"schema", 0, OPT_FLAG, offsetof(struct check_args, schema), NULL,
-     "print the JSON Schema of tarn.yaml instead"},
-    {"generator-schema", 0, OPT_FLAG, offsetof(struct check_args, generator_schema), NULL,
-     "print the JSON Schema of generators/*.json instead"},
-    {NULL}};
+static const struct option options[] = {{"schema", 0, OPT_FLAG, offsetof(struct check_args, schema),
+                                         NULL, "print the JSON Schema of tarn.yaml instead"},
+                                        {"generator-schema", 0, OPT_FLAG,
+                                         offsetof(struct check_args, generator_schema), NULL,
+                                         "print the JSON Schema of generators/*.json instead"},
+                                        {NULL}};
 
 static int by_place(const void *a, const void *b)
 {
@@ -154,32 +153,28 @@ static int check_scripts(struct instance *in, size_t *count, struct yaml_problem
     return rc;
 }
 
+struct stream_check {
+    size_t count;
+    struct yaml_problems *problems;
+};
+
+static int check_planned(struct instance *in, void *arg, struct err *err)
+{
+    struct stream_check *check = arg;
+    int rc = instance_make_topics(in, err);
+
+    return rc ? rc : check_scripts(in, &check->count, check->problems, err);
+}
+
 static int check_streams(struct config *config, size_t *count, struct yaml_problems *problems,
                          struct err *err)
 {
-    char data[] = "/tmp/tarn-check.XXXXXX";
-    struct instance in = {.config = config, .disk = disk_system(), .clock = clock_system(),
-                          .data_path = data, .offline = true};
-    int rc;
+    struct stream_check check = {.problems = problems};
+    int rc = disk_exists(disk_system(), config->streams)
+                 ? cli_scratch(config, check_planned, &check, err)
+                 : 0;
 
-    *count = 0;
-    if (!disk_exists(disk_system(), config->streams))
-        return 0;
-    if (!mkdtemp(data))
-        return err_set(err, ERR_IO, "no temporary folder");
-    config->kafka.enabled = config->s3.enabled = config->catalog.enabled = false;
-    diag_set_level(DIAG_ERROR);
-    rc = data_dir_open(&in.data, in.disk, data, err);
-    if (!rc)
-        rc = instance_start(&in, cli_rooms, err);
-    if (!rc) {
-        rc = instance_make_topics(&in, err);
-        if (!rc)
-            rc = check_scripts(&in, count, problems, err);
-        instance_stop(&in, cli_rooms);
-    }
-    data_dir_close(in.data);
-    disk_remove_tree(in.disk, data, NULL);
+    *count = check.count;
     return rc;
 }
 

@@ -20,6 +20,12 @@ int cli_data_path(const char *project, const char *data, char **out);
 int cli_check(const char *dir, struct yaml_problems *problems, char *said, size_t said_size,
               struct err *err);
 
+/* An instance of the project without ports or jobs, in a temporary folder that goes with it. What
+ * it writes is not synced: nobody wants it after a loss of power. `fn`'s code is returned. */
+struct instance;
+typedef int cli_scratch_fn(struct instance *in, void *arg, struct err *err);
+int cli_scratch(struct config *config, cli_scratch_fn *fn, void *arg, struct err *err);
+
 /* One line each, FILE:LINE:COLUMN: what, on stderr. */
 void cli_print_problems(const struct yaml_problems *problems);
 

@@ -7,7 +7,6 @@
  * from and go to is replaced (connector/given.h). Nothing waits: an hour takes no time.
  */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "cli/cli_int.h"
 #include "cli/instance.h"
@@ -426,18 +425,20 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct disk_entry *)a)->name, ((const struct disk_entry *)b)->name);
 }
 
-static int run_files(struct tester *t, struct err *err)
+static int run_files(struct instance *in, void *arg, struct err *err)
 {
+    struct tester *t = arg;
     struct arena arena = {0};
     struct disk_entry *entries = NULL;
     size_t found = 0;
     char dir[4200], path[4600];
     int rc;
 
-    snprintf(dir, sizeof(dir), "%s/tests", t->in->config->dir);
-    if (!disk_exists(t->in->disk, dir))
+    t->in = in;
+    snprintf(dir, sizeof(dir), "%s/tests", in->config->dir);
+    if (!disk_exists(in->disk, dir))
         return err_set(err, ERR_NOENT, "no folder %s: tests are YAML files in it", dir);
-    rc = disk_list(t->in->disk, dir, &arena, &entries, &found, err);
+    rc = disk_list(in->disk, dir, &arena, &entries, &found, err);
     qsort(entries, found, sizeof(*entries), by_name);
     for (size_t i = 0; i < found && !rc; i++) {
         struct slice name = slice_str(entries[i].name);
@@ -454,30 +455,11 @@ static int run_files(struct tester *t, struct err *err)
 
 static int run_all(struct config *config, const struct test_args *args, struct err *err)
 {
-    char data[] = "/tmp/tarn-test.XXXXXX";
-    struct instance in = {.config = config,
-                          .disk = disk_system(),
-                          .clock = clock_system(),
-                          .data_path = data,
-                          .offline = true};
     struct arena arena = {0};
-    struct tester t = {.in = &in, .args = args, .problems = {.arena = &arena}};
+    struct tester t = {.args = args, .problems = {.arena = &arena}};
     int64_t began = clock_mono_ns(clock_system());
-    int rc;
+    int rc = cli_scratch(config, run_files, &t, err);
 
-    if (!mkdtemp(data))
-        return err_set(err, ERR_IO, "no temporary folder");
-    config->kafka.enabled = config->s3.enabled = config->catalog.enabled = false;
-    diag_set_level(DIAG_ERROR);
-    rc = data_dir_open(&in.data, in.disk, data, err);
-    if (!rc)
-        rc = instance_start(&in, cli_rooms, err);
-    if (!rc) {
-        rc = run_files(&t, err);
-        instance_stop(&in, cli_rooms);
-    }
-    data_dir_close(in.data);
-    disk_remove_tree(in.disk, data, NULL);
     cli_print_problems(&t.problems);
     arena_deinit(&arena);
     if (rc)

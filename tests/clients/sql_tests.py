@@ -1,5 +1,6 @@
 """sql_tests.py - tarn test: a project's SQL against rows that are written down."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,6 +32,18 @@ tests:
         expect: {totals: ["-U[a, 1]", "+U[a, 3]"], minutes: []}
       - end: true
         expect: {minutes: ["+I[a, 2]"]}
+"""
+DAY = """
+CREATE TABLE calls (who STRING, at_ AS PROCTIME()) WITH ('connector' = 'kafka', 'topic' = 'calls', 'format' = 'json');
+CREATE TABLE minutes (who STRING, n BIGINT, ended TIMESTAMP(3)) WITH ('connector' = 'print');
+CREATE TABLE visits (who STRING, n BIGINT, ended TIMESTAMP(3)) WITH ('connector' = 'print');
+BEGIN STATEMENT SET;
+INSERT INTO minutes SELECT who, COUNT(*), window_end
+  FROM TABLE(TUMBLE(TABLE calls, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, window_start, window_end;
+INSERT INTO visits SELECT who, COUNT(*), window_end
+  FROM TABLE(SESSION(TABLE calls PARTITION BY who, DESCRIPTOR(at_), INTERVAL '30' MINUTE))
+  GROUP BY who, window_start, window_end;
+END;
 """
 
 
@@ -73,6 +86,24 @@ class SqlTests(unittest.TestCase):
                 done = self.run_tests(TESTS.replace(wrong, right, 1))
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(said, done.stdout + done.stderr)
+
+    def test_a_day_of_timers_passes_on_the_clock_of_the_test(self):
+        """1,440 windows of the clock, and visits of 20 calls that end an hour apart: about a second of real time."""
+        self.write("streams/clicks.sql", DAY)
+        steps = []
+        for minute in range(1440):
+            step = {"advance": "1m"}
+            if minute % 80 < 20:
+                step["rows"] = {"calls": [{"who": "a"}]}
+            steps.append(step)
+        ends = [minute + 2 for minute in range(1440) if minute % 80 < 20]
+        clock = lambda minute: f"2025-01-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}"
+        steps.append({"advance": "2h", "expect": {
+            "minutes": [f"+I[a, 1, {clock(end)}]" for end in ends],
+            "visits": [f"+I[a, 20, {clock(last + 29)}]" for last in ends[19::20]]}})
+        done = self.run_tests(json.dumps({"script": "clicks", "tests": [{"name": "a day", "steps": steps}]}))
+        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr)
+        self.assertIn("1 tests, 0 failed", done.stdout)
 
     def test_a_test_is_chosen_by_its_name(self):
         done = self.run_tests(TESTS, "--only", "nothing of that name")
