@@ -242,12 +242,16 @@ static int next_rows(struct pipeline *p, struct err *err)
         if (rc || (p->ready && p->ready->rows))
             return rc ? rc : 1;
         quiet = in && in->gave ? 0 : quiet + 1;
-        if (quiet >= p->count && !p->ended && p->job->threads) {
-            rc = pass_time(p, err);
-            if (rc)
-                return rc;
-            quiet = 0;
+        if (quiet < p->count || p->ended)
+            continue;
+        if (!p->job->threads) { /* a step reads what is there; some sources look twice */
+            p->polls_left = quiet < 4 * p->count ? p->polls_left : 0;
+            continue;
         }
+        rc = pass_time(p, err);
+        if (rc)
+            return rc;
+        quiet = 0;
     }
     return 0;
 }
