@@ -197,6 +197,20 @@ static int pipeline_text(struct steps *s, const struct stream_pipeline_info *p, 
         err);
 }
 
+/* As it was submitted, but for the passwords in it. */
+static int send_script(struct control_reply *reply, const char *script, struct err *err)
+{
+    struct buf text = {0};
+    int rc = sql_hide_secrets(slice_str(script), &text);
+
+    if (rc || !buf_cstr(&text))
+        rc = err_set(err, ERR_NOMEM, "the script");
+    else
+        rc = control_send(reply, json_pack("{s:s}", "note", buf_cstr(&text)), err);
+    buf_deinit(&text);
+    return rc;
+}
+
 int verb_job_show(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {
     struct instance *in = arg;
@@ -207,7 +221,7 @@ int verb_job_show(void *arg, const json_t *request, struct control_reply *reply,
     int rc = find_job(in, request, &arena, &job, err);
 
     if (!rc && script)
-        rc = control_send(reply, json_pack("{s:s}", "note", job->script), err);
+        rc = send_script(reply, job->script, err);
     if (!rc)
         rc = send_state(reply, "note", job, err);
     for (size_t i = 0; !rc && i < job->count; i++)

@@ -8,10 +8,12 @@
 #include <stdio.h>
 
 #include "base/codec.h"
+#include "connector/file_avro.h"
 #include "connector/file_sink.h"
 #include "connector/files.h"
 #include "connector/formats.h"
 #include "connector/row_text.h"
+#include "format/avro_rows.h"
 #include "operator/operator.h"
 #include "stream/job.h"
 
@@ -24,7 +26,7 @@ struct part {     /* a file that is being written, or waits */
     char *place;  /* its final name, once staged */
     struct file *file;
     struct buf bytes;
-    int64_t size;
+    int64_t size, count; /* count: rows in `bytes` */
 };
 
 struct file_cut {
@@ -45,6 +47,8 @@ struct file_sink {
     char prefix[64];             /* "SINK.START." */
     char sink_name[20];          /* "SINK." */
     const char *extension;
+    const char *codec; /* avro: of its blocks; else NULL */
+    struct buf block;
     size_t *keys; /* columns of the partition */
     char **key_names;
     size_t key_count;
@@ -105,14 +109,22 @@ static int add_part(struct file_sink *s, struct file_cut *cut, const char *folde
 
 static int write_out(struct file_sink *s, struct part *p, struct err *err)
 {
+    struct buf *bytes = &p->bytes;
     int rc = 0;
 
     if (!p->file)
         rc = disk_open(s->files.disk, &p->file, p->path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE,
                        err);
-    if (!rc && p->bytes.len)
-        rc = file_pwrite(p->file, p->bytes.ptr, p->bytes.len, p->size, err);
-    p->size += (int64_t)p->bytes.len;
+    if (!rc && s->codec) {
+        buf_clear(&s->block);
+        rc = file_avro_block(&s->block, p->size == 0, row_encoder_avro_schema(s->encoder), s->codec,
+                             buf_slice(&p->bytes), p->count, err);
+        bytes = &s->block;
+    }
+    if (!rc && bytes->len)
+        rc = file_pwrite(p->file, bytes->ptr, bytes->len, p->size, err);
+    p->size += (int64_t)bytes->len;
+    p->count = 0;
     buf_clear(&p->bytes);
     return rc;
 }
@@ -192,7 +204,8 @@ static int add_chunk(struct file_sink *s, struct file_cut *cut, duckdb_data_chun
                 : row_encode(s->encoder, chunk, row,
                              kinds ? (enum row_kind)(kinds[row] & 3) : ROW_INSERT, &p->bytes, &null,
                              err);
-        rc = rc ? rc : buf_append_u8(&p->bytes, '\n');
+        rc = rc || s->codec ? rc : buf_append_u8(&p->bytes, '\n');
+        p->count += !rc;
         if (!rc && p->bytes.len >= WRITE_BYTES)
             rc = write_out(s, p, err);
         if (rc)
@@ -431,6 +444,7 @@ static void sink_free(struct stream_sink *sink)
     if (!s)
         return;
     row_encoder_free(s->encoder);
+    buf_deinit(&s->block);
     files_deinit(&s->files);
     vec_columns_free(&s->columns);
     for (size_t i = 0; i < s->key_count; i++)
@@ -459,7 +473,8 @@ static bool is_part(const struct sql_table *table, const char *name)
 
 /* Columns of the lines, and those of the partition in the order of PARTITIONED BY. */
 static int lay_out(struct file_sink *s, const struct sql_table *table,
-                   struct row_encoder_field *fields, size_t *count, struct err *err)
+                   struct row_encoder_field *fields, struct table_field *types, size_t *count,
+                   struct err *err)
 {
     size_t index = 0;
 
@@ -472,9 +487,11 @@ static int lay_out(struct file_sink *s, const struct sql_table *table,
 
         if (!table_column_stored(column))
             continue;
-        if (!is_part(table, column->name))
+        if (!is_part(table, column->name)) {
+            types[*count] = (struct table_field){column->name, column->type};
             fields[(*count)++] =
                 (struct row_encoder_field){column->name, s->columns.list[index].type, index};
+        }
         for (size_t k = 0; k < table->partition_key_count; k++)
             if (!strcmp(table->partition_keys[k], column->name))
                 s->keys[k] = index;
@@ -493,11 +510,14 @@ static int make_encoder(struct file_sink *s, const struct sql_table *table, stru
     struct table_format format = table_format_value(table, NULL);
     struct row_options options = {table_format_option, &format};
     struct row_encoder_field *fields = calloc(table->column_count + 1, sizeof(*fields));
+    struct table_field *types = calloc(table->column_count + 1, sizeof(*types));
+    struct buf schema = {0};
     size_t count = 0;
-    int rc = fields ? lay_out(s, table, fields, &count, err) : err_set(err, ERR_NOMEM, "columns");
+    int rc = fields && types ? lay_out(s, table, fields, types, &count, err)
+                             : err_set(err, ERR_NOMEM, "columns");
 
     if (!rc && !format.name)
-        rc = err_set(err, ERR_INVALID, "'format' is missing: csv, json, raw or parquet");
+        rc = err_set(err, ERR_INVALID, "'format' is missing: csv, json, raw, avro or parquet");
     if (!rc && s->changes && !row_format_changes(format.name))
         rc = err_set(err, ERR_INVALID,
                      "files of '%s' cannot tell of updates and deletes, which this query gives",
@@ -510,9 +530,16 @@ static int make_encoder(struct file_sink *s, const struct sql_table *table, stru
         if (table->partition_key_count)
             rc = err_set(err, ERR_UNSUPPORTED, "PARTITIONED BY with parquet is not built yet");
     } else if (!rc) {
-        rc = row_encoder_new(&s->encoder, format.name, fields, count, &options, err);
+        rc = table_format_schema(&format, types, count, &schema, err);
+        if (!rc && format.schema) {
+            s->extension = ".avro";
+            rc = file_avro_codec(table_format_option(&format, "codec"), &s->codec, err);
+        }
+        rc = rc ? rc : row_encoder_new(&s->encoder, format.name, fields, count, &options, err);
     }
     free(fields);
+    free(types);
+    buf_deinit(&schema);
     return rc;
 }
 

@@ -1,12 +1,14 @@
 /* file_source.c - files to rows.
  *
- * Text is read a line at a time out of a window of the file; Parquet through a query, as the lake's
- * files are. Which files are done is kept as hashes of their names, in the place of the source.
+ * Text is read a line at a time out of a window of the file; Avro a record at a time, as the JSON
+ * of it, and its place is the number of records; Parquet through a query, as the lake's files are.
+ * Which files are done is kept as hashes of their names, in the place of the source.
  */
 #include <stdio.h>
 #include <strings.h>
 
 #include "base/codec.h"
+#include "connector/file_avro.h"
 #include "connector/file_source.h"
 #include "connector/files.h"
 #include "connector/formats.h"
@@ -45,6 +47,8 @@ struct file_source {
     const char *current; /* name; NULL: no file is open */
     const char *path;
     struct file *file;
+    bool is_avro;
+    struct file_avro *avro; /* NULL: no file is open */
     int64_t size, pos, resume_hash, resume_pos;
     struct buf window; /* from window_pos on */
     int64_t window_pos;
@@ -116,6 +120,8 @@ static void close_file(struct file_source *s)
 {
     vec_result_free(s->result);
     s->result = NULL;
+    file_avro_close(s->avro);
+    s->avro = NULL;
     file_close(s->file);
     s->file = NULL;
     files_done(&s->files, s->path);
@@ -187,6 +193,8 @@ static int open_file(struct file_source *s, const struct files_entry *entry, str
         return open_parquet(s, err);
     if (!rc)
         rc = disk_open(s->files.disk, &s->file, s->path, DISK_READ, err);
+    if (!rc && s->is_avro)
+        rc = file_avro_open(&s->avro, s->file, s->pos, err);
     return rc ? rc : file_size(s->file, &s->size, err);
 }
 
@@ -234,7 +242,7 @@ static int finish_file(struct file_source *s, struct err *err)
 /* ---- lines ---- */
 
 /* The line at s->pos, without its end. 1: a line; 0: the file is over. */
-static int next_line(struct file_source *s, struct slice *out, int64_t *behind, struct err *err)
+static int next_text(struct file_source *s, struct slice *out, int64_t *behind, struct err *err)
 {
     size_t from = (size_t)(s->pos - s->window_pos), seen = from;
 
@@ -280,6 +288,12 @@ static int next_line(struct file_source *s, struct slice *out, int64_t *behind, 
     return 1;
 }
 
+static int next_line(struct file_source *s, struct slice *out, int64_t *behind, struct err *err)
+{
+    *behind = s->pos + 1;
+    return s->is_avro ? file_avro_next(s->avro, out, err) : next_text(s, out, behind, err);
+}
+
 static int reject_line(struct file_source *s, struct slice line, const struct json_fault *fault,
                        stream_reject_fn *reject, void *arg, struct err *err)
 {
@@ -308,10 +322,15 @@ static int decode_line(struct file_source *s, struct slice line, idx_t row, size
                        struct json_fault *fault)
 {
     enum row_kind kind;
-    int rc = row_decode_message(s->decoder, line, rows, fault);
+    int rc = 0;
 
+    if (s->is_avro)
+        *rows = 1; /* a record, whose JSON goes by names */
+    else
+        rc = row_decode_message(s->decoder, line, rows, fault);
     for (size_t i = 0; i < *rows && !rc; i++) {
-        rc = row_decode(s->decoder, i, row + i, &kind, fault);
+        rc = s->is_avro ? row_decode_json(s->decoder, line, row + i, fault)
+                        : row_decode(s->decoder, i, row + i, &kind, fault);
         if (!rc && s->parts)
             rc = row_decode_json(s->parts, buf_slice(&s->part_text), row + i, fault);
     }
@@ -580,7 +599,7 @@ static int make_decoders(struct file_source *s, const struct sql_table *table,
         }
     }
     if (!rc)
-        rc = row_decoder_new(&s->decoder, format->name, &in, err);
+        rc = row_decoder_new(&s->decoder, s->is_avro ? "json" : format->name, &in, err);
     if (!rc && of_parts.field_count)
         rc = row_decoder_new(&s->parts, "json", &of_parts, err);
     free(fields);
@@ -625,16 +644,17 @@ static int read_table(struct file_source *s, const struct source_request *r, str
     int rc;
 
     if (!format.name)
-        return err_set(err, ERR_INVALID, "'format' is missing: csv, json, raw or parquet");
+        return err_set(err, ERR_INVALID, "'format' is missing: csv, json, raw, avro or parquet");
     if (strcmp(format.name, "parquet") != 0 &&
         (!row_format_known(format.name) || row_format_changes(format.name)))
         return err_set(err, ERR_UNSUPPORTED,
-                       "format '%s' of files is not built: csv, json, raw and parquet are",
+                       "format '%s' of files is not built: csv, json, raw, avro and parquet are",
                        format.name);
     if (interval && (s->monitor_ms = source_duration_ms(interval)) <= 0)
         return err_set(err, ERR_INVALID, "'source.monitor-interval' = '%s' is no time", interval);
     if (sql_option(table->options, "source.path.regex-pattern"))
         return err_set(err, ERR_UNSUPPORTED, "'source.path.regex-pattern' is not built yet");
+    s->is_avro = !strcmp(format.name, "avro");
     s->ignore_parse_errors = table_format_true(&format, "ignore-parse-errors");
     s->part_names = calloc(table->column_count + 1, sizeof(*s->part_names));
     s->line_at = calloc(ROWS_MAX + ROWS_OF_MESSAGE_MAX, sizeof(*s->line_at));

@@ -10,12 +10,13 @@ struct table_format table_format_value(const struct sql_table *table, const char
 
     if (!name)
         name = sql_option(table->options, "format");
-    return (struct table_format){table->options, name ? name : fallback, "value."};
+    return (struct table_format){table->options, name ? name : fallback, "value.", NULL};
 }
 
 struct table_format table_format_key(const struct sql_table *table)
 {
-    return (struct table_format){table->options, sql_option(table->options, "key.format"), "key."};
+    return (struct table_format){table->options, sql_option(table->options, "key.format"), "key.",
+                                 NULL};
 }
 
 const char *table_format_option(void *arg, const char *key)
@@ -24,6 +25,8 @@ const char *table_format_option(void *arg, const char *key)
     const char *value;
     char name[200];
 
+    if (!strcmp(key, "$schema"))
+        return f->schema;
     snprintf(name, sizeof(name), "%s%s.%s", f->prefix, f->name, key);
     value = sql_option(f->options, name);
     if (value || !strcmp(f->prefix, "key."))

@@ -275,6 +275,7 @@ static int feed_columns(const struct kafka_source_options *o, struct vec_columns
 /* The fields that a decoder fills. */
 struct fields {
     struct json_field *list;
+    struct table_field *types; /* the same, as the table declares them */
     size_t count;
 };
 
@@ -287,15 +288,23 @@ static int make_decoders(struct kafka_source_config *config, const struct kafka_
                                      .field_count = value->count,
                                      .options = {table_format_option, &value_format},
                                      .ignore_parse_errors = config->ignore_parse_errors};
-    int rc = row_decoder_new(&config->value, value_format.name, &in, err);
+    struct buf schema = {0}, key_schema = {0};
+    int rc = table_format_schema(&value_format, value->types, value->count, &schema, err);
 
-    if (rc || !key->count)
-        return rc;
-    in.fields = key->list;
-    in.field_count = key->count;
-    in.options.arg = &key_format;
-    in.ignore_parse_errors = table_format_true(&key_format, "ignore-parse-errors");
-    return row_decoder_new(&config->key, key_format.name, &in, err);
+    if (!rc)
+        rc = row_decoder_new(&config->value, value_format.name, &in, err);
+    if (!rc && key->count) {
+        in.fields = key->list;
+        in.field_count = key->count;
+        in.options.arg = &key_format;
+        in.ignore_parse_errors = table_format_true(&key_format, "ignore-parse-errors");
+        rc = table_format_schema(&key_format, key->types, key->count, &key_schema, err);
+        if (!rc)
+            rc = row_decoder_new(&config->key, key_format.name, &in, err);
+    }
+    buf_deinit(&schema);
+    buf_deinit(&key_schema);
+    return rc;
 }
 
 /* Upsert: what a record without a value has in place of one. */
@@ -325,8 +334,10 @@ static int add_physical(struct kafka_source_config *config, const struct kafka_s
 
     if (rc)
         return rc;
-    if (!is_key || !except)
+    if (!is_key || !except) {
+        value->types[value->count] = (struct table_field){column->name, column->type};
         value->list[value->count++] = field;
+    }
     if (!is_key || !(except || config->upsert)) /* with ALL the value's is taken, as in Flink */
         return 0;
     if (prefix && strncmp(column->name, prefix, strlen(prefix)) != 0)
@@ -335,6 +346,7 @@ static int add_physical(struct kafka_source_config *config, const struct kafka_s
                        column->name, prefix);
     field.name += prefix ? strlen(prefix) : 0;
     config->key_columns[config->key_column_count++] = index;
+    key->types[key->count] = (struct table_field){field.name, column->type};
     key->list[key->count++] = field;
     return 0;
 }
@@ -343,14 +355,17 @@ int kafka_source_columns(struct kafka_source_config *config, const struct kafka_
                          struct vec_columns *columns, struct err *err)
 {
     const struct sql_table *table = o->table;
-    struct fields value = {calloc(table->column_count + 1, sizeof(struct json_field)), 0};
-    struct fields key = {calloc(table->column_count + 1, sizeof(struct json_field)), 0};
+    size_t room = table->column_count + 1;
+    struct fields value = {calloc(room, sizeof(*value.list)), calloc(room, sizeof(*value.types)),
+                           0};
+    struct fields key = {calloc(room, sizeof(*key.list)), calloc(room, sizeof(*key.types)), 0};
     idx_t index = 0;
     int rc;
 
     config->metadata = calloc(table->column_count + 1, sizeof(*config->metadata));
     config->key_columns = calloc(table->column_count + 1, sizeof(*config->key_columns));
-    rc = value.list && key.list && config->metadata && config->key_columns
+    rc = value.list && key.list && value.types && key.types && config->metadata &&
+                 config->key_columns
              ? feed_columns(o, columns, err)
              : err_set(err, ERR_NOMEM, "columns");
     for (size_t i = 0; i < table->column_count && !rc; i++) {
@@ -374,6 +389,8 @@ int kafka_source_columns(struct kafka_source_config *config, const struct kafka_
         rc = err_set(err, ERR_NOMEM, "columns");
     free(value.list);
     free(key.list);
+    free(value.types);
+    free(key.types);
     return rc;
 }
 

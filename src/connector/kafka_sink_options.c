@@ -44,6 +44,7 @@ static int read_manner(struct kafka_sink_config *c, const struct sql_table *tabl
 /* Columns of the feed that go into the key and into the value. */
 struct layout {
     struct row_encoder_field *key, *value;
+    struct table_field *key_types, *value_types; /* the same, as the table declares them */
     size_t key_count, value_count;
 };
 
@@ -139,11 +140,15 @@ static int lay_out(struct kafka_sink_config *c, const struct sql_table *table,
             return err_set(err, ERR_INVALID,
                            "column `%s` of the key does not begin with 'key.fields-prefix' = '%s'",
                            column->name, prefix);
-        if (!key || !except)
+        if (!key || !except) {
+            out->value_types[out->value_count] = (struct table_field){field.name, column->type};
             out->value[out->value_count++] = field;
+        }
         field.name += key ? skip : 0;
-        if (key)
+        if (key) {
+            out->key_types[out->key_count] = (struct table_field){field.name, column->type};
             out->key[out->key_count++] = field;
+        }
     }
     return 0;
 }
@@ -156,6 +161,7 @@ static int make_encoders(struct kafka_sink_config *c, const struct sql_table *ta
     struct table_format key = table_format_key(table), value = table_format_value(table, "json");
     struct row_options key_options = {table_format_option, &key};
     struct row_options value_options = {table_format_option, &value};
+    struct buf key_schema = {0}, value_schema = {0};
     int rc;
 
     if (c->changes && !c->upsert && !row_format_changes(value.name))
@@ -164,10 +170,16 @@ static int make_encoders(struct kafka_sink_config *c, const struct sql_table *ta
                        "gives: take 'connector' = 'upsert-kafka' with a primary key, or a format "
                        "of changes such as debezium-json",
                        value.name);
-    rc = row_encoder_new(&c->value, value.name, layout->value, layout->value_count, &value_options,
-                         err);
+    rc = table_format_schema(&value, layout->value_types, layout->value_count, &value_schema, err);
+    if (!rc)
+        rc = table_format_schema(&key, layout->key_types, layout->key_count, &key_schema, err);
+    if (!rc)
+        rc = row_encoder_new(&c->value, value.name, layout->value, layout->value_count,
+                             &value_options, err);
     if (!rc && key.name)
         rc = row_encoder_new(&c->key, key.name, layout->key, layout->key_count, &key_options, err);
+    buf_deinit(&key_schema);
+    buf_deinit(&value_schema);
     return rc;
 }
 
@@ -206,7 +218,10 @@ int kafka_sink_config_init(struct kafka_sink_config *c, const struct sink_reques
     c->header_list = calloc(KAFKA_HEADERS_MAX, sizeof(*c->header_list));
     layout.key = calloc(table->column_count + 1, sizeof(*layout.key));
     layout.value = calloc(table->column_count + 1, sizeof(*layout.value));
-    rc = c->topic && c->header_list && layout.key && layout.value
+    layout.key_types = calloc(table->column_count + 1, sizeof(*layout.key_types));
+    layout.value_types = calloc(table->column_count + 1, sizeof(*layout.value_types));
+    rc = c->topic && c->header_list && layout.key && layout.value && layout.key_types &&
+                 layout.value_types
              ? 0
              : err_set(err, ERR_NOMEM, "options");
     if (!rc)
@@ -219,6 +234,8 @@ int kafka_sink_config_init(struct kafka_sink_config *c, const struct sink_reques
         rc = make_encoders(c, table, &layout, err);
     free(layout.key);
     free(layout.value);
+    free(layout.key_types);
+    free(layout.value_types);
     return rc;
 }
 

@@ -3,6 +3,7 @@
  * The writer's schema is matched to the table once, into a tree of steps; decoding then walks the
  * steps. A step without a target skips.
  */
+#include "format/avro_rows.h"
 #include "base/codec.h"
 #include "format/avro_file.h"
 
@@ -561,5 +562,31 @@ int avro_file_read(const struct avro_file *file, const struct avro_shape *shape,
     buf_deinit(&plain);
     *out = rec.list;
     *out_count = rec.count;
+    return rc;
+}
+
+int avro_block_read(const struct avro_file *file, struct slice bytes, struct buf *plain,
+                    int64_t *count, size_t *used, size_t *need, struct err *err)
+{
+    struct avro_cursor c = {bytes.ptr, bytes.ptr + bytes.len};
+    int64_t size;
+    int rc;
+
+    *need = bytes.len + 20; /* two numbers */
+    if (avro_get_long(&c, count, NULL) || avro_get_long(&c, &size, NULL))
+        return bytes.len < 20 ? ERR_AGAIN
+                              : err_set(err, ERR_CORRUPT, "avro: no block begins here");
+    if (size < 0 || (uint64_t)size > AVRO_BLOCK_MAX || *count < 0)
+        return err_set(err, ERR_CORRUPT, "avro: a block claims %" PRId64 " bytes", size);
+    *used = *need = (size_t)(c.at - bytes.ptr) + (size_t)size + 16;
+    if (*need > bytes.len)
+        return ERR_AGAIN;
+    if (memcmp(c.at + size, file->sync, 16) != 0)
+        return err_set(err, ERR_CORRUPT, "avro: a block does not end in the sync marker");
+    buf_clear(plain);
+    rc = unpack(file->codec, slice_of(c.at, (size_t)size), AVRO_BLOCK_MAX, plain, err);
+    if (!rc && (uint64_t)*count > plain->len + (uint64_t)AVRO_EMPTY_ITEMS_MAX)
+        rc = err_set(err, ERR_CORRUPT, "avro: %" PRId64 " records claimed in %zu bytes", *count,
+                     plain->len);
     return rc;
 }

@@ -1,4 +1,5 @@
 /* avro_write.c - the schema and the bytes of a container file, from one table. */
+#include "format/avro_rows.h"
 #include "base/codec.h"
 #include "base/json.h"
 #include "format/avro_file.h"
@@ -222,6 +223,15 @@ static int put_meta(struct buf *out, const char *key, struct slice value)
     return rc ? rc : avro_put_bytes(out, value);
 }
 
+static int begin_header(struct buf *out, struct slice schema, const char *codec, size_t more)
+{
+    int rc = buf_append(out, "Obj\1", 4);
+
+    rc = rc ? rc : avro_put_long(out, (int64_t)more + 2);
+    rc = rc ? rc : put_meta(out, "avro.schema", schema);
+    return rc ? rc : put_meta(out, "avro.codec", slice_str(codec));
+}
+
 static int put_header(const struct avro_shape *shape, const struct avro_meta *meta,
                       size_t meta_count, const char *codec, struct buf *out)
 {
@@ -230,14 +240,34 @@ static int put_header(const struct avro_shape *shape, const struct avro_meta *me
 
     buf_init(&schema, 0);
     rc = put_record_schema(shape, &schema);
-    rc = rc ? rc : buf_append(out, "Obj\1", 4);
-    rc = rc ? rc : avro_put_long(out, (int64_t)meta_count + 2);
-    rc = rc ? rc : put_meta(out, "avro.schema", buf_slice(&schema));
-    rc = rc ? rc : put_meta(out, "avro.codec", slice_str(codec));
+    rc = rc ? rc : begin_header(out, buf_slice(&schema), codec, meta_count);
     for (size_t i = 0; i < meta_count && !rc; i++)
         rc = put_meta(out, meta[i].key, meta[i].value);
     buf_deinit(&schema);
     return rc ? rc : avro_put_long(out, 0);
+}
+
+int avro_header_put(struct buf *out, struct slice schema, const char *codec, const uint8_t sync[16])
+{
+    int rc = begin_header(out, schema, codec, 0);
+
+    rc = rc ? rc : avro_put_long(out, 0);
+    return rc ? rc : buf_append(out, sync, 16);
+}
+
+int avro_block_put(struct buf *out, struct slice records, int64_t count, const char *codec,
+                   const uint8_t sync[16], struct err *err)
+{
+    struct buf packed;
+    int rc;
+
+    buf_init(&packed, 0);
+    rc = compress(codec, records, &packed, err);
+    rc = rc ? rc : avro_put_long(out, count);
+    rc = rc ? rc : avro_put_bytes(out, buf_slice(&packed));
+    rc = rc ? rc : buf_append(out, sync, 16);
+    buf_deinit(&packed);
+    return rc;
 }
 
 /* One block: Iceberg's manifests are small, and one block compresses best. The sync marker is a

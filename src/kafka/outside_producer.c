@@ -66,6 +66,21 @@ static int set_partitioner(struct outside_producer *p, rd_kafka_conf_t *conf, st
     return 0;
 }
 
+/* A record of a transaction may not live longer than that. */
+static int set_transactional(rd_kafka_conf_t *conf, const char *id, struct err *err)
+{
+    char delivery[32] = "", transaction[32] = "";
+    size_t size = sizeof(delivery);
+    int rc = outside_conf_set(conf, "transactional.id", id, err);
+
+    rd_kafka_conf_get(conf, "delivery.timeout.ms", delivery, &size);
+    size = sizeof(transaction);
+    rd_kafka_conf_get(conf, "transaction.timeout.ms", transaction, &size);
+    if (!rc && atoll(delivery) > atoll(transaction))
+        rc = outside_conf_set(conf, "delivery.timeout.ms", transaction, err);
+    return rc;
+}
+
 int outside_producer_new(struct outside_producer **out, const struct outside_options *options,
                          enum outside_partitioner partitioner, const char *transactional_id,
                          struct err *err)
@@ -83,7 +98,7 @@ int outside_producer_new(struct outside_producer **out, const struct outside_opt
     if (!rc)
         rc = set_partitioner(p, conf, err);
     if (!rc && transactional_id)
-        rc = outside_conf_set(conf, "transactional.id", transactional_id, err);
+        rc = set_transactional(conf, transactional_id, err);
     if (!rc) {
         rd_kafka_conf_set_error_cb(conf, on_error);
         rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);

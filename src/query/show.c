@@ -163,7 +163,7 @@ static int create_text(struct query_session *q, const struct sql_name *name, str
         return rc;
     handle = table->handle;
     if (handle->text)
-        return buf_append_str(out, handle->text);
+        return sql_hide_secrets(slice_str(handle->text), out);
     rc = buf_printf(out, "CREATE TABLE `%s`.`%s`.`%s` (", table->catalog, table->database,
                     table->name);
     for (size_t i = 0; i < table->column_count && !rc; i++) {

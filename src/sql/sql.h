@@ -257,6 +257,8 @@ enum sql_source_changes {
 enum sql_source_changes sql_source_changes(const struct sql_options *options);
 /* "5s", "500 ms", "1 min"; a bare number is milliseconds. ERR_INVALID: it is none. */
 int sql_duration_ms(const char *text, int64_t *ms);
+/* Appends a script as it may be shown: values of options that hold secrets are '******'. */
+int sql_hide_secrets(struct slice text, struct buf *out);
 /* The value of an option, or NULL. */
 const char *sql_option(const struct sql_options *options, const char *key);
 
