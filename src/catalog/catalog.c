@@ -99,6 +99,7 @@ int catalog_new(struct catalog **out, const struct catalog_options *options, str
     queue_init(catalog);
     pthread_mutex_init(&catalog->purge_mutex, NULL);
     pthread_cond_init(&catalog->purge_wake, NULL);
+    pthread_mutex_init(&catalog->flush_turn, NULL);
     pthread_mutex_init(&catalog->flush_mutex, NULL);
     pthread_cond_init(&catalog->flush_wake, NULL);
     catalog->name = strdup(options->name);
@@ -138,6 +139,7 @@ void catalog_free(struct catalog *catalog)
     pthread_mutex_destroy(&catalog->purge_mutex);
     pthread_cond_destroy(&catalog->purge_wake);
     pthread_mutex_destroy(&catalog->flush_mutex);
+    pthread_mutex_destroy(&catalog->flush_turn);
     pthread_cond_destroy(&catalog->flush_wake);
     free(catalog->name);
     free(catalog->warehouse);

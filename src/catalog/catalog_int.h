@@ -50,6 +50,7 @@ struct catalog {
     /* pending.c */
     bool flusher_runs, flush_stopping;
     pthread_t flusher;
+    pthread_mutex_t flush_turn; /* held by who syncs */
     pthread_mutex_t flush_mutex;
     pthread_cond_t flush_wake;
     int64_t pending_files, pending_bytes; /* rows whose files are not synced yet */

@@ -55,6 +55,8 @@ const struct meta_migration catalog_migrations[] = {
      " metadata_location TEXT NOT NULL,"
      " updated_ms INTEGER NOT NULL,"
      " PRIMARY KEY (ns, name)) WITHOUT ROWID;"},
+    {"catalog", 3, /* tables that are gone: what was kept beside them goes too, purge.c */
+     "CREATE TABLE catalog_dropped (uuid TEXT PRIMARY KEY) WITHOUT ROWID;"},
     {NULL, 0, NULL},
 };
 

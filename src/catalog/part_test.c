@@ -5,12 +5,10 @@
  */
 #include <unistd.h>
 
-#include "base/disk_sim.h"
-#include "catalog/fixture_test.h"
+#include "catalog/power_test.h"
 
 #define WRITERS 3
 #define ROUNDS  2
-#define DIR     "data"
 
 static const struct lake_ident table_ident = {"db", "t"};
 
@@ -111,19 +109,9 @@ static void commit_together(struct stack *stack, struct writer *writers)
 /* ---- a disk that loses power ---- */
 
 struct plan {
-    int64_t at, seen; /* the call that fails, from 1 */
-    bool for_good;    /* and all after it */
+    struct power power;
     struct writer writers[WRITERS * ROUNDS];
 };
-
-static int on_call(void *arg, enum disk_call call, const char *path)
-{
-    struct plan *plan = arg;
-
-    (void)call, (void)path;
-    plan->seen++;
-    return plan->seen == plan->at || (plan->for_good && plan->seen > plan->at) ? ERR_IO : 0;
-}
 
 static int open_stack(struct stack *stack, bool no_thread, struct err *err)
 {
@@ -133,8 +121,9 @@ static int open_stack(struct stack *stack, bool no_thread, struct err *err)
     return stack_open_with(stack, DIR, migrations, no_thread, err);
 }
 
-static void run_script(struct plan *plan, struct stack *stack)
+static void run_script(void *arg, struct stack *stack)
 {
+    struct plan *plan = arg;
     struct arena arena = {0};
     struct catalog_table table = {0};
     int rc = open_stack(stack, true, NULL);
@@ -191,15 +180,16 @@ static void read_files(struct stack *stack, struct lake_metadata *m, struct foun
     lake_manifest_list_free(list);
 }
 
-static void check(const struct plan *plan, struct stack *stack)
+static void check(void *arg, struct stack *stack)
 {
+    struct plan *plan = arg;
     struct arena arena = {0};
     struct catalog_table table = {0};
     struct found found = {0};
     struct err err = {0};
 
     if (open_stack(stack, true, &err) || meta_read(stack->meta, read_beside, &found, &err))
-        fail_msg("call %" PRId64 ": %s", plan->at, err.text);
+        fail_msg("call %" PRId64 ": %s", plan->power.at, err.text);
     if (catalog_table_load(stack->catalog, &table_ident, &arena, &table, &err) == 0) {
         if (lake_metadata_snapshot(table.metadata))
             read_files(stack, table.metadata, &found);
@@ -212,62 +202,40 @@ static void check(const struct plan *plan, struct stack *stack)
         if (there > 1 || found.files[i] != there || found.beside[i] != (there == 1) ||
             (told != ERR_UNKNOWN && there != (told == 0)))
             fail_msg("call %" PRId64 ": commit %d was told %d; %d snapshots, %d files, %s",
-                     plan->at, i, told, there, found.files[i],
+                     plan->power.at, i, told, there, found.files[i],
                      found.beside[i] ? "its row" : "no row");
     }
+    for (int i = 0; i < WRITERS * ROUNDS; i++)
+        arena_deinit(&plan->writers[i].arena);
     catalog_table_deinit(&table);
     arena_deinit(&arena);
     stack_close(stack);
 }
 
-static bool try_plan(struct plan *plan, uint64_t seed)
+static int64_t try_everywhere(bool for_good, int64_t step)
 {
-    struct disk_sim *sim = NULL;
-    struct clock_fake clock;
-    struct stack stack = {0};
+    struct plan plan = {.power = {.script = run_script, .check = check}};
 
-    clock_fake_init(&clock, 1700000000000000);
-    assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
-    stack.disk = disk_sim_disk(sim);
-    stack.clock = &clock.clock;
-    plan->seen = 0;
-    disk_sim_on_call(sim, on_call, plan);
-    run_script(plan, &stack);
-    disk_sim_on_call(sim, NULL, NULL);
-    if (plan->for_good) {
-        disk_sim_power_loss(sim);
-        disk_sim_reboot(sim);
-    }
-    check(plan, &stack);
-    for (int i = 0; i < WRITERS * ROUNDS; i++)
-        arena_deinit(&plan->writers[i].arena);
-    disk_sim_free(sim);
-    return plan->seen >= plan->at;
+    plan.power.arg = &plan;
+    return power_everywhere(&plan.power, for_good, step);
 }
 
 static void a_group_is_true_or_not_after_power_loss_at_every_disk_call(void **state)
 {
-    struct plan plan = {.at = 1, .for_good = true};
-
     (void)state;
-    for (; try_plan(&plan, (uint64_t)plan.at); plan.at++)
-        ;
-    assert_true(plan.at > 100); /* the script does reach the disk */
+    assert_true(try_everywhere(true, 1) > 100); /* the script does reach the disk */
 }
 
 /* Every third call: a failure alone leads fewer ways than power that is gone. */
 static void a_group_is_true_or_not_when_any_disk_call_fails(void **state)
 {
-    struct plan plan = {.at = 1};
-
     (void)state;
-    for (; try_plan(&plan, (uint64_t)plan.at); plan.at += 3)
-        ;
+    try_everywhere(false, 3);
 }
 
 static void who_waits_together_shares_one_metadata_file(void **state)
 {
-    struct plan plan = {.at = -1};
+    struct plan plan = {0};
     struct arena arena = {0};
     struct catalog_commit_row *rows;
     struct disk_sim *sim = NULL;
@@ -286,16 +254,8 @@ static void who_waits_together_shares_one_metadata_file(void **state)
     assert_int_equal(catalog_log(stack.catalog, 0, 100, &arena, &rows, &count, NULL), 0);
     assert_int_equal(count, 2 + ROUNDS); /* the namespace, the table, and one for each group */
     stack_close(&stack);
-    for (int i = 0; i < WRITERS * ROUNDS; i++)
-        arena_deinit(&plan.writers[i].arena);
     arena_deinit(&arena);
     disk_sim_free(sim);
-}
-
-/* Hundreds of failures on purpose would say so. */
-static void say_nothing(void *arg, enum diag_level level, const char *part, const char *line)
-{
-    (void)arg, (void)level, (void)part, (void)line;
 }
 
 int main(void)

@@ -120,16 +120,20 @@ static int flush_batch(struct catalog *catalog, struct flush *flush, struct err 
     return rc;
 }
 
+/* One at a time: two that took the same batch would count it off twice, and ids begin anew when the
+ * last row is gone. */
 int pending_flush(struct catalog *catalog, struct err *err)
 {
     struct arena arena = {0};
     struct flush flush = {.arena = &arena};
     int rc;
 
+    pthread_mutex_lock(&catalog->flush_turn);
     do {
         arena_reset(&arena);
         rc = flush_batch(catalog, &flush, err);
     } while (!rc && flush.count == BATCH);
+    pthread_mutex_unlock(&catalog->flush_turn);
     arena_deinit(&arena);
     return rc;
 }

@@ -240,6 +240,12 @@ static int log_one(struct table_call *call, struct meta_txn *txn, const char *op
     return catalog_log_append(call->catalog, txn, "tarn", changes, err);
 }
 
+/* Caches of a table that is not there any more go: purge.c. */
+static int note_gone(struct meta_txn *txn, const char *uuid, struct err *err)
+{
+    return meta_exec(txn, err, "INSERT OR REPLACE INTO catalog_dropped VALUES (?)", "s", uuid);
+}
+
 static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
 {
     struct table_call *call = arg;
@@ -253,6 +259,7 @@ static int drop_fn(struct meta_txn *txn, void *arg, struct err *err)
     if (!rc && call->purge)
         rc = meta_exec(txn, err, "INSERT OR REPLACE INTO catalog_purge VALUES (?, ?, ?)", "ssi",
                        row.location, row.uuid, clock_wall_ms(call->catalog->clock));
+    rc = rc ? rc : note_gone(txn, row.uuid, err);
     if (!rc)
         rc = log_one(call, txn, call->purge ? "purge" : "drop", row.uuid, row.location, NULL, err);
     arena_deinit(&arena);
@@ -265,7 +272,7 @@ int catalog_table_drop(struct catalog *catalog, const struct lake_ident *ident, 
     struct table_call call = {.catalog = catalog, .ident = ident, .purge = purge};
     int rc = write_once(catalog, drop_fn, &call, NULL, err);
 
-    if (!rc && purge)
+    if (!rc)
         purge_wake(catalog);
     return rc;
 }
@@ -364,6 +371,8 @@ static int register_fn(struct meta_txn *txn, void *arg, struct err *err)
         rc = place_check(txn, call->ident, call->others.list[i], err);
     if (!rc) /* it lives again */
         rc = meta_exec(txn, err, "DELETE FROM catalog_purge WHERE uuid = ?", "s", call->uuid);
+    if (!rc && old.uuid && strcmp(old.uuid, call->uuid) != 0)
+        rc = note_gone(txn, old.uuid, err);
     if (!rc)
         rc = log_one(call, txn, "register", call->uuid, old.location, call->location, err);
     arena_deinit(&arena);

@@ -244,6 +244,11 @@ static int keep_fn(struct meta_txn *txn, void *arg, struct err *err)
                        "INSERT INTO upkeep_table (uuid, swept_ms) VALUES (?, ?)"
                        " ON CONFLICT (uuid) DO UPDATE SET swept_ms = excluded.swept_ms",
                        "si", c->uuid, c->swept_ms);
+    if (!rc && c->swept_ms) /* of tables that are gone */
+        rc = meta_exec(txn, err,
+                       "DELETE FROM upkeep_table WHERE uuid NOT IN"
+                       " (SELECT uuid FROM catalog_table)",
+                       "");
     return rc;
 }
 

@@ -13,22 +13,30 @@
 
 #define LIST_PAGE 1000
 
+/* What a file is, in the order in which a purge removes them. */
+enum named_kind { DATA_FILES, MANIFESTS, LISTS, METADATA_FILES, NAMED_KINDS };
+
 struct named {
     struct lake *lake;
     struct lake_metadata *m;
     struct arena arena;
     struct path_set set;
+    bool purging; /* files may have gone already; `kinds` is filled */
+    struct path_list kinds[NAMED_KINDS];
     struct err *err;
 };
 
-static int name(struct named *n, const char *path)
+static int name(struct named *n, enum named_kind kind, const char *path)
 {
     const char *copy;
 
     if (!path || path_set_has(&n->set, path))
         return 0;
     copy = arena_strdup(&n->arena, path);
-    return copy && path_set_add(&n->set, copy) >= 0 ? 0 : err_set(n->err, ERR_NOMEM, "file names");
+    if (!copy || path_set_add(&n->set, copy) < 0 ||
+        (n->purging && path_list_add(&n->kinds[kind], &n->arena, copy)))
+        return err_set(n->err, ERR_NOMEM, "file names");
+    return 0;
 }
 
 /* A deleted entry still counts: the snapshot before may be retained and name it. */
@@ -42,9 +50,9 @@ static int name_manifest(struct named *n, const struct lake_manifest_file *line)
     rc = lake_manifest_load(n->lake, n->m, line, &manifest, n->err);
     if (rc)
         return rc;
-    rc = name(n, line->path);
+    rc = name(n, MANIFESTS, line->path);
     for (size_t i = 0; i < manifest->entry_count && !rc; i++)
-        rc = name(n, manifest->entries[i].file.path);
+        rc = name(n, DATA_FILES, manifest->entries[i].file.path);
     lake_manifest_free(manifest);
     return rc;
 }
@@ -56,7 +64,7 @@ static int name_statistics(struct named *n, const struct lake_metadata *m, const
     int rc = 0;
 
     json_array_foreach(json_object_get(m->doc, key), i, item) rc =
-        rc ? rc : name(n, json_string_value(json_object_get(item, "statistics-path")));
+        rc ? rc : name(n, DATA_FILES, json_string_value(json_object_get(item, "statistics-path")));
     return rc;
 }
 
@@ -73,13 +81,15 @@ static int name_snapshots(struct named *n, const struct lake_metadata *m, bool o
             continue; /* a list never changes: it was walked */
         rc = lake_manifest_list_load(n->lake, m, &m->snapshots[i], &list, n->err);
         if (rc == ERR_NOENT && old) {
-            rc = 0;
+            rc = 0; /* manifests that no list names may be there one by one */
+            for (size_t k = 0; k < m->snapshots[i].manifest_count && !path && !rc; k++)
+                rc = name(n, MANIFESTS, m->snapshots[i].manifests[k]);
             continue;
         }
-        rc = rc ? rc : name(n, path);
+        rc = rc ? rc : name(n, LISTS, path);
         for (size_t k = 0; !rc && k < list->file_count; k++) {
             rc = name_manifest(n, &list->files[k]);
-            rc = rc == ERR_NOENT && old ? name(n, list->files[k].path) : rc;
+            rc = rc == ERR_NOENT && old ? name(n, MANIFESTS, list->files[k].path) : rc;
         }
         if (list)
             lake_manifest_list_free(list);
@@ -95,7 +105,7 @@ static int name_history(struct named *n)
     for (size_t i = 0; i < n->m->metadata_log_count && !rc; i++) {
         struct lake_metadata *old = NULL;
 
-        rc = name(n, n->m->metadata_log[i].metadata_file);
+        rc = name(n, METADATA_FILES, n->m->metadata_log[i].metadata_file);
         rc = rc ? rc
                 : lake_metadata_load(n->lake, n->m->metadata_log[i].metadata_file, &old, n->err);
         if (rc == ERR_NOENT) {
@@ -114,9 +124,9 @@ static int name_history(struct named *n)
 
 static int name_all(struct named *n, const char *metadata_location)
 {
-    int rc = name(n, metadata_location);
+    int rc = n->purging ? 0 : name(n, METADATA_FILES, metadata_location); /* a purge's very last */
 
-    rc = rc ? rc : name_snapshots(n, n->m, false);
+    rc = rc ? rc : name_snapshots(n, n->m, n->purging);
     rc = rc ? rc : name_statistics(n, n->m, "statistics");
     return rc ? rc : name_statistics(n, n->m, "partition-statistics");
 }
@@ -322,18 +332,41 @@ int lake_stored(struct lake *lake, const char *metadata_location, struct lake_he
     return rc;
 }
 
+/* ---- dropped tables ---- */
+
+/* All of one kind, or an error: what names them must stay then, so that they are found again. */
+static int purge_kind(struct named *n, const struct path_list *files)
+{
+    int first = 0;
+
+    for (size_t i = 0; i < files->count; i++) {
+        struct err why = {0};
+        int rc;
+
+        cache_drop(n->lake, files->list[i]);
+        rc = store_remove_at(lake_store(n->lake), files->list[i], &why);
+        inflight_done(lake_inflight(n->lake), files->list[i]);
+        if (rc && rc != ERR_NOENT && !first)
+            first = err_set(n->err, rc, "%s stays behind: %s", files->list[i], why.text);
+    }
+    return first;
+}
+
+/* A purge that was cut off anywhere is done again from the metadata file, which goes last. What a
+ * file names goes before it, so one that is missing names nothing that is left. */
 int lake_purge(struct lake *lake, const char *metadata_location, struct err *err)
 {
-    struct named n = {.lake = lake, .err = err};
+    struct named n = {.lake = lake, .purging = true, .err = err};
+    const struct path_list last = {&metadata_location, 1, 1};
     int rc = lake_metadata_load(lake, metadata_location, &n.m, err);
 
     n.set.arena = &n.arena;
     rc = rc ? rc : check_gc(n.m, err);
     rc = rc ? rc : name_all(&n, metadata_location);
     rc = rc ? rc : name_history(&n);
-    for (size_t i = 0; i < n.set.cap && !rc; i++)
-        if (n.set.slots[i])
-            lake_remove_files(lake, &n.set.slots[i], 1);
+    for (int kind = 0; kind < NAMED_KINDS && !rc; kind++)
+        rc = purge_kind(&n, &n.kinds[kind]);
+    rc = rc ? rc : purge_kind(&n, &last);
     named_deinit(&n);
     return rc;
 }

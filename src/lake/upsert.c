@@ -54,13 +54,19 @@ static void unclaim(const char *dir)
 }
 
 /* The uuid is whatever the table's creator liked: only its hash becomes part of a path. */
+#define DIR_NAME "%016" PRIx64 "-"
+
+static uint64_t dir_hash(const char *uuid)
+{
+    return hash64(uuid, strlen(uuid), 0);
+}
+
 static int claim_dir(struct lake_upsert *u, const char *uuid, struct err *err)
 {
     const char *staging = lake_store(u->lake)->staging;
-    uint64_t name = hash64(uuid, strlen(uuid), 0);
 
     for (int i = 0; i < CLAIMS_MAX; i++) {
-        if (asprintf(&u->dir, "%s/key-index/%016" PRIx64 "-%d", staging, name, i) < 0) {
+        if (asprintf(&u->dir, "%s/key-index/" DIR_NAME "%d", staging, dir_hash(uuid), i) < 0) {
             u->dir = NULL;
             return err_set(err, ERR_NOMEM, "upserts");
         }
@@ -70,6 +76,42 @@ static int claim_dir(struct lake_upsert *u, const char *uuid, struct err *err)
         u->dir = NULL;
     }
     return err_set(err, ERR_LIMIT, "more than %d jobs write by key", CLAIMS_MAX);
+}
+
+int lake_upsert_forget(struct lake *lake, const char *uuid, struct err *err)
+{
+    struct store *store = lake_store(lake);
+    struct arena arena = {0};
+    struct disk_entry *entries = NULL;
+    const char *parent = arena_printf(&arena, "%s/key-index", store->staging);
+    const char *prefix = arena_printf(&arena, DIR_NAME, dir_hash(uuid));
+    size_t count = 0;
+    bool busy = false, gone = false;
+    int rc = parent && prefix ? disk_list(store->disk, parent, &arena, &entries, &count, err)
+                              : err_set(err, ERR_NOMEM, "key index");
+
+    if (rc == ERR_NOENT) /* nobody here writes by key */
+        rc = 0;
+    for (size_t i = 0; i < count && !rc; i++) {
+        const char *dir;
+
+        if (strncmp(entries[i].name, prefix, strlen(prefix)) != 0)
+            continue;
+        dir = arena_printf(&arena, "%s/%s", parent, entries[i].name);
+        if (!dir) {
+            rc = err_set(err, ERR_NOMEM, "key index");
+        } else if (claim(dir)) {
+            rc = disk_remove_tree(store->disk, dir, err);
+            gone = true;
+            unclaim(dir);
+        } else {
+            busy = true;
+        }
+    }
+    if (!rc && gone)
+        rc = disk_sync_dir(store->disk, parent, err);
+    arena_deinit(&arena);
+    return rc || !busy ? rc : err_set(err, ERR_BUSY, "a key index is in use");
 }
 
 /* ---- life ---- */
