@@ -102,6 +102,8 @@ const struct sql_type *type_from_lake(struct arena *arena, const struct lake_typ
 int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_type *out,
                  struct err *err); /* of the newest format: type_for_format narrows it */
 void type_for_format(struct lake_type *type, int format);
+/* Are there uuids in it, which SQL sees as text? Then what a scan gives is cast to `type`. */
+bool type_has_uuid(const struct sql_type *type);
 /* default.c: a field's write default as CREATE TABLE writes it: DATE '2024-01-01'. */
 int default_print(const struct lake_field *field, struct arena *arena, struct buf *out);
 

@@ -1,8 +1,8 @@
 /* types.c - Iceberg's types as Flink's, and Flink's as Iceberg's.
  *
  * As Flink's own Iceberg connector maps them (iceberg docs, "Flink to Iceberg"), with one
- * exception: a uuid reads as a STRING of 36 characters rather than as 16 raw bytes, because people
- * compare and print it. */
+ * exception: a uuid reads as text of 36 characters rather than as 16 raw bytes, because people
+ * compare and print it. As UUID it can be declared too; elsewhere it is a STRING. */
 #include "connector/session.h"
 
 /* Kinds that need no more than their kind. */
@@ -63,6 +63,17 @@ static const struct sql_type *nested_from_lake(struct arena *arena, const struct
     return key ? sql_type_map(arena, key, item) : NULL;
 }
 
+static const struct sql_type *as_uuid(struct arena *arena, const struct sql_type *text)
+{
+    struct sql_type *out = ARENA_NEW(arena, struct sql_type);
+
+    if (out) {
+        *out = *text;
+        out->uuid = true;
+    }
+    return out;
+}
+
 const struct sql_type *type_from_lake(struct arena *arena, const struct lake_type *type,
                                       bool required)
 {
@@ -79,7 +90,19 @@ const struct sql_type *type_from_lake(struct arena *arena, const struct lake_typ
     for (size_t i = 0; !out && i < COUNT_OF(simple); i++)
         if (simple[i].lake == type->kind)
             out = sql_type_of(arena, simple[i].sql, simple[i].argument);
+    if (out && type->kind == LAKE_UUID)
+        out = as_uuid(arena, out);
     return out ? sql_type_nullable(arena, out, !required) : NULL;
+}
+
+bool type_has_uuid(const struct sql_type *type)
+{
+    bool found = type->uuid || (type->key && type_has_uuid(type->key)) ||
+                 (type->item && type_has_uuid(type->item));
+
+    for (size_t i = 0; i < type->field_count && !found; i++)
+        found = type_has_uuid(type->fields[i].type);
+    return found;
 }
 
 static int fields_to_lake(struct arena *arena, struct lake_type *out, size_t count,
@@ -165,7 +188,7 @@ int type_to_lake(struct arena *arena, const struct sql_type *type, struct lake_t
         break;
     }
     for (size_t i = 0; i < COUNT_OF(simple); i++)
-        if (simple[i].sql == type->kind && simple[i].lake != LAKE_UUID) {
+        if (simple[i].sql == type->kind && type->uuid == (simple[i].lake == LAKE_UUID)) {
             out->kind = simple[i].lake;
             if (type->precision > 6 && out->kind == LAKE_TIMESTAMP)
                 out->kind = LAKE_TIMESTAMP_NS;

@@ -28,7 +28,7 @@ struct scan {
     struct out out;
     struct group *groups, **tail;
     const struct lake_metadata *m;
-    const struct group *guarded; /* whose columns are put: see may_hold_nan; NULL: no guard */
+    const struct group *guarded; /* whose columns are put: see may_mislead; NULL: no guard */
     struct err *err;
 };
 
@@ -175,14 +175,17 @@ static void put_value(struct scan *s, const struct lake_field *field,
 
 /* Parquet's own statistics leave NaN out, and DuckDB prunes row groups by them, also by those of a
  * part of a struct or list, although it sorts NaN above all numbers: x > 2 would lose NaN rows.
- * Where NaN may be, the value hides behind a CASE. */
-static bool may_hold_nan(const struct scan *s, const struct lake_field *field)
+ * Where NaN may be, the value hides behind a CASE. So do bytes: DuckDB 1.5.5 looks them up in bloom
+ * filters by another hash than the one they were written with, and finds none. */
+static bool may_mislead(const struct scan *s, const struct lake_field *field)
 {
     const struct group *g = s->guarded;
 
     for (size_t i = 0; i < field->type.field_count; i++)
-        if (may_hold_nan(s, &field->type.fields[i]))
+        if (may_mislead(s, &field->type.fields[i]))
             return true;
+    if (g && (field->type.kind == LAKE_BINARY || field->type.kind == LAKE_FIXED))
+        return true;
     if (!g || (field->type.kind != LAKE_FLOAT && field->type.kind != LAKE_DOUBLE))
         return false;
     for (size_t i = 0; i < g->count; i++) {
@@ -266,7 +269,7 @@ static void put_value(struct scan *s, const struct lake_field *field,
                       const struct footer_node *node, const char *value, bool ids, int depth)
 {
     const struct lake_type *type = &field->type;
-    bool nested = !lake_type_primitive(type), guard = may_hold_nan(s, field);
+    bool nested = !lake_type_primitive(type), guard = may_mislead(s, field);
 
     if (s->out.rc)
         return;
@@ -279,7 +282,9 @@ static void put_value(struct scan *s, const struct lake_field *field,
         return;
     }
     out_str(&s->out, "CAST(");
-    if (!nested && guard)
+    if (!nested && guard && (type->kind == LAKE_BINARY || type->kind == LAKE_FIXED))
+        out_fmt(&s->out, "CASE WHEN octet_length(%s) < 0 THEN NULL ELSE %s END", value, value);
+    else if (!nested && guard)
         out_fmt(&s->out, "CASE WHEN isnan(%s) THEN 'nan' ELSE %s END", value, value);
     else if (!nested || (same_shape(type, node, ids) && !guard))
         out_str(&s->out, value);

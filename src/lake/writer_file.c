@@ -1,4 +1,5 @@
 /* writer_file.c - one running COPY becomes an object of the store and a data file. */
+#include "lake/retype.h"
 #include "lake/small_parquet.h"
 #include "lake/writer_int.h"
 
@@ -81,10 +82,13 @@ static int take_file(struct lake_writer *w, const char *location, const char *lo
                      struct arena *arena, struct lake_data_file *out, struct err *err)
 {
     int rc = begin_file(w, location, values, result->rows, arena, out, err);
+    int64_t size;
 
     if (rc)
         return rc;
-    rc = writer_metrics(w->metadata, w->schema, result, arena, out, err);
+    if (retype_needed(w->schema))
+        rc = retype_file(disk_system(), local, w->schema, &size, err);
+    rc = rc ? rc : writer_metrics(w->metadata, w->schema, result, arena, out, err);
     rc = rc ? rc : inflight_add(lake_inflight(w->lake), location, err);
     if (rc) {
         disk_unlink(disk_system(), local, NULL);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lake/retype.h"
 #include "lake/writer_int.h"
 
 #define ROWS_STEP 2048
@@ -55,6 +56,17 @@ static int64_t group_rows(const struct lake_metadata *m)
     return rows > ROWS_MAX ? ROWS_MAX : (int64_t)rows;
 }
 
+/* Bytes of any kind, which DuckDB 1.5.5 hashes in one way when it writes and in another when it
+ * reads: whoever looks a value up would not find it. */
+static bool has_bytes(const struct lake_type *type)
+{
+    bool found = type->kind == LAKE_BINARY || type->kind == LAKE_FIXED;
+
+    for (size_t i = 0; i < type->field_count && !found; i++)
+        found = has_bytes(&type->fields[i].type);
+    return found;
+}
+
 /* Bloom filters are for all columns or none: on as soon as one column asks, with the least of the
  * rates asked for; off when all that is said is no. */
 static void bloom(const struct lake_metadata *m, struct vec_copy_options *o)
@@ -76,6 +88,8 @@ static void bloom(const struct lake_metadata *m, struct vec_copy_options *o)
                 o->bloom_fpp = fpp;
         }
     }
+    if (has_bytes(&lake_metadata_schema(m)->root))
+        o->bloom = VEC_BLOOM_OFF;
 }
 
 void writer_parquet(const struct lake_metadata *m, struct vec_copy_options *o)
@@ -85,36 +99,36 @@ void writer_parquet(const struct lake_metadata *m, struct vec_copy_options *o)
     bloom(m, o);
 }
 
-/* DuckDB writes no fixed_len_byte_array of a chosen length and no nanoseconds adjusted to UTC: what
- * it would write instead, other engines refuse to read. */
+/* DuckDB reads nanoseconds with a zone cut to microseconds: whoever writes such rows again, in a
+ * merge of small files or an UPDATE, would lose what others wrote. */
 static const struct lake_field *find_unwritable(const struct lake_type *type)
 {
     const struct lake_field *found = NULL;
 
-    for (size_t i = 0; i < type->field_count && !found; i++) {
-        const struct lake_field *field = &type->fields[i];
-        bool bad = field->type.kind == LAKE_FIXED || field->type.kind == LAKE_TIMESTAMPTZ_NS;
-
-        found = bad ? field : find_unwritable(&field->type);
-    }
+    for (size_t i = 0; i < type->field_count && !found; i++)
+        found = type->fields[i].type.kind == LAKE_TIMESTAMPTZ_NS
+                    ? &type->fields[i]
+                    : find_unwritable(&type->fields[i].type);
     return found;
 }
 
 int writer_format_check(const struct lake_metadata *m, struct err *err)
 {
-    const char *format = lake_metadata_property(m, "write.format.default");
     const struct lake_field *field = find_unwritable(&lake_metadata_schema(m)->root);
+    const char *format = lake_metadata_property(m, "write.format.default");
+    const char *codec = writer_codec(m);
 
-    if (field && field->type.kind == LAKE_FIXED)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "column %.100s is of type fixed[%" PRId32 "]: this tarn reads such columns "
-                       "and writes none; declare it BYTES (binary)",
-                       field->name, field->type.width);
     if (field)
         return err_set(err, ERR_UNSUPPORTED,
-                       "column %.100s is of type timestamptz_ns: this tarn reads such columns and "
-                       "writes none; declare it TIMESTAMP_LTZ(6)",
+                       "column %.100s is of type timestamptz_ns: this tarn reads such columns, cut "
+                       "to microseconds, and writes none; declare it TIMESTAMP_LTZ(6)",
                        field->name);
+    if (retype_needed(lake_metadata_schema(m)) && !retype_reads(codec))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the table has columns of type fixed[N], which are not written with "
+                       "%.40s: set write.parquet.compression-codec to zstd, snappy, "
+                       "gzip or uncompressed",
+                       codec);
     if (!format || !strcasecmp(format, "parquet"))
         return 0;
     return err_set(err, ERR_UNSUPPORTED,

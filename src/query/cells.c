@@ -14,7 +14,10 @@ bool cell_is_null(duckdb_vector vector, idx_t row)
     return validity && !duckdb_validity_row_is_valid(validity, row);
 }
 
-bool cell_is_number(const struct sql_type *type) { return sql_type_is_numeric(type); }
+bool cell_is_number(const struct sql_type *type)
+{
+    return sql_type_is_numeric(type);
+}
 
 static int print_i128(__int128 value, int scale, struct buf *out)
 {
@@ -96,8 +99,8 @@ static int print_double(double value, bool is_float, struct buf *out)
             exponent = strtol(e + 1, NULL, 10);
             len = (int)(e - text);
         }
-        return buf_printf(out, "%.*s%sE%ld", len, text,
-                          memchr(text, '.', (size_t)len) ? "" : ".0", exponent);
+        return buf_printf(out, "%.*s%sE%ld", len, text, memchr(text, '.', (size_t)len) ? "" : ".0",
+                          exponent);
     }
 }
 
@@ -130,13 +133,27 @@ static int print_timestamp(int64_t micros, int nanos, int precision, struct buf 
     return buf_printf(out, ".%.*s", precision > 9 ? 9 : precision, digits);
 }
 
-static int print_timestamp_cell(const struct sql_type *type, const int64_t *data, idx_t row,
+/* An instant of nanoseconds comes so from a table, and in microseconds from what was computed. */
+static bool in_nanos(const struct sql_type *type, duckdb_vector vector)
+{
+    duckdb_logical_type given;
+    bool nanos;
+
+    if (type->precision <= 6 || type->kind != SQL_TIMESTAMP_LTZ)
+        return type->precision > 6;
+    given = duckdb_vector_get_column_type(vector);
+    nanos = duckdb_get_type_id(given) == DUCKDB_TYPE_TIMESTAMP_NS;
+    duckdb_destroy_logical_type(&given);
+    return nanos;
+}
+
+static int print_timestamp_cell(const struct sql_type *type, duckdb_vector vector, idx_t row,
                                 struct buf *out)
 {
-    int64_t value = data[row], micros = value;
+    int64_t value = ((int64_t *)duckdb_vector_get_data(vector))[row], micros = value;
     int nanos = 0;
 
-    if (type->precision > 6) { /* TIMESTAMP_NS */
+    if (in_nanos(type, vector)) {
         nanos = (int)(((value % 1000) + 1000) % 1000);
         micros = (value - nanos) / 1000;
     }
@@ -272,7 +289,7 @@ static int print_value(const struct sql_type *type, duckdb_vector vector, idx_t 
         return print_time(((int64_t *)data)[row], type->precision, out);
     case SQL_TIMESTAMP:
     case SQL_TIMESTAMP_LTZ:
-        return print_timestamp_cell(type, data, row, out);
+        return print_timestamp_cell(type, vector, row, out);
     case SQL_INTERVAL_YM:
     case SQL_INTERVAL_DS:
         return print_interval(type, (duckdb_interval *)data + row, out);

@@ -43,6 +43,35 @@ static size_t predicates_of(struct query_plan *s, const struct query_scan *scan,
     return count;
 }
 
+/* FROM the scan with uuids as text, at any depth. */
+static int put_texts(const struct query_scan *scan, struct buf *sql)
+{
+    struct buf casts = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < scan->table->column_count && !rc; i++) {
+        const struct sql_column *column = &scan->table->columns[i];
+
+        if (!type_has_uuid(column->type))
+            continue;
+        rc = buf_append_str(&casts, casts.len ? ", CAST(" : "(SELECT * REPLACE (CAST(");
+        rc = rc ? rc : lake_sql_name(&casts, column->name);
+        rc = rc ? rc : buf_append_str(&casts, " AS ");
+        rc = rc ? rc : sql_type_print_duckdb(column->type, &casts);
+        rc = rc ? rc : buf_append_str(&casts, ") AS ");
+        rc = rc ? rc : lake_sql_name(&casts, column->name);
+    }
+    if (!rc && casts.len) {
+        rc = buf_append_str(&casts, ") FROM ");
+        rc = rc ? rc : buf_append_slice(&casts, buf_slice(sql));
+        rc = rc ? rc : buf_append_str(&casts, ")");
+        buf_clear(sql);
+        rc = rc ? rc : buf_append_slice(sql, buf_slice(&casts));
+    }
+    buf_deinit(&casts);
+    return rc;
+}
+
 static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *err)
 {
     struct lake_predicate *predicates =
@@ -86,6 +115,8 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
         if (!rc)
             rc = lake_scan_sql(lake, s->q->conn, &scan->plan, columns, scan->table->column_count,
                                &s->arena, &sql, err);
+        if (!rc && put_texts(scan, &sql))
+            rc = err_set(err, ERR_NOMEM, "plan");
     }
     if (!rc && !(scan->sql = arena_cstr(&s->arena, buf_slice(&sql))))
         rc = err_set(err, ERR_NOMEM, "plan");

@@ -184,12 +184,12 @@ static const char *const type_names[] = {
 static _Noreturn void unknown_type(struct parser *p)
 {
     static const char *const foreign[][2] = {
-        {"TEXT", "STRING"},   {"LONG", "BIGINT"},  {"DATETIME", "TIMESTAMP"},
-        {"BLOB", "BYTES"},    {"BYTEA", "BYTES"},  {"NUMBER", "DECIMAL"},
-        {"STRUCT", "ROW"},    {"BOOL", "BOOLEAN"}, {"TIMESTAMPTZ", "TIMESTAMP_LTZ"},
-        {"INT64", "BIGINT"},  {"INT32", "INT"},    {"FLOAT64", "DOUBLE"},
-        {"UUID", "STRING"},   {"JSON", "STRING"},  {"LIST", "ARRAY"},
-        {"FLOAT8", "DOUBLE"}, {"INT8", "BIGINT"},  {"INT4", "INT"}};
+        {"TEXT", "STRING"},  {"LONG", "BIGINT"},  {"DATETIME", "TIMESTAMP"},
+        {"BLOB", "BYTES"},   {"BYTEA", "BYTES"},  {"NUMBER", "DECIMAL"},
+        {"STRUCT", "ROW"},   {"BOOL", "BOOLEAN"}, {"TIMESTAMPTZ", "TIMESTAMP_LTZ"},
+        {"INT64", "BIGINT"}, {"INT32", "INT"},    {"FLOAT64", "DOUBLE"},
+        {"JSON", "STRING"},  {"LIST", "ARRAY"},   {"FLOAT8", "DOUBLE"},
+        {"INT8", "BIGINT"},  {"INT4", "INT"}};
     const struct token *token = peek(p);
     const char *near = NULL;
 
@@ -203,6 +203,30 @@ static _Noreturn void unknown_type(struct parser *p)
     if (near)
         parse_fail(p, token, "unknown type '%s'; did you mean %s?", token->value, near);
     parse_fail(p, token, "unknown type '%s'", token->value);
+}
+
+/* Iceberg's types beside Flink's: UUID, which SQL sees as text, and FIXED(n). */
+static bool parse_lake_type(struct parser *p, struct sql_type *type)
+{
+    static const char *const later[] = {"VARIANT", "GEOMETRY", "GEOGRAPHY"};
+
+    for (size_t i = 0; i < COUNT_OF(later); i++)
+        if (at_word(p, later[i]))
+            parse_fail(p, peek(p), "columns of Iceberg's type %s are not built: STRING or BYTES",
+                       later[i]);
+    if (at_word(p, "UUID")) {
+        next(p);
+        type->kind = SQL_VARCHAR;
+        type->length = SQL_LENGTH_MAX;
+        type->uuid = true;
+        return true;
+    }
+    if (!at_word(p, "FIXED"))
+        return false;
+    next(p);
+    type->kind = SQL_BINARY;
+    type->length = parse_length(p, 1);
+    return true;
 }
 
 static void parse_type_base(struct parser *p, struct sql_type *type)
@@ -313,7 +337,8 @@ static void parse_type_base(struct parser *p, struct sql_type *type)
         type->kind = SQL_NULL;
         return;
     default:
-        unknown_type(p);
+        if (!parse_lake_type(p, type))
+            unknown_type(p);
     }
 }
 

@@ -348,7 +348,7 @@ int sql_type_print(const struct sql_type *type, struct buf *out)
     int rc;
 
     if (type->kind == SQL_VARCHAR && whole) {
-        rc = buf_append_str(out, "STRING");
+        rc = buf_append_str(out, type->uuid ? "UUID" : "STRING");
     } else if (type->kind == SQL_VARBINARY && whole) {
         rc = buf_append_str(out, "BYTES");
     } else {
@@ -544,7 +544,7 @@ static const struct sql_type *common(struct arena *arena, const struct sql_type 
     if (a->kind == SQL_NULL)
         return b;
     if (b->kind == SQL_NULL || sql_type_same(a, b))
-        return a;
+        return a->uuid && b->kind != SQL_NULL ? b : a; /* text that is no uuid makes it text */
     if (sql_type_is_numeric(a) && sql_type_is_numeric(b))
         return common_number(arena, a, b);
     if (sql_type_is_text(a) && sql_type_is_text(b))

@@ -66,6 +66,7 @@ struct sql_type {
     const struct sql_field *fields; /* ROW */
     size_t field_count;
     const char *class_name, *snapshot; /* RAW */
+    bool uuid; /* VARCHAR: a table of the lake keeps it as uuid; text everywhere else */
 };
 
 struct sql_field {

@@ -101,6 +101,47 @@ class Hard(ClientTest):
                 self.assertIn(kind, str(answer))
         self.assertEqual(self.rest_create("good", "unknown", "3")[0], 200)
 
+    def test_types_beside_flinks_are_declared_written_and_found(self):
+        done = lambda text, check=True: self.tarn.command(
+            "sql", "-e", f"USE CATALOG polariscatalog; USE {self.space}; {text}", check=check)
+        done("""CREATE TABLE t (id INT, u UUID, f BINARY(4), s ROW<u UUID, f FIXED(2)>,
+                l ARRAY<BINARY(3)>, n TIMESTAMP(9)) WITH ('format-version' = '3');
+            INSERT INTO t VALUES (1, 'F79C3E09-677c-4bbd-a479-3f349cb785e7', X'01020304',
+                ROW('f79c3e09-677c-4bbd-a479-3f349cb785e8', X'0a0b'), ARRAY[X'aabbcc', X'000000'],
+                TIMESTAMP '2024-01-01 00:00:00.123456789'), (2, NULL, NULL, NULL, NULL, NULL);
+            INSERT INTO t SELECT id + 2, u, f, s, l, n FROM t;
+            UPDATE t SET id = id + 10 WHERE id = 3""")
+        self.assertEqual([f["type"] for f in self.rest_schema("t")["fields"] if f["name"] in "ufn"],
+                         ["uuid", "fixed[4]", "timestamp_ns"])
+        self.assertEqual(self.rows("SELECT id FROM @T WHERE u = 'f79c3e09-677c-4bbd-a479-3f349cb785e7' "
+                                   "AND f = X'01020304' AND CHAR_LENGTH(t.s.u) = 36 ORDER BY id"),
+                         [{"id": 1}, {"id": 13}])
+        read = self.catalog.load_table(self.name()).scan().to_arrow()
+        rows = sorted(read.drop_columns(["n"]).to_pylist(), key=lambda row: row["id"])
+        self.assertEqual([r["id"] for r in rows], [1, 2, 4, 13])
+        self.assertEqual((rows[0]["f"], rows[0]["s"]["f"], rows[0]["l"]),
+                         (b"\1\2\3\4", b"\x0a\x0b", [b"\xaa\xbb\xcc", b"\0\0\0"]))
+        self.assertIn("f79c3e09-677c-4bbd-a479-3f349cb785e7", str(rows[3]["u"]))
+        self.assertEqual(sorted(str(v)[-9:] for v in read["n"].cast(pa.int64()).to_pylist()),
+                         ["123456789", "123456789", "None", "None"])
+        self.assertIn("UUID", done("DESCRIBE t"))
+        for text, word in (("INSERT INTO t (f) VALUES (X'0102')", "2 bytes in a column of 4 bytes"),
+                           ("INSERT INTO t (u) VALUES ('no uuid')", "no uuid"),
+                           ("CREATE TABLE x (v VARIANT)", "VARIANT"),
+                           ("CREATE TABLE x (g GEOMETRY)", "GEOMETRY"),
+                           ("CREATE TABLE x (u UUID DEFAULT 'x') WITH ('format-version' = '3')", "DEFAULT")):
+            self.assertIn(word, done(text, check=False).stderr)
+        done("CREATE TABLE z (id INT, z TIMESTAMP_LTZ(9)) WITH ('format-version' = '3')")
+        self.assertIn("timestamptz_ns", done("INSERT INTO z (id) VALUES (1)", check=False).stderr)
+
+    def test_bytes_are_found_though_duckdbs_bloom_filters_lose_them(self):
+        self.tarn.command("sql", "-e", f"""USE CATALOG polariscatalog; USE {self.space};
+            CREATE TABLE t (id INT, b BYTES, s ROW<b BYTES>);
+            INSERT INTO t VALUES (1, X'01', ROW(X'02')), (2, X'03', ROW(X'02')), (3, X'01', NULL)""")
+        self.assertEqual(self.rows("SELECT id FROM @T WHERE b = X'01' ORDER BY id"), [{"id": 1}, {"id": 3}])
+        self.assertEqual(self.rows("SELECT id FROM @T AS t WHERE t.s.b = X'02' AND b IN (X'03', X'04')"),
+                         [{"id": 2}])
+
     def rest(self, method, path, body=None):
         import json
         import urllib.error

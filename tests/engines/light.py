@@ -281,8 +281,8 @@ class Tarn(FlinkSql):
     name = "tarn"
     light = True
     catalog = CATALOG
-    lacks = {**FlinkSql.lacks, "fixed": "tarn writes no fixed-length bytes: DuckDB's Parquet has none",
-             "timestamptz_ns": "tarn writes no nanoseconds with a zone: DuckDB's Parquet has none"}
+    TYPES = {**FlinkSql.TYPES, "uuid": "UUID"}
+    lacks = {"timestamptz_ns": "tarn writes no nanoseconds with a zone: DuckDB reads them cut"}
 
     def start(self, tarn):
         self.tarn = tarn
