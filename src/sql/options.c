@@ -6,15 +6,23 @@
 
 enum option_kind { STRING, INT, BOOL, DURATION, MEMORY, ENUM, LIST };
 
+/* What to do in place of what is not built; options.def says which. */
+#define BY_LOADING   "write to an Iceberg table or a topic and let the database load that"
+#define BY_DEBEZIUM  "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"
+#define BY_CONNECT   "write to a topic and let Kafka Connect carry it over"
+#define IN_THE_LAKE  "keep the table in the Iceberg catalog"
+#define BY_PRODUCERS "let the producers write to this tarn's Kafka port"
+#define BY_TABLE     "keep what is looked up in an Iceberg table or in files, and join with that"
+#define OF_ICEBERG   "'type' = 'iceberg' is"
+
 struct named {
-    const char *name;
-    bool built;
+    const char *name, *instead; /* instead: NULL where it is built */
 };
 
 static const struct named connectors[] = {
-#define CONNECTOR(name, built) {name, built},
-#define FORMAT(name, built)
-#define CATALOG(name, built)
+#define CONNECTOR(name, instead) {name, instead},
+#define FORMAT(name, instead)
+#define CATALOG(name, instead)
 #define OPTION(owner, name, kind, values)
 #include "sql/options.def"
 #undef CONNECTOR
@@ -22,16 +30,16 @@ static const struct named connectors[] = {
 };
 
 static const struct named formats[] = {
-#define CONNECTOR(name, built)
-#define FORMAT(name, built) {name, built},
+#define CONNECTOR(name, instead)
+#define FORMAT(name, instead) {name, instead},
 #include "sql/options.def"
 #undef FORMAT
 #undef CATALOG
 };
 
 static const struct named catalogs[] = {
-#define FORMAT(name, built)
-#define CATALOG(name, built) {name, built},
+#define FORMAT(name, instead)
+#define CATALOG(name, instead) {name, instead},
 #include "sql/options.def"
 #undef CATALOG
 #undef OPTION
@@ -42,7 +50,7 @@ static const struct option_def {
     enum option_kind kind;
     const char *values;
 } defs[] = {
-#define CATALOG(name, built)
+#define CATALOG(name, instead)
 #define OPTION(owner, name, kind, values) {owner, name, kind, values},
 #include "sql/options.def"
 #undef CONNECTOR
@@ -325,51 +333,11 @@ static int check_needs(const struct sql_options *options, const char *connector,
     return 0;
 }
 
-/* What to do instead of what is not built. */
-static const struct {
-    const char *name, *advice;
-} instead[] = {
-    {"jdbc", "write to an Iceberg table or a topic and let the database load that"},
-    {"mysql-cdc", "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
-    {"postgres-cdc",
-     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
-    {"sqlserver-cdc",
-     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
-    {"oracle-cdc",
-     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
-    {"mongodb-cdc",
-     "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"},
-    {"elasticsearch-6", "write to a topic and let Logstash or Kafka Connect carry it over"},
-    {"elasticsearch-7", "write to a topic and let Logstash or Kafka Connect carry it over"},
-    {"elasticsearch-8", "write to a topic and let Logstash or Kafka Connect carry it over"},
-    {"opensearch", "write to a topic and let Logstash or Kafka Connect carry it over"},
-    {"opensearch-2", "write to a topic and let Logstash or Kafka Connect carry it over"},
-    {"mongodb", "write to a topic and let Kafka Connect carry it over"},
-    {"hive", "keep the table in the Iceberg catalog, which Hive reads"},
-    {"hudi", "keep the table in the Iceberg catalog"},
-    {"paimon", "keep the table in the Iceberg catalog"},
-    {"delta", "keep the table in the Iceberg catalog"},
-    {"pulsar", "let the producers write to this tarn's Kafka port"},
-    {"kinesis", "let the producers write to this tarn's Kafka port"},
-    {"rabbitmq", "let the producers write to this tarn's Kafka port"},
-    {"avro-confluent", "it needs a schema registry; take json or csv"},
-    {"debezium-avro-confluent", "it needs a schema registry; take debezium-json"},
-};
-
-static const char *advice_for(const char *name)
+static int refuse_unbuilt(const struct sql_option *option, const char *what, const char *instead,
+                          struct err *err)
 {
-    for (size_t i = 0; i < COUNT_OF(instead); i++)
-        if (!strcmp(instead[i].name, name))
-            return instead[i].advice;
-    return NULL;
-}
-
-static int refuse_unbuilt(const struct sql_option *option, const char *what, struct err *err)
-{
-    const char *advice = advice_for(option->value);
-
-    return err_at(err, ERR_UNSUPPORTED, option->value_pos, "the %s '%s' is not built yet%s%s", what,
-                  option->value, advice ? ": " : "", advice ? advice : "");
+    return err_at(err, ERR_UNSUPPORTED, option->value_pos, "the %s '%s' is not built yet: %s", what,
+                  option->value, instead);
 }
 
 /* ---- connectors, formats, catalogs ----------------------------------------------------------- */
@@ -377,8 +345,9 @@ static int refuse_unbuilt(const struct sql_option *option, const char *what, str
 static int named_check(const struct named *list, size_t count, const struct sql_option *option,
                        const char *what, const struct named **out, struct err *err)
 {
-    const char *known[64], *near;
+    const char *known[128], *near;
 
+    static_assert(COUNT_OF(connectors) <= COUNT_OF(known), "room for all names");
     for (size_t i = 0; i < count; i++) {
         known[i] = list[i].name;
         if (!strcmp(list[i].name, option->value)) {
@@ -395,7 +364,8 @@ static int named_check(const struct named *list, size_t count, const struct sql_
 
 /* Adds the format that an option names to the owners. */
 static int format_check(const struct sql_options *options, const char *key, const char *prefix,
-                        struct owners *owners, const struct sql_option **unbuilt, struct err *err)
+                        struct owners *owners, const struct sql_option **unbuilt,
+                        const char **instead, struct err *err)
 {
     const struct sql_option *option = option_find(options, key);
     const struct named *format;
@@ -407,8 +377,10 @@ static int format_check(const struct sql_options *options, const char *key, cons
     if (rc)
         return rc;
     owner_add(owners, format->name, prefix);
-    if (!format->built && !*unbuilt)
+    if (format->instead && !*unbuilt) {
         *unbuilt = option;
+        *instead = format->instead;
+    }
     return 0;
 }
 
@@ -437,6 +409,7 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
 {
     const struct sql_option *connector = option_find(options, "connector"), *unbuilt = NULL;
     const struct named *named;
+    const char *instead = NULL;
     struct owners owners = {0};
     int rc;
 
@@ -446,11 +419,11 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
     if (rc)
         return rc;
     owner_add(&owners, "*", NULL);
-    rc = format_check(options, "format", "", &owners, &unbuilt, err);
+    rc = format_check(options, "format", "", &owners, &unbuilt, &instead, err);
     if (!rc && option_find(options, "key.format"))
-        rc = format_check(options, "key.format", "key.", &owners, &unbuilt, err);
+        rc = format_check(options, "key.format", "key.", &owners, &unbuilt, &instead, err);
     if (!rc && option_find(options, "value.format"))
-        rc = format_check(options, "value.format", "value.", &owners, &unbuilt, err);
+        rc = format_check(options, "value.format", "value.", &owners, &unbuilt, &instead, err);
     if (rc)
         return rc;
     if (owners.count == 1)
@@ -459,10 +432,10 @@ int sql_options_check(const struct sql_options *options, struct sql_pos statemen
     rc = has_options(named->name) ? check_all(options, &owners, err) : 0;
     if (!rc)
         rc = check_needs(options, named->name, statement, err);
-    if (!rc && !named->built)
-        rc = refuse_unbuilt(connector, "connector", err);
+    if (!rc && named->instead)
+        rc = refuse_unbuilt(connector, "connector", named->instead, err);
     if (!rc && unbuilt)
-        rc = refuse_unbuilt(unbuilt, "format", err);
+        rc = refuse_unbuilt(unbuilt, "format", instead, err);
     return rc;
 }
 
@@ -484,8 +457,5 @@ int sql_catalog_options_check(const struct sql_options *options, struct sql_pos 
     owner_add(&owners, "catalog:*", NULL);
     owner_add(&owners, owner, NULL);
     rc = check_all(options, &owners, err);
-    if (!rc && !named->built)
-        rc = err_at(err, ERR_UNSUPPORTED, type->value_pos, "the catalog type '%s' is not built yet",
-                    named->name);
-    return rc;
+    return rc || !named->instead ? rc : refuse_unbuilt(type, "catalog type", named->instead, err);
 }

@@ -3,6 +3,8 @@
  * Keys that say nothing any more (versions, update-mode) are dropped; a format's options move
  * behind its name. What is not in the tables keeps its words and is refused by name later.
  */
+#include <stdio.h>
+
 #include "sql/sql_int.h"
 
 /* Each old key, where a '*' stands for the rest, and what it is today; NULL: dropped. */
@@ -17,6 +19,8 @@ static const struct {
     {"connector.specific-offsets", "scan.startup.specific-offsets"},
     {"connector.startup-timestamp-millis", "scan.startup.timestamp-millis"},
     {"connector.sink-partitioner", "sink.partitioner"},
+    {"connector.sink-partitioner-class", NULL}, /* beside 'custom', which is refused by name */
+    {"connector.properties.zookeeper.connect", NULL},
     {"connector.properties.*", "properties.*"},
     {"connector.path", "path"},
     {"connector.url", "url"},
@@ -38,6 +42,7 @@ static const struct {
     {"format.type", "format"},
     {"format.property-version", NULL},
     {"format.derive-schema", NULL},
+    {"format.fields.*", NULL}, /* the table's columns say the same */
     {"format.schema", NULL},
     {"format.json-schema", NULL},
     {"update-mode", NULL},
@@ -66,6 +71,28 @@ static int numbered(const struct sql_options *options, const char *key, struct a
     return 1;
 }
 
+/* 'connector.specific-offsets.0.partition' = '0' with '.0.offset' beside it, and so on: as one
+ * text. NULL: the arena is exhausted, or a pair has no other half. */
+static const char *numbered_offsets(const struct sql_options *options, struct arena *arena)
+{
+    const char *text = "";
+
+    for (int i = 0; text; i++) {
+        char partition[64], offset[64];
+        const char *p, *o;
+
+        snprintf(partition, sizeof(partition), "connector.specific-offsets.%d.partition", i);
+        snprintf(offset, sizeof(offset), "connector.specific-offsets.%d.offset", i);
+        p = sql_option(options, partition);
+        o = sql_option(options, offset);
+        if (!p && !o)
+            return text;
+        text = p && o ? arena_printf(arena, "%s%spartition:%s,offset:%s", text, i ? ";" : "", p, o)
+                      : NULL;
+    }
+    return NULL;
+}
+
 /* Today's key, NULL: dropped. */
 static const char *key_today(const struct sql_options *options, const char *key,
                              struct arena *arena)
@@ -79,6 +106,8 @@ static const char *key_today(const struct sql_options *options, const char *key,
 
         if (!strcmp(keys[i].old, key))
             return keys[i].today;
+        if (keys[i].old[len] == '*' && !strncmp(keys[i].old, key, len) && !keys[i].today)
+            return NULL;
         if (keys[i].old[len] == '*' && !strncmp(keys[i].old, key, len))
             return arena_printf(arena, "%.*s%s", (int)strlen(keys[i].today) - 1, keys[i].today,
                                 key + len);
@@ -101,11 +130,25 @@ int sql_options_modernize(const struct sql_options **options, struct arena *aren
     if (!out || !out->list)
         return err_set(err, ERR_NOMEM, "options");
     for (size_t i = 0; i < old->count; i++) {
-        const char *key = key_today(old, old->list[i].key, arena);
+        static const char offsets[] = "connector.specific-offsets.";
+        const char *key = old->list[i].key, *value = old->list[i].value;
 
+        if (!strcmp(key, "connector.specific-offsets.0.partition")) {
+            key = "scan.startup.specific-offsets";
+            value = numbered_offsets(old, arena);
+        } else if (!strncmp(key, offsets, strlen(offsets))) {
+            continue; /* the first one has told of all */
+        } else {
+            key = key_today(old, key, arena);
+        }
         if (!key)
             continue;
+        if (!value)
+            return err_at(err, ERR_INVALID, old->list[i].key_pos,
+                          "connector.specific-offsets.N.partition goes with "
+                          "connector.specific-offsets.N.offset");
         out->list[out->count] = old->list[i];
+        out->list[out->count].value = value;
         out->list[out->count++].key = key;
     }
     *options = out;
