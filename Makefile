@@ -12,6 +12,7 @@
 #   make bench-state   operators alone, state larger than memory
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
+#   make test-outside  rows to and from a real Kafka through 40 kills of either
 #   make tidy     includes point downwards, formatting, clang-tidy
 #   make torture  500 kill -9, 20,000 simulated losses of power
 #   make s3-suite    a public S3 suite against the store; SERVER=minio: against MinIO
@@ -49,7 +50,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
+.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -142,6 +143,12 @@ test-engines: all
 	@scripts/deps --engines
 	@TARN=$(BUILD)/tarn .deps/engines/python/bin/python tests/engines/run.py \
 	    $(if $(ENGINES),--engines "$(ENGINES)") $(if $(CASES),--cases "$(CASES)")
+
+# A real Kafka as the other broker, longer than in `make test`: ROUNDS kills, some of tarn, some of Kafka.
+test-outside: all
+	@scripts/deps --test
+	@OUTSIDE_ROUNDS=$(or $(ROUNDS),40) CLIENT_TIMEOUT=1800 TARN=$(BUILD)/tarn .deps/python/bin/python \
+	    tests/clients/run.py tests/clients/outside_topics.py tests/clients/outside_kafka.py
 
 # The reference stacks' commands by their real clients, a real Spark among them, which is left out in
 # `make test`; DOCUMENTS="S2" runs some, and writes nothing.
