@@ -140,4 +140,13 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
                      const struct lake_ident *ident, const struct lake_change *change,
                      int64_t *snapshot_id, struct err *err);
 
+/* The same for several tables, each once: all become true in one transaction of the catalog, or
+ * none does. A change that finds nothing to do takes no part. */
+struct lake_table_change {
+    struct lake_ident ident;
+    const struct lake_change *change;
+};
+int lake_commit_many_wait(struct lake *lake, struct lake_catalog *catalog,
+                          const struct lake_table_change *list, size_t count, struct err *err);
+
 #endif

@@ -6,10 +6,10 @@
 
 #define ATTEMPTS_MAX 20
 
-static void forget(struct dml *d, bool keep_files)
+void dml_forget(struct dml *d, bool keep_files)
 {
     if (d->sub)
-        forget(d->sub, true);
+        dml_forget(d->sub, true);
     buf_deinit(&d->text);
     for (size_t i = 0; d->files && i < d->scan->plan.file_count; i++)
         free(d->files[i].list);
@@ -124,43 +124,50 @@ static int cut(struct dml *d, struct err *err)
     return 0;
 }
 
-static int commit(struct dml *d, struct err *err)
+bool dml_change(struct dml *d, struct lake_change *out)
 {
-    struct lake_property summary[2];
-    struct lake_change change = {.added = d->added,
-                                 .added_count = d->added_count,
-                                 .row_deletes = d->row_deletes,
-                                 .row_delete_count = d->row_delete_count,
-                                 .removed = d->removed,
-                                 .removed_count = d->removed_count,
-                                 .db = d->q->options.db,
-                                 .branch = d->handle->branch,
-                                 .summary = summary,
-                                 .staged = d->handle->wap_id != NULL,
-                                 .maintain = !d->handle->wap_id};
-    struct catalog *catalog = connector_lake_catalog(d->q->options.connector);
-    int rc;
+    struct lake_property *summary = d->summary;
 
+    *out = (struct lake_change){.added = d->added,
+                                .added_count = d->added_count,
+                                .row_deletes = d->row_deletes,
+                                .row_delete_count = d->row_delete_count,
+                                .removed = d->removed,
+                                .removed_count = d->removed_count,
+                                .db = d->q->options.db,
+                                .branch = d->handle->branch,
+                                .summary = summary,
+                                .staged = d->handle->wap_id != NULL,
+                                .maintain = !d->handle->wap_id};
     if (d->replaces_partitions)
-        summary[change.summary_count++] = (struct lake_property){"replace-partitions", "true"};
+        summary[out->summary_count++] = (struct lake_property){"replace-partitions", "true"};
     if (d->handle->wap_id)
-        summary[change.summary_count++] = (struct lake_property){"wap.id", d->handle->wap_id};
+        summary[out->summary_count++] = (struct lake_property){"wap.id", d->handle->wap_id};
     if (d->scan) { /* INSERT OVERWRITE looks at nothing: rows that came in meanwhile stay */
-        change.from_snapshot_id = d->scan->plan.snapshot_id;
-        change.filter = d->scan->predicates;
-        change.filter_count = d->scan->predicate_count;
+        out->from_snapshot_id = d->scan->plan.snapshot_id;
+        out->filter = d->scan->predicates;
+        out->filter_count = d->scan->predicate_count;
         if (!asks(d, "isolation-level", "snapshot"))
-            change.checks |= LAKE_CHECK_NEW_ROWS;
+            out->checks |= LAKE_CHECK_NEW_ROWS;
         if (d->copies || d->st->kind != SQL_STMT_DELETE)
-            change.checks |= LAKE_CHECK_ROWS_LIVE;
+            out->checks |= LAKE_CHECK_ROWS_LIVE;
     }
     if (d->upserts) {
         const struct lake_snapshot *base = lake_metadata_snapshot(d->handle->metadata);
 
-        change.from_snapshot_id = base ? base->id : -1;
-        change.checks = LAKE_CHECK_NEW_ROWS;
+        out->from_snapshot_id = base ? base->id : -1;
+        out->checks = LAKE_CHECK_NEW_ROWS;
     }
-    if (!change.added_count && !change.row_delete_count && !change.removed_count)
+    return out->added_count || out->row_delete_count || out->removed_count;
+}
+
+static int commit(struct dml *d, struct err *err)
+{
+    struct catalog *catalog = connector_lake_catalog(d->q->options.connector);
+    struct lake_change change;
+    int rc;
+
+    if (!dml_change(d, &change))
         return 0;
     rc = lake_commit_wait(d->q->options.lake, catalog_lake(catalog), &d->handle->ident, &change,
                           NULL, err);
@@ -210,15 +217,13 @@ static int overwrite_static(struct dml *d, struct err *err)
     return rc && err && !err->code ? dml_nomem(err) : rc;
 }
 
-static int attempt(struct dml *d, struct err *err)
+int dml_compute(struct dml *d, struct err *err)
 {
     const struct sql_insert *insert = d->st->kind == SQL_STMT_INSERT ? d->st->insert : NULL;
     int rc = bind(d, err);
 
-    if (!rc && dml_upserts(d)) {
-        rc = dml_upsert(d, err);
-        return rc ? rc : commit(d, err);
-    }
+    if (!rc && dml_upserts(d))
+        return dml_upsert(d, err);
     rc = rc ? rc : dml_rows(d, err);
     rc = rc ? rc : dml_positions(d, err);
     rc = rc ? rc : cut(d, err);
@@ -228,12 +233,19 @@ static int attempt(struct dml *d, struct err *err)
     }
     if (!rc && insert && insert->overwrite)
         rc = insert->partition.count ? overwrite_static(d, err) : dml_overwrite(d, err);
+    return rc;
+}
+
+static int attempt(struct dml *d, struct err *err)
+{
+    int rc = dml_compute(d, err);
+
     return rc ? rc : commit(d, err);
 }
 
 /* In words, or as numbers: MERGE tells each kind too. */
-static int answer(enum sql_statement_kind kind, const int64_t counts[3],
-                  const struct query_out *out, struct err *err)
+int dml_answer(enum sql_statement_kind kind, const int64_t counts[3], const struct query_out *out,
+               struct err *err)
 {
     static const char *const names[] = {"inserted", "updated", "deleted"};
     const struct results_count numbers[] = {{"rows_affected", counts[0] + counts[1] + counts[2]},
@@ -271,7 +283,7 @@ static int execute(struct query_session *q, const struct sql_statement *st, int6
         counts[1] = d.updated;
         counts[2] = d.deleted;
         /* After an unknown end the files may be the table's: nothing is removed. */
-        forget(&d, rc == 0 || rc == ERR_UNKNOWN);
+        dml_forget(&d, rc == 0 || rc == ERR_UNKNOWN);
     }
     if (atomic_load(&q->cancelled) && rc)
         return err_set(err, ERR_CANCELLED, "cancelled");
@@ -295,7 +307,7 @@ int dml_run(struct query_session *q, const struct sql_statement *st, const struc
         st = &truncate;
     }
     rc = execute(q, st, counts, err);
-    return rc ? rc : answer(st->kind, counts, out, err);
+    return rc ? rc : dml_answer(st->kind, counts, out, err);
 }
 
 int dml_explain(struct query_session *q, const struct sql_statement *st, struct buf *out,
@@ -315,7 +327,7 @@ int dml_explain(struct query_session *q, const struct sql_statement *st, struct 
         rc = buf_printf(out, "dropped unread: %zu files, %" PRId64 " rows\n", d.removed_count,
                         d.deleted);
     rc = rc ? rc : query_plan_explain(&d.plan, out, err);
-    forget(&d, true);
+    dml_forget(&d, true);
     return rc;
 }
 
@@ -438,5 +450,5 @@ int dml_create_as(struct query_session *q, const struct sql_statement *st,
                        st->pos.line, st->pos.column);
     if (rc && rc != ERR_UNKNOWN)
         session_execute(q->session, &undo, NULL);
-    return rc ? rc : answer(SQL_STMT_INSERT, counts, out, err);
+    return rc ? rc : dml_answer(SQL_STMT_INSERT, counts, out, err);
 }

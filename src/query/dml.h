@@ -12,6 +12,7 @@
  *   dml.c           attempts, commit, answer
  *   dml_rows.c      the query's rows: which go, which are written
  *   dml_upsert.c    INSERT into a table that is written by key
+ *   dml_set.c       several INSERTs, one commit
  *   dml_files.c     whole files: those a condition covers, overwritten ones, copies
  */
 #ifndef QUERY_DML_H
@@ -45,6 +46,7 @@ struct dml {
     struct lake_data_file *added;
     size_t added_count;
     bool replaces_partitions, upserts;
+    struct lake_property summary[2]; /* what the change says */
     struct dml *sub; /* the DELETE below an INSERT OVERWRITE ... PARTITION, its text */
     struct buf text;
 };
@@ -75,7 +77,19 @@ int dml_overwrite(struct dml *d, struct err *err);
 int dml_partition_column(const struct dml *d, const struct sql_ident *column, struct err *err);
 int dml_remove(struct dml *d, const struct lake_entry *entry, struct err *err);
 
+/* dml_set.c: bounded INSERTs, all or none. */
+int dml_run_set(struct query_session *q, struct sql_statement *const *list, size_t count,
+                const struct query_out *out, struct err *err);
+
 /* dml.c */
+/* Everything but the commit; `q` and `st` set, the rest zero. */
+int dml_compute(struct dml *d, struct err *err);
+/* What is to be committed then, borrowed from `d`. False: nothing is. */
+bool dml_change(struct dml *d, struct lake_change *out);
+/* Releases; files that nobody names go unless they are kept. */
+void dml_forget(struct dml *d, bool keep_files);
+int dml_answer(enum sql_statement_kind kind, const int64_t counts[3], const struct query_out *out,
+               struct err *err);
 int dml_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
             struct err *err);
 /* EXPLAIN: what would be read, and what becomes of it. */

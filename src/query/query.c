@@ -122,7 +122,7 @@ static int define(struct query_session *q, const struct sql_statement *st,
     return rc ? rc : results_ok(out, "Execute statement succeeded.", err);
 }
 
-/* INSERTs of bounded rows are done one after the other; others become one job. */
+/* INSERTs of bounded rows are one commit; others become one job. */
 static int run_set(struct query_session *q, const struct sql_statement *st,
                    const struct query_out *out, struct err *err)
 {
@@ -131,7 +131,6 @@ static int run_set(struct query_session *q, const struct sql_statement *st,
     struct sql_statement *const *list = one;
     size_t count = inner->kind == SQL_STMT_INSERT;
     bool bounded = true;
-    int rc = 0;
 
     if (inner->kind == SQL_STMT_STATEMENT_SET) {
         list = inner->set_of->list;
@@ -141,9 +140,7 @@ static int run_set(struct query_session *q, const struct sql_statement *st,
         bounded &= dml_is_bounded(q, list[i]->insert);
     if (!count || !bounded)
         return submit(q, st, out, err);
-    for (size_t i = 0; i < count && !rc; i++)
-        rc = dml_run(q, list[i], out, err);
-    return rc;
+    return count == 1 ? dml_run(q, list[0], out, err) : dml_run_set(q, list, count, out, err);
 }
 
 /* Flink: "STOP JOB": without a savepoint it is cancelled. */

@@ -4,6 +4,7 @@ afterwards, what a random run of them leaves against a model, what a kill and a 
 The random run is short unless DML_STATEMENTS says otherwise (2000 is an evening's).
 """
 
+import concurrent.futures
 import json
 import logging
 import os
@@ -292,6 +293,28 @@ class Statements(Lake):
         self.session.run("SET 'wap.id' = 'next'; UPDATE staged SET n = 0 WHERE id = 6")
         self.session.run(publish % "next")  # nothing came in between: main moves to it
         self.check("staged", rows + [(5, "e", 50), (6, "f", 0)])
+
+    def test_a_statement_set_changes_all_its_tables_or_none(self):
+        for name in ("left_side", "right_side"):
+            self.session.run(f"CREATE TABLE {name} (id INT, s STRING NOT NULL)")
+        whole = ("EXECUTE STATEMENT SET BEGIN INSERT INTO left_side VALUES ({0}, 'a'); "
+                 "INSERT INTO right_side SELECT id, 'b' FROM (VALUES ({0})) AS v (id); "
+                 "INSERT INTO left_side VALUES ({0} + 1000, 'c'); END")
+        self.assertEqual(self.session.run(whole.format(1)), [{"rows_affected": 1}] * 3)
+        self.assertEqual(len(self.table("left_side").snapshots()), 1)  # both its INSERTs are one
+        before = [self.table(name).metadata_location for name in ("left_side", "right_side")]
+        with self.assertRaisesRegex(RuntimeError, "`s` of `right_side` is NOT NULL"):
+            self.session.run("EXECUTE STATEMENT SET BEGIN INSERT INTO left_side VALUES (7, 'x'); "
+                             "INSERT INTO right_side SELECT id, CASE WHEN id < 0 THEN 'x' END FROM left_side; END")
+        self.assertEqual([self.table(name).metadata_location for name in ("left_side", "right_side")], before)
+        with self.assertRaisesRegex(RuntimeError, "changes a table once"):
+            self.session.run("EXECUTE STATEMENT SET BEGIN INSERT INTO left_side VALUES (7, 'x'); "
+                             "INSERT OVERWRITE left_side VALUES (8, 'y'); END")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:  # none is lost, none is half
+            list(pool.map(lambda number: self.session.run(whole.format(number)), range(2, 14)))
+        left, right = (sorted(r["id"] for r in rows_of(self.table(name))) for name in ("left_side", "right_side"))
+        self.assertEqual(right, list(range(1, 14)))
+        self.assertEqual(left, right + [number + 1000 for number in right])
 
     def test_every_format_tells_how_many_rows_a_statement_changed(self):
         self.make("counted", 2)
