@@ -124,6 +124,11 @@ int disk_stat(struct disk *disk, const char *path, struct disk_stat *stat, struc
     return disk->ops->stat(disk, path, stat, err);
 }
 
+bool disk_spread(struct disk *disk, const char *path)
+{
+    return disk->ops->spread && disk->ops->spread(disk, path);
+}
+
 bool disk_exists(struct disk *disk, const char *path)
 {
     struct disk_stat stat;

@@ -68,6 +68,7 @@ struct disk_ops {
     int (*list)(struct disk *, const char *path, struct arena *, struct disk_entry **,
                 size_t *count, struct err *); /* no order promised; "." and ".." left out */
     int (*free_bytes)(struct disk *, const char *path, int64_t *bytes, struct err *);
+    bool (*spread)(struct disk *, const char *path); /* NULL: never */
 };
 
 struct disk {
@@ -115,6 +116,10 @@ bool disk_exists(struct disk *, const char *path);
 int disk_list(struct disk *, const char *path, struct arena *, struct disk_entry **, size_t *count,
               struct err *);
 int disk_free_bytes(struct disk *, const char *path, int64_t *bytes, struct err *);
+/* Folders made in `path` from now on lie far from each other, because making a file here costs more
+ * the more files were removed near it lately: ext4 without a journal leaves inodes alone for minutes
+ * and looks at each of them again for every new file. false: it is not so here. */
+bool disk_spread(struct disk *, const char *path);
 
 /* Built on the above. */
 int disk_mkdirs(struct disk *, const char *path, struct err *); /* every level, each synced */

@@ -5,13 +5,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -355,10 +358,54 @@ static int scratch_sync_path(struct disk *disk, const char *path, struct err *er
     .link = system_link, .unlink = system_unlink, .mkdir = system_mkdir, .rmdir = system_rmdir,    \
     .stat = system_stat, .list = system_list, .free_bytes = system_free_bytes
 
+/* ext4 tells who writes its journal. */
+static bool has_no_journal(const char *path)
+{
+    char link[64], device[PATH_MAX], task[PATH_MAX], text[16] = "";
+    struct stat st;
+    ssize_t len;
+    FILE *in;
+
+    if (stat(path, &st))
+        return false;
+    snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+    len = readlink(link, device, sizeof(device) - 1);
+    if (len <= 0)
+        return false;
+    device[len] = '\0';
+    if (!strrchr(device, '/') || snprintf(task, sizeof(task), "/sys/fs/ext4%s/journal_task",
+                                          strrchr(device, '/')) >= (int)sizeof(task))
+        return false;
+    in = fopen(task, "re");
+    if (!in)
+        return false;
+    len = (ssize_t)fread(text, 1, sizeof(text) - 1, in);
+    fclose(in);
+    return len > 0 && strncmp(text, "<none>", 6) == 0;
+}
+
+/* Folders below a "top" folder are put where there is most room, each into a block group of its
+ * own, and files where their folder is. */
+static bool system_spread(struct disk *disk, const char *path)
+{
+    int flags = 0, fd = has_no_journal(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool done;
+
+    (void)disk;
+    if (fd < 0)
+        return false;
+    done = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    flags |= FS_TOPDIR_FL;
+    done = done && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    close(fd);
+    return done;
+}
+
 struct disk *disk_system(void)
 {
     static const struct disk_ops ops = {SYSTEM_CALLS, .sync = system_sync,
-                                        .sync_dir = system_sync_dir, .sync_all = system_sync_all};
+                                        .sync_dir = system_sync_dir, .sync_all = system_sync_all,
+                                        .spread = system_spread};
     static struct disk disk = {&ops};
 
     return &disk;

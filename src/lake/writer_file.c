@@ -29,7 +29,7 @@ static int name_file(struct lake_writer *w, const char *key, char **location, ch
     uuid_v4(uuid);
     a = asprintf(location, "%s%s/%s%s%05d-0-%s.parquet", dir ? dir : w->metadata->location,
                  dir ? "" : "/data", key, *key ? "/" : "", w->serial++, uuid);
-    b = asprintf(local, "%s/%s.parquet", lake_store(w->lake)->staging, uuid);
+    b = asprintf(local, "%s/%s.parquet", store_staging(lake_store(w->lake)), uuid);
     if (a >= 0 && b >= 0)
         return 0;
     if (a < 0)

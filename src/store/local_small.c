@@ -16,7 +16,7 @@
 
 static const char *stage(struct local *local, struct arena *arena)
 {
-    return arena_printf(arena, "%s/small.%" PRIu64, local->store.staging,
+    return arena_printf(arena, "%s/small.%" PRIu64, store_staging(&local->store),
                         __atomic_add_fetch(&local->staged, 1, __ATOMIC_RELAXED));
 }
 

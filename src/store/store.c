@@ -24,6 +24,14 @@ int store_sweep(struct disk *disk, const char *dir, struct err *err)
     return rc;
 }
 
+const char *store_staging(struct store *store)
+{
+    return store->spread_count
+               ? store->spread[__atomic_add_fetch(&store->spread_next, 1, __ATOMIC_RELAXED) %
+                               store->spread_count]
+               : store->staging;
+}
+
 int store_split(const char *location, struct arena *arena, const char **bucket, const char **key,
                 struct err *err)
 {

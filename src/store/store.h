@@ -157,7 +157,12 @@ struct store {
     const char *staging; /* folder for files on their way in, on the same file system; owned. Plain
                             files in it are swept away at the next start, folders are kept */
     struct disk *disk;   /* that holds the staging folder; borrowed */
+    char **spread;       /* folders in it for files that come and go by the thousand; owned */
+    size_t spread_count; /* 0: the file system needs none */
+    uint64_t spread_next; /* atomic */
 };
+/* Where to make the next short-lived file: the staging folder, or one in it. */
+const char *store_staging(struct store *store);
 
 struct store_local_options {
     const char *dir; /* objects/BUCKET/KEY below it; staging/ too. Borrowed for the call */

@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/json.h"
 
+#define SPREAD_FOLDERS 64 /* for staged files, see disk_spread */
 #define SYNC_ALL_FILES 32
 
 static struct local *local_of(struct store *store)
@@ -275,7 +276,7 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
         if (rc != ERR_UNSUPPORTED)
             return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
     }
-    snprintf(path, sizeof(path), "%s/put.%" PRIu64, store->staging,
+    snprintf(path, sizeof(path), "%s/put.%" PRIu64, store_staging(store),
              __atomic_add_fetch(&local->staged, 1, __ATOMIC_RELAXED));
     rc = disk_open(local->disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
     if (!rc && bytes.len)
@@ -633,6 +634,9 @@ static void local_free(struct store *store)
     free(local->objects);
     free(local->attrs);
     free(local->versions);
+    for (size_t i = 0; i < store->spread_count; i++)
+        free(store->spread[i]);
+    free(store->spread);
     free((char *)store->staging);
     free(local);
 }
@@ -674,6 +678,28 @@ static char *below(const char *dir, const char *name)
     return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
 }
 
+/* Folders for what is staged: made once, swept at each start. */
+static int spread_staging(struct store *store, struct err *err)
+{
+    char *parent = below(store->staging, "spread");
+    int rc = parent ? disk_mkdirs(store->disk, parent, err) : ERR_NOMEM;
+
+    if (!rc && disk_spread(store->disk, parent))
+        store->spread = calloc(SPREAD_FOLDERS, sizeof(*store->spread));
+    for (size_t i = 0; !rc && store->spread && i < SPREAD_FOLDERS; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "%zu", i);
+        store->spread[i] = below(parent, name);
+        store->spread_count = i + 1;
+        rc = store->spread[i] ? disk_mkdir(store->disk, store->spread[i], err) : ERR_NOMEM;
+        if (!rc)
+            rc = store_sweep(store->disk, store->spread[i], err);
+    }
+    free(parent);
+    return rc;
+}
+
 int store_local_new(struct store **out, const struct store_local_options *options, struct err *err)
 {
     struct local *local = calloc(1, sizeof(*local));
@@ -709,6 +735,8 @@ int store_local_new(struct store **out, const struct store_local_options *option
         rc = disk_mkdirs(local->disk, local->store.staging, err);
     if (!rc)
         rc = store_sweep(local->disk, local->store.staging, err);
+    if (!rc && local->disk == disk_system())
+        rc = spread_staging(&local->store, err);
     if (!rc)
         rc = local_small_open(local, journal, options->journal_bytes, err);
     free(journal);
