@@ -5,15 +5,6 @@
  */
 #include "sql/sql_int.h"
 
-static const struct simple {
-    enum keyword keyword;
-    enum sql_type_kind kind;
-} simple_types[] = {
-    {KW_BOOLEAN, SQL_BOOLEAN}, {KW_TINYINT, SQL_TINYINT}, {KW_SMALLINT, SQL_SMALLINT},
-    {KW_INT, SQL_INT},         {KW_INTEGER, SQL_INT},     {KW_BIGINT, SQL_BIGINT},
-    {KW_FLOAT, SQL_FLOAT},     {KW_REAL, SQL_FLOAT},      {KW_DATE, SQL_DATE},
-};
-
 static int parse_size(struct parser *p, int64_t min, int64_t max, const char *what)
 {
     const struct token *token = peek(p);
@@ -205,6 +196,64 @@ static _Noreturn void unknown_type(struct parser *p)
     parse_fail(p, token, "unknown type '%s'", token->value);
 }
 
+static void parse_text(struct parser *p, struct sql_type *type)
+{
+    type->length = parse_length(p, 1);
+    skip_character_set(p);
+}
+
+static void parse_char(struct parser *p, struct sql_type *type)
+{
+    if (accept_kw(p, KW_VARYING))
+        type->kind = SQL_VARCHAR;
+    parse_text(p, type);
+}
+
+static void parse_binary(struct parser *p, struct sql_type *type)
+{
+    if (accept_kw(p, KW_VARYING))
+        type->kind = SQL_VARBINARY;
+    type->length = parse_length(p, 1);
+}
+
+static void parse_whole(struct parser *p, struct sql_type *type)
+{
+    (void)p;
+    type->length = SQL_LENGTH_MAX;
+}
+
+static void parse_double(struct parser *p, struct sql_type *type)
+{
+    (void)type;
+    accept_kw(p, KW_PRECISION);
+}
+
+static void parse_time(struct parser *p, struct sql_type *type)
+{
+    type->precision = (int16_t)parse_precision(p, 0);
+    if (accept_kw2(p, KW_WITHOUT, KW_TIME))
+        expect_kw(p, KW_ZONE);
+}
+
+static void parse_instant(struct parser *p, struct sql_type *type)
+{
+    type->precision = (int16_t)parse_precision(p, 6);
+}
+
+static void parse_items(struct parser *p, struct sql_type *type)
+{
+    type->item = parse_item_type(p);
+}
+
+static void parse_map_type(struct parser *p, struct sql_type *type)
+{
+    expect(p, TOK_LT);
+    type->key = parse_type(p);
+    expect(p, TOK_COMMA);
+    type->item = parse_type(p);
+    expect(p, TOK_GT);
+}
+
 /* Iceberg's types beside Flink's: UUID, which SQL sees as text, and FIXED(n). */
 static bool parse_lake_type(struct parser *p, struct sql_type *type)
 {
@@ -231,115 +280,55 @@ static bool parse_lake_type(struct parser *p, struct sql_type *type)
 
 static void parse_type_base(struct parser *p, struct sql_type *type)
 {
+    static const struct {
+        enum keyword keyword;
+        enum sql_type_kind kind;
+        void (*rest)(struct parser *p, struct sql_type *type); /* NULL: the word is all */
+    } words[] = {
+        {KW_BOOLEAN, SQL_BOOLEAN, NULL},
+        {KW_TINYINT, SQL_TINYINT, NULL},
+        {KW_SMALLINT, SQL_SMALLINT, NULL},
+        {KW_INT, SQL_INT, NULL},
+        {KW_INTEGER, SQL_INT, NULL},
+        {KW_BIGINT, SQL_BIGINT, NULL},
+        {KW_FLOAT, SQL_FLOAT, NULL},
+        {KW_REAL, SQL_FLOAT, NULL},
+        {KW_DATE, SQL_DATE, NULL},
+        {KW_NULL, SQL_NULL, NULL},
+        {KW_DOUBLE, SQL_DOUBLE, parse_double},
+        {KW_DECIMAL, SQL_DECIMAL, parse_decimal},
+        {KW_NUMERIC, SQL_DECIMAL, parse_decimal},
+        {KW_DEC, SQL_DECIMAL, parse_decimal},
+        {KW_STRING, SQL_VARCHAR, parse_whole},
+        {KW_CHAR, SQL_CHAR, parse_char},
+        {KW_CHARACTER, SQL_CHAR, parse_char},
+        {KW_VARCHAR, SQL_VARCHAR, parse_text},
+        {KW_BYTES, SQL_VARBINARY, parse_whole},
+        {KW_BINARY, SQL_BINARY, parse_binary},
+        {KW_VARBINARY, SQL_VARBINARY, parse_binary},
+        {KW_TIME, SQL_TIME, parse_time},
+        {KW_TIMESTAMP, SQL_TIMESTAMP, parse_timestamp},
+        {KW_TIMESTAMP_LTZ, SQL_TIMESTAMP_LTZ, parse_instant},
+        {KW_INTERVAL, SQL_INTERVAL_DS, parse_interval_type},
+        {KW_ARRAY, SQL_ARRAY, parse_items},
+        {KW_MULTISET, SQL_MULTISET, parse_items},
+        {KW_MAP, SQL_MAP, parse_map_type},
+        {KW_ROW, SQL_ROW, parse_row_type},
+        {KW_RAW, SQL_RAW, parse_raw_type},
+    };
     enum keyword keyword = peek(p)->keyword;
 
-    for (size_t i = 0; i < COUNT_OF(simple_types); i++) {
-        if (simple_types[i].keyword == keyword) {
-            next(p);
-            type->kind = simple_types[i].kind;
-            return;
-        }
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (words[i].keyword != keyword)
+            continue;
+        next(p);
+        type->kind = words[i].kind;
+        if (words[i].rest)
+            words[i].rest(p, type);
+        return;
     }
-    switch (keyword) {
-    case KW_DOUBLE:
-        next(p);
-        accept_kw(p, KW_PRECISION);
-        type->kind = SQL_DOUBLE;
-        return;
-    case KW_DECIMAL:
-    case KW_NUMERIC:
-    case KW_DEC:
-        next(p);
-        parse_decimal(p, type);
-        return;
-    case KW_STRING:
-        next(p);
-        type->kind = SQL_VARCHAR;
-        type->length = SQL_LENGTH_MAX;
-        return;
-    case KW_BYTES:
-        next(p);
-        type->kind = SQL_VARBINARY;
-        type->length = SQL_LENGTH_MAX;
-        return;
-    case KW_CHAR:
-    case KW_CHARACTER:
-        next(p);
-        type->kind = accept_kw(p, KW_VARYING) ? SQL_VARCHAR : SQL_CHAR;
-        type->length = parse_length(p, 1);
-        skip_character_set(p);
-        return;
-    case KW_VARCHAR:
-        next(p);
-        type->kind = SQL_VARCHAR;
-        type->length = parse_length(p, 1);
-        skip_character_set(p);
-        return;
-    case KW_BINARY:
-        next(p);
-        type->kind = accept_kw(p, KW_VARYING) ? SQL_VARBINARY : SQL_BINARY;
-        type->length = parse_length(p, 1);
-        return;
-    case KW_VARBINARY:
-        next(p);
-        type->kind = SQL_VARBINARY;
-        type->length = parse_length(p, 1);
-        return;
-    case KW_TIME:
-        next(p);
-        type->kind = SQL_TIME;
-        type->precision = (int16_t)parse_precision(p, 0);
-        if (accept_kw2(p, KW_WITHOUT, KW_TIME))
-            expect_kw(p, KW_ZONE);
-        return;
-    case KW_TIMESTAMP:
-        next(p);
-        parse_timestamp(p, type);
-        return;
-    case KW_TIMESTAMP_LTZ:
-        next(p);
-        type->kind = SQL_TIMESTAMP_LTZ;
-        type->precision = (int16_t)parse_precision(p, 6);
-        return;
-    case KW_INTERVAL:
-        next(p);
-        parse_interval_type(p, type);
-        return;
-    case KW_ARRAY:
-        next(p);
-        type->kind = SQL_ARRAY;
-        type->item = parse_item_type(p);
-        return;
-    case KW_MULTISET:
-        next(p);
-        type->kind = SQL_MULTISET;
-        type->item = parse_item_type(p);
-        return;
-    case KW_MAP:
-        next(p);
-        type->kind = SQL_MAP;
-        expect(p, TOK_LT);
-        type->key = parse_type(p);
-        expect(p, TOK_COMMA);
-        type->item = parse_type(p);
-        expect(p, TOK_GT);
-        return;
-    case KW_ROW:
-        next(p);
-        parse_row_type(p, type);
-        return;
-    case KW_RAW:
-        next(p);
-        parse_raw_type(p, type);
-        return;
-    case KW_NULL:
-        next(p);
-        type->kind = SQL_NULL;
-        return;
-    default:
-        if (!parse_lake_type(p, type))
-            unknown_type(p);
-    }
+    if (!parse_lake_type(p, type))
+        unknown_type(p);
 }
 
 static bool parse_nullability(struct parser *p)
