@@ -1,7 +1,7 @@
 /* spill.c - state beyond its budget of memory: a file that is mapped, and whose pages leave memory
  * when there are too many of them.
  *
- * Large pieces of memory (blocks of pools, indexes) are plain memory up to half of the budget.
+ * Blocks of pools are plain memory up to a quarter of the budget, indexes up to seven eighths.
  * Those that come later lie in a file without a name, in the state's folder. They are used like any
  * memory, by walks, joins and checkpoints too; the kernel reads a page when it is touched. What is
  * in the file is never read again by another process: it is a cache of what the checkpoints say.
@@ -144,7 +144,7 @@ void *huge_alloc(struct spill *spill, size_t size, bool index)
     size = (size + UNIT - 1) / UNIT * UNIT;
     /* An index that grows is there twice for a moment: half of the new one is freed at once. */
     if (!spill ||
-        spill->plain + (int64_t)(index ? size / 2 : size) <= spill->budget / 4 * (index ? 3 : 1) ||
+        spill->plain + (int64_t)(index ? size / 2 : size) <= spill->budget / 8 * (index ? 7 : 2) ||
         (!spill->base && open_file(spill))) {
         return plain_of(spill, size);
     }
@@ -195,6 +195,17 @@ void spill_soon(const struct spill *spill, const void *memory, size_t size)
         (void)madvise((void *)from, (uintptr_t)memory + size - from, MADV_WILLNEED);
 }
 
+/* A fault of a read maps the page and its neighbours, and the write that follows faults again. */
+void spill_touch(const struct spill *spill, void *memory, size_t size)
+{
+    uint8_t *at = memory, *end = at + size;
+
+    if (!in_file(spill, memory))
+        return;
+    for (; at < end; at = (uint8_t *)((uintptr_t)at / PAGE * PAGE + PAGE))
+        (void)__atomic_fetch_or(at, 0, __ATOMIC_RELAXED);
+}
+
 static void count_pages(struct spill *spill)
 {
     unsigned char there[PAGES];
@@ -208,27 +219,32 @@ static void count_pages(struct spill *spill)
     }
 }
 
-/* Units under the hand, at most as many as are left before the end of the file. Pages go only when
- * they are written: that was begun when the hand was one step behind. How many went is not asked
- * of the kernel, which would cost more than sending them: the hand's share, until a round is over
- * and all are counted. */
+/* Units that the hand comes to next lose their mappings, in one go and not page by page, and are
+ * written. Whoever touches one of their pages meanwhile maps it again. */
+static void give_notice(struct spill *spill, size_t unit, size_t count)
+{
+    (void)madvise(spill->base + unit * UNIT, count * UNIT, MADV_DONTNEED);
+    (void)sync_file_range(spill->fd, (off_t)(unit * UNIT), (off_t)(count * UNIT),
+                          SYNC_FILE_RANGE_WRITE);
+}
+
+/* Units under the hand, at most as many as are left before the end of the file. Pages go that are
+ * written and not mapped: that was begun when the hand was one step behind, and those that were
+ * touched since stay for a round. How many went is not asked of the kernel, which would cost more
+ * than sending them: the hand's share, until a round is over and all are counted. */
 static void send_away(struct spill *spill)
 {
-    size_t units = spill->end / UNIT, step = units / STEPS + 1;
+    size_t units = spill->end / UNIT, step = units / STEPS + 1, left = units - spill->hand;
     off_t pos = (off_t)(spill->hand * UNIT);
-    size_t size;
 
-    if (step > units - spill->hand)
-        step = units - spill->hand;
-    size = step * UNIT;
-    (void)sync_file_range(spill->fd, pos, (off_t)size,
-                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                              SYNC_FILE_RANGE_WAIT_AFTER);
-    (void)madvise(spill->base + pos, size, MADV_PAGEOUT);
+    if (step > left)
+        step = left;
+    (void)sync_file_range(spill->fd, pos, (off_t)(step * UNIT), SYNC_FILE_RANGE_WAIT_BEFORE);
+    (void)posix_fadvise(spill->fd, pos, (off_t)(step * UNIT), POSIX_FADV_DONTNEED);
     spill->pages -= spill->pages * (int64_t)step / (int64_t)units;
     spill->hand = (spill->hand + step) % units;
-    (void)sync_file_range(spill->fd, (off_t)(spill->hand * UNIT), (off_t)size,
-                          SYNC_FILE_RANGE_WRITE);
+    left = units - spill->hand;
+    give_notice(spill, spill->hand, step < left ? step : left);
     if (!spill->hand)
         count_pages(spill);
 }

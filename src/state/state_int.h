@@ -179,6 +179,7 @@ void *huge_alloc(struct spill *spill, size_t size, bool index);
 void huge_free(struct spill *spill, void *memory, size_t size);
 /* These bytes are wanted soon. */
 void spill_soon(const struct spill *spill, const void *memory, size_t size);
+void spill_touch(const struct spill *spill, void *memory, size_t size); /* it is written to next */
 /* So many entries were looked for: pages beyond the budget are sent away. */
 void spill_breathe(struct spill *spill, size_t changes);
 

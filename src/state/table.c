@@ -449,7 +449,7 @@ static void prefetch_place(const struct index *index, uint64_t hash)
 
 /* What will very likely be found. Places are next to each other: to look at some costs nothing
  * beside a wait for the wrong one's neighbour. */
-static const void *guess(const struct index *index, uint64_t hash)
+static void *guess(const struct index *index, uint64_t hash)
 {
     for (uint32_t i = 0; index->places && i < 16; i++) {
         const struct place *place = &index->places[((uint32_t)hash + i) & index->mask];
@@ -462,8 +462,10 @@ static const void *guess(const struct index *index, uint64_t hash)
 
 static void prefetch_entry(const struct space *space, uint64_t hash, uint32_t bytes)
 {
-    const uint8_t *entry = space ? guess(&space->entries, hash) : NULL;
+    uint8_t *entry = space ? guess(&space->entries, hash) : NULL;
 
+    if (entry)
+        spill_touch(space->entries.spill, entry, bytes);
     for (uint32_t at = 0; entry && at < bytes; at += LINE)
         __builtin_prefetch(entry + at, 1);
 }
