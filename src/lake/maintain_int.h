@@ -6,11 +6,6 @@
 #include "lake/health.h"
 #include "lake/lake_int.h"
 
-/* sort_sql.c: the table has a sort order, may be sorted, and DuckDB can compute its transforms. */
-bool lake_sort_usable(const struct lake_metadata *m);
-/* Appends "ORDER BY ..." of the table's sort order. */
-int lake_sort_sql(const struct lake_metadata *m, struct buf *sql, struct err *err);
-
 /* tidy.c: delete files of the current snapshot that apply to no data file. */
 int lake_dangling(struct lake *lake, const struct lake_metadata *m, struct arena *arena,
                   size_t *count, struct err *err);

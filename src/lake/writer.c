@@ -128,6 +128,7 @@ static int writer_init(struct lake_writer *w, const struct lake_writer_options *
     w->metadata = lake_metadata_ref(o->metadata);
     w->schema = lake_metadata_schema(w->metadata);
     w->spec = lake_metadata_spec(w->metadata);
+    w->sorted = o->sorted;
     w->open_max = o->open_max > 0 ? o->open_max : OPEN_MAX_DEFAULT;
     w->target_bytes =
         o->target_bytes > 0

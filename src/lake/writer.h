@@ -28,6 +28,7 @@ struct lake_writer_options {
                                           write default, else NULL. Copied. NULL: exactly the schema's */
     bool lineage;                      /* v3: files get _row_id and _last_updated_sequence_number,
                                           from columns of these names; NULL: inherited */
+    bool sorted;                       /* rows come in the table's sort order: files say so */
     int open_max;                      /* 0: 16 */
     int64_t target_bytes;              /* 0: write.target-file-size-bytes */
 };
@@ -54,6 +55,11 @@ int lake_writer_pull(struct lake_writer *writer, struct vec_conn *conn, const st
                      struct arena *arena, struct lake_data_file *file, struct err *err);
 /* True when pull can be used: unpartitioned. */
 bool lake_writer_can_pull(const struct lake_writer *writer);
+
+/* sort_sql.c: the table has a sort order, may be sorted, and DuckDB can compute its transforms. */
+bool lake_sort_usable(const struct lake_metadata *m);
+/* Appends "ORDER BY ..." of the table's sort order. */
+int lake_sort_sql(const struct lake_metadata *m, struct buf *sql, struct err *err);
 
 /* The DuckDB columns a table takes: names and types of its current schema. Caller frees. */
 int lake_columns(const struct lake_schema *schema, struct vec_columns *out, struct err *err);

@@ -65,7 +65,9 @@ static int begin_file(const struct lake_writer *w, const char *location,
     out->format = "PARQUET";
     out->spec_id = w->spec->id;
     out->record_count = rows;
-    out->sort_order_id = w->metadata->default_order_id ? -1 : 0;
+    out->sort_order_id = w->sorted                       ? w->metadata->default_order_id
+                         : w->metadata->default_order_id ? -1
+                                                         : 0;
     out->first_row_id = out->content_pos = out->content_bytes = -1;
     out->partition_count = w->spec->field_count;
     out->partition = ARENA_ARRAY(arena, struct lake_value, out->partition_count + 1);

@@ -52,6 +52,7 @@ struct lake_writer {
     struct lake_data_file *done;
     size_t done_count, done_cap;
     const char *field_ids, *codec;
+    bool sorted;   /* rows come in the table's order */
     bool rewrites; /* its files take the place of others, and are to last */
     int level, open_max, admitted, serial;
     int64_t target_bytes, rows, done_bytes;

@@ -37,6 +37,7 @@ struct dml {
     struct lake_writer *writer;
     struct vec_columns columns; /* of what is written */
     bool copies;                /* copy-on-write */
+    bool sorted;                /* what is written comes in the table's sort order */
     int64_t inserted, updated, deleted;
     /* what the commit takes away */
     struct lake_row_delete *row_deletes;

@@ -141,12 +141,16 @@ static int plan_copy(struct dml *d, struct lake_plan *out, struct buf *sql, stru
         if (next++ != i)
             d->files[i] = (struct dml_file){0};
     }
+    d->sorted = lake_sort_usable(d->handle->metadata);
     rc = lake_scan_sql(d->q->options.lake, d->q->conn, out, NULL, 0, arena, &scan, err);
+    rc = rc || !d->sorted ? rc : buf_append_str(sql, "SELECT * FROM (");
     rc = rc ? rc : buf_append_str(sql, "SELECT s.* EXCLUDE (\"$file\", \"$pos\") FROM ");
     rc = rc ? rc : buf_append_slice(sql, buf_slice(&scan));
     rc = rc ? rc
             : buf_append_str(sql, " s ANTI JOIN tarn_gone g ON s.\"$file\" = g.f AND "
                                   "s.\"$pos\" = g.p");
+    rc = rc || !d->sorted ? rc : buf_append_str(sql, ") AS tarn_rows");
+    rc = rc || !d->sorted ? rc : lake_sort_sql(d->handle->metadata, sql, err);
     if (!rc && !buf_cstr(sql))
         rc = dml_nomem(err);
     buf_deinit(&scan);

@@ -102,7 +102,8 @@ int dml_writer(struct dml *d, const struct vec_columns *columns, size_t from, st
     struct lake_writer_options o = {.lake = d->q->options.lake,
                                     .db = d->q->options.db,
                                     .metadata = d->handle->metadata,
-                                    .columns = &d->columns};
+                                    .columns = &d->columns,
+                                    .sorted = d->sorted};
 
     if (copy_columns(&d->columns, columns, from))
         return dml_nomem(err);
@@ -192,6 +193,25 @@ static int take_chunk(struct dml *d, duckdb_data_chunk chunk, sel_t *written, st
     return rc || !count ? rc : dml_write(d, chunk, d->change.first_value, written, count, err);
 }
 
+/* Rows that are written come in the table's sort order, if it has one. */
+static int sort_rows(struct dml *d, struct err *err)
+{
+    const struct lake_metadata *m = d->handle->metadata;
+    struct buf sql = {0};
+    int rc;
+
+    d->sorted = d->st->kind != SQL_STMT_DELETE && lake_sort_usable(m);
+    if (!d->sorted)
+        return 0;
+    rc = buf_append_str(&sql, "SELECT * FROM (");
+    rc = rc ? rc : buf_append_slice(&sql, buf_slice(&d->plan.sql));
+    rc = rc ? rc : buf_append_str(&sql, ") AS tarn_rows");
+    rc = rc ? dml_nomem(err) : lake_sort_sql(m, &sql, err);
+    buf_deinit(&d->plan.sql);
+    d->plan.sql = sql;
+    return rc || buf_cstr(&d->plan.sql) ? rc : dml_nomem(err);
+}
+
 int dml_rows(struct dml *d, struct err *err)
 {
     sel_t *written = calloc(vec_chunk_rows(), sizeof(*written));
@@ -202,6 +222,7 @@ int dml_rows(struct dml *d, struct err *err)
     d->files = d->scan ? calloc(d->scan->plan.file_count + 1, sizeof(*d->files)) : NULL;
     if (!rc && d->scan && !d->files)
         rc = dml_nomem(err);
+    rc = rc ? rc : sort_rows(d, err);
     rc = rc ? rc : vec_query(d->q->conn, buf_cstr(&d->plan.sql), &result, err);
     if (!rc && d->st->kind != SQL_STMT_DELETE && d->st->kind != SQL_STMT_TRUNCATE)
         rc = dml_writer(d, vec_result_columns(result), d->change.first_value, err);

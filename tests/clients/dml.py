@@ -15,6 +15,8 @@ import time
 import unittest
 import zlib
 
+import pyarrow.parquet as pq
+
 from harness import CATALOG, ClientTest, Tarn, boto, duckdb_connection, iceberg, wait_until
 
 STATEMENTS = int(os.environ.get("DML_STATEMENTS", "60"))
@@ -293,6 +295,27 @@ class Statements(Lake):
         self.session.run("SET 'wap.id' = 'next'; UPDATE staged SET n = 0 WHERE id = 6")
         self.session.run(publish % "next")  # nothing came in between: main moves to it
         self.check("staged", rows + [(5, "e", 50), (6, "f", 0)])
+
+    def test_rows_are_written_in_the_tables_order_and_files_say_so(self):
+        self.session.run("CREATE TABLE ordered (id INT, p STRING, s STRING) PARTITIONED BY (p)")
+        self.session.run("INSERT INTO ordered VALUES (9, 'x', 'a'), (8, 'x', 'b')")
+        self.session.run("ALTER TABLE ordered WRITE ORDERED BY s DESC, id")
+        self.session.run("INSERT INTO ordered SELECT CAST(id AS INT), IF(MOD(id, 2) = 0, 'x', 'y'), "
+                         "CAST(MOD(id * 7, 5) AS STRING) FROM (VALUES (1), (2), (3), (4), (5), (6), (7)) AS v (id)")
+        self.session.run("UPDATE ordered SET id = id + 100 WHERE id IN (1, 3, 5)")
+        table = self.table("ordered")
+        unsorted = [f for f in table.inspect.files().to_pylist() if f["content"] == 0 and not f["sort_order_id"]]
+        sorted_files = [f for f in table.inspect.files().to_pylist() if f["content"] == 0 and f["sort_order_id"]]
+        self.assertEqual(len(unsorted), 1)  # of before
+        self.assertEqual([f["sort_order_id"] for f in sorted_files], [1] * 3)
+        for file in sorted_files:
+            with table.io.new_input(file["file_path"]).open() as source:
+                rows = pq.read_table(source).to_pylist()
+            self.assertEqual(rows, sorted(rows, key=lambda r: (-int(r["s"]), r["id"])))
+        self.session.run("ALTER TABLE ordered SET ('write.delete.mode' = 'copy-on-write')")
+        self.session.run("DELETE FROM ordered WHERE id = 8")
+        self.assertEqual({f["sort_order_id"] for f in self.table("ordered").inspect.files().to_pylist()
+                          if f["content"] == 0}, {1})
 
     def test_a_statement_set_changes_all_its_tables_or_none(self):
         for name in ("left_side", "right_side"):
