@@ -25,7 +25,8 @@ static void check(struct avro_cursor *c, const struct avro_schema *schema, struc
         json_t *json =
             json_loadb((char *)text->ptr, text->len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
-        assert(json || text->len > 4096); /* jansson's own depth and size of numbers */
+        /* jansson takes no NUL in keys, and nothing that is nested too deep or no double. */
+        assert(json || text->len > 4096 || memmem(text->ptr, text->len, "\\u0000", 6));
         json_decref(json);
     }
 }

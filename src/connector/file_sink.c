@@ -18,6 +18,7 @@
 #include "stream/job.h"
 
 #define OPEN_MAX    256 /* partitions of one interval */
+#define PARQUET_MAX 64  /* of those whose files are Parquet: each has a thread and a row group */
 #define WRITE_BYTES ((size_t)256 << 10)
 
 struct part {     /* a file that is being written, or waits */
@@ -25,6 +26,7 @@ struct part {     /* a file that is being written, or waits */
     char *path;   /* where it lies now */
     char *place;  /* its final name, once staged */
     struct file *file;
+    struct vec_copy *copy; /* parquet: what writes it; else NULL */
     struct buf bytes;
     int64_t size, count; /* count: rows in `bytes` */
 };
@@ -66,6 +68,7 @@ static struct file_sink *self(struct stream_sink *sink)
 
 static void part_deinit(struct part *p)
 {
+    vec_copy_free(p->copy);
     file_close(p->file);
     buf_deinit(&p->bytes);
     free(p->folder);
@@ -256,6 +259,124 @@ static int drain_parquet(struct file_sink *s, struct file_cut *cut, const struct
     return rc;
 }
 
+/* ---- rows to Parquet by partition ---- */
+
+/* The columns that a file has: those that its folder does not say. */
+static const char *file_columns(struct file_sink *s, struct buf *out)
+{
+    int rc = 0;
+
+    for (size_t c = 0; c < s->columns.count && !rc; c++) {
+        bool key = false;
+
+        for (size_t k = 0; k < s->key_count; k++)
+            key |= s->keys[k] == c;
+        rc = key || !out->len ? 0 : buf_append_str(out, ", ");
+        rc = rc || key ? rc : lake_sql_name(out, s->columns.list[c].name);
+    }
+    return rc ? NULL : buf_cstr(out);
+}
+
+static int open_copy(struct file_sink *s, struct part *p, struct err *err)
+{
+    struct vec_copy_options options = {.path = p->path, .codec = "snappy"};
+    struct buf select = {0};
+    int rc;
+
+    options.select = file_columns(s, &select);
+    rc = options.select ? vec_copy_new(&p->copy, s->db, &s->columns, &options, err)
+                        : err_set(err, ERR_NOMEM, "file");
+    buf_deinit(&select);
+    return rc;
+}
+
+/* Rows of a chunk by their places, into the part's file. */
+static int push_rows(struct file_sink *s, struct part *p, duckdb_data_chunk chunk,
+                     duckdb_selection_vector rows, idx_t count, struct err *err)
+{
+    struct vec_batch batch = {0};
+    duckdb_data_chunk copy = vec_chunk_new(&s->columns);
+    int rc = copy ? 0 : ERR_NOMEM;
+
+    for (idx_t c = 0; c < s->columns.count && !rc; c++)
+        duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(chunk, c),
+                               duckdb_data_chunk_get_vector(copy, c), rows, count, 0, 0);
+    if (!rc) {
+        duckdb_data_chunk_set_size(copy, count);
+        rc = vec_batch_add(&batch, copy);
+    }
+    if (rc) {
+        if (copy)
+            duckdb_destroy_data_chunk(&copy);
+        return err_set(err, rc, "rows");
+    }
+    batch.rows = (int64_t)count;
+    rc = p->copy ? 0 : open_copy(s, p, err);
+    if (!rc)
+        rc = vec_copy_push(p->copy, &batch, err);
+    vec_batch_deinit(&batch);
+    return rc;
+}
+
+static int add_chunk_by_part(struct file_sink *s, struct file_cut *cut, duckdb_data_chunk chunk,
+                             struct err *err)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk), count;
+    size_t *part = calloc(rows, sizeof(*part));
+    duckdb_selection_vector chosen = duckdb_create_selection_vector(rows);
+    sel_t *places = chosen ? duckdb_selection_vector_get_data_ptr(chosen) : NULL;
+    int rc = part && places ? 0 : err_set(err, ERR_NOMEM, "rows");
+
+    for (idx_t row = 0; row < rows && !rc; row++) {
+        struct part *p;
+
+        rc = part_of(s, cut, chunk, row, &p, err);
+        part[row] = rc ? 0 : (size_t)(p - cut->parts);
+    }
+    if (!rc && cut->count > PARQUET_MAX)
+        rc = err_set(err, ERR_LIMIT, "rows of more than %d partitions of Parquet in one interval",
+                     PARQUET_MAX);
+    for (size_t i = 0; i < cut->count && !rc; i++) {
+        count = 0;
+        for (idx_t row = 0; row < rows; row++)
+            if (part[row] == i)
+                places[count++] = (sel_t)row;
+        rc = count ? push_rows(s, &cut->parts[i], chunk, chosen, count, err) : 0;
+    }
+    if (chosen)
+        duckdb_destroy_selection_vector(chosen);
+    free(part);
+    cut->cut.rows += rc ? 0 : (int64_t)rows;
+    return rc;
+}
+
+static int drain_parquet_by_part(struct file_sink *s, struct file_cut *cut,
+                                 const struct vec_feed *feed, struct err *err)
+{
+    struct arena arena = {0};
+    idx_t rows = 1;
+    int rc = 0;
+
+    while (!rc && rows) {
+        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
+
+        rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
+        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+        if (rows)
+            rc = add_chunk_by_part(s, cut, chunk, err);
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    for (size_t i = 0; i < cut->count && !rc; i++) {
+        struct vec_copy_result result;
+
+        rc = vec_copy_finish(cut->parts[i].copy, &arena, &result, err);
+        vec_copy_free(cut->parts[i].copy);
+        cut->parts[i].copy = NULL;
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
                  struct err *err)
 {
@@ -265,7 +386,9 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
 
     *out = NULL;
     if (!rc)
-        rc = s->encoder ? drain_lines(s, cut, feed, err) : drain_parquet(s, cut, feed, err);
+        rc = s->encoder     ? drain_lines(s, cut, feed, err)
+             : s->key_count ? drain_parquet_by_part(s, cut, feed, err)
+                            : drain_parquet(s, cut, feed, err);
     if (rc || !cut->cut.rows) {
         cut_free(s, cut, true);
         return rc ? err_wrap(err, rc, "%s", s->files.root) : 0;
@@ -527,8 +650,6 @@ static int make_encoder(struct file_sink *s, const struct sql_table *table, stru
         s->extension = "";
     if (!rc && !strcmp(format.name, "parquet")) {
         s->extension = ".parquet";
-        if (table->partition_key_count)
-            rc = err_set(err, ERR_UNSUPPORTED, "PARTITIONED BY with parquet is not built yet");
     } else if (!rc) {
         rc = table_format_schema(&format, types, count, &schema, err);
         if (!rc && format.schema) {

@@ -18,6 +18,8 @@
 #define WINDOW_BYTES ((size_t)1 << 20)
 #define LINE_MAX_    ((size_t)64 << 20)
 #define ROWS_MAX     8192
+#define PARTS_MAX    100
+#define PART_MARK    '\1' /* in `select`: a partition column's value, by the next byte */
 
 enum { AT_FILE, AT_POS, AT_DONE }; /* the place: name's hash, bytes or rows, hashes of done ones */
 
@@ -52,7 +54,7 @@ struct file_source {
     int64_t size, pos, resume_hash, resume_pos;
     struct buf window; /* from window_pos on */
     int64_t window_pos;
-    struct buf part_text;
+    struct buf part_text, part_value;
     struct vec_conn *conn;
     struct vec_result *result;
 
@@ -130,45 +132,108 @@ static void close_file(struct file_source *s)
     arena_reset(&s->file_arena);
 }
 
-/* Values of partition columns, out of "dt=2024-01-01/hr=10/x.csv". */
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The value of partition column i, out of "dt=2024-01-01/hr=10/x.csv", where %XX stands for what a
+ * folder's name may not hold. */
+static int part_value(struct file_source *s, const char *name, size_t i, bool *null,
+                      struct err *err)
+{
+    size_t len = strlen(s->part_names[i]);
+    const char *at = name;
+    int rc = 0;
+
+    while (at && !(strncmp(at, s->part_names[i], len) == 0 && at[len] == '='))
+        at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL;
+    if (!at)
+        return err_set(err, ERR_INVALID, "file %s is in no folder %s=...", name, s->part_names[i]);
+    at += len + 1;
+    *null = !strncmp(at, "__DEFAULT_PARTITION__", 21);
+    buf_clear(&s->part_value);
+    for (; *at && *at != '/' && !rc; at++) {
+        if (*at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
+            rc = buf_append_u8(&s->part_value, (uint8_t)(hex(at[1]) << 4 | hex(at[2])));
+            at += 2;
+        } else {
+            rc = buf_append_u8(&s->part_value, (uint8_t)*at);
+        }
+    }
+    return rc ? err_set(err, rc, "file %s", name) : 0;
+}
+
+/* Values of partition columns as an object of JSON. */
 static int read_parts(struct file_source *s, const char *name, struct err *err)
 {
+    bool null;
     int rc;
 
     buf_clear(&s->part_text);
     rc = buf_append_u8(&s->part_text, '{');
     for (size_t i = 0; i < s->part_count && !rc; i++) {
-        size_t len = strlen(s->part_names[i]);
-        const char *at = name;
-
-        while (at && !(strncmp(at, s->part_names[i], len) == 0 && at[len] == '='))
-            at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL;
-        if (!at)
-            return err_set(err, ERR_INVALID, "file %s is in no folder %s=...", name,
-                           s->part_names[i]);
-        at += len + 1;
+        rc = part_value(s, name, i, &null, err);
+        if (rc)
+            return rc;
         rc = i ? buf_append_u8(&s->part_text, ',') : 0;
         rc = rc ? rc : row_put_string(&s->part_text, slice_str(s->part_names[i]));
         rc = rc ? rc : buf_append_u8(&s->part_text, ':');
-        if (!rc && !strncmp(at, "__DEFAULT_PARTITION__", 21))
+        if (!rc && null)
             rc = buf_append_str(&s->part_text, "null");
         else
-            rc = rc ? rc : row_put_string(&s->part_text, slice_of(at, strcspn(at, "/")));
+            rc = rc ? rc : row_put_string(&s->part_text, buf_slice(&s->part_value));
     }
     rc = rc ? rc : buf_append_u8(&s->part_text, '}');
     return rc ? err_set(err, rc, "file %s", name) : 0;
 }
 
+static int put_literal(struct buf *sql, struct slice text)
+{
+    int rc = buf_append_u8(sql, '\'');
+
+    for (size_t i = 0; i < text.len && !rc; i++) {
+        rc = text.ptr[i] == '\'' ? buf_append_u8(sql, '\'') : 0;
+        rc = rc ? rc : buf_append_u8(sql, text.ptr[i]);
+    }
+    return rc ? rc : buf_append_u8(sql, '\'');
+}
+
+/* s->select with the file's values for PART_MARK and the number of a partition column. */
+static int put_select(struct file_source *s, struct buf *sql, struct err *err)
+{
+    const char *at = s->select, *mark;
+    bool null;
+    int rc = 0;
+
+    while (!rc && (mark = strchr(at, PART_MARK))) {
+        size_t i = (size_t)(uint8_t)mark[1] - 1;
+
+        rc = part_value(s, s->current, i, &null, err);
+        if (rc)
+            return rc;
+        rc = buf_append(sql, at, (size_t)(mark - at));
+        rc = rc     ? rc
+             : null ? buf_append_str(sql, "NULL")
+                    : put_literal(sql, buf_slice(&s->part_value));
+        at = mark + 2;
+    }
+    rc = rc ? rc : buf_append_str(sql, at);
+    return rc ? err_set(err, rc, "file %s", s->current) : 0;
+}
+
 static int open_parquet(struct file_source *s, struct err *err)
 {
     struct buf sql = {.max = (size_t)16 << 20};
-    int rc = buf_printf(&sql, "SELECT %s FROM read_parquet('", s->select);
+    int rc = buf_append_str(&sql, "SELECT ");
 
-    for (const char *c = s->path; *c && !rc; c++) {
-        rc = *c == '\'' ? buf_append_u8(&sql, '\'') : 0;
-        rc = rc ? rc : buf_append_u8(&sql, (uint8_t)*c);
+    if (!rc && (rc = put_select(s, &sql, err))) {
+        buf_deinit(&sql);
+        return rc;
     }
-    rc = rc ? rc : buf_printf(&sql, "', hive_partitioning = false) OFFSET %" PRId64, s->pos);
+    rc = rc ? rc : buf_append_str(&sql, " FROM read_parquet(");
+    rc = rc ? rc : put_literal(&sql, slice_str(s->path));
+    rc = rc ? rc : buf_printf(&sql, ", hive_partitioning = false) OFFSET %" PRId64, s->pos);
     if (!rc && !buf_cstr(&sql))
         rc = ERR_NOMEM;
     rc = rc ? err_set(err, rc, "file %s", s->current)
@@ -188,9 +253,9 @@ static int open_file(struct file_source *s, const struct files_entry *entry, str
     s->size = entry->size;
     s->pos = s->window_pos = s->resume_hash == hash ? s->resume_pos : 0;
     s->resume_hash = 0;
-    rc = s->part_count ? read_parts(s, entry->name, err) : 0;
-    if (!rc && s->select)
+    if (s->select)
         return open_parquet(s, err);
+    rc = s->part_count ? read_parts(s, entry->name, err) : 0;
     if (!rc)
         rc = disk_open(s->files.disk, &s->file, s->path, DISK_READ, err);
     if (!rc && s->is_avro)
@@ -541,6 +606,7 @@ static void source_free(struct stream_source *source)
     arena_deinit(&s->file_arena);
     buf_deinit(&s->window);
     buf_deinit(&s->part_text);
+    buf_deinit(&s->part_value);
     buf_deinit(&s->lines);
     for (size_t i = 0; i < s->part_count; i++)
         free((char *)s->part_names[i]);
@@ -607,7 +673,18 @@ static int make_decoders(struct file_source *s, const struct sql_table *table,
     return rc;
 }
 
-/* Parquet: the columns by name, cast; partition columns are not built there. */
+/* Of a partition column: what stands for its value in `select`. */
+static int put_mark(struct file_source *s, const char *name, struct buf *text, struct err *err)
+{
+    char mark[3] = {PART_MARK, (char)(s->part_count + 1), '\0'};
+
+    if (s->part_count >= PARTS_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d partition columns", PARTS_MAX);
+    s->part_names[s->part_count] = strdup(name);
+    return s->part_names[s->part_count++] ? buf_append_str(text, mark) : ERR_NOMEM;
+}
+
+/* Parquet: the columns by name, cast; partition columns by their marks. */
 static int make_select(struct file_source *s, const struct sql_table *table, struct err *err)
 {
     struct buf text = {0};
@@ -618,12 +695,11 @@ static int make_select(struct file_source *s, const struct sql_table *table, str
 
         if (column->kind == SQL_COLUMN_COMPUTED)
             continue;
-        if (is_part(table, column->name))
-            rc = err_set(err, ERR_UNSUPPORTED, "PARTITIONED BY with parquet is not built yet");
-        rc = rc ? rc : buf_append_str(&text, text.len ? ", CAST(" : "CAST(");
-        rc = rc                            ? rc
-             : source_is_partition(column) ? buf_append_str(&text, "0")
-                                           : lake_sql_name(&text, column->name);
+        rc = buf_append_str(&text, text.len ? ", CAST(" : "CAST(");
+        rc = rc                             ? rc
+             : source_is_partition(column)  ? buf_append_str(&text, "0")
+             : is_part(table, column->name) ? put_mark(s, column->name, &text, err)
+                                            : lake_sql_name(&text, column->name);
         rc = rc ? rc : buf_append_str(&text, " AS ");
         rc = rc ? rc : sql_type_print_duckdb(column->type, &text);
         rc = rc ? rc : buf_append_str(&text, ") AS ");
@@ -681,7 +757,7 @@ int file_source_new(const struct source_request *r, struct stream_source **out, 
     }
     s->source.ops = &ops;
     s->clock = r->connector->clock;
-    s->window.max = s->lines.max = s->part_text.max = SIZE_MAX;
+    s->window.max = s->lines.max = s->part_text.max = s->part_value.max = SIZE_MAX;
     source_wait_init(&s->wait);
     rc = files_init(&s->files, lake_store(r->connector->lake),
                     sql_option(r->table->options, "path"), err);

@@ -92,6 +92,49 @@ class Files(unittest.TestCase):
         wait_until(lambda: len(self.ids()) >= 10000, "all rows", 20)
         self.assertEqual(self.ids(), list(range(10000)))
 
+    def test_partitions_go_out_and_come_in_again_in_every_format(self):
+        """Out by one job and in by another; odd values of partitions, and none; local folders and our store."""
+        formats = ["csv", "json", "avro", "parquet"]
+        script = """CREATE TABLE made (id INT) WITH ('connector' = 'datagen', 'number-of-rows' = '300',
+            'fields.id.kind' = 'sequence', 'fields.id.start' = '0', 'fields.id.end' = '299');"""
+        out, back = "", ""
+        for n, name in enumerate(formats):
+            path = f"s3://warehouse/files/{name}" if n % 2 else f"{self.tarn.dir}/out/{name}"
+            columns = "id INT, ts TIMESTAMP(3), part STRING, n INT"
+            script += (f"CREATE TABLE out_{name} ({columns}) PARTITIONED BY (part, n) WITH ("
+                       f"'connector' = 'filesystem', 'path' = '{path}', 'format' = '{name}');"
+                       f"CREATE TABLE in_{name} ({columns}) PARTITIONED BY (part, n) WITH ("
+                       f"'connector' = 'filesystem', 'path' = '{path}', 'format' = '{name}',"
+                       f"'source.monitor-interval' = '200 ms');"
+                       f"CREATE TABLE IF NOT EXISTS polariscatalog.db.{name}_ ({columns});")
+            out += (f"INSERT INTO out_{name} SELECT id, TIMESTAMP '2026-01-02 03:04:05.678', "
+                    f"CASE id % 4 WHEN 0 THEN 'it''s a/b:c' WHEN 1 THEN '%41' WHEN 2 THEN 'é' END, id % 3 FROM made;")
+            back += f"INSERT INTO polariscatalog.db.{name}_ SELECT * FROM in_{name};"
+        self.run_script(script + f"EXECUTE STATEMENT SET BEGIN {out} END; EXECUTE STATEMENT SET BEGIN {back} END;")
+        values = ["it's a/b:c", "%41", "é", None]
+        for name in formats:
+            def rows():
+                return self.tarn.sql(f"SELECT * FROM polariscatalog.db.{name}_ ORDER BY id")
+
+            with self.subTest(name):
+                wait_until(lambda: len(rows()) >= 300, name, 40)
+                self.assertEqual([(r["id"], r["part"], r["n"]) for r in rows()],
+                                 [(i, values[i % 4], i % 3) for i in range(300)])
+                self.assertEqual({str(r["ts"])[:23].replace("T", " ") for r in rows()}, {"2026-01-02 03:04:05.678"})
+
+    def test_lines_as_they_are(self):
+        self.put("a.txt", ["first line", "", "über"])
+        self.run_script(f"""CREATE TABLE lines (line STRING) WITH ('connector' = 'filesystem', 'path' = '{self.folder}',
+            'format' = 'raw'); CREATE TABLE copies (line STRING) WITH ('connector' = 'filesystem',
+            'path' = '{self.tarn.dir}/out', 'format' = 'raw'); INSERT INTO copies SELECT UPPER(line) FROM lines;""")
+        wait_until(lambda: "FINISHED" in self.tarn.command("status"), "the end of the job", 20)
+        out = []
+        for folder, _, names in os.walk(os.path.join(self.tarn.dir, "out")):
+            for name in names:
+                with open(os.path.join(folder, name)) as lines:
+                    out += lines.read().split("\n")
+        self.assertEqual(sorted(line for line in out if line), ["FIRST LINE", "ÜBER"])
+
     def test_files_of_a_job_hold_each_row_once_through_kills(self):
         out = os.path.join(self.tarn.dir, "out")
         self.run_script(
