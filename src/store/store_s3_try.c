@@ -252,7 +252,8 @@ static int explain(const struct request *request, const struct outcome *outcome,
     if (outcome->rc) {
         if (!remedy && tries > 1)
             remedy = "is the endpoint up, and 'store.endpoint' right?";
-        err_wrap(err, rc, "%s %s/%s", request->method, request->bucket, request->key);
+        if (err) /* it names the call and the address already */
+            err->code = rc;
         if (err && (again[0] || remedy)) {
             size_t len = strlen(err->text);
 
@@ -308,11 +309,10 @@ int remote_run(struct remote *remote, struct request *request, struct arena *are
 
 int remote_settle(const struct request *request, int rc, struct err *err)
 {
-    char why[200];
+    char why[400];
 
     if (!rc || !request->maybe_done || (rc != ERR_IO && rc != ERR_TIMEOUT && rc != ERR_BUSY))
         return rc;
-    snprintf(why, sizeof(why), "%.199s", err ? err->text : "");
-    return err_set(err, ERR_UNKNOWN, "%s %s/%s: no answer; it may have been done: %s",
-                   request->method, request->bucket, request->key, why);
+    snprintf(why, sizeof(why), "%.399s", err ? err->text : "");
+    return err_set(err, ERR_UNKNOWN, "%s; it may have been done all the same", why);
 }

@@ -195,7 +195,7 @@ class Store(Faults):
             self.assertIn(self.job()["state"], ("RUNNING", "RESTARTING"))
             time.sleep(SECONDS / 8)
         if LONG:
-            self.until_job("RESTARTING", str(self.proxy.port), 400)
+            self.until_job("RESTARTING", "HTTP 500" if mode == "500" else str(self.proxy.port), 400)
         self.proxy.mode = "well"
         self.assert_all_once(90 if not LONG else 400)
 
