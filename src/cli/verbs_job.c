@@ -145,7 +145,7 @@ static int op_rows(struct steps *s, const struct stream_pipeline_info *p, int ab
 
     for (size_t i = 0; i < p->op_count && !rc && depth < 60; i++) {
         const struct stream_op_info *op = &p->ops[i];
-        const char *indent;
+        const char *indent, *shards;
 
         if (op->so_far.above != above)
             continue;
@@ -154,12 +154,13 @@ static int op_rows(struct steps *s, const struct stream_pipeline_info *p, int ab
             rc = source_row(s, p, &p->inputs[op->so_far.number], indent, err);
             continue;
         }
+        shards = op->so_far.shards > 1 ? arena_printf(s->arena, " x%d", op->so_far.shards) : "";
         rc = rows_add(
             s->reply,
             json_pack("[s,I,I,f,o,o,o,o,s,s]",
-                      above < 0
-                          ? arena_printf(s->arena, "%s%s > %s", indent, op->so_far.name, p->target)
-                          : arena_printf(s->arena, "%s%s", indent, op->so_far.name),
+                      above < 0 ? arena_printf(s->arena, "%s%s%s > %s", indent, op->so_far.name,
+                                               shards, p->target)
+                                : arena_printf(s->arena, "%s%s%s", indent, op->so_far.name, shards),
                       (json_int_t)op->so_far.rows_in, (json_int_t)op->so_far.rows_out, op->in_s,
                       json_null(), watermark_json(s->arena, op->so_far.watermark_ms),
                       behind_json(s, op->so_far.watermark_ms),

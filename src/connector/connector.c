@@ -65,6 +65,7 @@ static int at(const struct sql_statement *st, int rc, struct err *err)
 struct opening {
     struct connector *connector;
     const char *time_zone;
+    int threads;
 };
 
 static bool narrows(void *arg, const struct sql_table *table)
@@ -78,7 +79,7 @@ static int open_source(void *arg, const struct sql_table *table, struct arena *a
                        struct stream_source **source, const char **topic, struct err *err)
 {
     const struct opening *o = arg;
-    struct source_request r = {&o->connector->options, table, o->time_zone};
+    struct source_request r = {&o->connector->options, table, o->time_zone, o->threads};
     const struct connector_stand_ins *stand_ins = o->connector->options.stand_ins;
 
     if (stand_ins) {
@@ -107,7 +108,7 @@ static int open_flow(struct connector *c, struct session *session, const struct 
 
     if (!opening || !tables)
         return err_set(err, ERR_NOMEM, "plan");
-    *opening = (struct opening){c, zone ? arena_strdup(arena, zone) : NULL};
+    *opening = (struct opening){c, zone ? arena_strdup(arena, zone) : NULL, session->threads};
     if (zone && !opening->time_zone)
         return err_set(err, ERR_NOMEM, "plan");
     *tables = (struct flow_tables){open_source, look_up, opening, narrows};
@@ -186,8 +187,8 @@ static int refuse_changes(const struct sql_insert_plan *plan, int rc, struct err
 }
 
 static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
-                     struct session *session, const struct sql_insert *insert,
-                     const char *pipeline, struct stream_sink **out, struct err *err)
+                     struct session *session, const struct sql_insert *insert, const char *pipeline,
+                     struct stream_sink **out, struct err *err)
 {
     const struct session_table *handle = plan->target->handle;
     struct vec_columns columns = {0};
@@ -264,20 +265,38 @@ static struct sql_statement **inserts_of(struct sql_statement **st, size_t *coun
     return NULL;
 }
 
+static const char *setting(void *session, const char *key)
+{
+    return session_setting(session, key);
+}
+
+/* Sources are made for as many threads as the settings say so far. */
+static int note_threads(struct session *session, const struct stream_plan *plan,
+                        struct arena *arena, struct err *err)
+{
+    struct stream_plan said = {.setting = plan->setting, .setting_arg = plan->setting_arg};
+    int rc = stream_plan_settings(&said, arena, setting, session, err);
+
+    session->threads = rc ? 1 : (int)stream_plan_threads(&said);
+    return rc;
+}
+
 static int add_pipelines(struct connector *c, struct session *session, struct sql_statement **list,
                          size_t count, struct arena *arena, struct stream_plan *out,
                          struct err *err)
 {
     struct stream_pipeline *all = ARENA_ARRAY(arena, struct stream_pipeline, out->count + count);
+    int rc = note_threads(session, out, arena, err);
 
+    if (rc)
+        return rc;
     if (!all)
         return err_set(err, ERR_NOMEM, "plan");
     if (out->count)
         memcpy(all, out->pipelines, out->count * sizeof(*all));
     out->pipelines = all;
     for (size_t i = 0; i < count; i++) {
-        int rc = plan_insert(c, session, list[i]->insert, arena, &all[out->count++], err);
-
+        rc = plan_insert(c, session, list[i]->insert, arena, &all[out->count++], err);
         if (rc)
             return at(list[i], rc, err);
         for (size_t k = 0; k + 1 < out->count; k++)
@@ -343,11 +362,6 @@ static int run_script(struct connector *c, struct session *session, const char *
     if (!rc && out->count == 0)
         rc = err_set(err, ERR_INVALID, "the script has no INSERT INTO");
     return rc;
-}
-
-static const char *setting(void *session, const char *key)
-{
-    return session_setting(session, key);
 }
 
 int connector_plan(void *connector, const char *job, const char *script, struct arena *arena,

@@ -19,7 +19,8 @@ static int open_kafka(const struct source_request *r, struct stream_source **out
                                      .clock = r->connector->clock,
                                      .ports = r->connector->kafka_ports,
                                      .table = r->table,
-                                     .time_zone = r->time_zone};
+                                     .time_zone = r->time_zone,
+                                     .threads = r->threads};
 
     const char *history = sql_option(r->table->options, "tarn.history");
     struct stream_source *live;
@@ -32,6 +33,8 @@ static int open_kafka(const struct source_request *r, struct stream_source **out
                        r->table->name);
     if (!here)
         return outside_source_new(out, &o, err);
+    if (history)
+        o.threads = 0;
     rc = kafka_source_new(history ? &live : out, &o, err);
     return rc || !history ? rc : history_source_new(out, r, history, live, err);
 }

@@ -18,6 +18,7 @@ struct source_request {
     const struct connector_options *connector; /* borrowed for the source's life: what is in it */
     const struct sql_table *table;             /* borrowed for the call */
     const char *time_zone;                     /* of the session; NULL: UTC */
+    int threads;       /* that may share its work (stream_source_ops.share); 0: one */
     bool any_metadata; /* columns of metadata that it has not are NULL: history of a topic */
 };
 struct sink_request {

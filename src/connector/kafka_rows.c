@@ -1,6 +1,8 @@
 /* kafka_rows.c - values and keys of records into chunks of 2,048 rows. */
 #include "connector/kafka_rows.h"
 
+#include "connector/kafka_slices.h"
+
 /* ---- the chunk being filled ---- */
 
 static int begin_chunk(struct kafka_rows *r, struct err *err)
@@ -15,7 +17,7 @@ static int begin_chunk(struct kafka_rows *r, struct err *err)
     return 0;
 }
 
-int kafka_rows_end(struct kafka_rows *r, struct err *err)
+static int end_chunk(struct kafka_rows *r, struct err *err)
 {
     int rc = 0;
 
@@ -114,7 +116,7 @@ static int fill_rows(struct kafka_rows *r, const struct kafka_origin *at,
     int rc = 0;
 
     if (r->chunk && r->rows + rows > duckdb_vector_size()) /* a record's rows come or go as one */
-        rc = kafka_rows_end(r, err);
+        rc = end_chunk(r, err);
     if (!rc && !r->chunk)
         rc = begin_chunk(r, err);
     for (size_t i = 0; i < rows && !rc; i++) {
@@ -156,6 +158,10 @@ int kafka_rows_add(struct kafka_rows *r, const struct kafka_origin *at, const st
 
     if (!record->value.ptr && !r->config->upsert)
         return 0; /* a tombstone says nothing to other tables, as in Flink */
+    if (r->team) {
+        r->count++;
+        return kafka_slices_note(r->slices, at, record, err);
+    }
     if (record->value.ptr)
         rc = row_decode_message(r->config->value, record->value, &rows, &fault);
     if (!rc)
@@ -172,7 +178,12 @@ int kafka_rows_add(struct kafka_rows *r, const struct kafka_origin *at, const st
             (struct kafka_row_origin){at->topic,         at->partition, record->offset,
                                       record->timestamp, record->key,   record->value};
     r->rows += rows;
-    return r->rows == duckdb_vector_size() ? kafka_rows_end(r, err) : 0;
+    return r->rows == duckdb_vector_size() ? end_chunk(r, err) : 0;
+}
+
+int kafka_rows_end(struct kafka_rows *r, struct err *err)
+{
+    return r->team ? kafka_slices_decode(r->slices, r->team, r, err) : end_chunk(r, err);
 }
 
 /* ---- */
@@ -184,6 +195,27 @@ void kafka_rows_begin(struct kafka_rows *r, struct vec_batch *out, stream_reject
     r->reject = reject;
     r->arg = arg;
     r->count = 0;
+    if (r->team)
+        kafka_slices_begin(r->slices);
+}
+
+void kafka_rows_share(struct kafka_rows *r, struct team *team)
+{
+    if (!r->slices)
+        return;
+    r->team = team;
+    r->max = KAFKA_ROWS_MAX * kafka_slices_count(r->slices);
+}
+
+int kafka_rows_take_origins(struct kafka_rows *r, const struct kafka_rows *from, struct err *err)
+{
+    int rc = origins_grow(r, from->count, err);
+
+    if (!rc && from->count)
+        memcpy(r->origins + r->count, from->origins, from->count * sizeof(*r->origins));
+    if (!rc)
+        r->count += from->count;
+    return rc;
 }
 
 int kafka_rows_origin(const struct kafka_rows *r, int64_t row, struct stream_reject *out,
@@ -207,14 +239,18 @@ int kafka_rows_origin(const struct kafka_rows *r, int64_t row, struct stream_rej
 int kafka_rows_init(struct kafka_rows *r, struct kafka_source_config *config,
                     const struct kafka_source_options *options, struct err *err)
 {
-    *r = (struct kafka_rows){.config = config};
-    return kafka_source_columns(config, options, &r->columns, err);
+    int rc;
+
+    *r = (struct kafka_rows){.config = config, .max = KAFKA_ROWS_MAX};
+    rc = kafka_source_columns(config, options, &r->columns, err);
+    return rc || options->threads < 2 ? rc : kafka_slices_new(&r->slices, options, err);
 }
 
 void kafka_rows_deinit(struct kafka_rows *r)
 {
     if (r->chunk)
         duckdb_destroy_data_chunk(&r->chunk);
+    kafka_slices_free(r->slices);
     vec_columns_free(&r->columns);
     free(r->origins);
     *r = (struct kafka_rows){0};

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/team.h"
 #include "connector/kafka_rows.h"
 #include "connector/kafka_source.h"
 #include "kafka/kafka.h"
@@ -32,6 +33,7 @@ struct kafka_source {
     struct kafka_source_config config;
     struct kafka_source_options options;
     struct kafka_rows rows;
+    size_t read_bytes; /* of a poll */
 
     pthread_mutex_t mutex;      /* of `topic` and `partitions`, against flush and lag */
     pthread_mutex_t wait_mutex; /* of the next: held by nobody who asks the log for anything */
@@ -306,7 +308,7 @@ static int poll_partition(struct kafka_source *s, size_t i, struct err *err)
     if (next >= p->until || next >= readable_end(s, i))
         return 0;
     buf_clear(&s->bytes);
-    rc = (s->config.uncommitted ? log_read : log_read_stable)(p->log, next, READ_BYTES, true,
+    rc = (s->config.uncommitted ? log_read : log_read_stable)(p->log, next, s->read_bytes, true,
                                                               &s->bytes, err);
     if (rc == ERR_RANGE) { /* retention was quicker */
         int64_t start = log_offsets(p->log).start;
@@ -482,8 +484,17 @@ static void source_free(struct stream_source *source)
     free(s);
 }
 
+static void share(struct stream_source *source, struct team *team)
+{
+    struct kafka_source *s = self(source);
+
+    kafka_rows_share(&s->rows, team);
+    s->read_bytes = READ_BYTES * (size_t)team_threads(team);
+}
+
 static const struct stream_source_ops ops = {
-    poll, origin, wait, wake, position, seek, flush, lag, columns, source_free, listen,
+    poll, origin,      wait,   wake,           position, seek, flush, lag,
+    columns, source_free, listen, .share = share,
 };
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
@@ -497,6 +508,7 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
         return err_set(err, ERR_NOMEM, "source %s", options->table->name);
     s->source.ops = &ops;
     s->options = *options;
+    s->read_bytes = READ_BYTES;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_mutex_init(&s->wait_mutex, NULL);
     pthread_condattr_init(&attr);

@@ -20,6 +20,7 @@ struct kafka_source_options {
     const struct sql_table *table; /* borrowed for the call: columns and options */
     const int *ports;              /* of our own broker, 0 ends; NULL: every one is */
     const char *time_zone;         /* of the session; NULL: UTC */
+    int threads;                   /* that may be asked to decode its records (share); 0: one */
 };
 /* ERR_INVALID, ERR_UNSUPPORTED name the option. */
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,

@@ -615,6 +615,11 @@ static void source_free(struct stream_source *source)
     free(s);
 }
 
+static void share(struct stream_source *source, struct team *team)
+{
+    kafka_rows_share(&self(source)->rows, team);
+}
+
 static const struct stream_source_ops ops = {
     poll,
     origin,
@@ -627,6 +632,7 @@ static const struct stream_source_ops ops = {
     columns,
     source_free,
     .committed = committed,
+    .share = share,
 };
 
 /* ---- what the table says ---- */

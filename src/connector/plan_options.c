@@ -49,3 +49,19 @@ int session_plan_options(struct session *session, struct sql_plan_options *out, 
                 read_time(session, settings[i].key, (int64_t *)((char *)out + settings[i].at), err);
     return rc ? rc : read_time(session, "table.exec.source.idle-timeout", idle_ms, err);
 }
+
+static const char *setting(void *session, const char *key)
+{
+    return session_setting(session, key);
+}
+
+int session_plan_shards(struct session *session, struct arena *arena, int64_t *shards,
+                        struct err *err)
+{
+    struct stream_plan said = {0};
+    int rc = stream_plan_settings(&said, arena, setting, session, err);
+
+    if (!rc)
+        *shards = stream_plan_shards(&said);
+    return rc;
+}

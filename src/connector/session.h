@@ -80,6 +80,9 @@ int session_databases(struct session *session, const char *catalog, struct sessi
                       struct err *err);
 int session_tables(struct session *session, const char *catalog, const char *database,
                    bool views_only, struct session_names *out, struct err *err);
+/* In how many shards operators with keys would be made (stream/job.h); 0: in one. */
+int session_plan_shards(struct session *session, struct arena *arena, int64_t *shards,
+                        struct err *err);
 /* What the settings say of planning a stream. ERR_INVALID names the one that makes no sense. */
 int session_plan_options(struct session *session, struct sql_plan_options *out, int64_t *idle_ms,
                          struct err *err);

@@ -56,6 +56,7 @@ struct session {
      * it was submitted: then a table that is there is no mistake, and nothing is dropped again. */
     bool replays;
     const char *job; /* whose script it is; NULL: nobody's */
+    int threads;     /* of its pipelines, as the settings are when an INSERT is planned */
 };
 
 int session_no_memory(struct err *err);

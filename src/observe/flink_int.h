@@ -36,7 +36,8 @@ struct vertex {
     int64_t rows_in, rows_out, late, watermark_ms, state_bytes, lag;
     int64_t busy_ms; /* of the pipeline, or of the operator alone */
     double in_s, out_s, busy, backpressured, idle;
-    size_t inputs[64]; /* vertices below it */
+    int parallelism, max_parallelism; /* threads that may be at it; shards */
+    size_t inputs[64];                /* vertices below it */
     size_t input_count;
 };
 

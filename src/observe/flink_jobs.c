@@ -119,10 +119,11 @@ static json_t *plan_json(const struct job_view *view)
             json_array_append_new(inputs,
                                   json_pack("{s:i,s:s,s:s,s:s}", "num", (int)k, "id",
                                             view->vertices[v->inputs[k]].id, "ship_strategy",
-                                            "FORWARD", "exchange", "pipelined_bounded"));
-        node =
-            json_pack("{s:s,s:i,s:s,s:s,s:s,s:{}}", "id", v->id, "parallelism", 1, "operator", "",
-                      "operator_strategy", "", "description", v->name, "optimizer_properties");
+                                            v->max_parallelism > 1 ? "HASH" : "FORWARD", "exchange",
+                                            "pipelined_bounded"));
+        node = json_pack("{s:s,s:i,s:s,s:s,s:s,s:{}}", "id", v->id, "parallelism", v->parallelism,
+                         "operator", "", "operator_strategy", "", "description", v->name,
+                         "optimizer_properties");
         if (node && v->input_count)
             json_object_set(node, "inputs", inputs);
         json_decref(inputs);
@@ -138,10 +139,10 @@ static json_t *vertex_json(struct flink *flink, const struct job_view *view, con
 
     return json_pack("{s:s,s:s,s:s,s:i,s:i,s:s,s:I,s:I,s:I,s:o,s:o}", "id", v->id,
                      "slotSharingGroupId", view->vertices[0].id, "name", v->name, "maxParallelism",
-                     128, "parallelism", 1, "status", vertex_state(job, v), "start-time",
-                     (json_int_t)began(job), "end-time", (json_int_t)ended(job), "duration",
-                     (json_int_t)duration(flink, job), "tasks", state_counts(job, v, 1, true),
-                     "metrics", vertex_metrics_json(v));
+                     v->max_parallelism, "parallelism", v->parallelism, "status",
+                     vertex_state(job, v), "start-time", (json_int_t)began(job), "end-time",
+                     (json_int_t)ended(job), "duration", (json_int_t)duration(flink, job), "tasks",
+                     state_counts(job, v, 1, true), "metrics", vertex_metrics_json(v));
 }
 
 void flink_job_show(struct http_request *req, struct http_reply *reply, void *arg)
@@ -294,11 +295,12 @@ void flink_vertex_show(struct http_request *req, struct http_reply *reply, void 
     flink_reply(
         reply, 200,
         json_pack("{s:s,s:s,s:i,s:i,s:I,s:[{s:i,s:s,s:i,s:s,s:s,s:I,s:I,s:I,s:s,s:o,s:{}}]}", "id",
-                  v->id, "name", v->name, "parallelism", 1, "maxParallelism", 128, "now",
-                  (json_int_t)clock_wall_ms(flink->options.clock), "subtasks", "subtask", 0,
-                  "status", vertex_state(view.job, v), "attempt", (int)view.job->restarts, "host",
-                  "localhost", "endpoint", "localhost", "start-time", (json_int_t)began(view.job),
-                  "end-time", (json_int_t)ended(view.job), "duration",
-                  (json_int_t)duration(flink, view.job), "taskmanager-id", "localhost:tarn",
-                  "metrics", vertex_metrics_json(v), "status-duration"));
+                  v->id, "name", v->name, "parallelism", v->parallelism, "maxParallelism",
+                  v->max_parallelism, "now", (json_int_t)clock_wall_ms(flink->options.clock),
+                  "subtasks", "subtask", 0, "status", vertex_state(view.job, v), "attempt",
+                  (int)view.job->restarts, "host", "localhost", "endpoint", "localhost",
+                  "start-time", (json_int_t)began(view.job), "end-time",
+                  (json_int_t)ended(view.job), "duration", (json_int_t)duration(flink, view.job),
+                  "taskmanager-id", "localhost:tarn", "metrics", vertex_metrics_json(v),
+                  "status-duration"));
 }

@@ -26,6 +26,13 @@ static double rest(double busy, double backpressured)
 }
 
 /* Source, fragment and sink in one: rows that stand alone. */
+#define MAX_PARALLELISM 128 /* of what keeps no state: Flink's default */
+
+static int threads_of(const struct stream_job_info *job)
+{
+    return job->parallelism > 1 ? (int)job->parallelism : 1;
+}
+
 static void chained(struct vertex *v, const struct stream_job_info *job, struct arena *arena)
 {
     const struct stream_pipeline_info *p = v->pipeline;
@@ -45,6 +52,8 @@ static void chained(struct vertex *v, const struct stream_job_info *job, struct 
     v->busy_ms = p->busy_ms;
     v->backpressured = p->backpressured;
     v->idle = rest(v->busy, v->backpressured);
+    v->parallelism = threads_of(job);
+    v->max_parallelism = MAX_PARALLELISM;
     set_id(v, job, "chain", 0);
 }
 
@@ -65,6 +74,8 @@ static void source(struct vertex *v, const struct stream_job_info *job, size_t n
     v->busy = v->pipeline->source_busy / (double)v->pipeline->input_count;
     v->backpressured = v->pipeline->backpressured;
     v->idle = rest(v->busy, v->backpressured);
+    v->parallelism = threads_of(job);
+    v->max_parallelism = MAX_PARALLELISM;
     set_id(v, job, "source", (int)number);
 }
 
@@ -97,6 +108,8 @@ static void operator_vertex(struct vertex *v, const struct stream_job_info *job,
     v->backpressured = p->backpressured;
     v->idle = rest(v->busy, v->backpressured);
     v->ended = p->input_count && v->watermark_ms == OP_TIME_MAX;
+    v->parallelism = op->so_far.shards < threads_of(job) ? op->so_far.shards : threads_of(job);
+    v->max_parallelism = op->so_far.shards;
     set_id(v, job, "operator", op->so_far.number);
 }
 

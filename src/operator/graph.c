@@ -313,6 +313,7 @@ static struct op_info info_of(const struct op_graph *graph, const struct op *op)
                             .number = op->number,
                             .above = op_above(op),
                             .busy_ns = op->busy_ns,
+                            .shards = 1,
                             .state_bytes = state_bytes_of(graph->options.state, tables)};
 }
 

@@ -82,8 +82,8 @@ int op_graph_idle(struct op *leaf, bool idle, struct err *err);
 /* Processing time goes on: before rows are given, and now and then without any. What follows from
  * it is put out as of rows. It never goes back: an earlier time counts as the last one. */
 int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err);
-/* Something in it waits for a time of that clock. Else rows and watermarks are all that move it, but
- * for entries of state whose time is over, which may wait a second. */
+/* Something in it waits for a time of that clock. Else rows and watermarks are all that move it,
+ * but for entries of state whose time is over, which may wait a second. */
 bool op_graph_by_clock(const struct op_graph *graph);
 struct vec_batch *op_graph_out(struct op_graph *graph);
 const struct vec_columns *op_graph_columns(const struct op_graph *graph); /* of the root */
@@ -93,7 +93,8 @@ struct op_info {
     const char *name;
     int64_t rows_in, rows_out, late, watermark_ms;
     int number, above; /* -1: the root's */
-    int64_t busy_ns;   /* in the operator alone */
+    int64_t busy_ns;   /* in the operator alone; of shards, of the time of all threads */
+    int shards;        /* that it is made in; 1: it is one */
     int64_t state_bytes;
 };
 size_t op_graph_info(const struct op_graph *graph, struct op_info *out, size_t max);

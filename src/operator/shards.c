@@ -198,8 +198,10 @@ static size_t shards_info(const struct op *op, struct op_info *out, size_t max)
             out[k].state_bytes += one[k].state_bytes;
         }
     }
-    for (size_t k = 0; k < count; k++) /* of the time of all threads */
+    for (size_t k = 0; k < count; k++) {
         out[k].busy_ns /= threads < (int)s->count ? threads : (int)s->count;
+        out[k].shards = (int)s->count;
+    }
     if (count)
         out[0].above = op->above ? op_above(op) : -1;
     return count;

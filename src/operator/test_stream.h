@@ -434,7 +434,7 @@ static void stream_like(const struct test_plan *plan, const struct test_input *i
 
 /* Streams the inputs in several ways; `streamed` over what comes out is `batch`, which stands
  * alone, over them all: it reads the inputs as l and r. */
-static void compare(const struct test_plan *plan, const char *streamed, const char *batch)
+static inline void compare(const struct test_plan *plan, const char *streamed, const char *batch)
 {
     struct test_input inputs[INPUTS_MAX] = {0};
     struct buf want = {0}, sql = {0};

@@ -297,6 +297,8 @@ static int explain_insert(struct query_session *q, const struct sql_insert *inse
     if (!rc)
         rc = sql_plan_insert(insert, session_resolver(q->session), &options, &arena, &plan, err);
     if (!rc)
+        rc = session_plan_shards(q->session, &arena, &plan.shards, err);
+    if (!rc)
         rc = sql_plan_explain(&plan, text);
     arena_deinit(&arena);
     return rc;

@@ -11,6 +11,7 @@
 
 struct explain {
     struct buf *out;
+    int64_t shards;
     int rc;
 };
 
@@ -351,16 +352,27 @@ const char *sql_plan_changing(const struct sql_node *root, uint32_t *line)
     return names[root->kind];
 }
 
-static void put_tree(struct explain *e, const struct sql_node *node, int depth)
+static void put_notes(struct explain *e, const struct sql_node *node)
 {
     const char *grows = growth(node);
+    struct sql_flow_keys keys;
+
+    if (e->rc || !node->line)
+        return;
+    e->rc = buf_printf(e->out, "  (line %u%s", node->line, node->changes ? ", changes" : "");
+    if (!e->rc && e->shards > 1 && sql_flow_keyed(node, 0, &keys))
+        e->rc = buf_printf(e->out, ", in %" PRId64 " shards", e->shards);
+    if (!e->rc)
+        e->rc = buf_printf(e->out, "%s%s)", grows ? ", " : "", grows ? grows : "");
+}
+
+static void put_tree(struct explain *e, const struct sql_node *node, int depth)
+{
 
     for (int i = 0; i < depth; i++)
         put(e, "  ");
     put_node(e, node);
-    if (!e->rc && node->line)
-        e->rc = buf_printf(e->out, "  (line %u%s%s%s)", node->line,
-                           node->changes ? ", changes" : "", grows ? ", " : "", grows ? grows : "");
+    put_notes(e, node);
     put(e, "\n");
     for (size_t i = 0; i < node->input_count; i++)
         put_tree(e, node->inputs[i], depth + 1);
@@ -368,7 +380,7 @@ static void put_tree(struct explain *e, const struct sql_node *node, int depth)
 
 int sql_plan_explain(const struct sql_insert_plan *plan, struct buf *out)
 {
-    struct explain e = {.out = out};
+    struct explain e = {.out = out, .shards = plan->shards};
 
     put(&e, "sink ");
     put(&e, plan->target->database ? plan->target->database : "");

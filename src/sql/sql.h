@@ -227,6 +227,7 @@ struct sql_insert_plan {
     const struct sql_output *outputs; /* the target's columns, in its order, with its types */
     size_t output_count;
     bool overwrite;
+    int64_t shards; /* for EXPLAIN: that nodes with keys are made in (flow.h); 0: they are not */
 };
 int sql_plan_insert(const struct sql_insert *insert, const struct sql_resolver *resolver,
                     const struct sql_plan_options *options, struct arena *arena,

@@ -22,20 +22,18 @@ static int choose_shards(const struct pipeline *p, const char *manifest, size_t 
                          struct err *err)
 {
     const struct stream_plan *plan = &p->job->plan;
-    int64_t said = plan->max_parallelism, wanted = said ? said : plan->parallelism;
+    size_t wanted = (size_t)stream_plan_shards(plan);
     int rc = flow_state_shards(manifest, shards, err);
 
-    if (wanted > STREAM_SHARDS_MAX)
-        wanted = STREAM_SHARDS_MAX;
     if (rc || (!p->spec->graph->keyed && !*shards))
         return rc;
     if (!manifest)
-        *shards = wanted > 1 && p->reads == READS_NOTHING ? (size_t)wanted : 0;
-    else if (said && wanted != (int64_t)(*shards ? *shards : 1) && p->reads == READS_NOTHING)
+        *shards = p->reads == READS_NOTHING ? wanted : 0;
+    else if (plan->max_parallelism && wanted != *shards && p->reads == READS_NOTHING)
         rc = err_set(err, ERR_INVALID,
                      "SET 'pipeline.max-parallelism' = '%" PRId64 "': the state of %s was made "
                      "with %zu, which stays: SET it to that, or start the job under another name",
-                     said, p->spec->name, *shards ? *shards : 1);
+                     plan->max_parallelism, p->spec->name, *shards ? *shards : 1);
     return rc;
 }
 

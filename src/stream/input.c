@@ -344,6 +344,8 @@ int input_open(struct input *in, struct pipeline *p, const struct stream_input *
     atomic_store(&in->slowest, -1);
     in->rows = &in->polled;
     join_first(in, p);
+    if (p->team && in->first == in && spec->source->ops->share)
+        spec->source->ops->share(spec->source, p->team);
     if (spec->pre)
         rc = open_slices(in, &in->pre, spec->pre, err);
     if (!rc && spec->marks && in->first == in)

@@ -108,7 +108,7 @@ static int note_plan(struct job *job, struct err *err)
         return err_set(err, ERR_LIMIT, "the path of savepoints is too long: %s", dir);
     pthread_mutex_lock(&job->mutex);
     job->restart = plan->restart;
-    job->parallelism = plan_threads(plan);
+    job->parallelism = stream_plan_threads(plan);
     job->interval_ms =
         plan->commit_interval_ms > 0 ? plan->commit_interval_ms : job->options->commit_interval_ms;
     strcpy(job->savepoint_dir, dir);

@@ -51,7 +51,8 @@ struct stream_graph {
     int (*build)(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err);
     void *arg;
     /* The name that people know a column by, and its type: of the operator of that number (op_info)
-     * or, with input >= 0, of what that input brings it. false: it has none. NULL: no column has. */
+     * or, with input >= 0, of what that input brings it. false: it has none. NULL: no column has.
+     */
     bool (*column)(void *arg, int op, int input, size_t column, struct sql_output *out);
     bool keyed; /* some operators go by keys: made in shards where the graph has those (shards.h) */
 };
@@ -106,7 +107,9 @@ struct stream_plan {
 /* Fills all that a script's settings say, by Flink's names. ERR_INVALID names key and value. */
 int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_setting_fn *setting,
                          void *arg, struct err *err);
-void stream_plan_defaults(struct stream_plan *plan); /* what it says without any */
+void stream_plan_defaults(struct stream_plan *plan);         /* what it says without any */
+int64_t stream_plan_threads(const struct stream_plan *plan); /* that a pipeline has */
+int64_t stream_plan_shards(const struct stream_plan *plan);  /* of a state that is made; 0: none */
 
 /* Fills `out` from the script; strings in the arena, which lives as long as the job runs. */
 typedef int stream_plan_fn(void *arg, const char *job, const char *script, struct arena *arena,
@@ -122,8 +125,8 @@ struct stream_engine_options {
     const char *state_dir;      /* remember rows */
     int64_t state_memory_bytes; /* of each pipeline's state; more lies on disk; 0: no limit */
     bool step_threads; /* a job in steps has its plan's threads too, and is not to be repeated */
-    const char *savepoint_dir;  /* where a savepoint goes that is not told where; NULL: nowhere */
-    struct store *store;        /* of savepoints on s3://; NULL: there are none */
+    const char *savepoint_dir; /* where a savepoint goes that is not told where; NULL: nowhere */
+    struct store *store;       /* of savepoints on s3://; NULL: there are none */
     stream_plan_fn *plan;
     void *plan_arg;
     stream_setting_fn *setting; /* Flink's settings of all jobs, under those of a script; or NULL */

@@ -509,7 +509,7 @@ static int seek(struct pipeline *p, size_t number, struct err *err)
 static int open_team(struct pipeline *p, struct err *err)
 {
     bool alone = !p->job->threads && !p->job->options->step_threads;
-    int64_t threads = alone ? 1 : plan_threads(&p->job->plan);
+    int64_t threads = alone ? 1 : stream_plan_threads(&p->job->plan);
 
     return threads > 1 ? team_new(&p->team, "pipeline", (int)threads, err) : 0;
 }

@@ -178,7 +178,14 @@ int stream_plan_settings(struct stream_plan *plan, struct arena *arena, stream_s
     return rc;
 }
 
-int64_t plan_threads(const struct stream_plan *plan)
+int64_t stream_plan_shards(const struct stream_plan *plan)
+{
+    int64_t wanted = plan->max_parallelism ? plan->max_parallelism : plan->parallelism;
+
+    return wanted < 2 ? 0 : wanted < STREAM_SHARDS_MAX ? wanted : STREAM_SHARDS_MAX;
+}
+
+int64_t stream_plan_threads(const struct stream_plan *plan)
 {
     return plan->parallelism < STREAM_THREADS_MAX ? plan->parallelism : STREAM_THREADS_MAX;
 }

@@ -44,6 +44,7 @@ struct stream_reject {
 };
 typedef int stream_reject_fn(void *arg, const struct stream_reject *reject, struct err *err);
 
+struct team;
 struct stream_source;
 struct stream_source_ops {
     /* Appends up to some thousand rows from the current place to `out` and moves on. 0 rows and
@@ -72,6 +73,8 @@ struct stream_source_ops {
     /* A commit has made this place true: somebody outside may want to know. Any thread; may be
      * NULL. */
     void (*committed)(struct stream_source *, const struct stream_position *);
+    /* Polls may share their work out among the team from now on. NULL: they do not. */
+    void (*share)(struct stream_source *, struct team *);
 };
 struct stream_source {
     const struct stream_source_ops *ops;

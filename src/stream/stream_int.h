@@ -169,8 +169,6 @@ struct pipeline {
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
 };
 
-int64_t plan_threads(const struct stream_plan *plan); /* of a pipeline */
-
 /* What the restart strategy remembers. */
 struct restarts {
     int64_t count, attempts, last_ms, pause_ms;
