@@ -10,6 +10,8 @@
 #   make test-faults  what goes wrong under jobs, as long as it does in life
 #   make bench-upsert  tables written by key    make bench-nexmark  Nexmark's queries per core
 #   make bench-state   operators alone, state larger than memory
+#   make bench-jobs    a thousand small jobs    make bench-latency  from an event to its result
+#   make bench-long    is an event as cheap after a billion of them?
 #   make bench-peers  the same work through real Kafka and Flink, and the ratios
 #   make test-engines  tables between tarn and real Spark, Flink, Trino, pyiceberg, DuckDB
 #   make test-outside  rows to and from a real Kafka through 40 kills of either
@@ -50,7 +52,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert tidy demo install clean
+.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert bench-jobs bench-latency bench-long tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -262,6 +264,21 @@ bench-state: $(BUILD)/tests/bench/operator_bench $(BUILD)/tests/bench/state_benc
 bench-nexmark: all
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/nexmark.py $(QUERIES) --events $(or $(EVENTS),2e6)
+
+# A thousand small jobs at once: memory, threads, CPU time while nothing comes. JOBS=100 for fewer.
+bench-jobs: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/jobs.py --jobs $(or $(JOBS),1000)
+
+# From an event to its result at half of the highest rate. BENCH_LATENCY="--fsync never --rate 0".
+bench-latency: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/latency.py $(BENCH_LATENCY)
+
+# Cost of an event in growing runs; EVENTS=1e6,1e9 and QUERIES="q11" choose. 1e9 takes ten minutes and more.
+bench-long: all
+	@scripts/deps --test
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/long.py $(QUERIES) --events $(or $(EVENTS),1e6,1e7,1e8)
 
 bench-peers: all
 	@scripts/deps --test
