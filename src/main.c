@@ -311,6 +311,7 @@ static int start_flink(struct instance *in, struct err *err)
     struct flink_options o = {.engine = in->engine, .clock = in->clock, .address = c->listen,
                               .port = (int)c->flink.port, .version = "tarn-" TARN_VERSION,
                               .slots = slots ? atoll(slots) : cpus, .cpus = cpus,
+                              .managers = c->flink.managers,
                               .memory_bytes = c->memory.streams_bytes,
                               .resident = memory_resident_bytes};
 

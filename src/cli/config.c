@@ -103,6 +103,8 @@ static const struct yaml_field jobs_keys[] = {
 static const struct yaml_field flink_keys[] = {
     FIELD(flink.port, "port", YK_INT, .min = 0, .max = 65535, .fallback = "0",
           .help = "port of Flink's REST over the jobs, 8081 by habit; 0: it does not answer"),
+    FIELD(flink.managers, "taskmanagers", YK_INT, .min = 1, .max = 100, .fallback = "1",
+          .help = "in how many task managers its REST shows this process, each with as many slots"),
     FIELD(flink.settings_node, "settings", YK_NODE,
           .help = "Flink's configuration by its own names, what a script does not SET: "
                   "{parallelism.default: 2}"),

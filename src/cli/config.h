@@ -91,7 +91,7 @@ struct config {
         int64_t commit_interval_ms, commit_bytes, restart_delay_ms;
     } jobs;
     struct {
-        int64_t port; /* 0: off */
+        int64_t port, managers; /* port 0: off */
         const struct yaml_node *settings_node;
         struct config_topic settings; /* keys and values; no name */
     } flink;

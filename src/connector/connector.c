@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "connector/dead_letters.h"
-#include "connector/late_rows.h"
+#include "connector/flink_settings.h"
 #include "connector/factory.h"
 #include "connector/flow_build.h"
 #include "connector/lake_sink.h"
@@ -524,6 +524,16 @@ static char *one_job_script(const char *script, const struct sql_script *parsed,
     return out;
 }
 
+static void tell_settings(const char *stem, const struct sql_statement *st)
+{
+    const char *note = st->kind == SQL_STMT_SET && st->set->key
+                           ? flink_setting_note(st->set->key, st->set->value)
+                           : NULL;
+
+    if (note)
+        diag_info("job", "%s: SET '%s' changes nothing: %s", stem, st->set->key, note);
+}
+
 int connector_submit_script(struct connector *connector, struct stream_engine *engine,
                             const char *stem, const char *script, struct err *err)
 {
@@ -544,6 +554,8 @@ int connector_submit_script(struct connector *connector, struct stream_engine *e
         inserts_of(&st, &count);
         if (!count)
             rc = run_statement(session, parsed.list[i], err);
+        if (!rc)
+            tell_settings(stem, st);
         if (rc || (!count && !session_creates_as(st)))
             continue;
         jobs++;

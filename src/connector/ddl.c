@@ -1,6 +1,7 @@
 /* ddl.c - statements that make, change and forget names: one function each, found by one table. */
 #include <stdio.h>
 
+#include "connector/flink_settings.h"
 #include "connector/session_int.h"
 
 /* A name of one to three parts, completed with what is current. */
@@ -369,8 +370,13 @@ static int set(struct session *s, const struct sql_statement *st, struct err *er
 {
     const char *key = st->set->key;
 
+    int rc;
+
     if (!key)
         return 0; /* SET alone lists: the query room's */
+    rc = s->replays ? 0 : flink_setting_check(key, st->set->value, err);
+    if (rc)
+        return rc;
     return set_value(s, arena_strdup(s->arena, key), arena_strdup(s->arena, st->set->value), err);
 }
 

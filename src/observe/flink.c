@@ -98,6 +98,11 @@ static void config(struct http_request *req, struct http_reply *reply, void *arg
                           "web-history", 0));
 }
 
+static int64_t managers_of(const struct flink *flink)
+{
+    return flink->options.managers > 0 ? flink->options.managers : 1;
+}
+
 /* A job takes a slot while it runs; there are never fewer than jobs. */
 static void slots(struct flink *flink, const struct stream_job_info *jobs, size_t count,
                   int64_t *total, int64_t *taken)
@@ -105,7 +110,9 @@ static void slots(struct flink *flink, const struct stream_job_info *jobs, size_
     *taken = 0;
     for (size_t i = 0; i < count; i++)
         *taken += !flink_is_over(&jobs[i]);
-    *total = flink->options.slots > *taken ? flink->options.slots : *taken;
+    *total = flink->options.slots * managers_of(flink);
+    while (*total < *taken) /* every manager has as many */
+        *total += managers_of(flink);
 }
 
 static int in_state(const struct stream_job_info *jobs, size_t count, const char *state)
@@ -128,69 +135,93 @@ static void overview(struct http_request *req, struct http_reply *reply, void *a
         return;
     slots(flink, jobs, count, &total, &taken);
     flink_reply(reply, 200,
-                json_pack("{s:i,s:I,s:I,s:I,s:i,s:i,s:i,s:s,s:s}", "taskmanagers", 1, "slots-total",
-                          (json_int_t)total, "slots-available", (json_int_t)(total - taken),
-                          "jobs-running", (json_int_t)taken, "jobs-finished",
-                          in_state(jobs, count, "FINISHED"), "jobs-cancelled",
-                          in_state(jobs, count, "CANCELED"), "jobs-failed",
+                json_pack("{s:I,s:I,s:I,s:I,s:i,s:i,s:i,s:s,s:s}", "taskmanagers",
+                          (json_int_t)managers_of(flink), "slots-total", (json_int_t)total,
+                          "slots-available", (json_int_t)(total - taken), "jobs-running",
+                          (json_int_t)taken, "jobs-finished", in_state(jobs, count, "FINISHED"),
+                          "jobs-cancelled", in_state(jobs, count, "CANCELED"), "jobs-failed",
                           in_state(jobs, count, "FAILED"), "flink-version", FLINK_VERSION,
                           "flink-commit", flink->options.version));
 }
 
-#define MANAGER "localhost:tarn"
+#define MANAGER "localhost:tarn" /* the only one; else these and -1, -2, ... */
 
-static json_t *manager_json(struct flink *flink, int64_t total, int64_t taken)
+/* Manager `number`, from 0, with its part of all there is: slots are taken in turn. */
+static json_t *manager_json(struct flink *flink, int64_t number, int64_t total, int64_t taken)
 {
     const struct flink_options *o = &flink->options;
-    int64_t free_bytes = o->memory_bytes - o->resident();
+    int64_t count = managers_of(flink), memory = o->memory_bytes / count;
+    int64_t resident = o->resident() / count, free_bytes = memory - resident;
+    int64_t slots = total / count, own = taken / count + (number < taken % count);
+    double cpus = (double)o->cpus / (double)count;
+    char id[40] = MANAGER;
 
+    if (count > 1)
+        snprintf(id, sizeof(id), MANAGER "-%" PRId64, number + 1);
+    free_bytes = free_bytes > 0 ? free_bytes : 0;
     return json_pack(
         "{s:s,s:s,s:i,s:i,s:I,s:I,s:I,s:{s:f,s:I,s:I,s:I,s:I},s:{s:f,s:I,s:I,s:I,s:I},"
         "s:{s:I,s:I,s:I,s:I},s:{s:I,s:I}}",
-        "id", MANAGER, "path", "tarn://localhost", "dataPort", 0, "jmxPort", -1,
+        "id", id, "path", "tarn://localhost", "dataPort", 0, "jmxPort", -1,
         "timeSinceLastHeartbeat", (json_int_t)clock_wall_ms(o->clock), "slotsNumber",
-        (json_int_t)total, "freeSlots", (json_int_t)(total - taken), "totalResource", "cpuCores",
-        (double)o->cpus, "taskHeapMemory", (json_int_t)(o->memory_bytes >> 20), "taskOffHeapMemory",
-        (json_int_t)0, "managedMemory", (json_int_t)0, "networkMemory", (json_int_t)0,
-        "freeResource", "cpuCores",
-        total ? (double)o->cpus * (double)(total - taken) / (double)total : 0.0, "taskHeapMemory",
-        (json_int_t)(free_bytes > 0 ? free_bytes >> 20 : 0), "taskOffHeapMemory", (json_int_t)0,
-        "managedMemory", (json_int_t)0, "networkMemory", (json_int_t)0, "hardware", "cpuCores",
-        (json_int_t)o->cpus, "physicalMemory", (json_int_t)o->memory_bytes, "freeMemory",
-        (json_int_t)(free_bytes > 0 ? free_bytes : 0), "managedMemory", (json_int_t)0,
-        "memoryConfiguration", "totalFlinkMemory", (json_int_t)o->memory_bytes,
-        "totalProcessMemory", (json_int_t)o->resident());
+        (json_int_t)slots, "freeSlots", (json_int_t)(slots - own), "totalResource", "cpuCores",
+        cpus, "taskHeapMemory", (json_int_t)(memory >> 20), "taskOffHeapMemory", (json_int_t)0,
+        "managedMemory", (json_int_t)0, "networkMemory", (json_int_t)0, "freeResource", "cpuCores",
+        slots ? cpus * (double)(slots - own) / (double)slots : 0.0, "taskHeapMemory",
+        (json_int_t)(free_bytes >> 20), "taskOffHeapMemory", (json_int_t)0, "managedMemory",
+        (json_int_t)0, "networkMemory", (json_int_t)0, "hardware", "cpuCores", (json_int_t)o->cpus,
+        "physicalMemory", (json_int_t)memory, "freeMemory", (json_int_t)free_bytes, "managedMemory",
+        (json_int_t)0, "memoryConfiguration", "totalFlinkMemory", (json_int_t)memory,
+        "totalProcessMemory", (json_int_t)resident);
 }
 
 static void managers(struct http_request *req, struct http_reply *reply, void *arg)
 {
     struct flink *flink = arg;
     struct stream_job_info *jobs;
+    json_t *list = json_array();
     int64_t total, taken;
     size_t count;
 
-    if (!flink_jobs(flink, req, reply, &jobs, &count))
+    if (!flink_jobs(flink, req, reply, &jobs, &count)) {
+        json_decref(list);
         return;
+    }
     slots(flink, jobs, count, &total, &taken);
-    flink_reply(reply, 200,
-                json_pack("{s:[o]}", "taskmanagers", manager_json(flink, total, taken)));
+    for (int64_t i = 0; list && i < managers_of(flink); i++)
+        json_array_append_new(list, manager_json(flink, i, total, taken));
+    flink_reply(reply, 200, json_pack("{s:o}", "taskmanagers", list));
+}
+
+/* Its number; -1: there is none of that name. */
+static int64_t find_manager(const struct flink *flink, const char *id)
+{
+    int64_t number = 1;
+
+    if (managers_of(flink) == 1)
+        return strcmp(id, MANAGER) ? -1 : 0;
+    if (strncmp(id, MANAGER "-", strlen(MANAGER) + 1) != 0 ||
+        slice_to_i64(slice_str(id + strlen(MANAGER) + 1), &number) || number < 1 ||
+        number > managers_of(flink))
+        return -1;
+    return number - 1;
 }
 
 static void manager(struct http_request *req, struct http_reply *reply, void *arg)
 {
     struct flink *flink = arg;
+    int64_t total, taken, number = find_manager(flink, http_param(req, "manager"));
     struct stream_job_info *jobs;
-    int64_t total, taken;
     size_t count;
 
-    if (strcmp(http_param(req, "manager"), MANAGER) != 0) {
+    if (number < 0) {
         flink_error(reply, 404, "TaskManager %s not found", http_param(req, "manager"));
         return;
     }
     if (!flink_jobs(flink, req, reply, &jobs, &count))
         return;
     slots(flink, jobs, count, &total, &taken);
-    flink_reply(reply, 200, manager_json(flink, total, taken));
+    flink_reply(reply, 200, manager_json(flink, number, total, taken));
 }
 
 static void manager_config(struct http_request *req, struct http_reply *reply, void *arg)

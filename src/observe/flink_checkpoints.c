@@ -78,12 +78,13 @@ void flink_checkpoint_config(struct http_request *req, struct http_reply *reply,
 
     if (flink_job(arg, req, reply, &view))
         flink_reply(reply, 200,
-                    json_pack("{s:s,s:I,s:i,s:i,s:i,s:{s:b,s:b},s:s,s:s,s:b,s:i}", "mode",
+                    json_pack("{s:s,s:I,s:i,s:I,s:i,s:{s:b,s:b},s:s,s:s,s:b,s:i}", "mode",
                               "exactly_once", "interval", (json_int_t)view.job->interval_ms,
-                              "timeout", 600000, "min_pause", 0, "max_concurrent", 1,
-                              "externalization", "enabled", 0, "delete_on_cancellation", 0,
-                              "state_backend", "tarn", "checkpoint_storage", "tarn",
-                              "unaligned_checkpoints", 0, "tolerable_failed_checkpoints", 0));
+                              "timeout", 600000, "min_pause", (json_int_t)view.job->pause_ms,
+                              "max_concurrent", 1, "externalization", "enabled", 0,
+                              "delete_on_cancellation", 0, "state_backend", "tarn",
+                              "checkpoint_storage", "tarn", "unaligned_checkpoints", 0,
+                              "tolerable_failed_checkpoints", 0));
 }
 
 void flink_checkpoint_show(struct http_request *req, struct http_reply *reply, void *arg)

@@ -1,6 +1,7 @@
 /* query.c - a user's session: statements one after another, each to the part that runs it. */
 #include <stdio.h>
 
+#include "connector/flink_settings.h"
 #include "query/dml.h"
 
 #define ATTEMPTS_MAX 5
@@ -110,16 +111,51 @@ static int submit(struct query_session *q, const struct sql_statement *st,
     return results_ok(out, message, err);
 }
 
+/* What was taken for granted, or taken for nothing. */
+static void hint_of(const struct sql_statement *st, char *out, size_t size)
+{
+    const struct sql_options *options;
+    const char *connector, *note = NULL;
+    bool format, place;
+
+    if (st->kind == SQL_STMT_SET && st->set->key)
+        note = flink_setting_note(st->set->key, st->set->value);
+    if (note)
+        snprintf(out, size, "'%s' changes nothing here: %s.", st->set->key, note);
+    if (st->kind != SQL_STMT_CREATE_TABLE || st->create_table->has_like)
+        return;
+    options = &st->create_table->options;
+    connector = sql_option(options, "connector");
+    if (!connector || strcmp(connector, "kafka") != 0)
+        return;
+    format = sql_option(options, "format") || sql_option(options, "value.format");
+    place = sql_option(options, "scan.startup.mode") != NULL;
+    if (!format || !place)
+        snprintf(out, size, "%s%s%s.", format ? "" : "No 'format' is given: json",
+                 format || place ? "" : "; no ",
+                 place ? ""
+                 : format
+                     ? "No 'scan.startup.mode' is given: group-offsets, and what the topic has "
+                       "from its earliest offset where the group has committed none"
+                     : "'scan.startup.mode': group-offsets, and what the topic has from its "
+                       "earliest offset where the group has committed none");
+}
+
 static int define(struct query_session *q, const struct sql_statement *st,
                   const struct query_out *out, struct err *err)
 {
+    char hint[400] = "";
     int rc = session_execute(q->session, st, err);
 
     if (!rc)
         rc = buf_append_slice(&q->ddl, st->text);
     if (!rc)
         rc = buf_append_str(&q->ddl, ";\n");
-    return rc ? rc : results_ok(out, "Execute statement succeeded.", err);
+    if (!rc)
+        rc = results_ok(out, "Execute statement succeeded.", err);
+    if (!rc)
+        hint_of(st, hint, sizeof(hint));
+    return rc || !hint[0] ? rc : results_ok(out, hint, err);
 }
 
 /* INSERTs of bounded rows are one commit; others become one job. */

@@ -207,6 +207,7 @@ void job_info(struct job *job, struct arena *arena, struct stream_job_info *out)
     out->restarts = job->restarts;
     out->rejects = job->rejects;
     out->interval_ms = job->interval_ms;
+    out->pause_ms = job->pause_ms;
     out->parallelism = job->parallelism;
     out->restart = job->restart;
     past_info(job, arena, out);

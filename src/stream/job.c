@@ -111,6 +111,7 @@ static int note_plan(struct job *job, struct err *err)
     job->parallelism = stream_plan_threads(plan);
     job->interval_ms =
         plan->commit_interval_ms > 0 ? plan->commit_interval_ms : job->options->commit_interval_ms;
+    job->pause_ms = plan->commit_pause_ms;
     strcpy(job->savepoint_dir, dir);
     pthread_mutex_unlock(&job->mutex);
     return 0;
@@ -458,6 +459,21 @@ static bool is_last_cut(struct job *job)
     return atomic_load(&job->stopping);
 }
 
+/* An interval behind the beginning of the last one, and as long behind its end as was asked for. A
+ * commit that takes longer than the interval is followed by a pause of a tenth of that. */
+static int64_t next_cut_ns(const struct job *job, int64_t began_ns)
+{
+    int64_t interval_ms = job->plan.commit_interval_ms, pause_ms = job->plan.commit_pause_ms;
+    int64_t now_ns = clock_mono_ns(job->options->clock), next_ns;
+
+    if (interval_ms <= 0)
+        interval_ms = job->options->commit_interval_ms;
+    if (pause_ms < interval_ms / 10)
+        pause_ms = interval_ms / 10;
+    next_ns = began_ns + interval_ms * 1000000;
+    return next_ns > now_ns + pause_ms * 1000000 ? next_ns : now_ns + pause_ms * 1000000;
+}
+
 /* Cuts until the job is stopped (0), all its sources have ended (0) or something failed. */
 static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
@@ -466,10 +482,9 @@ static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
     bool stop = false;
     int rc = 0;
 
-    if (interval_ms <= 0)
-        interval_ms = job->options->commit_interval_ms;
     while (!rc && !stop && !all_over(job)) {
-        wait_for_cut_time(job, clock_mono_ns(clock) + interval_ms * 1000000);
+        wait_for_cut_time(job, next_cut_ns(job, began_ns));
+        began_ns = clock_mono_ns(clock);
         stop = is_last_cut(job);
         if (stop)
             set_ending(job);

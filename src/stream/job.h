@@ -95,6 +95,7 @@ struct stream_plan {
     struct stream_sink *late;    /* own; NULL: rows that come too late are counted only */
     const char *late_table;      /* what the settings say of it; NULL: nothing */
     int64_t commit_interval_ms;  /* 0: the engine's */
+    int64_t commit_pause_ms;     /* at least, between the end of one and the next */
     struct stream_restart restart;
     int64_t parallelism;        /* threads a pipeline */
     int64_t max_parallelism;    /* shards of a state; 0: as it has, or as many as threads */
@@ -210,7 +211,7 @@ struct stream_job_info {
     int64_t restarts, rejects /* over all starts */;
     struct stream_pipeline_info *pipelines;
     size_t count;
-    int64_t interval_ms, parallelism;
+    int64_t interval_ms, pause_ms, parallelism;
     struct stream_restart restart;
     int64_t commits, commits_failed;       /* since it was started here */
     struct stream_checkpoint *checkpoints; /* the last ones, newest first */

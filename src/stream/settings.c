@@ -70,6 +70,7 @@ static const struct {
     size_t at;
 } fields[] = {
     {"execution.checkpointing.interval", NULL, FIELD_DURATION, AT(commit_interval_ms)},
+    {"execution.checkpointing.min-pause", NULL, FIELD_DURATION, AT(commit_pause_ms)},
     {"execution.state-recovery.path", "execution.savepoint.path", FIELD_TEXT, AT(start_from)},
     {"execution.checkpointing.savepoint-dir", "state.savepoints.dir", FIELD_TEXT,
      AT(savepoint_dir)},

@@ -243,7 +243,7 @@ struct job {
     int users;                           /* callers that wait for this job: it may not be freed */
     struct past past;
     struct stream_restart restart; /* of the last plan */
-    int64_t interval_ms, parallelism;
+    int64_t interval_ms, pause_ms, parallelism;
     char savepoint_dir[1024];      /* likewise; "": none */
     struct restarts restarts_past; /* the coordinator's alone, as are the next two */
     struct copies copies;

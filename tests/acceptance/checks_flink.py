@@ -17,7 +17,7 @@ MAPPED = {  # what a document's tarn.yaml has of its Flink cluster
                                       "state.backend": "rocksdb",
                                       "state.checkpoints.dir": "s3://lake-data/flink-checkpoints",
                                       "state.savepoints.dir": "s3://lake-data/flink-savepoints"}},
-    "S3": {"port": 8082},
+    "S3": {"port": 8082, "taskmanagers": 3},
 }
 for document, flink in MAPPED.items():
     PROJECTS[document]["settings"]["flink"] = flink
@@ -43,7 +43,7 @@ def overview(lab, row):
     found = ask(lab, row.command)
     field_names(found, "taskmanagers", "slots-total", "slots-available", "jobs-running", "jobs-finished",
                 "jobs-cancelled", "jobs-failed", "flink-version", "flink-commit")
-    equal(found["taskmanagers"], 1)
+    equal(found["taskmanagers"], 3 if row.document == "S3" else 1)
     if row.document == "S1":
         equal(found["slots-total"], 4)
 
@@ -53,6 +53,109 @@ def task_managers(lab, row):
     managers = ask(lab, row.command)["taskmanagers"]
     if not managers or managers[0]["slotsNumber"] < 1:
         raise AssertionError(f"no slots: {managers}")
+
+
+@row("S3-014", note="one process, shown in the parts that `flink: {taskmanagers: 3}` asks for")
+def three_task_managers(lab, row):
+    managers = ask(lab, row.command)["taskmanagers"]
+    equal(len({each["id"] for each in managers}), 3)
+    total = ask(lab, "curl http://localhost:8082/overview")
+    equal(sum(each["slotsNumber"] for each in managers), total["slots-total"])
+    equal(sum(each["freeSlots"] for each in managers), total["slots-available"])
+    for each in managers:
+        equal(ask(lab, f"curl http://localhost:8082/taskmanagers/{each['id']}")["slotsNumber"], each["slotsNumber"])
+
+
+@row("S3-013", note="tarn.yaml in place of Flink's configuration, streams/*.sql in place of the script")
+def configuration_and_script(lab, row):
+    folder, port = tempfile.mkdtemp(prefix="tarn-acceptance-start-"), free_ports(1)[0]
+    script = """CREATE TABLE made (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
+        CREATE TABLE gone (n INT) WITH ('connector' = 'blackhole'); INSERT INTO gone SELECT n FROM made;"""
+    settings = {"parallelism.default": 2, "execution.checkpointing.interval": "7 s"}
+    tarn = Tarn({"defaults.sql": script}, {"flink": {"port": port, "settings": settings}}, directory=folder)
+    try:
+        tarn.start()
+        found = {each["key"]: each["value"] for each in ask(lab, f"curl http://localhost:{port}/jobmanager/config")}
+        equal(found["execution.checkpointing.interval"], "7 s")
+        wait_until(lambda: [job["name"] for job in ask(lab, f"curl http://localhost:{port}/jobs/overview")["jobs"]
+                            if job["state"] == "RUNNING"] == ["defaults"], "the script's job")
+        job = job_id(lab, port)
+        equal(ask(lab, f"curl http://localhost:{port}/jobs/{job}/checkpoints/config")["interval"], 7000)
+        equal(ask(lab, f"curl http://localhost:{port}/jobs/{job}/config")["execution-config"]["job-parallelism"], 2)
+    finally:
+        tarn.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@row("S1-049", note="also at a hundredth of the times, to see them kept")
+def pauses(lab, row):
+    folder, port = tempfile.mkdtemp(prefix="tarn-acceptance-pause-"), free_ports(1)[0]
+    settings = dict(line.split(": ", 1) for line in row.command.splitlines())
+    made = "CREATE TABLE made (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '500');\n" \
+           "CREATE TABLE gone (n INT) WITH ('connector' = 'blackhole');\n"
+    fast = "SET 'execution.checkpointing.interval' = '600 ms'; SET 'execution.checkpointing.min-pause' = '500 ms';"
+    tarn = Tarn({"minute.sql": made + "INSERT INTO gone SELECT n FROM made;",
+                 "fast.sql": made + fast + "INSERT INTO gone SELECT n FROM made;"},
+                {"flink": {"port": port, "settings": settings}}, directory=folder)
+    try:
+        tarn.start()
+        config = ask(lab, f"curl http://localhost:{port}/jobs/{job_id(lab, port, 'minute')}/checkpoints/config")
+        equal([config["interval"], config["min_pause"]], [60000, 30000])
+        command = f"curl http://localhost:{port}/jobs/{job_id(lab, port, 'fast')}/checkpoints"
+        wait_until(lambda: ask(lab, command)["counts"]["completed"] >= 5, "five checkpoints")
+        history = sorted(ask(lab, command)["history"], key=lambda each: each["id"])
+        for one, after in zip(history, history[1:]):
+            if after["id"] == one["id"] + 1:  # the clock is read a little before the cut
+                apart = after["trigger_timestamp"] - one["trigger_timestamp"]
+                if apart < 590 or after["trigger_timestamp"] - one["trigger_timestamp"] - one["end_to_end_duration"] < 490:
+                    raise AssertionError(f"{apart} ms apart, {one['end_to_end_duration']} ms long")
+    finally:
+        tarn.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@row("S1-041", note="below `flink: {settings: ...}`; tarn's own state takes the place of RocksDB", late=30)
+def state_survives(lab, row):
+    wanted = dict(line.split(": ", 1) for line in row.command.splitlines())
+    found = {each["key"]: each["value"] for each in ask(lab, "curl http://localhost:8081/jobmanager/config")}
+    equal({key: found.get(key) for key in wanted}, wanted)
+    path = lab.tarn.write("counted.sql", """SET 'pipeline.name' = 'counted';
+        CREATE TABLE seen (k STRING) WITH ('connector' = 'kafka', 'topic' = 'counted', 'format' = 'json',
+            'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset');
+        CREATE CATALOG c WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
+            'warehouse' = 'polariscatalog');
+        CREATE DATABASE IF NOT EXISTS c.counted;
+        CREATE TABLE IF NOT EXISTS c.counted.totals (k STRING, n BIGINT, PRIMARY KEY (k) NOT ENFORCED);
+        INSERT INTO c.counted.totals SELECT k, COUNT(*) FROM seen GROUP BY k;""")
+    lab.type("tarn topic create counted")
+
+    def send():
+        lab.type("for i in 1 2 3; do echo '{\"k\": \"a\"}'; done | kcat -P -b localhost:9092 -t counted")
+
+    def counts(number):
+        wait_until(lambda: [r["n"] for r in lab.tarn.sql("SELECT n FROM polariscatalog.counted.totals")] == [number],
+                   f"a count of {number}")
+
+    lab.type(f"tarn job submit {path}")
+    send()
+    counts(3)
+    lab.tarn.kill()
+    lab.tarn.start()
+    send()
+    counts(6)
+    job = job_id(lab, name="counted")
+    client = boto(lab.tarn)
+    wait_until(lambda: [each for each in client.list_objects_v2(
+        Bucket="lake-data", Prefix=f"flink-checkpoints/{job}/").get("Contents", []) if "_metadata" in each["Key"]],
+        "the copy of a checkpoint")
+    asked = ask(lab, f"curl -X POST http://localhost:8081/jobs/{job}/savepoints -d '{{\"cancel-job\":true}}'")["request-id"]
+    place = ask(lab, f"curl http://localhost:8081/jobs/{job}/savepoints/{asked}")["operation"]["location"]
+    if not place.startswith("s3://lake-data/flink-savepoints/"):
+        raise AssertionError(place)
+    send()
+    lab.type(f"tarn job start counted --from {place}")
+    counts(9)
+    lab.type("tarn job cancel counted")
 
 
 @row("S3-011")

@@ -9,7 +9,7 @@ import json
 
 from confluent_kafka import Producer
 
-from checks import equal, row
+from checks import equal, expect, row
 from harness import wait_until
 
 CATALOG = """CREATE CATALOG {0} WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
@@ -41,6 +41,44 @@ def at(seconds):
 
 def partitions_of(lab, topic):
     return int(lab.type(f"kcat -L -J -b localhost:9092 -t {topic} | jq '.topics[0].partitions | length'"))
+
+
+@row("S1-009", note=SQL)
+def defaults_are_said(lab, row):
+    said = submit(lab, row.command)
+    expect(said, r"\[INFO\] Execute statement succeeded\.", r"No 'format' is given: json",
+           r"no 'scan.startup.mode': group-offsets, .* earliest")
+
+
+@row("S2-314", note=SQL + ": a lookup of tables of the catalog", late=96)
+def enriched(lab, row):
+    submit(lab, CATALOG.format("polaris_catalog", "enriched") + """
+        CREATE TABLE polaris_catalog.enriched.customers (customer_id STRING, name STRING);
+        CREATE TABLE polaris_catalog.enriched.merchants (provider STRING, city STRING);
+        CREATE TABLE polaris_catalog.enriched.charges (charge_id STRING, name STRING, city STRING);
+        INSERT INTO polaris_catalog.enriched.customers VALUES ('cust_a', 'Ann'), ('cust_b', 'Bob');
+        INSERT INTO polaris_catalog.enriched.merchants VALUES ('stripe', 'Dublin');""")
+    submit(lab, """SET 'pipeline.name' = 'enriched';
+        CREATE CATALOG polaris_catalog WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
+            'warehouse' = 'polariscatalog');
+        CREATE TABLE charges (charge_id STRING, customer_id STRING, provider STRING, proc_time AS PROCTIME())
+        WITH ('connector' = 'kafka', 'topic' = 'enrich_charges', 'format' = 'json',
+            'properties.bootstrap.servers' = 'localhost:9092', 'scan.startup.mode' = 'earliest-offset');
+        INSERT INTO polaris_catalog.enriched.charges SELECT p.charge_id, c.name, m.city FROM charges AS p
+        JOIN polaris_catalog.enriched.customers FOR SYSTEM_TIME AS OF p.proc_time AS c ON p.customer_id = c.customer_id
+        LEFT JOIN polaris_catalog.enriched.merchants FOR SYSTEM_TIME AS OF p.proc_time AS m ON p.provider = m.provider;""")
+    lab.type("kafka-topics.sh --bootstrap-server localhost:9092 --create --topic enrich_charges --partitions 1", status=None)
+    produce("enrich_charges", [{"charge_id": "ch_1", "customer_id": "cust_a", "provider": "stripe"},
+                               {"charge_id": "ch_2", "customer_id": "nobody", "provider": "stripe"},
+                               {"charge_id": "ch_3", "customer_id": "cust_b", "provider": "paypal"}])
+
+    def found():
+        return sorted((r["charge_id"], r["name"], r["city"])
+                      for r in lab.tarn.sql("SELECT * FROM polaris_catalog.enriched.charges".replace("polaris_", "polaris")))
+
+    wait_until(lambda: len(found()) >= 2, "enriched rows", 30)
+    equal(found(), [("ch_1", "Ann", "Dublin"), ("ch_3", "Bob", None)])
+    lab.type("tarn job cancel enriched")
 
 
 @row("S1-010", note=SQL)
