@@ -18,25 +18,23 @@ void writer_part_close(struct part *part)
     part->local = part->location = NULL;
 }
 
-/* <data>/<partition path>/00000-0-<uuid>.parquet, and a staging file of the same name. */
+/* 00000-0-<uuid>.parquet in the partition's place, and a staging file of the same name. */
 static int name_file(struct lake_writer *w, const char *key, char **location, char **local,
                      struct err *err)
 {
-    const char *dir = lake_metadata_property(w->metadata, "write.data.path");
+    struct arena arena = {0};
+    const char *place = NULL, *name;
     char uuid[37];
-    int a, b;
+    int rc;
 
     uuid_v4(uuid);
-    a = asprintf(location, "%s%s/%s%s%05d-0-%s.parquet", dir ? dir : w->metadata->location,
-                 dir ? "" : "/data", key, *key ? "/" : "", w->serial++, uuid);
-    b = asprintf(local, "%s/%s.parquet", store_staging(lake_store(w->lake)), uuid);
-    if (a >= 0 && b >= 0)
-        return 0;
-    if (a < 0)
-        *location = NULL;
-    if (b < 0)
+    name = arena_printf(&arena, "%05d-0-%s.parquet", w->serial++, uuid);
+    rc = name ? writer_place(w->metadata, key, name, &arena, &place, err) : writer_nomem(err);
+    *location = rc ? NULL : strdup(place);
+    if (asprintf(local, "%s/%s.parquet", store_staging(lake_store(w->lake)), uuid) < 0)
         *local = NULL;
-    return writer_nomem(err);
+    arena_deinit(&arena);
+    return rc || (*location && *local) ? rc : writer_nomem(err);
 }
 
 static struct vec_copy_options copy_options(const struct lake_writer *w, const char *local,

@@ -98,6 +98,10 @@ int writer_route(struct lake_writer *w, duckdb_data_chunk chunk /* take */, stru
 size_t writer_overflow_rows(const struct lake_writer *w);
 int writer_overflow_write(struct lake_writer *w, struct err *err);
 
+/* writer_place.c: the location of a data file called `name` of the partition `key`. */
+int writer_place(const struct lake_metadata *metadata, const char *key, const char *name,
+                 struct arena *arena, const char **out, struct err *err);
+
 /* writer_parquet.c */
 void writer_parquet(const struct lake_metadata *metadata, struct vec_copy_options *options);
 int writer_format_check(const struct lake_metadata *metadata, struct err *err);

@@ -123,6 +123,10 @@ int writer_format_check(const struct lake_metadata *m, struct err *err)
                        "column %.100s is of type timestamptz_ns: this tarn reads such columns, cut "
                        "to microseconds, and writes none; declare it TIMESTAMP_LTZ(6)",
                        field->name);
+    if (lake_metadata_property(m, "encryption.key-id"))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the table asks for encrypted files (encryption.key-id): this tarn writes "
+                       "none");
     if (retype_needed(lake_metadata_schema(m)) && !retype_reads(codec))
         return err_set(err, ERR_UNSUPPORTED,
                        "the table has columns of type fixed[N], which are not written with "

@@ -253,12 +253,75 @@ class Hard(ClientTest):
         self.assertEqual(set(task.file.lower_bounds), {1})
         self.assertEqual(task.file.null_value_counts, {1: 0, 2: 0})
 
+    def files(self, table):
+        return [task.file for task in table.scan().plan_files()]
+
+    def test_files_lie_where_an_object_store_wants_them(self):
+        from pyiceberg.partitioning import PartitionField, PartitionFieldValue, PartitionKey
+        from pyiceberg.table.locations import load_location_provider
+        asked = {"folders": {}, "flat": {"write.object-storage.partitioned-paths": "false"},
+                 "away": {"write.data.path": f"s3://warehouse/{self.space}_elsewhere"}}
+        for name, properties in asked.items():
+            with self.subTest(name):
+                properties = {"write.object-storage.enabled": "true", **properties}
+                options = ", ".join(f"'{k}' = '{v}'" for k, v in properties.items())
+                self.tarn.command("sql", "-e", f"""USE CATALOG polariscatalog; USE {self.space};
+                    CREATE TABLE {name} (id INT, p STRING) PARTITIONED BY (p) WITH ({options});
+                    INSERT INTO {name} VALUES (1, 'ab'), (2, 'c')""")
+                table = self.catalog.load_table(self.name(name))
+                provider = load_location_provider(table.location(), table.properties)
+                self.assertEqual(len(self.files(table)), 2)
+                for file in self.files(table):
+                    place = file.file_path.rsplit("/", 1)
+                    own = place[1][9:] if name == "flat" else place[1]  # behind the last eight bits
+                    key = PartitionKey([PartitionFieldValue(table.spec().fields[0], file.partition[0])],
+                                       table.spec(), table.schema())
+                    wanted = provider.new_data_location(own, key)
+                    if name == "away":  # Java adds what tells tables apart, pyiceberg does not
+                        wanted = wanted.replace("/p=", f"/{self.space}/{name}/p=")
+                    self.assertEqual(file.file_path, wanted)
+                self.assertEqual(table.scan().to_arrow().num_rows, 2)
+
+    def test_sizes_and_codecs_are_those_of_the_properties(self):
+        self.tarn.command("sql", "-e", f"""USE CATALOG polariscatalog; USE {self.space};
+            CREATE TABLE t (id BIGINT, w STRING) WITH (
+                'write.target-file-size-bytes' = '65536', 'write.parquet.compression-codec' = 'gzip',
+                'write.avro.compression-codec' = 'uncompressed', 'write.metadata.compression-codec' = 'gzip',
+                'write.metadata.metrics.default' = 'truncate(3)',
+                'write.metadata.metrics.column.id' = 'none', 'commit.manifest-merge.enabled' = 'false',
+                'write.parquet.bloom-filter-enabled.column.w' = 'false', 'gc.enabled' = 'false')""")
+        digits = ", ".join(f"({i})" for i in range(60))
+        for part in range(3):
+            self.tarn.command("sql", "-e", f"""INSERT INTO polariscatalog.{self.name()}
+                SELECT a.x + 60 * b.x + 3600 * c.x, SHA256(CAST(a.x + 60 * b.x + 3600 * c.x + {part} AS STRING))
+                FROM (VALUES {digits}) AS a(x), (VALUES {digits}) AS b(x), (VALUES {digits}) AS c(x)
+                WHERE c.x < 5""")
+        table = self.catalog.load_table(self.name())
+        files = self.files(table)
+        self.assertGreater(len(files), 3)  # each statement wrote more than one
+        self.assertTrue(table.metadata_location.endswith(".gz.metadata.json"), table.metadata_location)
+        manifests = table.current_snapshot().manifests(table.io)
+        self.assertEqual(len(manifests), 3)
+        with table.io.new_input(manifests[0].manifest_path).open() as source:
+            self.assertIn(b"avro.codec\x08null", source.read())
+        self.assertEqual(set(files[0].lower_bounds), {2})
+        self.assertEqual(len(files[0].lower_bounds[2]), 3)
+        self.assertNotIn(1, files[0].null_value_counts)
+        with table.io.new_input(files[0].file_path).open() as source:
+            chunk = pq.ParquetFile(pa.BufferReader(source.read())).metadata.row_group(0).column(1)
+        self.assertEqual(chunk.compression, "GZIP")
+
     def test_a_table_that_wants_another_format_is_not_written_as_parquet(self):
         self.tarn.command("sql", "-e", f"CREATE TABLE polariscatalog.{self.name()} (id INT) "
                                        "WITH ('write.format.default' = 'orc')")
         done = self.tarn.command("sql", "-e", f"INSERT INTO polariscatalog.{self.name()} VALUES (1)",
                                  check=False)
         self.assertIn("orc", done.stderr + done.stdout)
+        self.tarn.command("sql", "-e", f"CREATE TABLE polariscatalog.{self.space}.e (id INT) "
+                                       "WITH ('encryption.key-id' = 'k')")
+        done = self.tarn.command("sql", "-e", f"INSERT INTO polariscatalog.{self.space}.e VALUES (1)",
+                                 check=False)
+        self.assertIn("encryption.key-id", done.stderr)
 
     def test_required_columns_stay_required(self):
         schema = Schema(NestedField(1, "id", LongType(), required=True),
