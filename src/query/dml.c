@@ -418,20 +418,27 @@ static bool exists(struct query_session *q, const struct sql_name *name)
            r->table(r->arg, parts, name->count, &table, NULL) == 0;
 }
 
-int dml_create_as(struct query_session *q, const struct sql_statement *st,
+void dml_undo_create(struct query_session *q, const struct sql_statement *st)
+{
+    struct sql_drop drop = {.object = SQL_OBJECT_TABLE, .name = st->create_table->name};
+    struct sql_statement undo = *st;
+
+    undo.kind = SQL_STMT_DROP;
+    undo.drop = &drop;
+    session_execute(q->session, &undo, NULL);
+}
+
+int dml_create_as(struct query_session *q, const struct sql_statement *st, bool *streams,
                   const struct query_out *out, struct err *err)
 {
     const struct sql_create_table *create = st->create_table;
     struct sql_insert insert = {.table = create->name, .query = create->as};
-    struct sql_drop drop = {.object = SQL_OBJECT_TABLE, .name = create->name};
-    struct sql_statement make = {0}, fill = *st, undo = *st;
+    struct sql_statement make = {0}, fill = *st;
     int64_t counts[3] = {0};
     int rc;
 
     fill.kind = SQL_STMT_INSERT;
     fill.insert = &insert;
-    undo.kind = SQL_STMT_DROP;
-    undo.drop = &drop;
     if (exists(q, &create->name))
         return create->if_not_exists
                    ? results_ok(out, "the table exists already: nothing was done", err)
@@ -442,13 +449,11 @@ int dml_create_as(struct query_session *q, const struct sql_statement *st,
     rc = rc ? rc : session_execute(q->session, &make, err);
     if (rc)
         return rc;
-    rc = dml_is_bounded(q, &insert)
-             ? execute(q, &fill, counts, err)
-             : err_set(err, ERR_UNSUPPORTED,
-                       "line %u, column %u: CREATE TABLE ... AS makes Iceberg tables from Iceberg "
-                       "tables and VALUES: from a stream, CREATE TABLE and INSERT INTO",
-                       st->pos.line, st->pos.column);
+    *streams = !dml_is_bounded(q, &insert);
+    if (*streams)
+        return 0;
+    rc = execute(q, &fill, counts, err);
     if (rc && rc != ERR_UNKNOWN)
-        session_execute(q->session, &undo, NULL);
+        dml_undo_create(q, st);
     return rc ? rc : dml_answer(SQL_STMT_INSERT, counts, out, err);
 }

@@ -98,7 +98,9 @@ int dml_explain(struct query_session *q, const struct sql_statement *st, struct 
                 struct err *err);
 /* An INSERT whose rows come from tables that end, into a table of the lake: no job for it. */
 bool dml_is_bounded(struct query_session *q, const struct sql_insert *insert);
-int dml_create_as(struct query_session *q, const struct sql_statement *st,
+int dml_create_as(struct query_session *q, const struct sql_statement *st, bool *streams,
                   const struct query_out *out, struct err *err);
+/* Takes the table away again. */
+void dml_undo_create(struct query_session *q, const struct sql_statement *st);
 
 #endif

@@ -158,6 +158,24 @@ static int define(struct query_session *q, const struct sql_statement *st,
     return rc || !hint[0] ? rc : results_ok(out, hint, err);
 }
 
+/* Of rows without end it is a job; the table is there for the statements that follow. */
+static int create_as(struct query_session *q, const struct sql_statement *st,
+                     const struct query_out *out, struct err *err)
+{
+    bool streams = false;
+    int rc = dml_create_as(q, st, &streams, out, err);
+
+    if (rc || !streams)
+        return rc;
+    rc = submit(q, st, out, err);
+    if (rc) {
+        dml_undo_create(q, st);
+        return rc;
+    }
+    rc = buf_append_slice(&q->ddl, st->text);
+    return rc || buf_append_str(&q->ddl, ";\n") ? err_set(err, ERR_NOMEM, "a session") : 0;
+}
+
 /* INSERTs of bounded rows are one commit; others become one job. */
 static int run_set(struct query_session *q, const struct sql_statement *st,
                    const struct query_out *out, struct err *err)
@@ -229,7 +247,7 @@ static int run_one(struct query_session *q, const struct sql_statement *st,
     case SQL_STMT_TRUNCATE:
         return dml_run(q, st, out, err);
     case SQL_STMT_CREATE_TABLE:
-        return st->create_table->as ? dml_create_as(q, st, out, err) : define(q, st, out, err);
+        return st->create_table->as ? create_as(q, st, out, err) : define(q, st, out, err);
     case SQL_STMT_STOP_JOB:
         if (!q->options.engine)
             return err_set(err, ERR_UNSUPPORTED, "no job runs here");

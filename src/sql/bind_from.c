@@ -257,8 +257,8 @@ static struct bound_source *bind_unnest(struct binder *b, struct scope *scope,
     source->array = bind_expr(b, scope, from->args.list[0]);
     type = source->array->type;
     source->is_map = type->kind == SQL_MAP;
-    if (type->kind != SQL_ARRAY && !source->is_map)
-        bind_fail(b, ERR_INVALID, from->pos, "UNNEST takes an ARRAY or a MAP, not %s",
+    if (type->kind != SQL_ARRAY && type->kind != SQL_MULTISET && !source->is_map)
+        bind_fail(b, ERR_INVALID, from->pos, "UNNEST takes an ARRAY, a MULTISET or a MAP, not %s",
                   bind_type_text(b, type));
     source->is_row = type->item->kind == SQL_ROW && !source->is_map;
     source->ordinality = from->with_ordinality;

@@ -95,7 +95,7 @@ struct bound_expr {
 enum bound_source_kind {
     SOURCE_TABLE,  /* table; computed columns in `computed` */
     SOURCE_QUERY,  /* query: subquery, view, CTE, VALUES */
-    SOURCE_UNNEST, /* array, a map's entries when is_map; ordinality */
+    SOURCE_UNNEST, /* array or multiset, a map's entries when is_map; ordinality */
     SOURCE_JOIN    /* left, right */
 };
 

@@ -110,6 +110,35 @@ enum sql_source_changes sql_source_changes(const struct sql_options *options)
     return SQL_SOURCE_APPENDS;
 }
 
+/* Which option says whether the rows of a table end; `ends`: with it they do, else without it. */
+static const struct {
+    const char *connector, *key;
+    bool ends;
+    const char *but; /* this value says the contrary; NULL: none does */
+} bounds[] = {
+    {"kafka", "scan.bounded.mode", true, "unbounded"},
+    {"upsert-kafka", "scan.bounded.mode", true, "unbounded"},
+    {"datagen", "number-of-rows", true, NULL},
+    {"faker", "number-of-rows", true, NULL},
+    {"nexmark", "events.num", true, "0"},
+    {"filesystem", "source.monitor-interval", false, NULL},
+    {"iceberg", "streaming", false, "false"},
+};
+
+bool sql_source_bounded(const struct sql_options *options)
+{
+    const char *connector = sql_option(options, "connector");
+
+    for (size_t i = 0; connector && i < COUNT_OF(bounds); i++) {
+        const char *value = sql_option(options, bounds[i].key);
+        bool given = value && !(bounds[i].but && !strcmp(value, bounds[i].but));
+
+        if (!strcmp(bounds[i].connector, connector))
+            return given == bounds[i].ends;
+    }
+    return true;
+}
+
 static const struct sql_option *option_find(const struct sql_options *options, const char *key)
 {
     for (size_t i = 0; i < options->count; i++)

@@ -38,6 +38,20 @@ static void with_kind(struct planner *p, struct bound_source *source)
     }
 }
 
+/* A bounded run gives its results at the end of its inputs: they need to have one. */
+static void check_bounded(struct planner *p, const struct bound_source *source)
+{
+    const struct sql_table *table = source->table;
+
+    if (p->options->batch && !sql_source_bounded(table->options))
+        bind_fail(
+            p->b, ERR_INVALID, source->pos,
+            "Querying an unbounded table '%s%s%s%s%s' in batch mode is not allowed. The table "
+            "source is unbounded.",
+            table->catalog ? table->catalog : "", table->catalog ? "." : "",
+            table->database ? table->database : "", table->database ? "." : "", table->name);
+}
+
 struct rel plan_scan(struct planner *p, struct bound_source *source)
 {
     const struct sql_table *table = source->table;
@@ -45,6 +59,7 @@ struct rel plan_scan(struct planner *p, struct bound_source *source)
     struct plan_node *scan = (struct plan_node *)node;
     struct sql_output *columns = (struct sql_output *)node->columns;
 
+    check_bounded(p, source);
     for (size_t i = 0; i < table->column_count; i++) {
         if (table->columns[i].kind == SQL_COLUMN_COMPUTED)
             continue;

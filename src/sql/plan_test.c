@@ -572,6 +572,9 @@ static void over_goes_by_time(void **state)
 /* ---- bounded runs ---- */
 
 static const struct claim a_bounded_run_gives_what_is_left_claims[] = {
+    {"duo", "SELECT id, CAST(v AS BIGINT) FROM ups",
+     "line 1, column 51: Querying an unbounded table 'ups' in batch mode is not allowed. The table "
+     "source is unbounded."},
     {"duo", "SELECT o.id, CAST(o.n AS BIGINT) FROM orders AS o LEFT JOIN ships AS s ON o.id = s.id",
      "  select  (line 1)\n"
      "    what is left  (line 1)\n"

@@ -725,6 +725,24 @@ static void print_table(struct printer *p, const struct bound_source *source)
         p->rc = buf_printf(p->out, " AS t%d)", source->inner_number);
 }
 
+/* What UNNEST makes rows of, as a list: a map's entries; an element of a multiset, which is stored
+ * as a map of counts, as often as it is there. */
+static void print_elements(struct printer *p, const struct bound_source *source)
+{
+    bool multiset = source->array->type->kind == SQL_MULTISET;
+    int number = p->lambda;
+
+    p->lambda += multiset ? 2 : 0;
+    put(p, multiset ? "flatten(list_transform(" : "");
+    put(p, multiset || source->is_map ? "map_entries(" : "");
+    print_expr(p, source->array);
+    put(p, multiset || source->is_map ? ")" : "");
+    if (multiset && !p->rc)
+        p->rc = buf_printf(p->out,
+                           ", lambda v%d: list_transform(range(v%d.value), lambda v%d: v%d.key)))",
+                           number, number, number + 1, number);
+}
+
 static void print_unnest(struct printer *p, const struct bound_source *source)
 {
     size_t columns = source->column_count - source->ordinality;
@@ -745,13 +763,11 @@ static void print_unnest(struct printer *p, const struct bound_source *source)
     if (source->ordinality)
         put(p, ", o");
     put(p, " FROM (SELECT unnest(");
-    if (source->is_map)
-        put(p, "map_entries(");
-    print_expr(p, source->array);
-    put(p, source->is_map ? ")) AS u" : ") AS u");
+    print_elements(p, source);
+    put(p, ") AS u");
     if (source->ordinality) {
         put(p, ", CAST(generate_subscripts(");
-        print_expr(p, source->array);
+        print_elements(p, source);
         put(p, ", 1) AS INTEGER) AS o");
     }
     put(p, "))");

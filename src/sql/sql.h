@@ -256,6 +256,8 @@ enum sql_source_changes {
     SQL_SOURCE_CHANGES  /* all four kinds, whole */
 };
 enum sql_source_changes sql_source_changes(const struct sql_options *options);
+/* Do its rows end? Tables without a connector do. */
+bool sql_source_bounded(const struct sql_options *options);
 /* "5s", "500 ms", "1 min"; a bare number is milliseconds. ERR_INVALID: it is none. */
 int sql_duration_ms(const char *text, int64_t *ms);
 /* Appends a script as it may be shown: values of options that hold secrets are '******'. */

@@ -251,6 +251,26 @@ class Online(ClientTest):
         self.until(lambda: self.tarn.sql("SELECT COUNT(*) AS n FROM mine.db.twin WHERE id = 7"), [{"n": 1}])
         self.tarn.command("job", "cancel", "twin")
 
+    def test_a_table_made_from_a_stream_is_a_job(self):
+        source = self.tarn.fill(
+            "CREATE TABLE s (id BIGINT, made TIMESTAMP(3)) WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json', "
+            "'scan.startup.mode' = 'earliest-offset', 'properties.bootstrap.servers' = 'localhost:@KAFKA@');")
+        said = self.tarn.command("sql", stdin=source + "SET 'pipeline.name' = 'from_stream';"
+                                 "CREATE TABLE mine.db.from_stream AS SELECT id, made FROM s WHERE id = 8;"
+                                 "SELECT COUNT(*) AS there FROM mine.db.from_stream;")
+        self.assertIn("job from_stream runs", said)
+        self.assertIn("there", said)
+        self.produce('{"id": 8, "made": "2025-01-01 00:00:00"}')
+        self.until(lambda: self.tarn.sql("SELECT COUNT(*) AS n FROM mine.db.from_stream"), [{"n": 1}])
+        self.tarn.kill()
+        self.tarn.start()
+        self.produce('{"id": 8, "made": "2025-01-01 00:00:00"}')
+        self.until(lambda: self.tarn.sql("SELECT COUNT(*) AS n FROM mine.db.from_stream"), [{"n": 2}])
+        self.tarn.command("job", "cancel", "from_stream")
+        said = self.tarn.command("sql", stdin=source + "CREATE TABLE mine.db.wrong AS SELECT nothing FROM s;", check=False)
+        self.assertIn("unknown column `nothing`", str(said))
+        self.assertNotIn("wrong", str(self.tarn.sql("SHOW TABLES FROM mine.db")))
+
     def test_a_job_is_cancelled_and_submitted_again(self):
         script = self.tarn.write("again.sql", self.tarn.fill(JOB))
         self.tarn.command("job", "cancel", "orders")
@@ -271,7 +291,7 @@ class Online(ClientTest):
         self.assertIn("line 1, column 8", done.stderr)
         jobs = self.ask("job", "list")
         done = self.tarn.command("sql", "-e", self.tarn.fill(JOB.replace("SELECT id, made FROM source",
-                                 "SELECT id, made FROM source WHERE id > 3 OR id IN (SELECT id FROM source)")
+                                 "SELECT id, made FROM source WHERE id > ALL (SELECT id FROM source)")
                                                      .replace("\n", " ")), check=False)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "line 1, column .* not built yet")
@@ -300,8 +320,11 @@ class Online(ClientTest):
         expect(b"...> ")
         os.write(terminal, b"FROM orders;\n")
         expect(b"1 row in set")
-        many = ", ".join(f"(VALUES {', '.join(f'({i})' for i in range(40))}) AS t{n}(x)" for n in range(9))
-        os.write(terminal, f"SELECT COUNT(*) FROM {many} WHERE t0.x + t1.x * t2.x > t3.x;\n".encode())
+        many = ", ".join(f"v AS {name}" for name in "abcdefghi")  # short: the terminal says it before it is cancelled
+        os.write(terminal, f"WITH v(x) AS (VALUES {', '.join(f'({i})' for i in range(40))}) SELECT COUNT(*)\n".encode())
+        expect(b"...> ")
+        os.write(terminal, f"FROM {many} WHERE a.x + b.x * c.x > d.x;\n".encode())
+        expect(b"d.x;")
         time.sleep(1.5)
         os.write(terminal, b"\x03")
         expect(b"ancel")

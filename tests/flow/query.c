@@ -214,6 +214,28 @@ static struct relation *grouped(struct maker *m, struct relation *from)
     return r;
 }
 
+/* Rows into multisets, and out of them again. */
+static struct relation *collected(struct maker *m, struct relation *from)
+{
+    struct relation *r = relation_new();
+    int key = below(m, from->count), value = column_of(m, from, NUMBER);
+
+    if (value < 0) {
+        free(r);
+        return from;
+    }
+    add(r->sql,
+        "SELECT t.k AS c0, u.x AS c1 FROM (SELECT t.c%d AS k, COLLECT(%st.c%d) AS m FROM (%s) "
+        "AS t GROUP BY t.c%d) AS t CROSS JOIN UNNEST(t.m) AS u (x)",
+        key, chance(m, 30) ? "DISTINCT " : "", value, from->sql, key);
+    r->types[0] = from->types[key];
+    r->types[1] = NUMBER;
+    r->count = 2;
+    r->changes = true;
+    free(from);
+    return r;
+}
+
 static struct relation *distinct(struct maker *m, struct relation *from)
 {
     struct relation *r = relation_new();
@@ -579,7 +601,7 @@ static struct relation *any(struct maker *m)
         r = grouped(m, any(m));
         break;
     case 4:
-        r = distinct(m, any(m));
+        r = chance(m, 70) ? distinct(m, any(m)) : collected(m, any(m));
         break;
     case 5:
     case 6:
