@@ -65,9 +65,10 @@ static int seam_swap(struct lake_catalog *seam, const struct lake_swap *swaps, s
     return rc;
 }
 
-static int seam_commit(struct lake_catalog *seam, const struct lake_part *part, struct err *err)
+static int seam_commit(struct lake_catalog *seam, const struct lake_part *parts, size_t count,
+                       struct err *err)
 {
-    return commit_part(of_seam(seam), part, err);
+    return commit_parts(of_seam(seam), parts, count, err);
 }
 
 static const struct lake_catalog_ops seam_ops = {

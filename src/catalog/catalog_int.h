@@ -203,7 +203,8 @@ void queue_deinit(struct catalog *catalog);
 /* ---- commit.c ---- */
 
 /* lake/commit.h's. */
-int commit_part(struct catalog *catalog, const struct lake_part *part, struct err *err);
+int commit_parts(struct catalog *catalog, const struct lake_part *parts, size_t count,
+                 struct err *err);
 
 /* ---- text.c ---- */
 

@@ -11,6 +11,7 @@
  * Changes to one table that wait for it at the same time are applied one after the other and made
  * true together (queue.c), as if they had come in that order: each is checked on the state that the
  * one before left, one that is refused leaves no trace, and the states between are never written.
+ * A commit of several tables holds the queues of all of them while it is made.
  */
 #include "catalog/catalog_int.h"
 #include "lake/draft.h"
@@ -160,6 +161,10 @@ static int step_stage(struct step *step, const struct lake_part *part, struct er
     if (rc) {
         step->ride_count = rides;
         return rc;
+    }
+    if (next == now) { /* it found nothing to do */
+        lake_metadata_free(next);
+        return 0;
     }
     lake_metadata_free(step->next);
     step->next = next;
@@ -379,7 +384,7 @@ static int commit_one(struct catalog *catalog, const struct catalog_change *chan
     return ticket.rc;
 }
 
-int commit_part(struct catalog *catalog, const struct lake_part *part, struct err *err)
+static int commit_part(struct catalog *catalog, const struct lake_part *part, struct err *err)
 {
     struct ticket ticket = {.part = part, .who = "tarn"};
     int rc;
@@ -395,7 +400,7 @@ int commit_part(struct catalog *catalog, const struct lake_part *part, struct er
     return ticket.rc;
 }
 
-/* ---- one change to each of several tables ---- */
+/* ---- changes to several tables ---- */
 
 static int check_changes(const struct catalog_change *changes, size_t count, struct err *err)
 {
@@ -414,38 +419,24 @@ static int check_changes(const struct catalog_change *changes, size_t count, str
     return rc;
 }
 
-static int many_round(struct catalog *catalog, const struct catalog_change *changes, size_t count,
-                      const char *who, struct arena *arena, struct catalog_table *out, bool *again,
-                      struct err *err)
-{
-    const struct swap_also also = {.once = once_current()};
-    struct step *steps = ARENA_ARRAY(arena, struct step, count);
-    struct swap *swaps = ARENA_ARRAY(arena, struct swap, count);
-    int rc = steps && swaps ? 0 : err_set(err, ERR_NOMEM, "table commit");
-    size_t used = 0;
+/* Changes as JSON, one for each table, or parts, of which a table may have several. */
+struct many {
+    struct catalog *catalog;
+    const char *who;
+    const struct catalog_change *changes; /* or */
+    const struct lake_part *parts;
+    size_t count;
+    const struct lake_ident **idents; /* of the tables in order, each once */
+    size_t ident_count;
+    struct swap_also *also;
+    size_t also_count;
+    struct arena *arena;
+    struct catalog_table *out; /* of the changes */
+};
 
-    for (size_t i = 0; !rc && i < count; i++) {
-        steps[i] = step_of(catalog, arena);
-        rc = step_load(&steps[i], &changes[i].ident, err);
-        if (!rc)
-            rc = step_apply(&steps[i], &changes[i], err);
-        if (!rc && steps[i].next)
-            rc = step_write(&steps[i], &changes[i].ident, err);
-        if (!rc && steps[i].next)
-            swaps[used++] = steps[i].swap;
-    }
-    if (!rc && used) {
-        rc = swap_write(catalog, who, swaps, used, &also, 1, NULL, err);
-        *again = is_retried(rc);
-    }
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = step_result(&steps[i], arena, &out[i], err);
-    for (size_t i = 0; steps && i < count; i++) {
-        if (!rc)
-            step_settle(catalog, &steps[i]);
-        step_deinit(catalog, &steps[i], rc && rc != ERR_UNKNOWN);
-    }
-    return rc;
+static const struct lake_ident *ident_at(const struct many *m, size_t i)
+{
+    return m->changes ? &m->changes[i].ident : &m->parts[i].ident;
 }
 
 static int by_name(const void *left, const void *right)
@@ -457,34 +448,125 @@ static int by_name(const void *left, const void *right)
     return order ? order : strcmp(a->name, b->name);
 }
 
-static int commit_many(struct catalog *catalog, const struct catalog_change *changes, size_t count,
-                       const char *who, struct arena *arena, struct catalog_table *out,
-                       struct err *err)
+static bool is_of(const struct many *m, size_t i, const struct lake_ident *ident)
 {
-    const struct lake_ident **idents = ARENA_ARRAY(arena, const struct lake_ident *, count);
+    const struct lake_ident *of = ident_at(m, i);
+
+    return by_name(&of, &ident) == 0;
+}
+
+/* All that one table gets, in the order given, and its file. */
+static int many_step(struct many *m, const struct lake_ident *ident, struct step *step,
+                     struct err *err)
+{
+    int rc;
+
+    *step = step_of(m->catalog, m->arena);
+    rc = step_load(step, ident, err);
+    for (size_t i = 0; !rc && i < m->count; i++)
+        if (is_of(m, i, ident))
+            rc = m->changes ? step_apply(step, &m->changes[i], err)
+                            : step_stage(step, &m->parts[i], err);
+    return rc || !step->next ? rc : step_write(step, ident, err);
+}
+
+static int many_results(struct many *m, const struct step *steps, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t k = 0; m->out && k < m->ident_count && !rc; k++)
+        for (size_t i = 0; i < m->count && !rc; i++)
+            if (is_of(m, i, m->idents[k]))
+                rc = step_result(&steps[k], m->arena, &m->out[i], err);
+    return rc;
+}
+
+static int many_round(struct many *m, bool *again, struct err *err)
+{
+    struct step *steps = ARENA_ARRAY(m->arena, struct step, m->ident_count);
+    struct swap *swaps = ARENA_ARRAY(m->arena, struct swap, m->ident_count);
+    int rc = steps && swaps ? 0 : err_set(err, ERR_NOMEM, "table commit");
+    size_t used = 0;
+
+    for (size_t k = 0; !rc && k < m->ident_count; k++) {
+        rc = many_step(m, m->idents[k], &steps[k], err);
+        if (!rc && steps[k].next)
+            swaps[used++] = steps[k].swap;
+    }
+    if (!rc && used) {
+        rc = swap_write(m->catalog, m->who, swaps, used, m->also, m->also_count, NULL, err);
+        *again = is_retried(rc);
+    }
+    rc = rc ? rc : many_results(m, steps, err);
+    for (size_t k = 0; steps && k < m->ident_count; k++) {
+        if (!rc)
+            step_settle(m->catalog, &steps[k]);
+        step_deinit(m->catalog, &steps[k], rc && rc != ERR_UNKNOWN);
+    }
+    return rc;
+}
+
+/* Each table once, sorted: so no two wait for each other in a ring. */
+static int many_tables(struct many *m, struct err *err)
+{
+    m->idents = ARENA_ARRAY(m->arena, const struct lake_ident *, m->count);
+    if (!m->idents)
+        return err_set(err, ERR_NOMEM, "table commit");
+    for (size_t i = 0; i < m->count; i++)
+        m->idents[i] = ident_at(m, i);
+    qsort(m->idents, m->count, sizeof(m->idents[0]), by_name);
+    for (size_t i = 0; i < m->count; i++)
+        if (i == 0 || by_name(&m->idents[i], &m->idents[m->ident_count - 1]) != 0)
+            m->idents[m->ident_count++] = m->idents[i];
+    return 0;
+}
+
+static int commit_many(struct many *m, struct err *err)
+{
     bool again = true;
     size_t held = 0;
-    int rc = idents ? 0 : err_set(err, ERR_NOMEM, "table commit");
+    int rc = many_tables(m, err);
 
-    for (size_t i = 0; !rc && i < count; i++)
-        idents[i] = &changes[i].ident;
-    if (!rc)
-        qsort(idents, count, sizeof(idents[0]), by_name); /* so no two wait in a ring */
-    while (!rc && held < count) {
+    while (!rc && held < m->ident_count) {
         struct ticket ticket = {0};
 
-        if (queue_enter(catalog, idents[held], &ticket, &rc))
+        if (queue_enter(m->catalog, m->idents[held], &ticket, &rc))
             held++;
         else
             err_set(err, rc, "table commit");
     }
-    for (int round = 0; (!rc || again) && held == count && again && round < ROUNDS_MAX; round++) {
+    for (int round = 0; (!rc || again) && held == m->ident_count && again && round < ROUNDS_MAX;
+         round++) {
         again = false;
         *err = (struct err){0};
-        rc = many_round(catalog, changes, count, who, arena, out, &again, err);
+        rc = many_round(m, &again, err);
     }
     while (held)
-        queue_leave(catalog, idents[--held]);
+        queue_leave(m->catalog, m->idents[--held]);
+    return rc;
+}
+
+int commit_parts(struct catalog *catalog, const struct lake_part *parts, size_t count,
+                 struct err *err)
+{
+    struct arena arena = {0};
+    struct err local = {0}; /* codes are read from it */
+    struct many many = {
+        .catalog = catalog, .who = "tarn", .parts = parts, .count = count, .arena = &arena};
+    int rc;
+
+    if (count == 1)
+        return commit_part(catalog, parts, err);
+    many.also = ARENA_ARRAY(&arena, struct swap_also, count + 1);
+    rc = many.also ? 0 : err_set(&local, ERR_NOMEM, "table commit");
+    for (size_t i = 0; i < count && !rc; i++)
+        if (parts[i].also)
+            many.also[many.also_count++] =
+                (struct swap_also){NULL, parts[i].also, parts[i].also_arg};
+    rc = rc ? rc : commit_many(&many, &local);
+    arena_deinit(&arena);
+    if (rc && err)
+        *err = local;
     return rc;
 }
 
@@ -492,12 +574,14 @@ int catalog_commit(struct catalog *catalog, const struct catalog_change *changes
                    const char *who, struct arena *arena, struct catalog_table *out, struct err *err)
 {
     struct err local = {0}; /* codes are read from it */
+    struct swap_also also = {.once = once_current()};
+    struct many many = {catalog, who, changes, NULL, count, NULL, 0, &also, 1, arena, out};
     int rc = check_changes(changes, count, &local);
 
     memset(out, 0, count * sizeof(*out));
     if (!rc)
         rc = count == 1 ? commit_one(catalog, changes, who, arena, out, &local)
-                        : commit_many(catalog, changes, count, who, arena, out, &local);
+                        : commit_many(&many, &local);
     if (rc) {
         for (size_t i = 0; i < count; i++)
             catalog_table_deinit(&out[i]);

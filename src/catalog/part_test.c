@@ -10,12 +10,13 @@
 #define WRITERS 3
 #define ROUNDS  2
 
-static const struct lake_ident table_ident = {"db", "t"};
+static const struct lake_ident table_ident = {"db", "t"}, other_ident = {"db", "a"};
 
 /* One commit of one file, with a row in the metadata beside it. */
 struct writer {
     pthread_t thread;
     struct stack *stack;
+    struct lake_ident table;
     struct arena arena;
     struct lake_data_file file;
     struct lake_property who;
@@ -50,20 +51,19 @@ static int stage(void *arg, struct lake_metadata *base, struct lake_carrier *car
     int rc;
 
     w->base = lake_metadata_ref(base);
-    rc = lake_stage_part(w->stack->lake, &table_ident, base, &change, carrier, &w->staged, next,
-                         err);
+    rc = lake_stage_part(w->stack->lake, &w->table, base, &change, carrier, &w->staged, next, err);
     lake_metadata_free(before);
     return rc;
 }
 
-static void *commit(void *arg)
+static struct lake_part part_of(struct writer *w)
 {
-    struct writer *w = arg;
-    struct lake_part part = {
-        .ident = table_ident, .stage = stage, .arg = w, .also = note, .also_arg = w};
-    struct lake_catalog *catalog = catalog_lake(w->stack->catalog);
+    return (struct lake_part){
+        .ident = w->table, .stage = stage, .arg = w, .also = note, .also_arg = w};
+}
 
-    w->rc = catalog->ops->commit(catalog, &part, NULL);
+static void finish(struct writer *w)
+{
     if (w->rc == 0)
         lake_staged_settle(w->staged);
     else if (w->rc == ERR_UNKNOWN)
@@ -71,13 +71,25 @@ static void *commit(void *arg)
     else
         lake_staged_abandon(w->staged);
     lake_metadata_free(w->base);
+    w->staged = NULL;
+    w->base = NULL;
+}
+
+static void *commit(void *arg)
+{
+    struct writer *w = arg;
+    struct lake_part part = part_of(w);
+    struct lake_catalog *catalog = catalog_lake(w->stack->catalog);
+
+    w->rc = catalog->ops->commit(catalog, &part, 1, NULL);
+    finish(w);
     return NULL;
 }
 
 /* The file has no bytes that anybody reads here: what is tested is what points at it. */
 static void init_writer(struct writer *w, struct stack *stack, int number)
 {
-    *w = (struct writer){.stack = stack, .number = number, .rc = ERR_CLOSED};
+    *w = (struct writer){.stack = stack, .table = table_ident, .number = number, .rc = ERR_CLOSED};
     snprintf(w->name, sizeof(w->name), "w%d", number);
     w->who = (struct lake_property){"who", w->name};
     w->file = (struct lake_data_file){.path = arena_printf(&w->arena, "s3://warehouse/f%d", number),
@@ -233,6 +245,94 @@ static void a_group_is_true_or_not_when_any_disk_call_fails(void **state)
     try_everywhere(false, 3);
 }
 
+/* ---- parts of several tables ---- */
+
+/* Two of one table and one of another, which comes first by its name. */
+static int commit_at_once(struct stack *stack, struct writer *writers)
+{
+    struct lake_catalog *catalog = catalog_lake(stack->catalog);
+    struct lake_part parts[WRITERS];
+    int rc;
+
+    writers[1].table = other_ident;
+    for (int i = 0; i < WRITERS; i++)
+        parts[i] = part_of(&writers[i]);
+    rc = catalog->ops->commit(catalog, parts, WRITERS, NULL);
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i].rc = rc;
+        finish(&writers[i]);
+    }
+    return rc;
+}
+
+static void run_many(void *arg, struct stack *stack)
+{
+    struct plan *plan = arg;
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    int rc = open_stack(stack, true, NULL);
+
+    for (int i = 0; i < WRITERS * ROUNDS; i++)
+        init_writer(&plan->writers[i], stack, i);
+    rc = rc ? rc : catalog_namespace_create(stack->catalog, "db", NULL, NULL);
+    for (int i = 0; i < 2 && !rc; i++) {
+        rc = make_table(stack, "db", i ? "t" : "a", &table, &arena, NULL);
+        catalog_table_deinit(&table);
+    }
+    for (int round = 0; !rc && round < ROUNDS; round++)
+        rc = commit_at_once(stack, &plan->writers[round * WRITERS]);
+    arena_deinit(&arena);
+    stack_close(stack);
+}
+
+static void read_table(struct stack *stack, const struct lake_ident *ident, struct found *found)
+{
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+
+    if (catalog_table_load(stack->catalog, ident, &arena, &table, NULL) == 0) {
+        if (lake_metadata_snapshot(table.metadata))
+            read_files(stack, table.metadata, found);
+        for (size_t i = 0; i < table.metadata->snapshot_count; i++)
+            found->snapshots[atoi(lake_summary(&table.metadata->snapshots[i], "who") + 1)]++;
+    }
+    catalog_table_deinit(&table);
+    arena_deinit(&arena);
+}
+
+/* All parts of a commit are there with their rows, each once, or none is. */
+static void check_many(void *arg, struct stack *stack)
+{
+    struct plan *plan = arg;
+    struct found found = {0};
+    struct err err = {0};
+
+    if (open_stack(stack, true, &err) || meta_read(stack->meta, read_beside, &found, &err))
+        fail_msg("call %" PRId64 ": %s", plan->power.at, err.text);
+    read_table(stack, &table_ident, &found);
+    read_table(stack, &other_ident, &found);
+    for (int i = 0; i < WRITERS * ROUNDS; i++) {
+        int first = found.snapshots[i / WRITERS * WRITERS], told = plan->writers[i].rc;
+
+        if (found.snapshots[i] != first || found.files[i] != first || first > 1 ||
+            found.beside[i] != (first == 1) || (told != ERR_UNKNOWN && first != (told == 0)))
+            fail_msg("call %" PRId64 ": part %d was told %d; %d snapshots, the first has %d",
+                     plan->power.at, i, told, found.snapshots[i], first);
+        arena_deinit(&plan->writers[i].arena);
+    }
+    stack_close(stack);
+}
+
+static void parts_of_two_tables_are_all_true_or_none_wherever_the_power_goes(void **state)
+{
+    struct plan plan = {.power = {.script = run_many, .check = check_many}};
+
+    (void)state;
+    plan.power.arg = &plan;
+    assert_true(power_everywhere(&plan.power, true, 1) > 100);
+    power_everywhere(&plan.power, false, 3);
+}
+
 static void who_waits_together_shares_one_metadata_file(void **state)
 {
     struct plan plan = {0};
@@ -262,6 +362,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_together_shares_one_metadata_file),
+        cmocka_unit_test(parts_of_two_tables_are_all_true_or_none_wherever_the_power_goes),
         cmocka_unit_test(a_group_is_true_or_not_after_power_loss_at_every_disk_call),
         cmocka_unit_test(a_group_is_true_or_not_when_any_disk_call_fails),
     };

@@ -31,6 +31,7 @@ struct letters_cut {
     struct buf batches;       /* for the topic */
     int64_t end;              /* of the topic with them */
     bool appended;
+    bool queued; /* the table's part is made true by its queue */
 };
 
 static struct dead_letters *self(struct stream_sink *sink)
@@ -146,7 +147,10 @@ static int ensure(struct dead_letters *d, struct err *err)
     rc = make_table(d, err);
     sink.ident = (struct lake_ident){DEAD_LETTERS_NAMESPACE, d->name};
     sink.columns = NULL; /* the feed's are exactly the table's */
-    return rc ? rc : lake_sink_new(&d->table, &sink, err);
+    rc = rc ? rc : lake_sink_new(&d->table, &sink, err);
+    if (!rc)
+        d->sink.queue = d->table->queue;
+    return rc;
 }
 
 /* ---- rows to messages ---- */
@@ -280,7 +284,16 @@ static int stage(struct stream_sink *sink, struct stream_cut *base,
     struct letters_cut *cut = (struct letters_cut *)base;
     int rc = cut->appended ? 0 : append_to_topic(d, cut, err);
 
-    return rc ? rc : d->table->ops->stage(d->table, cut->table, epoch, err);
+    return rc || cut->queued ? rc : d->table->ops->stage(d->table, cut->table, epoch, err);
+}
+
+/* The rows wait for their turn; the topic's part is ours. */
+static struct stream_turn behind(struct stream_sink *sink, struct stream_cut *base)
+{
+    struct letters_cut *cut = (struct letters_cut *)base;
+
+    cut->queued = true;
+    return (struct stream_turn){self(sink)->table, cut->table};
 }
 
 static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct meta_txn *txn,
@@ -288,7 +301,7 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct m
 {
     struct dead_letters *d = self(sink);
     struct letters_cut *cut = (struct letters_cut *)base;
-    int rc = d->table->ops->commit_in(d->table, cut->table, txn, err);
+    int rc = cut->queued ? 0 : d->table->ops->commit_in(d->table, cut->table, txn, err);
 
     return rc ? rc : topic_commit_in(txn, topic_id(d->topic), 0, cut->end, err);
 }
@@ -327,6 +340,7 @@ static const struct stream_sink_ops ops = {
     .drain = drain,
     .stage = stage,
     .commit_in = commit_in,
+    .behind = behind,
     .after_commit = after_commit,
     /* recover: the broker cuts an owned log to its committed end when it opens it. */
     .free = sink_free,

@@ -349,18 +349,30 @@ static int stage_part(void *arg, struct lake_metadata *base, struct lake_carrier
     return stage_on(q->sink, q->cut, q->epoch, &target, err);
 }
 
-static int commit(struct stream_sink *sink, struct stream_cut *base,
-                  const struct stream_epoch *epoch, meta_fn *also, void *also_arg, struct err *err)
+/* A part for each cut, of whichever tables. */
+static int commit(const struct stream_turn *turns, size_t count, const struct stream_epoch *epoch,
+                  meta_fn *also, void *also_arg, struct err *err)
 {
-    struct lake_sink *s = self(sink);
-    struct queued q = {s, (struct lake_cut *)base, epoch};
-    struct lake_part part = {.ident = {s->ns, s->name},
-                             .stage = stage_part,
-                             .arg = &q,
-                             .also = also,
-                             .also_arg = also_arg};
+    struct lake_catalog *catalog = self(turns[0].sink)->options.catalog;
+    struct arena arena = {0};
+    struct lake_part *parts = ARENA_ARRAY(&arena, struct lake_part, count);
+    struct queued *queued = ARENA_ARRAY(&arena, struct queued, count);
+    int rc = parts && queued ? 0 : err_set(err, ERR_NOMEM, "epoch");
 
-    return s->options.catalog->ops->commit(s->options.catalog, &part, err);
+    for (size_t i = 0; i < count && !rc; i++) {
+        struct lake_sink *s = self(turns[i].sink);
+
+        queued[i] = (struct queued){s, (struct lake_cut *)turns[i].cut, epoch};
+        parts[i] =
+            (struct lake_part){.ident = {s->ns, s->name}, .stage = stage_part, .arg = &queued[i]};
+    }
+    if (!rc) {
+        parts[0].also = also;
+        parts[0].also_arg = also_arg;
+        rc = catalog->ops->commit(catalog, parts, count, err);
+    }
+    arena_deinit(&arena);
+    return rc;
 }
 
 static int commit_in(struct stream_sink *sink, struct stream_cut *base, struct meta_txn *txn,
@@ -516,17 +528,8 @@ static void sink_free(struct stream_sink *sink)
 
 static const struct stream_sink_ops ops = {
     /* recover: the table is the catalog's, and a committed epoch needs nothing more from us. */
-    .drain = drain,    .stage = stage, .commit_in = commit_in, .after_commit = after_commit,
-    .free = sink_free,
-};
-
-static const struct stream_sink_ops queued_ops = {
-    .drain = drain,
-    .stage = stage,
-    .commit_in = commit_in,
-    .after_commit = after_commit,
-    .free = sink_free,
-    .commit = commit,
+    .drain = drain,    .stage = stage,   .commit_in = commit_in, .after_commit = after_commit,
+    .free = sink_free, .commit = commit, /* where there is a queue */
 };
 
 int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *options,
@@ -537,8 +540,9 @@ int lake_sink_new(struct stream_sink **out, const struct lake_sink_options *opti
 
     if (!s)
         return err_set(err, ERR_NOMEM, "sink %s", options->ident.name);
-    s->sink.ops =
-        options->catalog->joins_meta && options->catalog->ops->commit ? &queued_ops : &ops;
+    s->sink.ops = &ops;
+    if (options->catalog->joins_meta && options->catalog->ops->commit)
+        s->sink.queue = options->catalog;
     s->options = *options;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->idle, NULL);

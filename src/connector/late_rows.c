@@ -78,6 +78,8 @@ static int ensure(struct late_rows *l, const struct vec_columns *columns, struct
     sink.ident = (struct lake_ident){l->ns, l->name};
     sink.columns = columns;
     rc = lake_sink_new(&l->table, &sink, err);
+    if (!rc)
+        l->sink.queue = l->table->queue;
     return rc ? err_wrap(err, rc, "'table.exec.late-rows.table' = '%s.%s'", l->ns, l->name) : 0;
 }
 
@@ -142,6 +144,12 @@ static int commit_in(struct stream_sink *sink, struct stream_cut *cut, struct me
     return table->ops->commit_in(table, cut, txn, err);
 }
 
+/* The cut is the table's own. */
+static struct stream_turn behind(struct stream_sink *sink, struct stream_cut *cut)
+{
+    return (struct stream_turn){self(sink)->table, cut};
+}
+
 static void after_commit(struct stream_sink *sink, struct stream_cut *cut,
                          enum stream_outcome outcome)
 {
@@ -166,6 +174,7 @@ static const struct stream_sink_ops ops = {
     .drain = drain,
     .stage = stage,
     .commit_in = commit_in,
+    .behind = behind,
     .after_commit = after_commit,
     .free = sink_free,
 };

@@ -458,6 +458,7 @@ static int commit_again(struct picking *p, struct lake_catalog *catalog,
                                  .removed_count = p->picks.removed.count};
     struct lake_data_file *files =
         ARENA_ARRAY(&p->arena, struct lake_data_file, p->picks.added.count + 1);
+    struct lake_committed told = {-1, 0};
     int rc;
 
     summary[0].value = arena_printf(&p->arena, "%" PRId64, p->picked->id);
@@ -471,7 +472,9 @@ static int commit_again(struct picking *p, struct lake_catalog *catalog,
         change.checks = LAKE_CHECK_NEW_ROWS;
         change.from_snapshot_id = p->head ? p->head->id : -1;
     }
-    rc = lake_commit_wait(p->lake, catalog, ident, &change, made, p->err);
+    rc = lake_commit_wait(p->lake, catalog, ident, &change, &told, p->err);
+    if (!rc)
+        *made = told.snapshot_id;
     return rc == ERR_STALE ? err_wrap(p->err, ERR_CONFLICT, "branch %s moved meanwhile", p->branch)
                            : rc;
 }

@@ -541,16 +541,22 @@ static void end_commit(struct lake_staged *staged, int rc)
         lake_staged_abandon(staged);
 }
 
+static void tell(const struct lake_staged *staged, struct lake_committed *out)
+{
+    if (out)
+        *out = (struct lake_committed){lake_staged_snapshot_id(staged), staged->rewrites_kept};
+}
+
 static int commit_queued(struct lake *lake, struct lake_catalog *catalog,
                          const struct lake_ident *ident, const struct lake_change *change,
-                         int64_t *snapshot_id, struct err *err)
+                         struct lake_committed *out, struct err *err)
 {
     struct queued q = {.lake = lake, .ident = ident, .change = change};
     struct lake_part part = {.ident = *ident, .stage = stage_queued, .arg = &q};
-    int rc = catalog->ops->commit(catalog, &part, err);
+    int rc = catalog->ops->commit(catalog, &part, 1, err);
 
-    if (!rc && snapshot_id)
-        *snapshot_id = lake_staged_snapshot_id(q.staged);
+    if (!rc)
+        tell(q.staged, out);
     end_commit(q.staged, rc);
     lake_metadata_free(q.base);
     return rc;
@@ -558,14 +564,14 @@ static int commit_queued(struct lake *lake, struct lake_catalog *catalog,
 
 int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
                      const struct lake_ident *ident, const struct lake_change *change,
-                     int64_t *snapshot_id, struct err *err)
+                     struct lake_committed *out, struct err *err)
 {
     struct lake_staged *staged = NULL;
     int64_t retries = 20;
     int rc = ERR_CONFLICT;
 
     if (catalog->ops->commit)
-        return commit_queued(lake, catalog, ident, change, snapshot_id, err);
+        return commit_queued(lake, catalog, ident, change, out, err);
     for (int64_t attempt = 0; rc == ERR_CONFLICT && attempt <= retries; attempt++) {
         struct arena arena = {0};
         struct lake_metadata *base = NULL;
@@ -580,8 +586,8 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
             rc = lake_stage(lake, ident, base, location, change, &staged, err);
         }
         rc = rc ? rc : catalog->ops->swap(catalog, &staged->swap, 1, err);
-        if (!rc && snapshot_id)
-            *snapshot_id = lake_staged_snapshot_id(staged);
+        if (!rc)
+            tell(staged, out);
         lake_metadata_free(base);
         arena_deinit(&arena);
     }

@@ -136,9 +136,13 @@ void lake_staged_free(struct lake_staged *staged);
 /* The whole of it for callers without a transaction to join: through the catalog's queue, or where
  * there is none load, stage, swap, retry on conflict up to commit.retry.num-retries (default 4, at
  * least 20 of ours). ERR_STALE as above. */
+struct lake_committed {
+    int64_t snapshot_id;  /* of what was added and taken away; -1: nothing was */
+    size_t rewrites_kept; /* of the change's rewrites */
+};
 int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
                      const struct lake_ident *ident, const struct lake_change *change,
-                     int64_t *snapshot_id, struct err *err);
+                     struct lake_committed *out /* NULL: does not ask */, struct err *err);
 
 /* The same for several tables, each once: all become true in one transaction of the catalog, or
  * none does. A change that finds nothing to do takes no part. */

@@ -70,6 +70,51 @@ static void finish(struct many *m, int rc)
     free(m->ones);
 }
 
+/* ---- through the catalog's queue ---- */
+
+struct waiting {
+    struct many *many;
+    size_t at;
+};
+
+/* A change that finds nothing to do gives the table back as it was. */
+static int stage_waiting(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
+                         struct lake_metadata **next, struct err *err)
+{
+    const struct waiting *w = arg;
+    const struct lake_table_change *c = &w->many->list[w->at];
+    struct one *one = &w->many->ones[w->at];
+    struct lake_metadata *before = one->base;
+    int rc;
+
+    one->base = lake_metadata_ref(base);
+    rc = lake_stage_part(w->many->lake, &c->ident, base, c->change, carrier, &one->staged, next,
+                         err);
+    lake_metadata_free(before);
+    one->idle = rc == ERR_AGAIN;
+    if (one->idle)
+        *next = lake_metadata_ref(base);
+    return one->idle ? 0 : rc;
+}
+
+static int commit_queued(struct many *m)
+{
+    struct lake_part *parts = calloc(m->count + 1, sizeof(*parts));
+    struct waiting *waiting = calloc(m->count + 1, sizeof(*waiting));
+    int rc = parts && waiting ? 0 : err_set(m->err, ERR_NOMEM, "commit");
+
+    for (size_t i = 0; i < m->count && !rc; i++) {
+        waiting[i] = (struct waiting){m, i};
+        parts[i] = (struct lake_part){
+            .ident = m->list[i].ident, .stage = stage_waiting, .arg = &waiting[i]};
+    }
+    if (!rc && m->count)
+        rc = m->catalog->ops->commit(m->catalog, parts, m->count, m->err);
+    free(parts);
+    free(waiting);
+    return rc;
+}
+
 int lake_commit_many_wait(struct lake *lake, struct lake_catalog *catalog,
                           const struct lake_table_change *list, size_t count, struct err *err)
 {
@@ -77,7 +122,9 @@ int lake_commit_many_wait(struct lake *lake, struct lake_catalog *catalog,
     struct lake_swap *swaps = calloc(count + 1, sizeof(*swaps));
     int rc = m.ones && swaps ? ERR_CONFLICT : err_set(err, ERR_NOMEM, "commit");
 
-    for (int i = 0; i < ATTEMPTS_MAX && rc == ERR_CONFLICT; i++) {
+    if (rc == ERR_CONFLICT && catalog->ops->commit)
+        rc = commit_queued(&m);
+    for (int i = 0; i < ATTEMPTS_MAX && rc == ERR_CONFLICT && !catalog->ops->commit; i++) {
         if (err)
             *err = (struct err){0};
         rc = attempt(&m, swaps);

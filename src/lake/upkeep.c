@@ -12,7 +12,6 @@
 
 #define ORPHAN_AGE_MIN_MS 3600000
 #define METADATA_AGE_MS   3600000
-#define RETRIES           20
 
 struct run {
     struct lake *lake;
@@ -66,31 +65,12 @@ static int load(struct run *r, struct arena *arena, const char **location,
     return rc ? rc : lake_metadata_load(r->lake, *location, out, err);
 }
 
-/* lake_commit_wait, which also tells how many rewrites became true. */
 static int commit(struct run *r, const struct lake_change *change, size_t *kept, struct err *err)
 {
-    struct lake_staged *staged = NULL;
-    int rc = ERR_CONFLICT;
+    struct lake_committed made = {-1, 0};
+    int rc = lake_commit_wait(r->lake, r->o->catalog, &r->o->ident, change, &made, err);
 
-    *kept = 0;
-    for (int attempt = 0; rc == ERR_CONFLICT && attempt <= RETRIES; attempt++) {
-        struct arena arena = {0};
-        struct lake_metadata *base = NULL;
-        const char *location;
-
-        rc = load(r, &arena, &location, &base, err);
-        rc = rc ? rc : lake_stage(r->lake, &r->o->ident, base, location, change, &staged, err);
-        *kept = rc ? 0 : lake_staged_rewrites_kept(staged);
-        rc = rc ? rc : r->o->catalog->ops->swap(r->o->catalog, lake_staged_swap(staged), 1, err);
-        lake_metadata_free(base);
-        arena_deinit(&arena);
-    }
-    if (!rc)
-        lake_staged_settle(staged);
-    else if (rc == ERR_UNKNOWN)
-        lake_staged_free(staged);
-    else
-        lake_staged_abandon(staged);
+    *kept = made.rewrites_kept;
     return rc;
 }
 

@@ -3,8 +3,9 @@
  * The order is the promise (stream.h). Everything before the transaction may be lost in a crash and
  * leaves only files that nobody points at; everything after it is repeated by recovery. A sink
  * whose table somebody else committed to in between answers ERR_CONFLICT: all stage again on the
- * new base, which costs manifests and metadata, never data files. An epoch of a single cut goes
- * through the queue of its sink, where there is one, and waits there for its turn instead.
+ * new base, which costs manifests and metadata, never data files. Cuts whose sinks have a queue
+ * wait there for their turn instead, all of them together, and stage themselves when it comes; what
+ * the other sinks staged becomes true in the queue's transaction.
  */
 #include <stdio.h>
 
@@ -22,9 +23,10 @@ struct side {
 
 struct epoch_commit {
     struct job *job;
-    struct stream_sink *queued; /* its cut is the epoch's only one, and goes through its queue */
     struct pipeline_cut *cuts;
-    struct side sides[2]; /* dead letters; late rows */
+    struct side sides[2];      /* dead letters; late rows */
+    struct stream_turn *turns; /* what goes through the queue, all of it */
+    size_t turn_count;
     struct stream_epoch epoch;
 };
 
@@ -46,17 +48,29 @@ static bool has_moved(const struct pipeline *p, const struct pipeline_cut *cut)
     return moved;
 }
 
+static bool is_queued(const struct epoch_commit *c, const struct stream_cut *cut)
+{
+    for (size_t i = 0; i < c->turn_count; i++)
+        if (c->turns[i].cut == cut)
+            return true;
+    return false;
+}
+
 /* A sink leaves out what it has nothing to do for; a cut is NULL when no row came. */
 static int stage_cut(struct epoch_commit *c, struct stream_sink *sink, struct stream_cut *cut,
                      struct err *err)
 {
-    return cut && sink->ops->stage ? sink->ops->stage(sink, cut, &c->epoch, err) : 0;
+    return cut && sink->ops->stage && !is_queued(c, cut)
+               ? sink->ops->stage(sink, cut, &c->epoch, err)
+               : 0;
 }
 
-static int commit_cut(struct stream_sink *sink, struct stream_cut *cut, struct meta_txn *txn,
-                      struct err *err)
+static int commit_cut(struct epoch_commit *c, struct stream_sink *sink, struct stream_cut *cut,
+                      struct meta_txn *txn, struct err *err)
 {
-    return cut && sink->ops->commit_in ? sink->ops->commit_in(sink, cut, txn, err) : 0;
+    return cut && sink->ops->commit_in && !is_queued(c, cut)
+               ? sink->ops->commit_in(sink, cut, txn, err)
+               : 0;
 }
 
 static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_txn *txn,
@@ -68,8 +82,7 @@ static int commit_pipeline(struct epoch_commit *c, size_t number, struct meta_tx
     const char *job = p->job->name;
     int rc = 0;
 
-    if (spec->sink != c->queued)
-        rc = commit_cut(spec->sink, cut->cut, txn, err);
+    rc = commit_cut(c, spec->sink, cut->cut, txn, err);
     for (size_t i = 0; i < p->count && cut->moved && !rc; i++)
         rc = rows_commit_position(txn, job, spec->name, spec->inputs[i].name, &cut->positions[i],
                                   err);
@@ -89,28 +102,29 @@ static int commit_in(struct meta_txn *txn, void *arg, struct err *err)
     for (size_t i = 0; i < job->count && !rc; i++)
         rc = commit_pipeline(c, i, txn, err);
     for (size_t i = 0; i < COUNT_OF(c->sides) && !rc; i++)
-        rc = commit_cut(c->sides[i].sink, c->sides[i].cut, txn, err);
+        rc = commit_cut(c, c->sides[i].sink, c->sides[i].cut, txn, err);
     return rc;
 }
 
-/* The only cut of the epoch, if its sink has a queue; NULL: there are none or several. */
-static struct stream_cut *queued_cut(struct epoch_commit *c)
+/* All turns are in one queue, the first that is met. */
+static void add_turn(struct epoch_commit *c, struct stream_sink *sink, struct stream_cut *cut)
 {
-    struct stream_cut *only = NULL;
+    if (!cut || !sink->queue || (c->turn_count && c->turns[0].sink->queue != sink->queue))
+        return;
+    c->turns[c->turn_count++] =
+        sink->ops->behind ? sink->ops->behind(sink, cut) : (struct stream_turn){sink, cut};
+}
 
-    for (size_t i = 0; i < c->job->count; i++) {
-        struct stream_sink *sink = c->job->pipelines[i].spec->sink;
-
-        if (!c->cuts[i].cut)
-            continue;
-        if (only || c->sides[REJECTS].cut || c->sides[LATE].cut || !sink->ops->commit) {
-            c->queued = NULL;
-            return NULL;
-        }
-        only = c->cuts[i].cut;
-        c->queued = sink;
-    }
-    return only;
+static int find_turns(struct epoch_commit *c, struct arena *arena, struct err *err)
+{
+    c->turns = ARENA_ARRAY(arena, struct stream_turn, c->job->count + COUNT_OF(c->sides));
+    if (!c->turns)
+        return err_set(err, ERR_NOMEM, "job %s: turns", c->job->name);
+    for (size_t i = 0; i < c->job->count; i++)
+        add_turn(c, c->job->pipelines[i].spec->sink, c->cuts[i].cut);
+    for (size_t i = 0; i < COUNT_OF(c->sides); i++)
+        add_turn(c, c->sides[i].sink, c->sides[i].cut);
+    return 0;
 }
 
 /* The batches of all pipelines, one after another, as a feed. */
@@ -228,17 +242,17 @@ static int flush_sources(struct epoch_commit *c, struct err *err)
 
 static int make_true(struct epoch_commit *c, struct err *err)
 {
-    struct stream_cut *queued = queued_cut(c);
     struct job *job = c->job;
     int rc = ERR_CONFLICT;
 
-    if (queued)
-        return c->queued->ops->commit(c->queued, queued, &c->epoch, commit_in, c, err);
     for (int tries = 0; rc == ERR_CONFLICT && tries < STAGE_TRIES; tries++) {
         if (tries && job->threads)
             job->options->clock->sleep_ns(job->options->clock, (int64_t)tries * 2000000);
         rc = stage_all(c, err);
-        if (!rc)
+        if (!rc && c->turn_count)
+            rc = c->turns[0].sink->ops->commit(c->turns, c->turn_count, &c->epoch, commit_in, c,
+                                               err);
+        else if (!rc)
             rc = meta_write_wait(job->options->meta, commit_in, c, err);
     }
     return rc;
@@ -316,6 +330,7 @@ int job_commit(struct job *job, struct pipeline_cut *cuts, bool *committed, stru
         rc = flush_sources(&c, err);
     for (int side = REJECTS; side <= LATE && !rc; side++)
         rc = drain_side(&c, side, err);
+    rc = rc ? rc : find_turns(&c, &arena, err);
     if (!rc)
         rc = make_true(&c, err);
     after(&c, rc == 0 ? STREAM_COMMITTED : rc == ERR_UNKNOWN ? STREAM_UNKNOWN : STREAM_REFUSED);

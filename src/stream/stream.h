@@ -95,8 +95,13 @@ struct stream_cut {
 /* How a commit ended. After UNKNOWN nothing may be deleted: it may be true. */
 enum stream_outcome { STREAM_COMMITTED, STREAM_REFUSED, STREAM_UNKNOWN };
 
-/* stage, commit_in and recover may be NULL: there is nothing to do then. */
 struct stream_sink;
+struct stream_turn {
+    struct stream_sink *sink;
+    struct stream_cut *cut;
+};
+
+/* stage, commit_in and recover may be NULL: there is nothing to do then. */
 struct stream_sink_ops {
     /* Pulls the feed until it ends and keeps what came as a cut, its files finished. *out NULL
      * when no row came. On an error everything drained is dropped. */
@@ -113,15 +118,19 @@ struct stream_sink_ops {
     /* At the start of a job: repeats what after_commit does for the last committed epoch. */
     int (*recover)(struct stream_sink *, struct err *);
     void (*free)(struct stream_sink *);
-    /* Stages the cut and makes it true with `also` in one transaction, in turn with others who
-     * write to the same place and together with those who wait. Instead of stage and commit_in, for
-     * an epoch that has this cut and no other; after_commit follows. NULL: the sink has no such
-     * way. `also` as a meta_fn of commit_in's kind. */
-    int (*commit)(struct stream_sink *, struct stream_cut *, const struct stream_epoch *,
+    /* Stages cuts of sinks with the same `queue` and makes them true with `also` in one transaction,
+     * in turn with others who write to the same places and together with those who wait. Instead of
+     * stage and commit_in; after_commit follows. `also` as a meta_fn of commit_in's kind. Called on
+     * the first of the turns. NULL: the sink has no queue, or only hands its rows on. */
+    int (*commit)(const struct stream_turn *turns, size_t count, const struct stream_epoch *,
                   meta_fn *also, void *also_arg, struct err *);
+    /* The sink and cut that this one's rows went on to: theirs is the turn, and this sink's own
+     * stage and commit_in leave them out from now on. NULL: the turn is its own. */
+    struct stream_turn (*behind)(struct stream_sink *, struct stream_cut *);
 };
 struct stream_sink {
     const struct stream_sink_ops *ops;
+    const void *queue; /* where its cuts can wait for their turn; NULL: there is none */
 };
 
 /* Columns of the feed that a job's reject sink drains, in this order:

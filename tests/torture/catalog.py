@@ -268,7 +268,7 @@ def main():
         wait_until(lambda: all(writer.count for writer in writers), "every writer to begin")
         state.stopping.set()
         for thread in writers + foreigners:
-            thread.join(60)
+            thread.join(600)  # DuckDB tries each request four times, for half a minute
             if thread.is_alive():
                 problems.append(f"{thread.name} does not end")
             if thread.failure:
