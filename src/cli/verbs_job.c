@@ -238,89 +238,20 @@ int verb_job_show(void *arg, const json_t *request, struct control_reply *reply,
     return rc;
 }
 
-/* ---- why nothing comes out ---- */
-
-static const char *input_text(struct steps *s, const struct stream_input_info *in)
-{
-    const char *head = arena_printf(s->arena, "  %s", in->name);
-    char behind[TERM_TEXT];
-
-    if (in->ended)
-        return arena_printf(s->arena, "%s: read to its end; it holds nothing back", head);
-    if (!in->timed)
-        return arena_printf(s->arena, "%s: has no watermark; nothing goes by its time", head);
-    if (in->idle)
-        return arena_printf(s->arena,
-                            "%s: idle, no partition gave a row for the time allowed; it holds "
-                            "nothing back",
-                            head);
-    if (in->slowest < 0)
-        return arena_printf(s->arena, "%s: no watermark yet: nothing has been read", head);
-    if (in->watermark_ms == OP_TIME_MIN)
-        return arena_printf(s->arena,
-                            "%s: no watermark yet: partition %" PRId64
-                            " has not given a row (SET 'table.exec.source.idle-timeout' lets the "
-                            "others go on without it)",
-                            head, in->slowest);
-    term_duration_ns((s->now_ms - in->watermark_ms) * 1000000, behind);
-    return arena_printf(s->arena,
-                        "%s: at %s, %s behind the clock; partition %" PRId64
-                        " is the slowest; %" PRId64 " records wait",
-                        head, time_text(s->arena, in->watermark_ms), behind, in->slowest, in->lag);
-}
-
-/* The input that all others wait for; NULL: none goes by time. */
-static const struct stream_input_info *slowest_input(const struct stream_pipeline_info *p)
-{
-    const struct stream_input_info *slowest = NULL;
-
-    for (size_t i = 0; i < p->input_count; i++) {
-        const struct stream_input_info *in = &p->inputs[i];
-
-        if (in->timed && !in->idle && !in->ended &&
-            (!slowest || in->watermark_ms < slowest->watermark_ms))
-            slowest = in;
-    }
-    return slowest;
-}
-
-static int explain_pipeline(struct steps *s, const struct stream_pipeline_info *p, struct err *err)
-{
-    const struct stream_input_info *slowest = slowest_input(p);
-    const char *head =
-        !slowest ? arena_printf(s->arena, "%s: no watermark holds it back", p->name)
-        : slowest->slowest < 0
-            ? arena_printf(s->arena, "%s: %s holds its time back", p->name, slowest->name)
-            : arena_printf(s->arena, "%s: %s partition %" PRId64 " holds its time back", p->name,
-                           slowest->name, slowest->slowest);
-    int rc = control_send(s->reply, json_pack("{s:s}", "text", head), err);
-
-    for (size_t i = 0; i < p->input_count && !rc; i++)
-        rc = control_send(s->reply, json_pack("{s:s}", "text", input_text(s, &p->inputs[i])), err);
-    for (size_t i = 0; i < p->op_count && !rc; i++)
-        if (p->ops[i].so_far.late)
-            rc = control_send(
-                s->reply,
-                json_pack("{s:o}", "text",
-                          json_sprintf("  %s: %lld rows came too late", p->ops[i].so_far.name,
-                                       (long long)p->ops[i].so_far.late)),
-                err);
-    return rc;
-}
-
 /* Which partition holds a window back, and what came too late. */
 int verb_job_explain(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {
     struct instance *in = arg;
     struct arena arena = {0};
-    struct steps s = {reply, &arena, clock_wall_ms(in->clock)};
+    struct buf text = {0};
     const struct stream_job_info *job;
     int rc = find_job(in, request, &arena, &job, err);
 
+    if (!rc && (stream_why(job, clock_wall_ms(in->clock), &text) || !buf_cstr(&text)))
+        rc = err_set(err, ERR_NOMEM, "job %s", job->name);
     if (!rc)
-        rc = send_state(reply, "text", job, err);
-    for (size_t i = 0; !rc && i < job->count; i++)
-        rc = explain_pipeline(&s, &job->pipelines[i], err);
+        rc = control_send(reply, json_pack("{s:s%}", "text", text.ptr, text.len - 1), err);
+    buf_deinit(&text);
     arena_deinit(&arena);
     return rc;
 }

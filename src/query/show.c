@@ -304,6 +304,27 @@ static int explain_insert(struct query_session *q, const struct sql_insert *inse
     return rc;
 }
 
+/* EXPLAIN WHY job, as `tarn job explain`. */
+static int explain_why(struct query_session *q, const char *name, struct buf *text, struct err *err)
+{
+    struct stream_job_info *jobs = NULL;
+    struct arena arena = {0};
+    size_t count = 0, at = 0;
+    int rc = q->options.engine ? stream_engine_list(q->options.engine, &arena, &jobs, &count, err)
+                               : err_set(err, ERR_UNSUPPORTED, "no job runs here");
+
+    while (!rc && at < count && strcmp(jobs[at].name, name) && strcmp(jobs[at].id, name))
+        at++;
+    if (!rc && at == count)
+        rc = err_set(err, ERR_NOENT, "no job '%s'; SHOW JOBS lists them", name);
+    if (!rc)
+        rc = stream_why(&jobs[at], clock_wall_ms(q->options.clock), text);
+    if (!rc && text->len)
+        text->len--; /* lines are ended by who prints them */
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int explain(struct query_session *q, const struct sql_statement *st,
                    const struct query_out *out, struct err *err)
 {
@@ -311,7 +332,9 @@ static int explain(struct query_session *q, const struct sql_statement *st,
     struct buf text = {0};
     int rc = 0;
 
-    if (inner->kind == SQL_STMT_QUERY)
+    if (st->explain->why)
+        rc = explain_why(q, st->explain->why, &text, err);
+    else if (inner->kind == SQL_STMT_QUERY)
         rc = select_explain(q, inner->query, &text, err);
     else if (inner->kind == SQL_STMT_INSERT && !dml_is_bounded(q, inner->insert))
         rc = explain_insert(q, inner->insert, &text, err);

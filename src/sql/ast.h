@@ -868,7 +868,8 @@ struct sql_drop {
 struct sql_explain {
     bool plan_for; /* EXPLAIN PLAN FOR */
     bool estimated_cost, changelog_mode, json_execution_plan, plan_advice;
-    struct sql_statement *statement;
+    struct sql_statement *statement; /* NULL: of a job */
+    const char *why;                 /* EXPLAIN WHY job: what holds its results back (ours) */
 };
 
 struct sql_describe {

@@ -110,6 +110,12 @@ static void parse_explain(struct parser *p, struct sql_statement *statement)
 
     next(p);
     statement->explain = explain;
+    if (at_word(p, "WHY")) {
+        next(p);
+        explain->why = at(p, TOK_STRING) ? parse_string(p, "the name of a job")
+                                         : parse_ident(p, "the name of a job").text;
+        return;
+    }
     if (at_kw2(p, KW_PLAN, KW_FOR)) {
         next(p);
         next(p);

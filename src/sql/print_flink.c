@@ -662,6 +662,11 @@ static void print_explain(struct flink *f, const struct sql_explain *explain)
                     explain->plan_advice};
     const char *sep = "";
 
+    if (explain->why) {
+        flink_put(f, "EXPLAIN WHY ");
+        flink_text(f, explain->why);
+        return;
+    }
     flink_put(f, explain->plan_for ? "EXPLAIN PLAN FOR " : "EXPLAIN ");
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (!given[i])

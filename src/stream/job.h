@@ -223,6 +223,10 @@ struct stream_job_info {
 int stream_engine_list(struct stream_engine *engine, struct arena *arena,
                        struct stream_job_info **out, size_t *count, struct err *err);
 
+/* Why nothing comes out, in lines for people: which partition holds a window back, who waits for
+ * whom, what came too late. */
+int stream_why(const struct stream_job_info *job, int64_t now_ms, struct buf *out);
+
 /* The last epoch that the job of that id has committed; -1: there is no such job. Any thread. */
 int stream_committed_epoch(struct meta *meta, const char *job_id, int64_t *epoch, struct err *err);
 

@@ -101,7 +101,11 @@ class LateRows(unittest.TestCase):
         self.assertEqual(set(json.loads(one["row"])), {"who", "id", "at_"})
         self.assertEqual((one["job"], one["row_kind"]), ("late", "+I"))
         self.assertIn("counts", one["pipeline"])
-        self.assertIn("came too late", self.tarn.command("job", "explain", "late"))
+        told = self.tarn.command("job", "explain", "late")
+        self.assertIn("came too late", told)
+        self.assertIn("clicks: at 2024-05-31 23:59:59.000Z", told)
+        self.assertIn("clicks partition 0 holds its time back", self.tarn.command("sql", "-e", "EXPLAIN WHY late"))
+        self.assertIn("no job 'nobody'", self.tarn.command("sql", "-e", "EXPLAIN WHY 'nobody'", check=False).stderr)
 
     def test_a_project_may_say_it_for_all_jobs(self):
         self.begin("", {"flink": {"settings": {"table.exec.late-rows.table": "side.late"}}})
