@@ -70,7 +70,7 @@ EXAMPLES := $(sort $(shell find examples -type f -not -path '*/.*'))
 $(BUILD)/gen/examples.inc: $(EXAMPLES) scripts/embed
 	@mkdir -p $(@D)
 	scripts/embed $(EXAMPLES) > $@
-$(BUILD)/obj/src/cli/examples.o: $(BUILD)/gen/examples.inc
+$(BUILD)/obj/src/cli/examples.o $(BUILD)/fuzz/obj/src/cli/examples.o: $(BUILD)/gen/examples.inc
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
