@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/disk_sim.h"
+#include "operator/shards.h"
 #include "stream/stream_int.h"
 
 #define POLL_ROWS 100
@@ -263,9 +264,10 @@ static const struct stream_sink_ops sink_ops = {
 
 /* ---- plans ---- */
 
-static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+static const size_t keys[] = {1};
+
+static int aggregate(void *arg, struct op_graph *graph, struct op *const *below, struct err *err)
 {
-    static const size_t keys[] = {1};
     static const struct op_call calls[] = {{.what = OP_COUNT, .arg = -1, .filter = -1, .arg2 = -1},
                                            {.what = OP_SUM, .arg = 2, .filter = -1, .arg2 = -1}};
     static const struct op_window window = {.kind = OP_TUMBLE, .size = 100, .slide = 100};
@@ -276,11 +278,21 @@ static int build(void *arg, struct op_graph *graph, struct op *const *leaves, st
                                      .call_count = 2,
                                      .window = world->windows ? &window : NULL,
                                      .rowtime = 3};
+    struct op *sums;
+
+    (void)graph;
+    return op_aggregate_new(&sums, below[0], &spec, err);
+}
+
+static int build(void *arg, struct op_graph *graph, struct op *const *leaves, struct err *err)
+{
     struct op *both, *sums;
     int rc = op_union_new(&both, leaves, INPUTS, err);
 
-    (void)graph;
-    return rc ? rc : op_aggregate_new(&sums, both, &spec, err);
+    if (!rc && op_graph_shards(graph))
+        return op_shards_new(&sums, &both, &(struct op_shard_keys){keys, 1}, 1, aggregate, arg,
+                             err);
+    return rc ? rc : aggregate(arg, graph, &both, err);
 }
 
 static const char *setting(void *arg, const char *key)
@@ -305,7 +317,7 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
     (void)script;
     (void)err;
     *sink = (struct test_sink){{&sink_ops}, world};
-    *graph = (struct stream_graph){build, world};
+    *graph = (struct stream_graph){.build = build, .arg = world, .keyed = true};
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
     out->pipelines[0] =
         (struct stream_pipeline){.name = "left, right > table",
@@ -658,7 +670,7 @@ static int old_in(struct meta_txn *txn, void *arg, struct err *err)
                      "");
 }
 
-static void a_job_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
+static void goes_on_from_savepoints(const char *const *settings)
 {
     struct world world;
     struct stream_engine *e;
@@ -668,8 +680,8 @@ static void a_job_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
     const char *path, *before;
     char dir[200], kept[200];
 
-    (void)state;
     set_up(&world);
+    world.settings = settings;
     e = engine(&world);
     assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
     for (int round = 0; round < 4; round++) {
@@ -716,6 +728,72 @@ static void a_job_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
     assert_sums(&world);
     arena_deinit(&arena);
     stream_engine_free(e);
+    tear_down(&world);
+}
+
+static const char *const in_shards[] = {"parallelism.default", "3", NULL};
+
+static void a_job_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
+{
+    (void)state;
+    goes_on_from_savepoints(NULL);
+}
+
+static void a_job_in_shards_goes_on_from_the_savepoint_it_was_stopped_with(void **state)
+{
+    (void)state;
+    goes_on_from_savepoints(in_shards);
+}
+
+static void fails_with(struct stream_engine *e, const char *text)
+{
+    struct arena arena = {0};
+    const char *state = "";
+
+    for (int i = 0; i < 2000 && strcmp(state, "FAILED") != 0; i++) {
+        state = only_job(e, &arena)->state;
+        clock_system()->sleep_ns(clock_system(), 5000000);
+    }
+    assert_string_equal(state, "FAILED");
+    if (!strstr(only_job(e, &arena)->reason, text))
+        fail_msg("%s", only_job(e, &arena)->reason);
+    arena_deinit(&arena);
+}
+
+/* Goal: threads come and go, the number of shards stays, and who asks for another is told so. */
+static void shards_stay_as_they_were_made(void **state)
+{
+    static const struct {
+        const char *threads, *shards, *refused; /* shards NULL: not said */
+    } starts[] = {{"2", "3", NULL},          {"1", NULL, NULL}, {"3", NULL, NULL},
+                  {"4", "4", "made with 3"}, {"4", NULL, NULL}, {"1", "1", "made with 3"},
+                  {"3", "3", NULL}};
+    struct world world;
+
+    (void)state;
+    set_up(&world);
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        const char *settings[] = {"parallelism.default", starts[i].threads,
+                                  starts[i].shards ? "pipeline.max-parallelism" : NULL,
+                                  starts[i].shards, NULL};
+        struct arena arena = {0};
+        struct stream_engine *e;
+
+        world.settings = settings;
+        e = engine(&world);
+        assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
+        if (starts[i].refused) {
+            fails_with(e, starts[i].refused);
+        } else {
+            atomic_fetch_add(&world.produced[0], 777);
+            atomic_fetch_add(&world.produced[1], 55);
+            catch_up(e);
+            assert_int_equal(only_job(e, &arena)->parallelism, atoi(starts[i].threads));
+        }
+        arena_deinit(&arena);
+        stream_engine_free(e);
+    }
+    assert_sums(&world);
     tear_down(&world);
 }
 
@@ -819,6 +897,8 @@ static void two_inputs_and_their_state_survive_a_loss_of_power_at_any_call(void 
         struct rng rng;
 
         rng_init(&rng, seed);
+        if (seed % 2)
+            world.settings = in_shards;
         assert_int_equal(vec_db_new(&world.db, &o, NULL), 0);
         assert_int_equal(disk_sim_new(&sim, seed, NULL), 0);
         world.disk = disk_sim_disk(sim);
@@ -951,6 +1031,8 @@ int main(void)
         cmocka_unit_test(a_partition_without_rows_is_idle_beside_one_that_has_them),
         cmocka_unit_test(a_bounded_input_beside_an_endless_one_ends_its_time),
         cmocka_unit_test(a_job_goes_on_from_the_savepoint_it_was_stopped_with),
+        cmocka_unit_test(a_job_in_shards_goes_on_from_the_savepoint_it_was_stopped_with),
+        cmocka_unit_test(shards_stay_as_they_were_made),
         cmocka_unit_test(a_savepoint_that_cannot_be_written_stops_nothing),
         cmocka_unit_test(two_inputs_and_their_state_survive_a_loss_of_power_at_any_call),
         cmocka_unit_test(a_restart_strategy_says_when_a_job_has_failed),
