@@ -89,6 +89,14 @@ int disk_rename(struct disk *disk, const char *from, const char *to, struct err 
     return disk->ops->rename(disk, from, to, err);
 }
 
+int disk_replace(struct disk *disk, const char *from, const char *to, struct err *err)
+{
+    if (!disk->ops->swap || disk->ops->swap(disk, from, to, NULL))
+        return disk_rename(disk, from, to, err);
+    (void)disk_unlink(disk, from, NULL); /* it is done: what was there has only a name too many */
+    return 0;
+}
+
 int disk_link(struct disk *disk, const char *from, const char *to, struct err *err)
 {
     return disk->ops->link(disk, from, to, err);

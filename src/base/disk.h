@@ -58,6 +58,7 @@ struct disk_ops {
     void (*write_early)(struct file *, int64_t pos, int64_t len); /* NULL: nothing to tell */
     int (*fd)(struct file *); /* for sendfile and mmap; -1 when there is none */
     int (*rename)(struct disk *, const char *from, const char *to, struct err *); /* replaces */
+    int (*swap)(struct disk *, const char *a, const char *b, struct err *); /* NULL: rename, then */
     int (*link)(struct disk *, const char *from, const char *to, struct err *); /* ERR_EXISTS */
     int (*unlink)(struct disk *, const char *path, struct err *);                  /* ERR_NOENT */
     int (*mkdir)(struct disk *, const char *path, struct err *); /* one level; present is fine */
@@ -104,6 +105,9 @@ int file_get_attr(struct file *, struct buf *out, struct err *);
 void file_write_early(struct file *, int64_t pos, int64_t len);
 int file_fd(struct file *);
 int disk_rename(struct disk *, const char *from, const char *to, struct err *);
+/* As disk_rename where there is a file `to` already, which is gone then. Promises no more, and writes
+ * less: a rename over a file makes ext4 write the new one out at once. */
+int disk_replace(struct disk *, const char *from, const char *to, struct err *);
 int disk_link(struct disk *, const char *from, const char *to, struct err *);
 int disk_unlink(struct disk *, const char *path, struct err *);
 int disk_mkdir(struct disk *, const char *path, struct err *);

@@ -202,6 +202,14 @@ static int system_rename(struct disk *disk, const char *from, const char *to, st
     return rename(from, to) ? err_errno(err, errno, "rename %s to %s", from, to) : 0;
 }
 
+static int system_swap(struct disk *disk, const char *a, const char *b, struct err *err)
+{
+    (void)disk;
+    return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)
+               ? err_errno(err, errno, "swap %s and %s", a, b)
+               : 0;
+}
+
 static int system_link(struct disk *disk, const char *from, const char *to, struct err *err)
 {
     (void)disk;
@@ -356,7 +364,7 @@ static int scratch_sync_path(struct disk *disk, const char *path, struct err *er
     .set_mtime = system_set_mtime, .set_attr = system_set_attr, .get_attr = system_get_attr,       \
     .write_early = system_write_early, .fd = system_fd, .rename = system_rename,                   \
     .link = system_link, .unlink = system_unlink, .mkdir = system_mkdir, .rmdir = system_rmdir,    \
-    .stat = system_stat, .list = system_list, .free_bytes = system_free_bytes
+    .swap = system_swap, .stat = system_stat, .list = system_list, .free_bytes = system_free_bytes
 
 /* ext4 tells who writes its journal. */
 static bool has_no_journal(const char *path)

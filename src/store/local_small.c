@@ -55,7 +55,8 @@ static int finish_staged(struct local *local, const char *path, const struct jou
 
 /* `path`: see local_name_lazily. `from` NULL: the bytes are in the entry alone. */
 static int carry_out_put(struct local *local, const struct journal_entry *entry, const char *bucket,
-                         const char *key, const char *from, const char *path, struct err *err)
+                         const char *key, const char *from, const char *path, bool exists,
+                         struct err *err)
 {
     struct arena arena = {0};
     const char *staged = from ? from : stage(local, &arena);
@@ -64,7 +65,7 @@ static int carry_out_put(struct local *local, const struct journal_entry *entry,
                      : write_staged(local, staged, entry, err);
 
     if (!rc)
-        rc = local_name_lazily(local, &arena, bucket, key, staged, path, err);
+        rc = local_name_lazily(local, &arena, bucket, key, staged, path, exists, err);
     if (rc && staged && !from)
         disk_unlink(local->disk, staged, NULL);
     arena_deinit(&arena);
@@ -117,7 +118,7 @@ static int play_back(void *arg, const struct journal_entry *entry, struct err *e
         else if (!rc && is_there(local, path, &stat, entry))
             path = NULL;
         if (!rc && path && entry->kind == JOURNAL_PUT)
-            rc = carry_out_put(local, entry, bucket, key, NULL, path, err);
+            rc = carry_out_put(local, entry, bucket, key, NULL, path, false, err);
         if (rc == ERR_NOENT)
             rc = 0;
     }
@@ -192,14 +193,15 @@ bool local_is_small(struct local *local, const char *bucket, size_t len,
  * where even this fails, the answer's error stands for "maybe". */
 static int add_and_carry_out(struct local *local, const struct journal_entry *entry,
                              const char *bucket, const char *key, const char *from,
-                             const char *path, struct err *err)
+                             const char *path, bool exists, struct err *err)
 {
     int ticket, rc = journal_add(local->journal, entry, &ticket, err);
 
     if (rc)
         return rc;
-    rc = entry->kind == JOURNAL_PUT ? carry_out_put(local, entry, bucket, key, from, path, err)
-                                    : local_unname_lazily(local, bucket, key, err);
+    rc = entry->kind == JOURNAL_PUT
+             ? carry_out_put(local, entry, bucket, key, from, path, exists, err)
+             : local_unname_lazily(local, bucket, key, err);
     journal_done(local->journal, ticket);
     if (rc)
         local_settle(local, bucket, key, NULL);
@@ -237,7 +239,7 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
         rc = local_guess(local, &arena, bucket, key, &path, err);
     if (!rc) {
         entry.mtime_us = next_time(local, exists ? now.mtime_us : 0);
-        rc = add_and_carry_out(local, &entry, bucket, key, from, path, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, from, path, exists, err);
     }
     if (!rc && exists)
         local_attr_remove(local, bucket, key); /* of the version replaced */
@@ -269,7 +271,7 @@ int local_remove_small(struct local *local, const char *bucket, const char *key,
     int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
 
     if (!rc)
-        rc = add_and_carry_out(local, &entry, bucket, key, NULL, path, err);
+        rc = add_and_carry_out(local, &entry, bucket, key, NULL, path, true, err);
     arena_deinit(&arena);
     return rc;
 }

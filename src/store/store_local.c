@@ -95,12 +95,13 @@ int local_name_it(struct local *local, struct arena *arena, const char *bucket, 
 }
 
 int local_name_lazily(struct local *local, struct arena *arena, const char *bucket, const char *key,
-                      const char *from, const char *path, struct err *err)
+                      const char *from, const char *path, bool exists, struct err *err)
 {
     int rc;
 
     pthread_rwlock_rdlock(&local->names);
-    rc = disk_rename(local->disk, from, path, NULL);
+    rc = exists ? disk_replace(local->disk, from, path, NULL)
+                : disk_rename(local->disk, from, path, NULL);
     local_changed(local);
     pthread_rwlock_unlock(&local->names);
     if (!rc)
@@ -122,7 +123,7 @@ static int name_lazy_put(struct local *local, struct arena *arena, const char *b
 
     if (!rc && !path)
         rc = local_guess(local, arena, bucket, key, &path, err);
-    return rc ? rc : local_name_lazily(local, arena, bucket, key, from, path, err);
+    return rc ? rc : local_name_lazily(local, arena, bucket, key, from, path, false, err);
 }
 
 int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
