@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define ASK_MS        5000  /* one question to the brokers */
+#define OPEN_MS       1000 /* of waiting for the transactional id, which goes on at the next call */
+#define ASK_MS        5000 /* one question to the brokers */
 #define COMMIT_MS     15000 /* a transaction's end, before it is looked up instead */
 #define PAUSE_MS      500   /* between tries */
 #define LAST_MS       20000 /* for carrying on when the job ends */
@@ -115,7 +116,7 @@ static int connect(struct outbox *o, struct err *err)
     if (!o->producer)
         rc = outside_producer_new(&o->producer, o->client, o->partitioner, o->id, err);
     if (!rc)
-        rc = outside_txn_open(o->producer, ASK_MS, err);
+        rc = outside_txn_open(o->producer, OPEN_MS, err);
     if (!rc)
         rc = read_place(o, &place, err);
     if (rc)
@@ -338,6 +339,18 @@ void outbox_committed(struct outbox *o, int64_t end)
 
 /* ---- opened and closed ---- */
 
+/* What a job that failed left behind, with this process alive. The store says where the end is: of
+ * the last commit nobody may have been told how it ended. */
+static int cut_off(struct outbox *o, struct err *err)
+{
+    int64_t end;
+    int rc = topic_owned_end(o->topic, 0, &end, err);
+
+    if (!rc && end > log_offsets(o->log).high_watermark)
+        topic_committed(o->topic, 0, end);
+    return rc ? rc : log_truncate(o->log, log_offsets(o->log).high_watermark, err);
+}
+
 static int open_topic(struct outbox *o, const char *name, struct err *err)
 {
     static const struct broker_config configs[] = {
@@ -357,9 +370,7 @@ static int open_topic(struct outbox *o, const char *name, struct err *err)
                      "topic %s was made by somebody else: the sink needs it, rename it", name);
     if (!rc && !(o->log = topic_log(o->topic, 0)))
         rc = err_set(err, ERR_IO, "topic %s is offline", name);
-    if (!rc) /* of a job that failed with this process alive */
-        rc = log_truncate(o->log, log_offsets(o->log).high_watermark, err);
-    return rc;
+    return rc ? rc : cut_off(o, err);
 }
 
 int outbox_new(struct outbox **out, const struct outbox_options *options, struct err *err)

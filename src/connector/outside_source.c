@@ -185,7 +185,10 @@ static int waits(struct outside_source *s, int rc, struct err *err)
     if (err) {
         struct err why = *err;
 
-        err_set(err, ERR_NOENT, "no broker answers for %s: %s", s->config.topic, why.text);
+        err_set(err, ERR_NOENT, "no broker answers for %s: %s%s", s->config.topic, why.text,
+                s->broker ? ""
+                          : ". If this tarn is meant, kafka: {listeners: [{port: N}]} in tarn.yaml "
+                            "opens that port here");
     }
     return ERR_NOENT;
 }
@@ -536,14 +539,17 @@ static int position(struct stream_source *source, struct arena *arena, struct st
 static int flush(struct stream_source *source, struct err *err)
 {
     struct outside_source *s = self(source);
+    bool more = s->broker != NULL;
     int rc = 0;
 
-    for (size_t i = 0; s->broker && i < s->count && !rc; i++) {
-        struct topic *topic;
+    for (size_t i = 0; more && !rc; i++) {
+        struct topic *topic = NULL;
         struct log *log;
 
         pthread_mutex_lock(&s->mutex);
-        topic = i < s->count ? topic_find(s->broker, s->partitions[i].topic) : NULL;
+        more = i < s->count;
+        if (more)
+            topic = topic_find(s->broker, s->partitions[i].topic);
         log = topic ? topic_log(topic, s->partitions[i].number) : NULL;
         pthread_mutex_unlock(&s->mutex);
         rc = log ? log_flush(log, err) : 0;

@@ -113,6 +113,9 @@ int topic_append(struct topic *topic, int32_t partition, uint8_t *bytes, size_t 
 int topic_commit_in(struct meta_txn *txn, const char *id, int32_t partition, int64_t end,
                     struct err *err);
 void topic_committed(struct topic *topic, int32_t partition, int64_t end);
+/* The end that a commit vouches for, as the metadata store has it: after a commit of which nobody
+ * could tell how it ended. Worker. */
+int topic_owned_end(struct topic *topic, int32_t partition, int64_t *end, struct err *err);
 
 /* Syncs the partition on a thread of the broker: what was appended shows to readers soon. */
 void topic_flush_soon(struct topic *topic, int32_t partition);

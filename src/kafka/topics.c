@@ -463,6 +463,38 @@ void topic_committed(struct topic *topic, int32_t partition, int64_t end)
         log_set_high_watermark(log, end);
 }
 
+struct owned_end {
+    const char *id;
+    int64_t partition, end;
+};
+
+static int read_owned_end(struct meta_txn *txn, void *arg, struct err *err)
+{
+    struct owned_end *o = arg;
+    struct meta_stmt *stmt;
+    int rc = meta_query(txn, &stmt, err,
+                        "SELECT end_offset FROM kafka_owned_end"
+                        " WHERE topic_id = ? AND partition_index = ?",
+                        "si", o->id, o->partition);
+
+    o->end = 0;
+    if (rc)
+        return rc;
+    if (meta_next(stmt, err, &rc))
+        o->end = meta_i64(stmt, 0);
+    meta_done(stmt);
+    return rc;
+}
+
+int topic_owned_end(struct topic *topic, int32_t partition, int64_t *end, struct err *err)
+{
+    struct owned_end o = {topic_id(topic), partition, 0};
+    int rc = meta_read(topic->broker->options.meta, read_owned_end, &o, err);
+
+    *end = o.end;
+    return rc;
+}
+
 /* ---- watchers ----------------------------------------------------------------------------- */
 
 int broker_watch(struct broker *broker, void (*fn)(void *arg, const char *name, bool created),
