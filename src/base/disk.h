@@ -105,8 +105,8 @@ int file_get_attr(struct file *, struct buf *out, struct err *);
 void file_write_early(struct file *, int64_t pos, int64_t len);
 int file_fd(struct file *);
 int disk_rename(struct disk *, const char *from, const char *to, struct err *);
-/* As disk_rename where there is a file `to` already, which is gone then. Promises no more, and writes
- * less: a rename over a file makes ext4 write the new one out at once. */
+/* As disk_rename where there is a file `to` already, which is gone then. Promises no more, and
+ * writes less: a rename over a file makes ext4 write the new one out at once. */
 int disk_replace(struct disk *, const char *from, const char *to, struct err *);
 int disk_link(struct disk *, const char *from, const char *to, struct err *);
 int disk_unlink(struct disk *, const char *path, struct err *);
@@ -120,9 +120,9 @@ bool disk_exists(struct disk *, const char *path);
 int disk_list(struct disk *, const char *path, struct arena *, struct disk_entry **, size_t *count,
               struct err *);
 int disk_free_bytes(struct disk *, const char *path, int64_t *bytes, struct err *);
-/* Folders made in `path` from now on lie far from each other, because making a file here costs more
- * the more files were removed near it lately: ext4 without a journal leaves inodes alone for minutes
- * and looks at each of them again for every new file. false: it is not so here. */
+/* Folders made in `path` from now on lie far from each other, because making a file here costs
+ * more the more files were removed near it lately: ext4 without a journal leaves inodes alone for
+ * minutes and looks at each of them again for every new file. false: it is not so here. */
 bool disk_spread(struct disk *, const char *path);
 
 /* Built on the above. */

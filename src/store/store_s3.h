@@ -14,7 +14,7 @@
 #define REMOTE_HEADERS    80                 /* of a request: those of the object among them */
 #define REMOTE_TOKENS     500                /* of trying again, for the store as a whole */
 #define REMOTE_RETRY_COST 5
-#define REMOTE_HURRY_MS   5000 /* of trying again and of silence, when the process is about to end */
+#define REMOTE_HURRY_MS   5000 /* of trying again and of silence, when the process ends */
 /* Tells our conditional put from another one of the same bytes, when its answer was lost. */
 #define REMOTE_PUT_ID "x-amz-meta-tarn-put"
 

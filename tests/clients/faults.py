@@ -99,7 +99,8 @@ class Faults(unittest.TestCase):
 
 class Records(Faults):
     POISON = [b"", b"no json", b"\xff\xfe", b'{"id": 1', b"[" * 5000,  # each bad for both INSERTs
-              b'{"id": 1, "who": "u1", "amount": "much"}', b'{"id": 1, "who": {"a": 1}, "amount": [2]}x', b'{"a":' * 3000, b"null and void", b"\x00" * 2000,
+              b'{"id": 1, "who": "u1", "amount": "much"}', b'{"id": 1, "who": {"a": 1}, "amount": [2]}x',
+              b'{"a":' * 3000, b"null and void", b"\x00" * 2000,
               b'{"id": 1, "who": "u1", "amount": 3000000000}']
 
     def test_poison_records_stop_nothing(self):
