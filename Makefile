@@ -260,10 +260,11 @@ bench-state: $(BUILD)/tests/bench/operator_bench $(BUILD)/tests/bench/state_benc
 	@rm -rf $(BUILD)/state-bench && mkdir -p $(BUILD)/state-bench
 	@$(BUILD)/tests/bench/state_bench $(BUILD)/state-bench $(BENCH_STATE)
 
-# Nexmark's queries per core; QUERIES="q0 q5" and EVENTS=2e6 choose.
+# Nexmark's queries per core; QUERIES="q0 q5", EVENTS=2e6 and THREADS=1,2 choose.
 bench-nexmark: all
 	@scripts/deps --test
-	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/nexmark.py $(QUERIES) --events $(or $(EVENTS),2e6)
+	@TARN=$(BUILD)/tarn .deps/python/bin/python tests/bench/nexmark.py $(QUERIES) --events $(or $(EVENTS),2e6) \
+	    --threads $(or $(THREADS),1)
 
 # A thousand small jobs at once: memory, threads, CPU time while nothing comes. JOBS=100 for fewer.
 bench-jobs: all

@@ -2,9 +2,9 @@
 """nexmark.py - Nexmark's queries per core: events per CPU second of the whole process, from memory and from a topic.
 
   TARN=build/tarn .deps/python/bin/python tests/bench/nexmark.py [q0 q5 ...] [--events N] [--from memory,topic]
-    [--beside flink]
+    [--beside flink] [--threads 1,2]
 
-The queries are the public ones, into blackhole, one job at a time; memory is the peak resident one. Beside each stands
+The queries are the public ones, into blackhole, one job at a time, with each number of threads; memory is the peak resident one. Beside each stands
 what Flink 1.20 did on a machine of this kind (events per CPU second, Kafka source), and the ratio. With --beside flink
 a real one is started and asked first, in the same run (peers/flink_nexmark.py says how).
 """
@@ -40,11 +40,16 @@ def peak_mib(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
-def script(name, origin, events):
+def job_name(name, threads):
+    return name if threads == 1 else f"{name}_x{threads}"
+
+
+def script(name, origin, events, threads):
     source = ({"connector": "nexmark", "events.num": str(events), "first-event.rate": "10000"} if origin == "memory" else
               {"connector": "kafka", "topic": "nexmark", "format": "json", "scan.startup.mode": "earliest-offset",
                "scan.bounded.mode": "latest-offset", "properties.bootstrap.servers": "127.0.0.1:@KAFKA@"})
-    return ";\n".join([f"SET 'pipeline.name' = '{name}'", nexmark.source(source),
+    return ";\n".join([f"SET 'pipeline.name' = '{job_name(name, threads)}'", f"SET 'parallelism.default' = '{threads}'",
+                       nexmark.source(source),
                        *nexmark.statements(nexmark.views("events")), *nexmark.statements(nexmark.query(name))]) + ";\n"
 
 
@@ -58,14 +63,14 @@ def begin(origin, events):
     return tarn
 
 
-def run(tarn, name, origin, events):
+def run(tarn, name, origin, events, threads):
     pid = tarn.process.pid
     with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as clear:
         clear.write("5")  # the peak begins anew
     before, began = cpu_seconds(pid), time.monotonic()
-    tarn.command("sql", "-e", tarn.fill(script(name, origin, events)))
+    tarn.command("sql", "-e", tarn.fill(script(name, origin, events, threads)))
     while True:
-        job = next(each for each in json.loads(tarn.command("job", "list", "--json")) if each["job"] == name)
+        job = next(each for each in json.loads(tarn.command("job", "list", "--json")) if each["job"] == job_name(name, threads))
         if job["state"] in ("FINISHED", "FAILED"):
             break
         time.sleep(0.1)
@@ -99,23 +104,26 @@ def main():
     options.add_argument("queries", nargs="*")
     options.add_argument("--events", type=float, default=2e6)
     options.add_argument("--from", dest="origins", default="memory,topic")
+    options.add_argument("--threads", default="1")
     options.add_argument("--beside", choices=["flink"])
     options = options.parse_args()
     events = int(options.events)
     names = options.queries or [name for name in nexmark.QUERIES if name not in SKIPPED]
     theirs = ask_flink(names, events) if options.beside else FLINK
-    print(f"{'query':6} {'from':7} {'events/CPU s':>13} {'Flink':>8} {'ratio':>6} {'events/s':>10} {'peak MiB':>9}")
+    print(f"{'query':6} {'from':7} {'threads':>7} {'events/CPU s':>13} {'Flink':>8} {'ratio':>6} {'events/s':>10} "
+          f"{'peak MiB':>9}")
+    threads = [int(each) for each in options.threads.split(",")]
     for origin in options.origins.split(","):
         tarn = begin(origin, events)
         try:
-            for name in names:
+            for name, count in [(name, count) for name in names for count in threads]:
                 try:
-                    cpu, wall, peak = run(tarn, name, origin, events)
+                    cpu, wall, peak = run(tarn, name, origin, events, count)
                 except (RuntimeError, AssertionError) as refused:
-                    print(f"{name:6} {origin:7} {str(refused).splitlines()[-1][:100]}", flush=True)
+                    print(f"{name:6} {origin:7} {count:7} {str(refused).splitlines()[-1][:100]}", flush=True)
                     continue
                 flink = theirs.get(name)
-                print(f"{name:6} {origin:7} {events / cpu:13,.0f} {flink or 0:8,.0f} "
+                print(f"{name:6} {origin:7} {count:7} {events / cpu:13,.0f} {flink or 0:8,.0f} "
                       f"{events / cpu / flink if flink else 0:6.1f} {events / wall:10,.0f} {peak:9.0f}", flush=True)
         finally:
             tarn.close()

@@ -33,16 +33,22 @@ FUNCTIONS = {"com.github.nexmark.flink.udf.CountChar": "CHAR_LENGTH($1) - CHAR_L
 QUERIES = [name for name in nexmark.QUERIES if name not in REFUSED | ELSEWHERE]
 
 
-def script(name, topic, bounded=True):
+def run_name(topic, threads):
+    return topic if threads == 1 else f"{topic}_x{threads}"
+
+
+def script(name, topic, bounded=True, threads=1, shards=None):
     options = {"connector": "kafka", "topic": topic, "format": "json", "scan.startup.mode": "earliest-offset",
                "properties.bootstrap.servers": "127.0.0.1:@KAFKA@"}
     if bounded:
         options["scan.bounded.mode"] = "latest-offset"
-    sink = {"connector": "kafka", "topic": f"{name}.{topic}", "format": "debezium-json",
+    run = run_name(topic, threads)
+    sink = {"connector": "kafka", "topic": f"{name}.{run}", "format": "debezium-json",
             "properties.bootstrap.servers": "127.0.0.1:@KAFKA@"}
-    return ";\n".join([f"SET 'pipeline.name' = '{name}_{topic}'", "SET 'execution.checkpointing.interval' = '500ms'",
-                       nexmark.source(options), *nexmark.statements(nexmark.views("events")),
-                       *nexmark.statements(nexmark.into(nexmark.query(name), sink))]) + ";\n"
+    return ";\n".join([f"SET 'pipeline.name' = '{name}_{run}'", "SET 'execution.checkpointing.interval' = '500ms'",
+                       f"SET 'parallelism.default' = '{threads}'",
+                       f"SET 'pipeline.max-parallelism' = '{shards or threads}'", nexmark.source(options),
+                       *nexmark.statements(nexmark.views("events")), *nexmark.statements(nexmark.into(nexmark.query(name), sink))]) + ";\n"
 
 
 class Nexmark(unittest.TestCase):
@@ -104,6 +110,19 @@ class Nexmark(unittest.TestCase):
                 with self.subTest(query=name, topic=topic):
                     tarn.command("sql", "-e", tarn.fill(script(name, topic)))
                     self.check(tarn, name, topic)
+
+    def test_threads_change_nothing(self):
+        """Rows out of order, split by keys of every kind. NEXMARK_THREADS=all: all queries with 2, 3 and 4."""
+        some = [("q3", 2), ("q4", 3), ("q5", 4), ("q7", 2), ("q9", 4), ("q11", 3), ("q18", 2), ("q20", 4)]
+        if os.environ.get("NEXMARK_THREADS") == "all":
+            some = [(name, threads) for name in QUERIES for threads in (2, 3, 4)]
+        tarn = self.start({}, ["disordered"])
+        tarn.start()
+        self.produce(tarn, "disordered", nexmark.disorder(self.lines, 3))
+        for name, threads in some:
+            with self.subTest(query=name, threads=threads):
+                tarn.command("sql", "-e", tarn.fill(script(name, "disordered", threads=threads)))
+                self.check(tarn, name, run_name("disordered", threads))
 
     def test_and_what_a_batch_gives(self):
         """The recordings and DuckDB agree, so that each of the two stands for the other."""
@@ -169,16 +188,18 @@ class Nexmark(unittest.TestCase):
         tarn.start()
         self.produce(tarn, "killed", nexmark.disorder(self.lines, 7))
         tarn.kill()
+        threads = {name: 1 + number % 3 for number, name in enumerate(some)}
         for name in some:
-            tarn.write(f"streams/{name}.sql", tarn.fill(script(name, "killed")).replace("500ms", "50ms"))
+            tarn.write(f"streams/{name}.sql",
+                       tarn.fill(script(name, "killed", threads=threads[name])).replace("500ms", "50ms"))
         for _ in range(12):
             tarn.start()
             time.sleep(rand.random() * 0.3)
             tarn.kill()
         tarn.start()
         for name in some:
-            with self.subTest(query=name):
-                self.check(tarn, name, "killed")
+            with self.subTest(query=name, threads=threads[name]):
+                self.check(tarn, name, run_name("killed", threads[name]))
 
     def test_a_query_that_flink_refuses_is_refused(self):
         tarn = self.start({}, ["ordered"])
