@@ -148,9 +148,9 @@ int local_settle(struct local *local, const char *bucket, const char *key, struc
 int local_check_put(struct local *local, struct arena *arena, const char *bucket, const char *key,
                     const struct store_put_options *options, const char **path,
                     struct disk_stat *now, struct err *err);
-/* Gives the staged file its name, without a sync. `path` is where the object is (`exists`), or where
- * it nearly always can be when there is none: its folder may have to be made, or a folder may have
- * its name. */
+/* Gives the staged file its name, without a sync. `path` is where the object is (`exists`), or
+ * where it nearly always can be when there is none: its folder may have to be made, or a folder may
+ * have its name. */
 int local_name_lazily(struct local *local, struct arena *arena, const char *bucket, const char *key,
                       const char *from, const char *path, bool exists, struct err *err);
 int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err);
