@@ -98,6 +98,11 @@ static int look_up(void *arg, const struct sql_table *table, const char *select,
     return lookup_table_new(out, &r, select, err);
 }
 
+static const char *setting(void *session, const char *key)
+{
+    return session_setting(session, key);
+}
+
 static int open_flow(struct connector *c, struct session *session, const struct sql_node *root,
                      int64_t idle_ms, struct arena *arena, struct stream_pipeline *out,
                      struct err *err)
@@ -111,7 +116,7 @@ static int open_flow(struct connector *c, struct session *session, const struct 
     *opening = (struct opening){c, zone ? arena_strdup(arena, zone) : NULL, session->threads};
     if (zone && !opening->time_zone)
         return err_set(err, ERR_NOMEM, "plan");
-    *tables = (struct flow_tables){open_source, look_up, opening, narrows};
+    *tables = (struct flow_tables){open_source, look_up, opening, narrows, setting, session};
     return flow_build(root, idle_ms, arena, tables, out, err);
 }
 
@@ -263,11 +268,6 @@ static struct sql_statement **inserts_of(struct sql_statement **st, size_t *coun
         return (*st)->set_of->list;
     }
     return NULL;
-}
-
-static const char *setting(void *session, const char *key)
-{
-    return session_setting(session, key);
 }
 
 /* Sources are made for as many threads as the settings say so far. */

@@ -134,6 +134,47 @@ static int open_source(struct inputs *in, size_t number, struct err *err)
     return in->from->open(in->from->arg, table, in->arena, &input->source, &input->topic, err);
 }
 
+/* The table's, or what is set for all tables. */
+static const char *time_option(const struct inputs *in, const struct sql_table *table,
+                               const char *key)
+{
+    const char *value = sql_option(table->options, key);
+
+    return value || !in->from->setting ? value : in->from->setting(in->from->setting_arg, key);
+}
+
+static int read_duration(const struct sql_table *table, const char *key, const char *value,
+                         int64_t *ms, struct err *err)
+{
+    return sql_duration_ms(value, ms)
+               ? err_set(err, ERR_INVALID, "table `%s`: '%s' = '%s' is no time: '30 s', '1 min'",
+                         table->name, key, value)
+               : 0;
+}
+
+/* Flink 1.20, "Watermark alignment" and "Configure watermark idle-timeout of tables". How often a
+ * group is looked at (update-interval) is here: before every poll. */
+static int read_time_options(const struct inputs *in, const struct sql_table *table,
+                             struct stream_input *input, struct err *err)
+{
+    static const char group_key[] = "scan.watermark.alignment.group";
+    static const char drift_key[] = "scan.watermark.alignment.max-drift";
+    static const char idle_key[] = "scan.watermark.idle-timeout";
+    const char *group = time_option(in, table, group_key);
+    const char *drift = time_option(in, table, drift_key);
+    const char *idle = sql_option(table->options, idle_key);
+    int rc = idle ? read_duration(table, idle_key, idle, &input->idle_ms, err) : 0;
+
+    if (rc || !input->marks || !group || !*group)
+        return rc;
+    if (!drift)
+        return err_set(err, ERR_INVALID, "table `%s`: '%s' needs '%s'", table->name, group_key,
+                       drift_key);
+    input->align_group = arena_strdup(in->arena, group);
+    return input->align_group ? read_duration(table, drift_key, drift, &input->align_drift_ms, err)
+                              : err_set(err, ERR_NOMEM, "plan");
+}
+
 static int add_input(struct inputs *in, const struct sql_node *node, struct err *err)
 {
     const struct sql_node *scan = node->kind == SQL_NODE_SELECT ? node->inputs[0] : node;
@@ -148,7 +189,7 @@ static int add_input(struct inputs *in, const struct sql_node *node, struct err 
     if (!name)
         return err_set(err, ERR_NOMEM, "plan");
     in->scans[in->count++] = values ? NULL : scan;
-    return 0;
+    return values ? 0 : read_time_options(in, scan->scan.table, input, err);
 }
 
 static int add_inputs(struct inputs *in, const struct sql_node *node, struct err *err)

@@ -21,6 +21,9 @@ struct flow_tables {
     /* May its source be opened with fewer columns, and fewer fields of ROWs, than the table has?
      * NULL: none may. */
     bool (*narrows)(void *arg, const struct sql_table *table);
+    /* A setting for all tables that do not say it themselves; NULL: not set. */
+    const char *(*setting)(void *arg, const char *key);
+    void *setting_arg; /* while the flow is built */
 };
 
 /* Fills inputs and graph of `out`; all in the arena. What was opened stays in `out` on errors. */

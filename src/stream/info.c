@@ -79,6 +79,7 @@ static void input_info(struct input *in, struct arena *arena, struct stream_inpu
     out->timed = in->first->marks != NULL;
     out->idle = atomic_load(&in->idle);
     out->ended = atomic_load(&in->over);
+    out->held = atomic_load(&in->held);
     out->watermark_ms = atomic_load(&in->mark_shown);
     out->slowest = atomic_load(&in->first->slowest);
 }

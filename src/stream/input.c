@@ -276,7 +276,14 @@ int input_marks(struct input *in, struct err *err)
 
 static bool is_idle(const struct input *in, int64_t seen_ms)
 {
-    return in->spec->idle_ms > 0 && in->pipeline->awake_ms - seen_ms >= in->spec->idle_ms;
+    return in->spec->idle_ms > 0 && !atomic_load(&in->held) &&
+           in->pipeline->awake_ms - seen_ms >= in->spec->idle_ms;
+}
+
+void input_seen(struct input *in)
+{
+    for (size_t i = 0; i < in->partition_count; i++)
+        in->partitions[i].seen_ms = in->pipeline->awake_ms;
 }
 
 /* The source knows how many partitions there are; those that never spoke count too. */

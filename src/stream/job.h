@@ -43,6 +43,9 @@ struct stream_input {
                           becomes a reject; NULL: they pass as they are */
     const char *marks; /* SELECT partition, watermark in ms over its rows (sql.h); NULL: no time */
     int64_t idle_ms;   /* without rows for so long a partition holds nothing back; 0: never */
+    const char *align_group; /* inputs of the job's pipelines that wait for each other: none is read
+                                further than align_drift_ms ahead of the last of them; NULL: none */
+    int64_t align_drift_ms;
 };
 
 /* What stands between the inputs and the sink. `build` makes operators above the leaves, which are
@@ -171,6 +174,7 @@ struct stream_input_info {
     const char *name, *topic;
     int64_t rows, lag;       /* polled since the start; records not read yet, -1 unknown */
     bool timed, idle, ended; /* timed: it has watermarks */
+    bool held;               /* it waits for others of its align_group */
     int64_t watermark_ms;    /* OP_TIME_MIN: none yet */
     int64_t slowest;         /* the partition that holds it back; -1: none, or none looked at yet */
 };

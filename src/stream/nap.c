@@ -15,13 +15,15 @@
 #define BUSY_MS   1000
 #define WAIT_MS   50
 #define NAP_MS    1000
-#define GATHER_NS 1000000 /* after rows: more that trickle in are taken together */
+#define REST_NS   2000000000 /* without rows for so long: what work has left in memory goes */
+#define GATHER_NS 1000000    /* after rows: more that trickle in are taken together */
 
 struct nap {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     _Atomic bool woken;
-    bool told; /* every source tells of rows */
+    bool told;      /* every source tells of rows */
+    int64_t rested; /* `rows_ns` when it last rested */
 };
 
 static void wake(void *arg)
@@ -103,7 +105,7 @@ static void wait_for_source(struct pipeline *p)
         const struct input *in = &p->inputs[i];
         struct stream_source *source = in->spec->source;
 
-        if (in->first == in && !in->ended && !in->gone) {
+        if (in->first == in && !in->ended && !in->gone && !atomic_load(&in->held)) {
             source->ops->wait(source, ms);
             return;
         }
@@ -118,11 +120,24 @@ static int64_t longest_nap(const struct pipeline *p)
     for (size_t i = 0; i < p->count; i++) {
         const struct input *in = &p->inputs[i];
 
+        if (atomic_load(&in->held)) /* nobody tells that the others have come up */
+            return WAIT_SHORT_MS;
         if (in->gone || (in->marks && !in->ended && !atomic_load(&in->idle) &&
                          (in->spec->idle_ms || !in->partition_count)))
             ms = WAIT_MS;
     }
     return ms;
+}
+
+/* A thread that has worked keeps stack and freed memory for the next time. Of a thousand that wait,
+ * few will need it soon. */
+static void rest(struct pipeline *p, int64_t now)
+{
+    if (p->nap->rested == p->rows_ns + 1 || now - p->rows_ns < REST_NS)
+        return;
+    p->nap->rested = p->rows_ns + 1;
+    vec_rest();
+    memory_stack_rest();
 }
 
 void nap_take(struct pipeline *p)
@@ -137,6 +152,7 @@ void nap_take(struct pipeline *p)
     }
     if (now - p->rows_ns < GATHER_NS)
         sleep_ns(p, GATHER_NS - (now - p->rows_ns));
+    rest(p, now);
     until = now + longest_nap(p) * 1000000;
     at = (struct timespec){until / 1000000000, until % 1000000000};
     pthread_mutex_lock(&nap->mutex);

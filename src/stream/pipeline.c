@@ -93,14 +93,44 @@ static bool is_ahead(struct pipeline *p, const struct input *in)
     return false;
 }
 
-/* NULL: every one is over, or gone for now. */
+/* One of its group, in whichever pipeline of the job, that is further behind than it may be; one
+ * without a watermark is, until it is idle. Watermarks of other threads are as they were shown
+ * last: an input may be held a little longer than it must. */
+static bool is_behind(const struct input *other, const struct input *in)
+{
+    int64_t mark = atomic_load(&other->mark_shown), drift = in->spec->align_drift_ms;
+
+    if (other == in || other->first != other || !other->marks || !other->spec->align_group ||
+        strcmp(other->spec->align_group, in->spec->align_group) != 0 ||
+        atomic_load(&other->over) || atomic_load(&other->idle) || in->mark == OP_TIME_MIN)
+        return false;
+    return mark == OP_TIME_MIN || (in->mark > mark && in->mark - mark > drift);
+}
+
+static bool must_wait(const struct pipeline *p, struct input *in)
+{
+    bool held = false;
+
+    if (!in->spec->align_group || !in->marks)
+        return false;
+    for (size_t i = 0; i < p->job->count && !held; i++)
+        for (size_t k = 0; k < p->job->pipelines[i].count && !held; k++)
+            held = is_behind(&p->job->pipelines[i].inputs[k], in);
+    if (!held && atomic_load(&in->held)) /* it was not its partitions that were silent */
+        input_seen(in);
+    atomic_store(&in->held, held);
+    return held;
+}
+
+/* NULL: every one is over, gone for now, or waits for others. */
 static struct input *next_input(struct pipeline *p)
 {
     for (size_t tries = 0; tries < 2 * p->count; tries++) {
         struct input *in = &p->inputs[p->turn];
 
         p->turn = (p->turn + 1) % p->count;
-        if (in->first != in || in->ended || (in->gone && now_ms(p) < in->retry_ms))
+        if (in->first != in || in->ended || (in->gone && now_ms(p) < in->retry_ms) ||
+            must_wait(p, in))
             continue;
         if (in->passed_over < PASSED_OVER_MAX && is_ahead(p, in)) {
             in->passed_over++;

@@ -102,6 +102,7 @@ struct input {
     bool gone;        /* its topic is not there */
     int64_t retry_ms; /* then: mono time of the next try */
     int passed_over;  /* turns given to others because it is ahead of them */
+    _Atomic bool held; /* it waits for others of its align_group */
     _Atomic bool idle, over;
     _Atomic int64_t rows_in, mark_shown, slowest;
 };
@@ -291,6 +292,8 @@ int64_t flow_state_disk_bytes(const struct flow_state *s);
 void flow_state_take_syncs(struct flow_state *s, struct syncs *out);
 int syncs_wait(struct syncs *syncs, struct err *err); /* any thread; empties it */
 void syncs_free(struct syncs *syncs);                 /* without */
+
+void input_seen(struct input *in); /* none of its partitions was silent up to now */
 
 /* flow.c: what a pipeline remembers. All calls on its thread but flow_is_true. */
 struct flow;

@@ -39,7 +39,7 @@ static int put_input(struct buf *out, const struct stream_input_info *in, int64_
                           "others go on without it)\n",
                           in->slowest);
     term_duration_ns((now_ms - in->watermark_ms) * 1000000, behind);
-    rc = buf_append_str(out, "at ");
+    rc = buf_append_str(out, in->held ? "waits for others of its watermark group, at " : "at ");
     rc = rc ? rc : put_time(out, in->watermark_ms);
     return rc ? rc
               : buf_printf(out,
