@@ -167,7 +167,7 @@ class RealKafka(unittest.TestCase):
                 tarn.kill()
                 tarn.start()
         try:
-            wait_until(lambda: len(read()) >= at, "all rows", 90, 0)
+            wait_until(lambda: len(read()) >= at, "all rows", 180, 0)
         except AssertionError as e:
             raise AssertionError(f"{e}: {len(read())} of {at}, {len(set(read()))} different") from None
         self.assertEqual(sorted(read()), list(range(at)))
@@ -206,9 +206,9 @@ class RealKafka(unittest.TestCase):
         del os.environ["TEST_KAFKA_PASSWORD"]
         for name in ("by_file", "by_env"):
             wait_until(lambda: name in tarn.command("sql", "-e", f"SELECT '{name}', id FROM lake.db.{name}",
-                                                    check=False).stdout, name, 30)
+                                                    check=False).stdout, name, 90)
         # Three jobs of one file: jobs, jobs_2, jobs_3.
-        wait_until(lambda: "no broker answers for private" in tarn.command("job", "show", "jobs_3"), "why it waits", 30)
+        wait_until(lambda: "no broker answers for private" in tarn.command("job", "show", "jobs_3"), "why it waits", 90)
         said = tarn.tail(2000) + tarn.command("job", "show", "jobs_3") + tarn.command("job", "list")
         with open(os.path.join(tarn.dir, ".tarn", "logs", "tarn.log")) as log:
             said += log.read()

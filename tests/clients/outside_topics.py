@@ -50,7 +50,7 @@ class Outside(unittest.TestCase):
         except AssertionError:  # the table is not there yet
             return []
 
-    def until(self, tarn, table, want, timeout=30):
+    def until(self, tarn, table, want, timeout=60):
         try:
             wait_until(lambda: self.ids(tarn, table) == sorted(want), table, timeout)
         except AssertionError as e:
@@ -74,7 +74,7 @@ class Outside(unittest.TestCase):
         self.until(tarn, "clicks", range(at))
 
         self.there.kill()
-        wait_until(lambda: "no broker answers for clicks" in tarn.command("job", "show", "jobs"), "the job to say so", 20)
+        wait_until(lambda: "no broker answers for clicks" in tarn.command("job", "show", "jobs"), "the job to say so", 60)
         self.there.start()
         produce(self.there.bootstrap, "clicks", range(at, at + 50))
         self.until(tarn, "clicks", range(at + 50))
@@ -82,7 +82,7 @@ class Outside(unittest.TestCase):
         group = Consumer({"bootstrap.servers": self.there.bootstrap, "group.id": "watchers"})
         self.addCleanup(group.close)
         parts = [TopicPartition("clicks", 0), TopicPartition("clicks", 1)]
-        wait_until(lambda: [p.offset for p in group.committed(parts, 10)] == [150, 150], "the group's offsets")
+        wait_until(lambda: [p.offset for p in group.committed(parts, 10)] == [150, 150], "the group's offsets", 60)
 
     def test_start_and_end(self):
         self.topics(t=2)
@@ -110,7 +110,7 @@ class Outside(unittest.TestCase):
             CREATE TABLE lake.db.{name} (id INT);""" for name, (options, _) in modes.items())
         tarn = self.here(script + "EXECUTE STATEMENT SET BEGIN " + "".join(
             f"INSERT INTO lake.db.{name} SELECT id FROM {name};" for name in modes) + "END;")
-        wait_until(lambda: "finished" in tarn.command("job", "list").lower(), "the job to end by itself", 40)
+        wait_until(lambda: "finished" in tarn.command("job", "list").lower(), "the job to end by itself", 60)
         for name, (_, want) in modes.items():
             with self.subTest(name):
                 self.assertEqual(self.ids(tarn, name), sorted(want))
@@ -196,11 +196,11 @@ class Outside(unittest.TestCase):
                     got[json.loads(m.value())["id"]] = (m.key(), m.partition())
 
         produce(self.there.bootstrap, "src", range(200))
-        wait_until(lambda: take() or len(got) >= 50, "some rows")
+        wait_until(lambda: take() or len(got) >= 50, "some rows", 60)
         tarn.kill()
         tarn.start()
         produce(self.there.bootstrap, "src", range(200, 300))
-        wait_until(lambda: take() or set(got) == set(range(300)), "each row", 30)
+        wait_until(lambda: take() or set(got) == set(range(300)), "each row", 60)
         self.assertEqual({k for k, _ in got.values()}, {str(i).encode() for i in range(300)})
         # The partition is the one that Java's clients give a key: murmur2 of "1" and "2" differ there.
         check = Producer({"bootstrap.servers": self.there.bootstrap, "partitioner": "murmur2_random"})
