@@ -54,7 +54,8 @@ def script(name, origin, events, threads):
 
 
 def begin(origin, events):
-    tarn = Tarn({}, {"topics": {"nexmark": {"partitions": 1}}, "jobs": {"commit_interval": "5s"}})
+    tarn = Tarn({}, {"topics": {"nexmark": {"partitions": 1}}, "jobs": {"commit_interval": "5s"},
+                     "kafka": {"retention": "36500d"}})  # the events are of a day long ago
     tarn.start()
     if origin == "topic":
         tarn.write("generators/nexmark.json", json.dumps({"name": "nexmark", "rate": "10000/s", "events": "nexmark"}))
