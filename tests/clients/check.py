@@ -41,9 +41,9 @@ class Check(unittest.TestCase):
         self.assertEqual(status, 2)
         self.assertEqual(len([line for line in lines if "a.sql:" in line]), 3, "\n".join(lines))
 
-    def test_a_broker_that_is_not_ours_is_named_and_any_name_of_ours_is_taken(self):
+    def test_a_broker_that_is_not_ours_is_another_one_and_its_properties_are_looked_at(self):
         script = """CREATE TABLE far (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
-  'properties.bootstrap.servers'='elsewhere:1', 'format'='json');
+  'properties.bootstrap.servers'='elsewhere:1', 'properties.ssl.truststore.location'='@STORE@', 'format'='json');
 CREATE TABLE near (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
   'properties.bootstrap.servers'='elsewhere:1,broker:@KAFKA@', 'format'='json');
 CREATE DATABASE polariscatalog.db;
@@ -51,11 +51,13 @@ CREATE TABLE polariscatalog.db.t (id BIGINT);
 INSERT INTO polariscatalog.db.t SELECT id FROM far;
 INSERT INTO polariscatalog.db.t SELECT id FROM near;
 """
-        status, lines = self.project(script)
+        status, lines = self.project(script.replace("@STORE@", "/x.jks"))
         self.assertEqual(status, 2)
         found = [line for line in lines if "a.sql:" in line]
         self.assertEqual(len(found), 1, "\n".join(lines))
-        self.assertIn("a.sql:7:1: table `far`: 'properties.bootstrap.servers' = 'elsewhere:1' is not", found[0])
+        self.assertIn("a.sql:7:1: table `far`: 'properties.ssl.truststore.location': a keystore of Java", found[0])
+        status, lines = self.project(script.replace("'properties.ssl.truststore.location'='@STORE@', ", ""))
+        self.assertEqual(status, 0, "\n".join(lines))
 
     def test_a_hint_overrides_the_options_of_the_table_and_an_unknown_one_is_named(self):
         status, lines = self.project("""CREATE TABLE src (id BIGINT) WITH ('connector'='kafka', 'topic'='ev',
