@@ -2,7 +2,10 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,4 +92,23 @@ int64_t memory_resident_bytes(void)
         pages = 0;
     fclose(statm);
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+void memory_stack_rest(void)
+{
+    const uintptr_t page = 4096, kept = 16384;
+    pthread_attr_t attr;
+    uintptr_t low, end;
+    size_t size;
+    void *at;
+
+    if (pthread_getattr_np(pthread_self(), &attr))
+        return;
+    if (!pthread_attr_getstack(&attr, &at, &size)) {
+        low = ((uintptr_t)at + page - 1) / page * page;
+        end = ((uintptr_t)__builtin_frame_address(0) - kept) / page * page;
+        if (end > low && end < low + size)
+            (void)madvise((void *)low, end - low, MADV_DONTNEED);
+    }
+    pthread_attr_destroy(&attr);
 }

@@ -142,7 +142,10 @@ void vec_conn_free(struct vec_conn *conn)
     free(conn);
 }
 
-duckdb_connection vec_conn_raw(struct vec_conn *conn) { return conn->raw; }
+duckdb_connection vec_conn_raw(struct vec_conn *conn)
+{
+    return conn->raw;
+}
 
 int vec_exec(struct vec_conn *conn, const char *sql, struct err *err)
 {
@@ -155,7 +158,10 @@ int vec_exec(struct vec_conn *conn, const char *sql, struct err *err)
     return rc;
 }
 
-void vec_interrupt(struct vec_conn *conn) { duckdb_interrupt(conn->raw); }
+void vec_interrupt(struct vec_conn *conn)
+{
+    duckdb_interrupt(conn->raw);
+}
 
 double vec_query_progress(struct vec_conn *conn)
 {
@@ -164,18 +170,40 @@ double vec_query_progress(struct vec_conn *conn)
     return percentage < 0 ? -1 : percentage / 100;
 }
 
-/* DuckDB carries jemalloc under a prefix of its own; it keeps freed pages for ten seconds of
- * activity, so an idle program would hold them for ever. Arena 4096 stands for all arenas
- * (MALLCTL_ARENAS_ALL). The library may be built without it: then malloc_trim does the work. */
+typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
+
+/* DuckDB carries jemalloc under a prefix of its own. NULL: the library was built without it. */
+static mallctl_fn *find_mallctl(void)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, "duckdb_je_mallctl");
+    mallctl_fn *mallctl;
+
+    memcpy(&mallctl, &symbol, sizeof(mallctl));
+    return mallctl;
+}
+
+void vec_rest(void)
+{
+    mallctl_fn *mallctl = find_mallctl();
+    unsigned arena;
+    size_t size = sizeof(arena);
+    char name[40];
+
+    if (!mallctl || mallctl("thread.arena", &arena, &size, NULL, 0))
+        return;
+    snprintf(name, sizeof(name), "arena.%u.purge", arena);
+    mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+    mallctl(name, NULL, NULL, NULL, 0);
+}
+
+/* It keeps freed pages for ten seconds of activity, so an idle program would hold them for ever.
+ * Arena 4096 stands for all arenas (MALLCTL_ARENAS_ALL). Without it malloc_trim does the work. */
 void vec_trim(struct vec_db *db)
 {
-    typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
-    mallctl_fn *mallctl;
-    void *symbol = dlsym(RTLD_DEFAULT, "duckdb_je_mallctl");
+    mallctl_fn *mallctl = find_mallctl();
 
     (void)db;
-    memcpy(&mallctl, &symbol, sizeof(mallctl));
-    if (symbol) {
+    if (mallctl) {
         mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
         mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
     }

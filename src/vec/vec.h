@@ -33,6 +33,8 @@ void vec_conn_free(struct vec_conn *conn);
 duckdb_connection vec_conn_raw(struct vec_conn *conn);
 int vec_exec(struct vec_conn *conn, const char *sql, struct err *err); /* no result wanted */
 void vec_interrupt(struct vec_conn *conn);                             /* any thread */
+void vec_rest(
+    void); /* likewise, of what this thread has worked with: when it will not for a while */
 void vec_trim(struct vec_db *db); /* gives allocator memory back to the system after work */
 
 /* Columns of a batch, a feed or a result. Types are owned by the struct; vec_columns_free. */
