@@ -507,6 +507,8 @@ static int job_run(struct job *job, struct err *err)
     job->ending = false;
     if (!rc)
         rc = start_pipelines(job, err);
+    vec_rest(); /* planning is over, and what is left to do needs little */
+    memory_stack_rest();
     if (!rc)
         rc = run_cuts(job, cuts, err);
     set_ending(job);
