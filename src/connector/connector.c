@@ -11,8 +11,9 @@
 #include "connector/factory.h"
 #include "connector/flow_build.h"
 #include "connector/lake_sink.h"
-#include "connector/narrow.h"
+#include "connector/late_rows.h"
 #include "connector/lookup_table.h"
+#include "connector/narrow.h"
 #include "connector/session_int.h"
 #include "lake/upsert.h"
 
@@ -197,8 +198,9 @@ static int open_sink(struct connector *c, const struct sql_insert_plan *plan,
 {
     const struct session_table *handle = plan->target->handle;
     struct vec_columns columns = {0};
-    struct sink_request r = {&c->options, plan->target, &columns,
-                             session_resolver(session)->time_zone, session->job, pipeline};
+    struct sink_request r = {&c->options,  plan->target,
+                             &columns,     session_resolver(session)->time_zone,
+                             session->job, pipeline};
     int rc;
 
     if (plan->overwrite)
