@@ -5,6 +5,8 @@
 
 #define IDLE_CHECK_MS 10
 #define FINISH_NS     10000000
+#define LATE_NS       1000000000 /* of a flush: each adds its budget once more */
+#define LATE_MAX      100
 #define AWAKE_MS_MAX  1000 /* more between two ticks was not spent waiting for rows */
 
 struct flow {
@@ -14,6 +16,7 @@ struct flow {
     int64_t checked_ms;         /* awake_ms when idle inputs were looked for last */
     int64_t epoch;              /* of the last seal */
     bool sealed;                /* and it is not written yet */
+    int64_t sealed_ns;          /* mono time of it */
     _Atomic int64_t true_epoch; /* the last one whose transaction was made */
 };
 
@@ -255,10 +258,20 @@ bool flow_is_sealed(const struct flow *flow)
     return flow->sealed;
 }
 
+/* What was sealed long ago takes more of the thread the longer it waits: state that comes from a
+ * slow disk must not be written more slowly than rows change it. */
+static int64_t urgent(struct flow *flow, int64_t budget_ns)
+{
+    struct clock *clock = flow->pipeline->job->options->clock;
+    int64_t late = flow->sealed ? (clock_mono_ns(clock) - flow->sealed_ns) / LATE_NS : 0;
+
+    return budget_ns * (1 + (late < LATE_MAX ? late : LATE_MAX));
+}
+
 int flow_flush(struct flow *flow, int64_t budget_ns, struct err *err)
 {
     bool done = false;
-    int rc = flow_state_flush(&flow->state, budget_ns, &done, err);
+    int rc = flow_state_flush(&flow->state, urgent(flow, budget_ns), &done, err);
 
     return rc || !done || !flow->sealed ? rc : publish(flow, err);
 }
@@ -286,6 +299,7 @@ int flow_seal(struct flow *flow, struct pipeline_cut *cut, struct err *err)
     cut->state_epoch = ++flow->epoch;
     rc = flow_state_seal(&flow->state, flow->epoch, err);
     flow->sealed = rc == 0;
+    flow->sealed_ns = clock_mono_ns(clock);
     took = clock_mono_ns(clock) - began;
     if (took > atomic_load(&flow->pipeline->pause_ns))
         atomic_store(&flow->pipeline->pause_ns, took);
