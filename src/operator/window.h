@@ -18,8 +18,8 @@ struct window_clock {
 int window_clock_init(struct window_clock *clock, const struct op_aggregate_spec *spec,
                       struct err *err);
 void window_clock_deinit(struct window_clock *clock);
-/* Of the graph's clock, never a time up to `fired`: it may have gone back, at a new start above all,
- * and a row counts in what is still open. */
+/* Of the graph's clock, never a time up to `fired`: it may have gone back, at a new start above
+ * all, and a row counts in what is still open. */
 void window_clock_read(struct window_clock *clock, const struct op *op, int64_t fired,
                        duckdb_data_chunk chunk);
 /* How far windows may fire when this watermark has come: a window is over when its end - 1 is not

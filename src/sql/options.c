@@ -8,7 +8,8 @@ enum option_kind { STRING, INT, BOOL, DURATION, MEMORY, ENUM, LIST };
 
 /* What to do in place of what is not built; options.def says which. */
 #define BY_LOADING   "write to an Iceberg table or a topic and let the database load that"
-#define BY_DEBEZIUM  "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"
+#define BY_DEBEZIUM                                                                                \
+    "let Debezium write to a topic here and read it with 'format' = 'debezium-json'"
 #define BY_CONNECT   "write to a topic and let Kafka Connect carry it over"
 #define IN_THE_LAKE  "keep the table in the Iceberg catalog"
 #define BY_PRODUCERS "let the producers write to this tarn's Kafka port"
