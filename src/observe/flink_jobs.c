@@ -106,6 +106,12 @@ void flink_jobs_overview(struct http_request *req, struct http_reply *reply, voi
 
 /* ---- one job ---- */
 
+/* A fragment in shards is above an operator in them, and gets its rows. */
+static bool is_split(const struct vertex *v)
+{
+    return !v->source && v->max_parallelism > 1 && strncmp(v->name, "fragment", 8) != 0;
+}
+
 static json_t *plan_json(const struct job_view *view)
 {
     json_t *nodes = json_array();
@@ -119,7 +125,7 @@ static json_t *plan_json(const struct job_view *view)
             json_array_append_new(inputs,
                                   json_pack("{s:i,s:s,s:s,s:s}", "num", (int)k, "id",
                                             view->vertices[v->inputs[k]].id, "ship_strategy",
-                                            v->max_parallelism > 1 ? "HASH" : "FORWARD", "exchange",
+                                            is_split(v) ? "HASH" : "FORWARD", "exchange",
                                             "pipelined_bounded"));
         node = json_pack("{s:s,s:i,s:s,s:s,s:s,s:{}}", "id", v->id, "parallelism", v->parallelism,
                          "operator", "", "operator_strategy", "", "description", v->name,
