@@ -203,8 +203,8 @@ static inline void edit(struct real *r, const struct lake_edit *edits, size_t co
     int32_t last = r->m->last_column_id;
     json_t *updates, *json;
 
-    OK(lake_schema_edit(lake_metadata_schema(r->m), edits, count, 2, &last, &arena, &schema,
-                        &r->err));
+    OK(lake_schema_edit(lake_metadata_schema(r->m), edits, count, r->m->format_version, &last,
+                        &arena, &schema, &r->err));
     json = lake_schema_json(&schema);
     updates = json_pack("[{s:s, s:o}, {s:s, s:i}]", "action", "add-schema", "schema", json,
                         "action", "set-current-schema", "schema-id", -1);
