@@ -329,6 +329,22 @@ static void put_vector(struct buf *out)
     put_number(out, crc32_ieee(0, out->ptr + start, out->len - start), 4, true);
 }
 
+/* The store spreads staged files over folders. */
+static size_t count_files(struct real *r, const char *dir)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries;
+    size_t count = 0, files = 0;
+
+    OK(disk_list(disk_system(), dir, &arena, &entries, &count, &r->err));
+    for (size_t i = 0; i < count; i++)
+        files += entries[i].is_dir
+                     ? count_files(r, arena_printf(&arena, "%s/%s", dir, entries[i].name))
+                     : 1;
+    arena_deinit(&arena);
+    return files;
+}
+
 static void deletion_vectors_apply_to_their_file(void **state)
 {
     struct real real, *r = &real;
@@ -337,11 +353,9 @@ static void deletion_vectors_apply_to_their_file(void **state)
     json_t *updates =
         json_pack("[{s:s, s:i}]", "action", "upgrade-format-version", "format-version", 3);
     struct arena arena = {0};
-    struct disk_entry *left;
     struct lake_metadata *next;
     struct lake_plan plan;
     struct buf puffin = {0};
-    size_t count;
 
     (void)state;
     real_init(r);
@@ -365,8 +379,7 @@ static void deletion_vectors_apply_to_their_file(void **state)
     commit_delete(r, &entry);
     assert_string_equal(answer(r, "SELECT list(id ORDER BY id) FROM t", NULL, 0, NULL),
                         "[0, 2, 4, 10, 11, 12, 13, 14]");
-    OK(disk_list(disk_system(), r->store->staging, &arena, &left, &count, &r->err));
-    assert_int_equal(count, 0); /* the positions' file went with the plan */
+    assert_int_equal(count_files(r, r->store->staging), 0); /* the positions' went with the plan */
     buf_deinit(&puffin);
     arena_deinit(&arena);
     real_deinit(r);
