@@ -46,10 +46,10 @@ struct lake_metadata;
 struct lake_part {
     struct lake_ident ident;
     /* Stages it on `base`, a state that another change may have made and that has no file yet, and
-     * gives what the table is then: a reference that the catalog releases; one to `base` itself says
-     * that there was nothing to do. Called again when the table moved on: the last call counts. Runs
-     * on the thread of any of those who wait, while the owner waits too. What it returns but 0 is
-     * what `commit` returns. */
+     * gives what the table is then: a reference that the catalog releases; one to `base` itself
+     * says that there was nothing to do. Called again when the table moved on: the last call
+     * counts. Runs on the thread of any of those who wait, while the owner waits too. What it
+     * returns but 0 is what `commit` returns. */
     int (*stage)(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
                  struct lake_metadata **next, struct err *err);
     void *arg;
@@ -71,8 +71,8 @@ struct lake_catalog_ops {
     /* The same in a transaction of its own. Worker. */
     int (*swap)(struct lake_catalog *, const struct lake_swap *swaps, size_t count, struct err *);
     /* Through the queue, as often as it takes, all parts in one transaction: true and durable on 0;
-     * ERR_UNKNOWN; otherwise nothing of any of them happened. Parts of one table are staged one upon
-     * the other, in their order. NULL: there is no queue. Worker. */
+     * ERR_UNKNOWN; otherwise nothing of any of them happened. Parts of one table are staged one
+     * upon the other, in their order. NULL: there is no queue. Worker. */
     int (*commit)(struct lake_catalog *, const struct lake_part *parts, size_t count,
                   struct err *);
 };

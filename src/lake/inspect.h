@@ -28,7 +28,7 @@ enum lake_inspect_kind {
     LAKE_INSPECT_ALL_ENTRIES,
     LAKE_INSPECT_PARTITIONS,
     LAKE_INSPECT_POSITION_DELETES,
-    LAKE_INSPECT_STATISTICS, /* of partitions, for a file of them (statistics.h): found by no name */
+    LAKE_INSPECT_STATISTICS, /* of partitions, for their file (statistics.h): found by no name */
     LAKE_INSPECT_KINDS
 };
 

@@ -2,9 +2,9 @@
  *
  * The JSON document is kept whole, unknown fields included; the struct is a typed view of it.
  * Metadata never changes: every change makes a new one. v1, v2 and v3 are read and written, each as
- * itself: a table is upgraded by being told so. A struct lake_metadata is counted by reference and may be read by any
- * thread. Specification: Iceberg table spec, "Table Metadata"; REST catalog spec, "TableUpdate"
- * and "TableRequirement".
+ * itself: a table is upgraded by being told so. A struct lake_metadata is counted by reference and
+ * may be read by any thread. Specification: Iceberg table spec, "Table Metadata"; REST catalog
+ * spec, "TableUpdate" and "TableRequirement".
  */
 #ifndef LAKE_METADATA_H
 #define LAKE_METADATA_H

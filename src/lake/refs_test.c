@@ -14,7 +14,8 @@ static void init(struct real *r)
 {
     real_init(r);
     create(r, TWO_COLUMNS, BY_V);
-    insert(r, "SELECT i::BIGINT AS id, chr(97 + i::INTEGER) AS v FROM range(3) r(i)", 4); /* a, b, c */
+    /* a, b, c */
+    insert(r, "SELECT i::BIGINT AS id, chr(97 + i::INTEGER) AS v FROM range(3) r(i)", 4);
 }
 
 /* The ids that are there and the partitions they are in. */

@@ -20,9 +20,10 @@ int lake_statistics_wait(struct lake *lake, struct vec_conn *conn, const struct 
                          const char *const *columns, size_t column_count, json_t **update,
                          struct err *err);
 
-/* What each partition holds: rows, files, bytes, deletes, and when it changed last, in a Parquet file
- * that the metadata names under "partition-statistics" (spec: "Partition Statistics"; Spark and Flink
- * plan by it). As above; *update NULL: the table has no partitions, or no snapshot. Worker. */
+/* What each partition holds: rows, files, bytes, deletes, and when it changed last, in a Parquet
+ * file that the metadata names under "partition-statistics" (spec: "Partition Statistics"; Spark
+ * and Flink plan by it). As above; *update NULL: the table has no partitions, or no snapshot.
+ * Worker. */
 int lake_partition_statistics_wait(struct lake *lake, struct vec_conn *conn,
                                    const struct lake_metadata *m, json_t **update, struct err *err);
 

@@ -41,8 +41,8 @@ int lake_upsert_new(struct lake_upsert **out, const struct lake_upsert_options *
                     struct err *err);
 void lake_upsert_free(struct lake_upsert *upsert); /* saves the index */
 
-/* The table of this uuid is gone: its indexes on disk go too. ERR_BUSY: one is in use; the others are
- * gone. Worker. */
+/* The table of this uuid is gone: its indexes on disk go too. ERR_BUSY: one is in use; the others
+ * are gone. Worker. */
 int lake_upsert_forget(struct lake *lake, const char *uuid, struct err *err);
 
 /* The table has a key and write.upsert.enabled or upsert-enabled is true. */

@@ -25,7 +25,7 @@ struct lake_writer_options {
                                           kept */
     const struct vec_columns *columns; /* of the batches, matched by name to the schema's columns
                                           and cast when the type differs; missing ones take their
-                                          write default, else NULL. Copied. NULL: exactly the schema's */
+                                          write default, else NULL. Copied. NULL: the schema's */
     bool lineage;                      /* v3: files get _row_id and _last_updated_sequence_number,
                                           from columns of these names; NULL: inherited */
     bool sorted;                       /* rows come in the table's sort order: files say so */

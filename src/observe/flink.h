@@ -1,10 +1,10 @@
 /* flink.h - Flink's REST API over our jobs, for the tools that watch a Flink cluster.
  *
  * Paths and shapes are those of Flink 1.20, "REST API"; figures are the engine's own. The engine is
- * one process with `slots` slots, shown as one task manager or in as many equal parts as the project
- * says; a job takes a slot while it runs. Vertices: a pipeline whose
- * rows stand alone is one, as Flink would chain it; else its sources and its operators are, the
- * last one chained with the sink. A vertex is called by a hash of job, pipeline and place: the same
+ * one process with `slots` slots, shown as one task manager or in as many equal parts as the
+ * project says; a job takes a slot while it runs. Vertices: a pipeline whose rows stand alone is
+ * one, as Flink would chain it; else its sources and its operators are, the last one chained with
+ * the sink. A vertex is called by a hash of job, pipeline and place: the same
  * after a restart. What changes something is answered as far as tools need it: cancel, stop with a
  * savepoint, savepoints; jars and sessions are not.
  *

@@ -211,7 +211,7 @@ static int remove_others(struct state *state, struct err *err)
     return rc;
 }
 
-/* Another try finds the same. Nothing is guessed: without what is torn, sums were wrong for ever. */
+/* Another try finds the same. Nothing is guessed: without what is torn, sums would stay wrong. */
 static int damaged(int rc, struct err *err)
 {
     size_t len = err ? strlen(err->text) : 0;

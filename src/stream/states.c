@@ -94,8 +94,8 @@ static int name_columns(struct stream_states *s, const struct stream_graph *grap
 
         if (extra)
             column = (struct sql_output){extra->name, extra->time ? &instant : &number};
-        else if (!graph->column ||
-                 !graph->column(graph->arg, view->of, -1, view->which ? view->which[i] : i, &column))
+        else if (!graph->column || !graph->column(graph->arg, view->of, -1,
+                                                  view->which ? view->which[i] : i, &column))
             return err_set(err, ERR_UNSUPPORTED, "%s: its columns have no names", view->name);
         columns[i].type = column.type;
         columns[i].name = own_name(s, columns, i, column.name);

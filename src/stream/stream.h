@@ -118,10 +118,11 @@ struct stream_sink_ops {
     /* At the start of a job: repeats what after_commit does for the last committed epoch. */
     int (*recover)(struct stream_sink *, struct err *);
     void (*free)(struct stream_sink *);
-    /* Stages cuts of sinks with the same `queue` and makes them true with `also` in one transaction,
-     * in turn with others who write to the same places and together with those who wait. Instead of
-     * stage and commit_in; after_commit follows. `also` as a meta_fn of commit_in's kind. Called on
-     * the first of the turns. NULL: the sink has no queue, or only hands its rows on. */
+    /* Stages cuts of sinks with the same `queue` and makes them true with `also` in one
+     * transaction, in turn with others who write to the same places and together with those who
+     * wait. Instead of stage and commit_in; after_commit follows. `also` as a meta_fn of
+     * commit_in's kind. Called on the first of the turns. NULL: the sink has no queue, or only
+     * hands its rows on. */
     int (*commit)(const struct stream_turn *turns, size_t count, const struct stream_epoch *,
                   meta_fn *also, void *also_arg, struct err *);
     /* The sink and cut that this one's rows went on to: theirs is the turn, and this sink's own
