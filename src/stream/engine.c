@@ -10,6 +10,8 @@
 
 #include "stream/stream_int.h"
 
+#define TRIM_S 8 /* pipelines have rested, and the last rows were committed */
+
 struct stream_engine {
     struct stream_engine_options options;
     pthread_mutex_t mutex; /* of the list; taken before a job's */
@@ -17,6 +19,8 @@ struct stream_engine {
     pthread_t watchdog;
     pthread_cond_t wake; /* ends the watchdog's nap */
     bool stopping, watching;
+    int64_t rows; /* of all jobs, when it was looked last: the watchdog's, as is the next */
+    int quiet_s;  /* since they were others */
 };
 
 static struct job *find(struct stream_engine *engine, const char *name)
@@ -64,6 +68,38 @@ static void watch(struct stream_engine *engine, struct job *job)
         diag_error("job", "%s: state not written: %s", job->name, err.text);
 }
 
+/* With the engine's mutex held. */
+static int64_t rows_so_far(struct stream_engine *engine)
+{
+    int64_t rows = 0;
+
+    for (struct job *job = engine->jobs; job; job = job->next) {
+        pthread_mutex_lock(&job->mutex);
+        for (size_t i = 0; i < job->count; i++)
+            rows += atomic_load(&job->pipelines[i].rows_in);
+        pthread_mutex_unlock(&job->mutex);
+    }
+    return rows;
+}
+
+/* When nobody has had a row for a while, what the allocators keep goes back, once. Called every
+ * second with the engine's mutex held, which is given back meanwhile. */
+static void trim_when_quiet(struct stream_engine *engine)
+{
+    int64_t rows = rows_so_far(engine);
+
+    if (rows != engine->rows) {
+        engine->rows = rows;
+        engine->quiet_s = 0;
+        return;
+    }
+    if (engine->quiet_s > TRIM_S || ++engine->quiet_s <= TRIM_S)
+        return;
+    pthread_mutex_unlock(&engine->mutex);
+    vec_trim(engine->options.db);
+    pthread_mutex_lock(&engine->mutex);
+}
+
 static void *watchdog_main(void *arg)
 {
     struct stream_engine *engine = arg;
@@ -74,6 +110,9 @@ static void *watchdog_main(void *arg)
 
         for (struct job *job = engine->jobs; job; job = job->next)
             watch(engine, job);
+        trim_when_quiet(engine);
+        if (engine->stopping)
+            break;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += 1;
         pthread_cond_timedwait(&engine->wake, &engine->mutex, &until);
