@@ -442,6 +442,31 @@ static void rows_meet_within_an_interval_of_the_clock(void **state)
     graph_end(&g);
 }
 
+/* Goal: windows of processing time meet when the clock ends them. Method: no watermark comes. */
+static void windows_of_the_clock_meet_at_their_end(void **state)
+{
+#define WINDOW_ROW(end) "SELECT 1::INTEGER AS k, TIMESTAMP '1970-01-01 00:00:" end "' AS we"
+    struct op_join_spec spec = {.left_keys = (size_t[]){0, 1},
+                                .right_keys = (size_t[]){0, 1},
+                                .key_count = 2,
+                                .time = OP_WINDOWED,
+                                .left_end = 1,
+                                .right_end = 1,
+                                .by_clock = true};
+    struct test_graph g;
+    struct err err = {0};
+
+    (void)state;
+    graph_begin(&g, (const char *const[]){WINDOW_ROW("10"), WINDOW_ROW("10")});
+    OK(op_join_new(&g.root, g.leaves[0], g.leaves[1], &spec, &err));
+    graph_gives(&g, 1000, 0, WINDOW_ROW("10"), "");
+    graph_gives(&g, 2000, 1, WINDOW_ROW("10"), "");
+    graph_gives(&g, 9999, 1, WINDOW_ROW("20"), "");
+    graph_gives(&g, 10000, 0, NULL, "(1, '1970-01-01 00:00:10', 1, '1970-01-01 00:00:10')\n");
+    graph_gives(&g, 20000, 0, NULL, "");
+    graph_end(&g);
+}
+
 static void rows_meet_the_newest_version_now(void **state)
 {
     struct op_join_spec spec = {ON_KEY, .kind = OP_LEFT, .time = OP_TEMPORAL, .left_time = -1,
@@ -501,6 +526,7 @@ int main(void)
         cmocka_unit_test(rows_of_one_window_meet),
         cmocka_unit_test(rows_meet_the_version_of_their_time),
         cmocka_unit_test(rows_meet_within_an_interval_of_the_clock),
+        cmocka_unit_test(windows_of_the_clock_meet_at_their_end),
         cmocka_unit_test(rows_meet_the_newest_version_now),
         cmocka_unit_test(kinds_are_flinks),
         cmocka_unit_test(a_table_is_asked_again_when_it_has_changed),

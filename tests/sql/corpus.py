@@ -31,7 +31,7 @@ NOT_FLINK = [
     ("another database's SQL", r"(?i)auto_increment|\bengine\s*=|\b(big)?int\(\d+\)|\bserial\b|\b(create|alter)\s+user\b|\bgrant\b|@@|\bexec\b|"
      r"information_schema|search_path|^\s*begin\s*;|\"|\bspool\b|\breplica identity\b|\bdbms_|varchar2"),
     ("Hive's SQL", r"(?i)stored\s+as|tblproperties|row\s+format|partitioned\s+by\s*\(\s*\w+\s+string"),
-    ("Confluent Cloud or Flink 2", r"(?i)create\s+(model|connection|agent|tool)\b|ml_predict|\bor\s+alter\b|table\s*\(\s*\w+\s*\(\s*input\s*=>|\binput\s*=>"),
+    ("Confluent Cloud or Flink 2", r"(?i)create\s+(model|connection|agent|tool)\b|ml_predict|\bor\s+alter\b|\bon\s+conflict\s+do\s+deduplicate\b|table\s*\(\s*\w+\s*\(\s*input\s*=>|\binput\s*=>"),
 ]
 # Left out by the answer: Flink refuses these as well.
 REFUSED = [
