@@ -95,6 +95,63 @@ static void every_type_comes_back_with_its_metrics(void **state)
     real_deinit(r);
 }
 
+static void fixed_bytes_are_written_at_any_depth(void **state)
+{
+    struct real real, *r = &real;
+    size_t files;
+
+    (void)state;
+    real_init(r);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"s\","
+           "\"required\":false,\"type\":{\"type\":\"struct\",\"fields\":[{\"id\":2,"
+           "\"name\":\"mac\",\"required\":false,\"type\":\"fixed[6]\"}]}}]}",
+           NULL);
+    files = insert(r,
+                   "SELECT CASE WHEN i > 0 THEN {'mac': unhex('01020304050' || i)} END AS s FROM "
+                   "range(4) t(i)",
+                   0);
+    assert_int_equal(files, 1);
+    assert_string_equal(answer(r,
+                               "SELECT string_agg(hex(s.mac), ' ' ORDER BY s) || ' ' || count(*) "
+                               "FROM t",
+                               NULL, 0, NULL),
+                        "010203040501 010203040502 010203040503 4");
+    real_deinit(r);
+}
+
+/* Goal: a column that came later, or that a writer does not know of, is what the schema says. */
+static void a_column_that_rows_lack_takes_its_default(void **state)
+{
+    struct lake_type type = {.kind = LAKE_INT};
+    struct lake_edit edits[] = {
+        {.kind = LAKE_ADD, .column = "n", .type = &type, .required = true, .value = "5"},
+        {.kind = LAKE_SET_DEFAULT, .column = "n", .value = "6"},
+    };
+    struct real real, *r = &real;
+    struct lake_metadata *next;
+    json_t *upgrade;
+
+    (void)state;
+    real_init(r);
+    create(r,
+           "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[{\"id\":1,\"name\":\"id\","
+           "\"required\":false,\"type\":\"long\"}]}",
+           NULL);
+    upgrade = json_pack("[{s:s, s:i}]", "action", "upgrade-format-version", "format-version", 3);
+    assert_int_equal(insert(r, "SELECT 1::BIGINT AS id", 0), 1);
+    OK(lake_metadata_apply(r->m, NULL, upgrade, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(upgrade);
+    lake_metadata_free(r->m);
+    r->m = next;
+    edit(r, edits, COUNT_OF(edits));
+    assert_int_equal(insert(r, "SELECT 2::BIGINT AS id", 0), 1);
+    assert_int_equal(insert(r, "SELECT 3::BIGINT AS id, 7 AS n", 0), 1);
+    assert_string_equal(answer(r, "SELECT string_agg(n, ' ' ORDER BY id) FROM t", NULL, 0, NULL),
+                        "5 6 7");
+    real_deinit(r);
+}
+
 static void rows_land_in_their_partitions(void **state)
 {
     struct real real, *r = &real;
@@ -365,6 +422,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_with_its_metrics),
+        cmocka_unit_test(fixed_bytes_are_written_at_any_depth),
+        cmocka_unit_test(a_column_that_rows_lack_takes_its_default),
         cmocka_unit_test(rows_land_in_their_partitions),
         cmocka_unit_test(many_partitions_are_sorted_and_written_in_turn),
         cmocka_unit_test(evolved_columns_are_found_by_id),
