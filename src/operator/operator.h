@@ -122,7 +122,7 @@ size_t op_graph_views(const struct op_graph *graph, struct op_view *out, size_t 
 int op_view_columns(const struct op_graph *graph, const struct op_view *view,
                     struct vec_columns *out, struct err *err);
 /* All rows, some thousand at a time, of a graph that is loaded and between two calls. The batch is
- * the reader's for the call, who may take chunks out of it. */
+ * the reader's for the call, who may take chunks out of it. The graph's output is empty before. */
 typedef int op_view_fn(void *arg, struct vec_batch *rows, struct err *err);
 int op_graph_read(struct op_graph *graph, const struct op_view *view, op_view_fn *fn, void *arg,
                   struct err *err);
