@@ -478,7 +478,7 @@ static int64_t next_cut_ns(const struct job *job, int64_t began_ns)
 static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
 {
     struct clock *clock = job->options->clock;
-    int64_t interval_ms = job->plan.commit_interval_ms, trigger_ms, epoch;
+    int64_t began_ns = clock_mono_ns(clock), trigger_ms, epoch;
     bool stop = false;
     int rc = 0;
 
