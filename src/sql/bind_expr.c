@@ -49,28 +49,6 @@ struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bou
     return expr;
 }
 
-struct bound_expr *bound_united(struct binder *b, struct sql_pos pos, struct bound_source *source,
-                                size_t column)
-{
-    struct bound_expr **args;
-    size_t count = 0;
-
-    for (const struct bound_column *c = &source->columns[column]; c;
-         c = c->twin ? &c->twin->columns[c->twin_column] : NULL)
-        count++;
-    if (count == 1)
-        return bound_column(b, pos, source, column);
-    args = BIND_ARRAY(b, struct bound_expr *, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct bound_column *c = &source->columns[column];
-
-        args[i] = bound_column(b, pos, source, column);
-        source = c->twin;
-        column = c->twin_column;
-    }
-    return bind_function(b, pos, "COALESCE", args, count);
-}
-
 static struct bound_expr *with_args(struct binder *b, struct bound_expr *expr, size_t count)
 {
     expr->args = BIND_ARRAY(b, struct bound_expr *, count);
