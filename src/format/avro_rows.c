@@ -332,7 +332,7 @@ static __int128 decimal_at(duckdb_logical_type type, const void *data, idx_t row
         return ((const int64_t *)data)[row];
     default:
         huge = ((const duckdb_hugeint *)data)[row];
-        return (__int128)huge.upper << 64 | huge.lower;
+        return (__int128)((unsigned __int128)(uint64_t)huge.upper << 64 | huge.lower);
     }
 }
 
