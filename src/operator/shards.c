@@ -323,6 +323,7 @@ int op_shards_new(struct op **out, struct op *const *below, const struct op_shar
     if (!rc) {
         int before = graph->count;
 
+        s->op.by_rows = !op_graph_by_clock(s->list[0].graph);
         graph->count = s->list[0].graph->count - 1;
         rc = op_add(&s->op, graph, below, (int)input_count, &shards_ops, err);
         if (rc)
