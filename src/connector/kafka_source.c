@@ -493,8 +493,8 @@ static void share(struct stream_source *source, struct team *team)
 }
 
 static const struct stream_source_ops ops = {
-    poll, origin,      wait,   wake,           position, seek, flush, lag,
-    columns, source_free, listen, .share = share,
+    poll,  origin, wait,    wake,        position, seek,
+    flush, lag,    columns, source_free, listen,   .share = share,
 };
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,
