@@ -86,7 +86,7 @@ SIM_DISK := $(patsubst src/base/%.c,$(BUILD)/obj/sim/%.o,$(wildcard src/base/dis
 $(BUILD)/obj/sim/%.o: src/base/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(foreach f,malloc calloc realloc strdup,-D$(f)=__real_$(f)) \
-		-include stdlib.h -include string.h -include tests/sim/real_alloc.h -c -o $@ $<
+		-include stdlib.h -include string.h -include tests/sim/real_alloc.h -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(SIM_DISK) $(LIB)
 	@mkdir -p $(@D)
