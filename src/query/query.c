@@ -111,6 +111,8 @@ static int submit(struct query_session *q, const struct sql_statement *st,
     return results_ok(out, message, err);
 }
 
+#define GROUP_ID "properties.group.id"
+
 /* What was taken for granted, or taken for nothing. */
 static void hint_of(const struct sql_statement *st, char *out, size_t size)
 {
@@ -129,7 +131,9 @@ static void hint_of(const struct sql_statement *st, char *out, size_t size)
     if (!connector || strcmp(connector, "kafka") != 0)
         return;
     format = sql_option(options, "format") || sql_option(options, "value.format");
-    place = sql_option(options, "scan.startup.mode") != NULL;
+    /* Without watermarks and a group it may be there to be written to only. */
+    place = sql_option(options, "scan.startup.mode") ||
+            (!st->create_table->schema.watermark && !sql_option(options, GROUP_ID));
     if (!format || !place)
         snprintf(out, size, "%s%s%s.", format ? "" : "No 'format' is given: json",
                  format || place ? "" : "; no ",
