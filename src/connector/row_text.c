@@ -15,40 +15,6 @@ struct texter {
 
 static int put(struct texter *t, duckdb_logical_type type, duckdb_vector vector, idx_t row);
 
-static __int128 decimal_at(duckdb_logical_type type, const void *data, idx_t row)
-{
-    __int128 wide;
-
-    switch (duckdb_decimal_internal_type(type)) {
-    case DUCKDB_TYPE_SMALLINT:
-        return ((const int16_t *)data)[row];
-    case DUCKDB_TYPE_INTEGER:
-        return ((const int32_t *)data)[row];
-    case DUCKDB_TYPE_BIGINT:
-        return ((const int64_t *)data)[row];
-    default:
-        memcpy(&wide, (const duckdb_hugeint *)data + row, sizeof(wide));
-        return wide;
-    }
-}
-
-/* BigDecimal.toString: the exponent form below 10^-6. */
-static int put_decimal(struct buf *out, __int128 value, int scale)
-{
-    char text[48], *digits = text;
-    size_t len = vec_text_decimal(value, 0, text);
-    int exponent;
-
-    digits += text[0] == '-';
-    exponent = (int)strlen(digits) - 1 - scale;
-    if (exponent >= -6) {
-        len = vec_text_decimal(value, scale, text);
-        return buf_append(out, text, len);
-    }
-    return buf_printf(out, "%s%c%s%sE%d", text[0] == '-' ? "-" : "", digits[0],
-                      digits[1] ? "." : "", digits + 1, exponent);
-}
-
 /* LocalTime.toString: seconds and their fraction only when they are not zero, the fraction in 3, 6
  * or 9 digits. Instant.toString always has seconds. */
 static int put_clock(struct buf *out, int64_t nanos, bool seconds)
@@ -148,7 +114,7 @@ static int put_value(struct texter *t, duckdb_logical_type type, duckdb_vector v
 {
     void *data = duckdb_vector_get_data(vector);
     duckdb_string_t *text = (duckdb_string_t *)data + row;
-    char digits[48];
+    char digits[56];
 
     switch (duckdb_get_type_id(type)) {
     case DUCKDB_TYPE_BOOLEAN:
@@ -166,7 +132,9 @@ static int put_value(struct texter *t, duckdb_logical_type type, duckdb_vector v
     case DUCKDB_TYPE_DOUBLE:
         return buf_append(t->out, digits, vec_text_double(((double *)data)[row], digits));
     case DUCKDB_TYPE_DECIMAL:
-        return put_decimal(t->out, decimal_at(type, data, row), duckdb_decimal_scale(type));
+        return buf_append(t->out, digits,
+                          vec_text_big_decimal(vec_decimal_at(type, data, row),
+                                               duckdb_decimal_scale(type), digits));
     case DUCKDB_TYPE_VARCHAR:
         return buf_append(t->out, duckdb_string_t_data(text), duckdb_string_t_length(*text));
     case DUCKDB_TYPE_BLOB:

@@ -319,23 +319,6 @@ static int put_decimal_bytes(__int128 value, struct buf *out)
     return avro_put_bytes(out, slice_of(bytes, len));
 }
 
-static __int128 decimal_at(duckdb_logical_type type, const void *data, idx_t row)
-{
-    duckdb_hugeint huge;
-
-    switch (duckdb_decimal_internal_type(type)) {
-    case DUCKDB_TYPE_SMALLINT:
-        return ((const int16_t *)data)[row];
-    case DUCKDB_TYPE_INTEGER:
-        return ((const int32_t *)data)[row];
-    case DUCKDB_TYPE_BIGINT:
-        return ((const int64_t *)data)[row];
-    default:
-        huge = ((const duckdb_hugeint *)data)[row];
-        return (__int128)((unsigned __int128)(uint64_t)huge.upper << 64 | huge.lower);
-    }
-}
-
 /* Microseconds, or nanoseconds, to what the schema counts. Rounds down, as Flink's toEpochMilli. */
 static int64_t time_for(const struct avro_schema *schema, int64_t value, int64_t per_second)
 {
@@ -380,7 +363,7 @@ static int put_number(const struct avro_schema *schema, duckdb_logical_type type
     case DUCKDB_TYPE_DOUBLE:
         return put_real_bytes(schema, ((const double *)data)[row], out);
     case DUCKDB_TYPE_DECIMAL:
-        return put_decimal_bytes(decimal_at(type, data, row), out);
+        return put_decimal_bytes(vec_decimal_at(type, data, row), out);
     default:
         return ERR_UNSUPPORTED;
     }

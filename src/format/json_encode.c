@@ -60,43 +60,13 @@ static int put_double(struct buf *out, double value, bool is_float)
     return isfinite(value) ? buf_append(out, text, len) : put_text(out, text, len);
 }
 
-static __int128 decimal_at(duckdb_logical_type type, const void *data, idx_t row)
-{
-    __int128 wide;
-
-    switch (duckdb_decimal_internal_type(type)) {
-    case DUCKDB_TYPE_SMALLINT:
-        return ((const int16_t *)data)[row];
-    case DUCKDB_TYPE_INTEGER:
-        return ((const int32_t *)data)[row];
-    case DUCKDB_TYPE_BIGINT:
-        return ((const int64_t *)data)[row];
-    default:
-        memcpy(&wide, (const duckdb_hugeint *)data + row, sizeof(wide));
-        return wide;
-    }
-}
-
-/* BigDecimal.toString: the exponent form below 10^-6, unless plain numbers are asked for. */
 static int put_decimal(struct encoder *e, __int128 value, int scale)
 {
-    char text[48], *digits = text;
-    size_t len = vec_text_decimal(value, e->options->decimals_plain ? scale : 0, text);
-    int count, exponent;
+    char text[56];
+    size_t len = e->options->decimals_plain ? vec_text_decimal(value, scale, text)
+                                            : vec_text_big_decimal(value, scale, text);
 
-    if (e->options->decimals_plain)
-        return buf_append(e->out, text, len);
-    digits += text[0] == '-';
-    count = (int)strlen(digits);
-    exponent = count - 1 - scale;
-    if (exponent >= -6) {
-        len = vec_text_decimal(value, scale, text);
-        return buf_append(e->out, text, len);
-    }
-    if (count == 1)
-        return buf_printf(e->out, "%s%cE%d", text[0] == '-' ? "-" : "", digits[0], exponent);
-    return buf_printf(e->out, "%s%c.%sE%d", text[0] == '-' ? "-" : "", digits[0], digits + 1,
-                      exponent);
+    return buf_append(e->out, text, len);
 }
 
 static int put_hugeint(struct buf *out, const duckdb_hugeint *value)
@@ -279,7 +249,7 @@ static int put_value(struct encoder *e, duckdb_logical_type type, duckdb_vector 
     case DUCKDB_TYPE_DOUBLE:
         return put_double(e->out, ((double *)data)[row], false);
     case DUCKDB_TYPE_DECIMAL:
-        return put_decimal(e, decimal_at(type, data, row), duckdb_decimal_scale(type));
+        return put_decimal(e, vec_decimal_at(type, data, row), duckdb_decimal_scale(type));
     case DUCKDB_TYPE_VARCHAR:
         return put_text(e->out, duckdb_string_t_data(&strings[row]),
                         duckdb_string_t_length(strings[row]));

@@ -580,22 +580,9 @@ static size_t decimal_text(const struct writer *w, __int128 value, int scale, ch
 
 static void put_decimal(struct writer *w, duckdb_logical_type type, const void *data, idx_t row)
 {
-    __int128 value;
+    __int128 value = vec_decimal_at(type, data, row);
     char text[48];
 
-    switch (duckdb_decimal_internal_type(type)) {
-    case DUCKDB_TYPE_SMALLINT:
-        value = ((const int16_t *)data)[row];
-        break;
-    case DUCKDB_TYPE_INTEGER:
-        value = ((const int32_t *)data)[row];
-        break;
-    case DUCKDB_TYPE_BIGINT:
-        value = ((const int64_t *)data)[row];
-        break;
-    default:
-        memcpy(&value, (const duckdb_hugeint *)data + row, sizeof(value));
-    }
     put_word(w, text, decimal_text(w, value, duckdb_decimal_scale(type), text), false);
 }
 

@@ -141,6 +141,37 @@ size_t vec_text_decimal(__int128 unscaled, int scale, char out[48])
     return (size_t)(at - out);
 }
 
+size_t vec_text_big_decimal(__int128 unscaled, int scale, char out[56])
+{
+    char text[48], *digits = text;
+    size_t len = vec_text_decimal(unscaled, 0, text);
+    int exponent;
+
+    digits += text[0] == '-';
+    exponent = (int)(len - (size_t)(digits - text)) - 1 - scale;
+    if (exponent >= -6)
+        return vec_text_decimal(unscaled, scale, out);
+    return (size_t)sprintf(out, "%s%c%s%sE%d", text[0] == '-' ? "-" : "", digits[0],
+                           digits[1] ? "." : "", digits + 1, exponent);
+}
+
+__int128 vec_decimal_at(duckdb_logical_type type, const void *data, idx_t row)
+{
+    __int128 wide;
+
+    switch (duckdb_decimal_internal_type(type)) {
+    case DUCKDB_TYPE_SMALLINT:
+        return ((const int16_t *)data)[row];
+    case DUCKDB_TYPE_INTEGER:
+        return ((const int32_t *)data)[row];
+    case DUCKDB_TYPE_BIGINT:
+        return ((const int64_t *)data)[row];
+    default:
+        memcpy(&wide, (const duckdb_hugeint *)data + row, sizeof(wide));
+        return wide;
+    }
+}
+
 /* Howard Hinnant's days_from_civil and back: years start in March, eras of 400 years. */
 int64_t vec_days(int64_t year, int month, int day)
 {

@@ -166,6 +166,9 @@ void vec_result_free(struct vec_result *result);
 size_t vec_text_double(double value, char out[32]); /* 1.0, 1.0E10, NaN, Infinity; shortest */
 size_t vec_text_float(float value, char out[32]);
 size_t vec_text_decimal(__int128 unscaled, int scale, char out[48]); /* plain */
+/* As BigDecimal.toString: 1.5E-7 below 10^-6. */
+size_t vec_text_big_decimal(__int128 unscaled, int scale, char out[56]);
+__int128 vec_decimal_at(duckdb_logical_type type, const void *data, idx_t row); /* unscaled */
 size_t vec_text_date(int64_t days, char out[24]);                    /* 2024-02-29 */
 /* Nanoseconds of a day as 10:11:12.123: `digits` of the fraction, -1: as many as are not zero. */
 size_t vec_text_time(int64_t nanos, int digits, char out[24]);
