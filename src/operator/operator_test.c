@@ -1,19 +1,8 @@
 /* operator_test.c - operators over batches cut at random are what SQL says over all rows at once;
  * also when the process dies on the way and goes on from what it had written down. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
 #include "base/disk_sim.h"
 #include "operator/operator.h"
-
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        if (call)                                                                                  \
-            fail_msg("%s: %s", #call, err.text);                                                   \
-    } while (0)
+#include "operator/test_sql.h"
 
 #define ROWS "3000"
 /* Out of order by up to 20 s around a clock of 10 rows a second; some times and values are NULL. */
@@ -23,68 +12,6 @@
     "h % 3 = 0 AS b, CASE WHEN h % 97 > 0 THEN TIMESTAMP '2024-01-01' + INTERVAL 1 MILLISECOND * " \
     "(i * 100 - h % 20000)::BIGINT END AS ts, i FROM (SELECT i, hash(i) % 1000003 AS h FROM "      \
     "range(" ROWS ") t(i))"
-
-static struct vec_db *db;
-static struct vec_conn *conn;
-
-static int open_all(void **state)
-{
-    struct vec_options options = {.threads = 1, .memory_bytes = 256 << 20};
-    struct err err = {0};
-
-    (void)state;
-    return vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err) ? -1 : 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    vec_conn_free(conn);
-    vec_db_free(db);
-    return 0;
-}
-
-/* A query over `in` (NULL: over nothing). */
-static void run(const char *sql, const struct vec_columns *columns, const struct vec_batch *in,
-                struct vec_columns *out_columns, struct vec_batch *out)
-{
-    struct vec_fragment *fragment = NULL;
-    struct vec_columns none = {0};
-    struct vec_batch empty = {0};
-    struct err err = {0};
-
-    vec_columns_add(&none, "x", duckdb_create_logical_type(DUCKDB_TYPE_INTEGER));
-    OK(vec_fragment_new(&fragment, conn, sql, columns ? columns : &none, &err));
-    OK(vec_fragment_run(fragment, in ? in : &empty, out, &err));
-    if (out_columns)
-        assert_int_equal(vec_columns_copy(out_columns, vec_fragment_columns(fragment)), 0);
-    vec_fragment_free(fragment);
-    vec_columns_free(&none);
-}
-
-/* The rows of a query as sorted text. */
-static void text_of(const char *sql, const struct vec_columns *columns, const struct vec_batch *in,
-                    struct buf *out)
-{
-    struct vec_batch rows = {0};
-    char full[2000];
-
-    buf_clear(out);
-    snprintf(full, sizeof(full),
-             "SELECT CAST(row(*COLUMNS(r.*)) AS VARCHAR) AS t FROM (%s) r ORDER BY t", sql);
-    run(full, columns, in, NULL, &rows);
-    for (size_t c = 0; c < rows.count; c++) {
-        duckdb_string_t *text =
-            duckdb_vector_get_data(duckdb_data_chunk_get_vector(rows.chunks[c], 0));
-
-        for (idx_t i = 0; i < duckdb_data_chunk_get_size(rows.chunks[c]); i++) {
-            buf_append(out, duckdb_string_t_data(&text[i]), duckdb_string_t_length(text[i]));
-            buf_append_u8(out, '\n');
-        }
-    }
-    vec_batch_deinit(&rows);
-    buf_cstr(out);
-}
 
 /* ---- a run: batches in, watermarks behind them, deaths on the way ---- */
 
