@@ -366,6 +366,17 @@ static int add_order(struct change *c, const json_t *update)
     return append_with_id(c, "sort-orders", "order-id", id, json);
 }
 
+/* Format 1 has no sequence numbers; writers that know only later ones (DuckDB) name one all the
+ * same, and the Java library takes it. */
+static int keep_snapshot(struct change *c, const json_t *snapshot, bool v1)
+{
+    json_t *kept = json_deep_copy(snapshot);
+
+    if (kept && v1)
+        json_object_del(kept, "sequence-number");
+    return json_array_append_new(list(c, "snapshots"), kept) ? nomem(c) : 0;
+}
+
 static int add_snapshot(struct change *c, const json_t *update)
 {
     const json_t *snapshot = json_object_get(update, "snapshot");
@@ -380,9 +391,6 @@ static int add_snapshot(struct change *c, const json_t *update)
     seq = number(snapshot, "sequence-number", 0);
     if (find(list(c, "snapshots"), "snapshot-id", id, NULL))
         return err_set(c->err, ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
-    if (v1 && seq != 0)
-        return err_set(c->err, ERR_INVALID,
-                       "Cannot add snapshot with sequence number %" PRId64 " to a v1 table", seq);
     if (!v1 && seq <= last && json_is_integer(json_object_get(snapshot, "parent-snapshot-id")))
         return err_set(c->err, ERR_INVALID,
                        "Cannot add snapshot with sequence number %" PRId64
@@ -399,9 +407,7 @@ static int add_snapshot(struct change *c, const json_t *update)
     c->updated_ms = stamp > c->updated_ms ? stamp : c->updated_ms;
     if (!rc && !v1)
         rc = set_number(c, "last-sequence-number", seq > last ? seq : last);
-    if (!rc && json_array_append_new(list(c, "snapshots"), json_deep_copy(snapshot)))
-        rc = nomem(c);
-    return rc;
+    return rc ? rc : keep_snapshot(c, snapshot, v1);
 }
 
 static json_t *refs(struct change *c)
