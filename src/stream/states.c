@@ -11,6 +11,7 @@
 #include "stream/stream_int.h"
 
 #define VIEWS_MAX 128
+#define TRIES_MAX 100 /* to look up what is of one commit */
 
 struct table {
     size_t pipeline;
@@ -133,25 +134,34 @@ static int list_pipeline(struct stream_states *s, size_t pipeline, bool several,
 
 /* ---- one commit ---- */
 
+static int find_job(struct stream_states *s, struct job_row **row, struct err *err)
+{
+    return rows_find(s->job->options->meta, &s->job->arena, s->job->id, row, err);
+}
+
+/* All of one commit: looked up anew when another one came between. */
 static int take_manifests(struct stream_states *s, struct err *err)
 {
-    struct meta *meta = s->job->options->meta;
     struct job_row *row;
     int64_t rows;
-    int rc = 0;
+    int rc = find_job(s, &row, err);
 
     s->manifests = ARENA_ARRAY(&s->job->arena, const char *, s->job->plan.count + 1);
     if (!s->manifests)
         return no_memory(err);
-    for (size_t i = 0; i < s->job->plan.count && !rc; i++)
-        rc = rows_pipeline(meta, s->job->name, s->job->plan.pipelines[i].name, &s->job->arena,
-                           &rows, &s->manifests[i], err);
-    if (!rc)
-        rc = rows_find(meta, &s->job->arena, s->job->id, &row, err);
-    if (!rc && row->epoch != s->job->epoch)
-        rc =
-            err_set(err, ERR_CONFLICT, "job %s commits while its state is looked up", s->job->name);
-    return rc;
+    for (int tries = 0; tries < TRIES_MAX && !rc && !strcmp(row->script, s->job->script); tries++) {
+        s->job->epoch = row->epoch;
+        for (size_t i = 0; i < s->job->plan.count && !rc; i++)
+            rc = rows_pipeline(s->job->options->meta, s->job->name, s->job->plan.pipelines[i].name,
+                               &s->job->arena, &rows, &s->manifests[i], err);
+        if (!rc)
+            rc = find_job(s, &row, err);
+        if (!rc && row->epoch == s->job->epoch)
+            return 0;
+    }
+    return rc ? rc
+              : err_set(err, ERR_CONFLICT, "job %s commits while its state is looked up",
+                        s->job->name);
 }
 
 static int plan_job(struct stream_states *s, const struct stream_engine_options *o,

@@ -106,8 +106,12 @@ SET 'execution.checkpointing.interval' = '300 ms';
 SET 'pipeline.name' = 'small';
 INSERT INTO polariscatalog.db.kept SELECT n FROM numbers;
 """
+# It stays where it fails: the next start would make the table again.
 BROKEN = """
 SET 'pipeline.name' = 'broken';
+SET 'restart-strategy.type' = 'fixed-delay';
+SET 'restart-strategy.fixed-delay.delay' = '60 s';
+SET 'restart-strategy.fixed-delay.attempts' = '10';
 INSERT INTO polariscatalog.db.broken SELECT n FROM numbers;
 """
 
