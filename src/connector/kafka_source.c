@@ -13,6 +13,7 @@
 #include "base/team.h"
 #include "connector/kafka_rows.h"
 #include "connector/kafka_source.h"
+#include "connector/source_wait.h"
 #include "kafka/kafka.h"
 #include "log/batch.h"
 #include "log/log.h"
@@ -35,13 +36,9 @@ struct kafka_source {
     struct kafka_rows rows;
     size_t read_bytes; /* of a poll */
 
-    pthread_mutex_t mutex;      /* of `topic` and `partitions`, against flush and lag */
-    pthread_mutex_t wait_mutex; /* of the next: held by nobody who asks the log for anything */
-    pthread_cond_t changed;
-    bool woken;
-    void (*listener)(void *arg);
-    void *listener_arg;
-    struct topic *topic; /* NULL while it does not exist */
+    pthread_mutex_t mutex;   /* of `topic` and `partitions`, against flush and lag */
+    struct source_wait wait; /* its lock is held by nobody who asks the log for anything */
+    struct topic *topic;     /* NULL while it does not exist */
     struct partition *partitions;
     size_t count, turn;
     char incarnation[40];
@@ -66,12 +63,7 @@ static void advanced(void *arg, struct log *log)
     struct kafka_source *s = arg;
 
     (void)log;
-    pthread_mutex_lock(&s->wait_mutex);
-    s->woken = true;
-    pthread_cond_signal(&s->changed);
-    if (s->listener)
-        s->listener(s->listener_arg);
-    pthread_mutex_unlock(&s->wait_mutex);
+    source_wait_tell(&s->wait);
 }
 
 static void unwatch(struct kafka_source *s, const struct partition *partitions, size_t count)
@@ -382,38 +374,17 @@ static int origin(struct stream_source *source, int64_t row, struct stream_rejec
 
 static void wait(struct stream_source *source, int64_t timeout_ms)
 {
-    struct kafka_source *s = self(source);
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&s->wait_mutex);
-    if (!s->woken)
-        pthread_cond_timedwait(&s->changed, &s->wait_mutex, &until);
-    s->woken = false;
-    pthread_mutex_unlock(&s->wait_mutex);
+    source_wait_for(&self(source)->wait, timeout_ms);
 }
 
 static void listen(struct stream_source *source, void (*fn)(void *arg), void *arg)
 {
-    struct kafka_source *s = self(source);
-
-    pthread_mutex_lock(&s->wait_mutex);
-    s->listener = fn;
-    s->listener_arg = arg;
-    pthread_mutex_unlock(&s->wait_mutex);
+    source_wait_listen(&self(source)->wait, fn, arg);
 }
 
 static void wake(struct stream_source *source)
 {
-    struct kafka_source *s = self(source);
-
-    pthread_mutex_lock(&s->wait_mutex);
-    s->woken = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->wait_mutex);
+    source_wait_wake(&self(source)->wait);
 }
 
 static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
@@ -478,8 +449,7 @@ static void source_free(struct stream_source *source)
     buf_deinit(&s->bytes);
     for (size_t i = 0; i < PLAIN_MAX; i++)
         buf_deinit(&s->plain[i]);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->wait_mutex);
+    source_wait_deinit(&s->wait);
     pthread_mutex_destroy(&s->mutex);
     free(s);
 }
@@ -501,7 +471,6 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
                      struct err *err)
 {
     struct kafka_source *s = calloc(1, sizeof(*s));
-    pthread_condattr_t attr;
     int rc;
 
     if (!s)
@@ -510,11 +479,7 @@ int kafka_source_new(struct stream_source **out, const struct kafka_source_optio
     s->options = *options;
     s->read_bytes = READ_BYTES;
     pthread_mutex_init(&s->mutex, NULL);
-    pthread_mutex_init(&s->wait_mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    source_wait_init(&s->wait);
     rc = kafka_source_config_init(&s->config, options, err);
     if (!rc)
         rc = kafka_rows_init(&s->rows, &s->config, options, err);

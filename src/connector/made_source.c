@@ -10,49 +10,6 @@
 
 #define ROWS_MAX ((int64_t)8192) /* of one poll */
 
-/* ---- waiting ---- */
-
-void source_wait_init(struct source_wait *w)
-{
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&w->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->changed, &attr);
-    pthread_condattr_destroy(&attr);
-    w->woken = false;
-}
-
-void source_wait_deinit(struct source_wait *w)
-{
-    pthread_cond_destroy(&w->changed);
-    pthread_mutex_destroy(&w->mutex);
-}
-
-void source_wait_for(struct source_wait *w, int64_t timeout_ms)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&w->mutex);
-    if (!w->woken)
-        pthread_cond_timedwait(&w->changed, &w->mutex, &until);
-    w->woken = false;
-    pthread_mutex_unlock(&w->mutex);
-}
-
-void source_wait_wake(struct source_wait *w)
-{
-    pthread_mutex_lock(&w->mutex);
-    w->woken = true;
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->mutex);
-}
-
 /* ---- columns ---- */
 
 bool source_is_partition(const struct sql_column *column)

@@ -10,17 +10,7 @@
 #include <pthread.h>
 
 #include "connector/factory.h"
-
-/* Waiting of a source that nobody feeds: until a time, or until woken. */
-struct source_wait {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool woken;
-};
-void source_wait_init(struct source_wait *wait);
-void source_wait_deinit(struct source_wait *wait);
-void source_wait_for(struct source_wait *wait, int64_t timeout_ms);
-void source_wait_wake(struct source_wait *wait);
+#include "connector/source_wait.h"
 
 /* The columns that a source gives: physical ones by type, and `partition`, which is 0. ERR_INVALID
  * for other metadata. */

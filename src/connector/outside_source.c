@@ -13,6 +13,7 @@
 
 #include "connector/kafka_rows.h"
 #include "connector/outside.h"
+#include "connector/source_wait.h"
 #include "kafka/kafka.h"
 
 #define ASK_MS         2000 /* one question to the brokers, on the pipeline's thread */
@@ -44,9 +45,8 @@ struct outside_source {
     int64_t discover_ms, discovered_ms; /* <= 0: never; mono time of the last */
 
     struct outside_consumer *consumer; /* NULL until first needed */
-    pthread_mutex_t mutex;             /* of what others look at: partitions, consumer, woken */
-    pthread_cond_t changed;
-    bool woken;
+    pthread_mutex_t mutex;             /* of what others look at: partitions, consumer */
+    struct source_wait wait;
     struct partition *partitions;
     size_t count, cap, last; /* last: the one found last */
     bool known;              /* the place came with the job: what is not in it is new */
@@ -162,19 +162,9 @@ static int read_place(struct outside_source *s, const struct stream_position *fr
 
 /* ---- the consumer ---- */
 
-static void wake(struct stream_source *source)
-{
-    struct outside_source *s = self(source);
-
-    pthread_mutex_lock(&s->mutex);
-    s->woken = true;
-    pthread_cond_signal(&s->changed);
-    pthread_mutex_unlock(&s->mutex);
-}
-
 static void woken(void *source)
 {
-    wake(source);
+    source_wait_wake(&self(source)->wait);
 }
 
 /* What cannot be asked now can be asked later: the job waits. */
@@ -497,18 +487,12 @@ static int origin(struct stream_source *source, int64_t row, struct stream_rejec
 
 static void wait(struct stream_source *source, int64_t timeout_ms)
 {
-    struct outside_source *s = self(source);
-    struct timespec until;
+    source_wait_for(&self(source)->wait, timeout_ms);
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_mutex_lock(&s->mutex);
-    if (!s->woken)
-        pthread_cond_timedwait(&s->changed, &s->mutex, &until);
-    s->woken = false;
-    pthread_mutex_unlock(&s->mutex);
+static void wake(struct stream_source *source)
+{
+    source_wait_wake(&self(source)->wait);
 }
 
 static int position(struct stream_source *source, struct arena *arena, struct stream_position *out,
@@ -616,7 +600,7 @@ static void source_free(struct stream_source *source)
     pcre2_match_data_free(s->match);
     pcre2_code_free(s->pattern);
     arena_deinit(&s->arena);
-    pthread_cond_destroy(&s->changed);
+    source_wait_deinit(&s->wait);
     pthread_mutex_destroy(&s->mutex);
     free(s);
 }
@@ -746,7 +730,6 @@ int outside_source_new(struct stream_source **out, const struct kafka_source_opt
                        struct err *err)
 {
     struct outside_source *s = calloc(1, sizeof(*s));
-    pthread_condattr_t attr;
     int rc;
 
     if (!s)
@@ -754,10 +737,7 @@ int outside_source_new(struct stream_source **out, const struct kafka_source_opt
     s->source.ops = &ops;
     s->clock = o->clock;
     pthread_mutex_init(&s->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    source_wait_init(&s->wait);
     s->records = calloc(RECORDS, sizeof(*s->records));
     rc = s->records ? kafka_source_config_init(&s->config, o, err)
                     : err_set(err, ERR_NOMEM, "source %s", o->table->name);
