@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "connector/dead_letters.h"
+#include "connector/own_table.h"
 #include "connector/session.h"
 #include "kafka/kafka.h"
 #include "log/batch.h"
@@ -42,11 +43,7 @@ static struct dead_letters *self(struct stream_sink *sink)
 /* ---- table and topic ---- */
 
 /* Columns of the reject feed as an Iceberg table's, in their order. */
-static const struct {
-    const char *name, *doc;
-    enum lake_kind kind;
-    bool required;
-} letter_columns[] = {
+static const struct own_column letter_columns[] = {
     {"reason", "why the record could not become a row", LAKE_STRING, true},
     {"column", "the column that refused it, when one did", LAKE_STRING, false},
     {"topic", "where it came from", LAKE_STRING, true},
@@ -61,29 +58,9 @@ static const struct {
 static int make_table(struct dead_letters *d, struct err *err)
 {
     struct lake_ident ident = {DEAD_LETTERS_NAMESPACE, d->name};
-    struct lake_field fields[COUNT_OF(letter_columns)] = {0};
-    struct lake_schema schema = {
-        .root = {.kind = LAKE_STRUCT, .fields = fields, .field_count = COUNT_OF(fields)}};
-    struct lake_table_options options = {.schema = &schema, .streaming = true};
-    struct catalog_table made = {0};
-    struct arena arena = {0};
-    int32_t last_id = 0;
-    int rc;
 
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        fields[i].name = letter_columns[i].name;
-        fields[i].doc = letter_columns[i].doc;
-        fields[i].required = letter_columns[i].required;
-        fields[i].type.kind = letter_columns[i].kind;
-    }
-    lake_schema_number(&schema, &last_id);
-    rc = catalog_namespace_create(d->options.lake_catalog, DEAD_LETTERS_NAMESPACE, NULL, err);
-    if (rc == 0 || rc == ERR_EXISTS)
-        rc = catalog_table_create(d->options.lake_catalog, &ident, &options, false, &arena, &made,
-                                  err);
-    catalog_table_deinit(&made);
-    arena_deinit(&arena);
-    return rc == ERR_EXISTS ? 0 : rc;
+    return own_table_make(d->options.lake_catalog, &ident, letter_columns, COUNT_OF(letter_columns),
+                          err);
 }
 
 static bool was_never_written(struct topic *topic)

@@ -3,6 +3,7 @@
 #include "connector/late_rows.h"
 
 #include "catalog/catalog.h"
+#include "connector/own_table.h"
 #include "connector/session.h"
 
 struct late_rows {
@@ -18,11 +19,7 @@ static struct late_rows *self(struct stream_sink *sink)
 }
 
 /* The job, then the feed's columns in their order. */
-static const struct {
-    const char *name, *doc;
-    enum lake_kind kind;
-    bool required;
-} late_columns[] = {
+static const struct own_column late_columns[] = {
     {"job", NULL, LAKE_STRING, true},
     {"pipeline", NULL, LAKE_STRING, true},
     {"operator", "what it came too late for", LAKE_STRING, true},
@@ -35,29 +32,9 @@ static const struct {
 static int make_table(struct late_rows *l, struct err *err)
 {
     struct lake_ident ident = {l->ns, l->name};
-    struct lake_field fields[COUNT_OF(late_columns)] = {0};
-    struct lake_schema schema = {
-        .root = {.kind = LAKE_STRUCT, .fields = fields, .field_count = COUNT_OF(fields)}};
-    struct lake_table_options options = {.schema = &schema, .streaming = true};
-    struct catalog_table made = {0};
-    struct arena arena = {0};
-    int32_t last_id = 0;
-    int rc;
 
-    for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        fields[i].name = late_columns[i].name;
-        fields[i].doc = late_columns[i].doc;
-        fields[i].required = late_columns[i].required;
-        fields[i].type.kind = late_columns[i].kind;
-    }
-    lake_schema_number(&schema, &last_id);
-    rc = catalog_namespace_create(l->options.lake_catalog, l->ns, NULL, err);
-    if (rc == 0 || rc == ERR_EXISTS)
-        rc = catalog_table_create(l->options.lake_catalog, &ident, &options, false, &arena, &made,
-                                  err);
-    catalog_table_deinit(&made);
-    arena_deinit(&arena);
-    return rc == ERR_EXISTS ? 0 : rc;
+    return own_table_make(l->options.lake_catalog, &ident, late_columns, COUNT_OF(late_columns),
+                          err);
 }
 
 static int add_columns(struct vec_columns *columns)
