@@ -218,8 +218,10 @@ static int add_chunk(struct file_sink *s, struct file_cut *cut, duckdb_data_chun
     return 0;
 }
 
-static int drain_lines(struct file_sink *s, struct file_cut *cut, const struct vec_feed *feed,
-                       struct err *err)
+static int take_feed(struct file_sink *s, struct file_cut *cut, const struct vec_feed *feed,
+                     int (*add)(struct file_sink *s, struct file_cut *cut, duckdb_data_chunk chunk,
+                                struct err *err),
+                     struct err *err)
 {
     idx_t rows = 1;
     int rc = 0;
@@ -230,9 +232,17 @@ static int drain_lines(struct file_sink *s, struct file_cut *cut, const struct v
         rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
         rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
         if (rows)
-            rc = add_chunk(s, cut, chunk, err);
+            rc = add(s, cut, chunk, err);
         duckdb_destroy_data_chunk(&chunk);
     }
+    return rc;
+}
+
+static int drain_lines(struct file_sink *s, struct file_cut *cut, const struct vec_feed *feed,
+                       struct err *err)
+{
+    int rc = take_feed(s, cut, feed, add_chunk, err);
+
     for (size_t i = 0; i < cut->count && !rc; i++)
         rc = write_out(s, &cut->parts[i], err);
     return rc;
@@ -354,18 +364,8 @@ static int drain_parquet_by_part(struct file_sink *s, struct file_cut *cut,
                                  const struct vec_feed *feed, struct err *err)
 {
     struct arena arena = {0};
-    idx_t rows = 1;
-    int rc = 0;
+    int rc = take_feed(s, cut, feed, add_chunk_by_part, err);
 
-    while (!rc && rows) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-
-        rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
-        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
-        if (rows)
-            rc = add_chunk_by_part(s, cut, chunk, err);
-        duckdb_destroy_data_chunk(&chunk);
-    }
     for (size_t i = 0; i < cut->count && !rc; i++) {
         struct vec_copy_result result;
 
