@@ -34,10 +34,13 @@ void sha1(const void *ptr, size_t len, uint8_t out[20]);
 void hmac_sha256(const void *key, size_t key_len, const void *ptr, size_t len, uint8_t out[32]);
 /* Running digests for bodies that stream. */
 struct digest;
-enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256 };
+enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512, DIGEST_XXH64, DIGEST_XXH3,
+                   DIGEST_XXH128, DIGEST_COUNT };
+#define DIGEST_BYTES_MAX 64
 int digest_new(struct digest **out, enum digest_kind kind);
 void digest_update(struct digest *digest, const void *ptr, size_t len);
-size_t digest_final(struct digest *digest, uint8_t out[32]); /* bytes written; frees it */
+size_t digest_len(enum digest_kind kind); /* bytes of its value; XXH's are in canonical order */
+size_t digest_final(struct digest *digest, uint8_t *out); /* bytes written; frees it */
 void digest_free(struct digest *digest);
 
 void hex_encode(const void *ptr, size_t len, char *out); /* 2 * len + NUL */

@@ -1,4 +1,4 @@
-/* digest.c - OpenSSL's digests, and bytes as hex and base64 text.
+/* digest.c - running digests by OpenSSL and xxhash, and bytes as hex and base64 text.
  *
  * The digest contexts of OpenSSL's older interface live on our stack and cannot fail, which is what
  * a signature check wants; the newer one allocates on every call. */
@@ -8,6 +8,8 @@
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
+
+#include <xxhash.h>
 
 /* OpenSSL's own calls for this look the digest up by its name each time. */
 void sha256(const void *ptr, size_t len, uint8_t out[32])
@@ -67,28 +69,62 @@ struct digest {
         MD5_CTX md5;
         SHA_CTX sha1;
         SHA256_CTX sha256;
+        SHA512_CTX sha512;
+        XXH64_state_t *xxh64; /* owned */
+        XXH3_state_t *xxh3;   /* owned; of both widths */
     } state;
 };
+
+size_t digest_len(enum digest_kind kind)
+{
+    static const uint8_t lens[DIGEST_COUNT] = {
+        [DIGEST_MD5] = 16,  [DIGEST_SHA1] = 20, [DIGEST_SHA256] = 32, [DIGEST_SHA512] = 64,
+        [DIGEST_XXH64] = 8, [DIGEST_XXH3] = 8,  [DIGEST_XXH128] = 16,
+    };
+
+    return lens[kind];
+}
+
+/* OpenSSL's init and update calls for contexts of their own type say 1 for done. */
+static bool begin(struct digest *digest)
+{
+    switch (digest->kind) {
+    case DIGEST_MD5:
+        return MD5_Init(&digest->state.md5) == 1;
+    case DIGEST_SHA1:
+        return SHA1_Init(&digest->state.sha1) == 1;
+    case DIGEST_SHA256:
+        return SHA256_Init(&digest->state.sha256) == 1;
+    case DIGEST_SHA512:
+        return SHA512_Init(&digest->state.sha512) == 1;
+    case DIGEST_XXH64:
+        digest->state.xxh64 = XXH64_createState();
+        return digest->state.xxh64 && XXH64_reset(digest->state.xxh64, 0) == XXH_OK;
+    case DIGEST_XXH3:
+        digest->state.xxh3 = XXH3_createState();
+        return digest->state.xxh3 && XXH3_64bits_reset(digest->state.xxh3) == XXH_OK;
+    case DIGEST_XXH128:
+        digest->state.xxh3 = XXH3_createState();
+        return digest->state.xxh3 && XXH3_128bits_reset(digest->state.xxh3) == XXH_OK;
+    case DIGEST_COUNT:
+        break;
+    }
+    return false;
+}
 
 int digest_new(struct digest **out, enum digest_kind kind)
 {
     struct digest *digest = calloc(1, sizeof(*digest));
 
-    *out = digest;
+    *out = NULL;
     if (!digest)
         return ERR_NOMEM;
     digest->kind = kind;
-    switch (kind) {
-    case DIGEST_MD5:
-        MD5_Init(&digest->state.md5);
-        break;
-    case DIGEST_SHA1:
-        SHA1_Init(&digest->state.sha1);
-        break;
-    case DIGEST_SHA256:
-        SHA256_Init(&digest->state.sha256);
-        break;
+    if (!begin(digest)) {
+        digest_free(digest);
+        return ERR_NOMEM;
     }
+    *out = digest;
     return 0;
 }
 
@@ -104,32 +140,69 @@ void digest_update(struct digest *digest, const void *ptr, size_t len)
     case DIGEST_SHA256:
         SHA256_Update(&digest->state.sha256, ptr, len);
         break;
+    case DIGEST_SHA512:
+        SHA512_Update(&digest->state.sha512, ptr, len);
+        break;
+    case DIGEST_XXH64:
+        XXH64_update(digest->state.xxh64, ptr, len);
+        break;
+    case DIGEST_XXH3:
+        XXH3_64bits_update(digest->state.xxh3, ptr, len);
+        break;
+    case DIGEST_XXH128:
+        XXH3_128bits_update(digest->state.xxh3, ptr, len);
+        break;
+    case DIGEST_COUNT:
+        break;
     }
 }
 
-size_t digest_final(struct digest *digest, uint8_t out[32])
+size_t digest_final(struct digest *digest, uint8_t *out)
 {
-    size_t len = 0;
+    size_t len = digest_len(digest->kind);
+    XXH64_canonical_t narrow;
+    XXH128_canonical_t wide;
 
     switch (digest->kind) {
     case DIGEST_MD5:
         MD5_Final(out, &digest->state.md5);
-        len = 16;
         break;
     case DIGEST_SHA1:
         SHA1_Final(out, &digest->state.sha1);
-        len = 20;
         break;
     case DIGEST_SHA256:
         SHA256_Final(out, &digest->state.sha256);
-        len = 32;
+        break;
+    case DIGEST_SHA512:
+        SHA512_Final(out, &digest->state.sha512);
+        break;
+    case DIGEST_XXH64:
+        XXH64_canonicalFromHash(&narrow, XXH64_digest(digest->state.xxh64));
+        memcpy(out, narrow.digest, len);
+        break;
+    case DIGEST_XXH3:
+        XXH64_canonicalFromHash(&narrow, XXH3_64bits_digest(digest->state.xxh3));
+        memcpy(out, narrow.digest, len);
+        break;
+    case DIGEST_XXH128:
+        XXH128_canonicalFromHash(&wide, XXH3_128bits_digest(digest->state.xxh3));
+        memcpy(out, wide.digest, len);
+        break;
+    case DIGEST_COUNT:
         break;
     }
-    free(digest);
+    digest_free(digest);
     return len;
 }
 
-void digest_free(struct digest *digest) { free(digest); }
+void digest_free(struct digest *digest)
+{
+    if (digest && digest->kind == DIGEST_XXH64)
+        XXH64_freeState(digest->state.xxh64);
+    else if (digest && (digest->kind == DIGEST_XXH3 || digest->kind == DIGEST_XXH128))
+        XXH3_freeState(digest->state.xxh3);
+    free(digest);
+}
 
 void hex_encode(const void *ptr, size_t len, char *out)
 {

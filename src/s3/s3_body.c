@@ -125,9 +125,7 @@ static bool check_algorithm(struct s3_call *call, const char *algorithm, enum s3
     enum s3_sum kind;
 
     if (!s3_sum_named(algorithm, &kind)) {
-        s3_error(call, S3_INVALID_REQUEST,
-                 "Checksum algorithm provided is unsupported. Please try again with any of the "
-                 "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        s3_error(call, S3_INVALID_REQUEST, S3_SUM_UNKNOWN);
         return false;
     }
     if (call->body.has_sum && kind != found)

@@ -1,29 +1,46 @@
-/* s3_checksum.c - the five checksums a client may ask us to check ("Checking object integrity"). */
+/* s3_checksum.c - the checksums a client may ask us to check ("Checking object integrity"). */
 #include <strings.h>
 
 #include "s3/s3_int.h"
 
-static const char *const headers[S3_SUM_COUNT] = {
-    "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha1",  "x-amz-checksum-sha256",
-};
+#define HEADER "x-amz-checksum-"
 
-static const char *const names[S3_SUM_COUNT] = {"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"};
+static const struct {
+    const char *header, *name;
+    int crc_bytes; /* 0: a digest */
+    enum digest_kind digest;
+} sums[S3_SUM_COUNT] = {
+    [S3_SUM_CRC32] = {HEADER "crc32", "CRC32", .crc_bytes = 4},
+    [S3_SUM_CRC32C] = {HEADER "crc32c", "CRC32C", .crc_bytes = 4},
+    [S3_SUM_CRC64NVME] = {HEADER "crc64nvme", "CRC64NVME", .crc_bytes = 8},
+    [S3_SUM_SHA1] = {HEADER "sha1", "SHA1", .digest = DIGEST_SHA1},
+    [S3_SUM_SHA256] = {HEADER "sha256", "SHA256", .digest = DIGEST_SHA256},
+    [S3_SUM_SHA512] = {HEADER "sha512", "SHA512", .digest = DIGEST_SHA512},
+    [S3_SUM_MD5] = {HEADER "md5", "MD5", .digest = DIGEST_MD5},
+    [S3_SUM_XXHASH64] = {HEADER "xxhash64", "XXHASH64", .digest = DIGEST_XXH64},
+    [S3_SUM_XXHASH3] = {HEADER "xxhash3", "XXHASH3", .digest = DIGEST_XXH3},
+    [S3_SUM_XXHASH128] = {HEADER "xxhash128", "XXHASH128", .digest = DIGEST_XXH128},
+};
 
 const char *s3_sum_header(enum s3_sum kind)
 {
-    return headers[kind];
+    return sums[kind].header;
 }
 
 const char *s3_sum_name(enum s3_sum kind)
 {
-    return names[kind];
+    return sums[kind].name;
+}
+
+const char *s3_sum_word(enum s3_sum kind)
+{
+    return sums[kind].header + strlen(HEADER);
 }
 
 bool s3_sum_named(const char *name, enum s3_sum *out)
 {
     for (int i = 0; i < S3_SUM_COUNT; i++)
-        if (strcasecmp(name, names[i]) == 0) {
+        if (strcasecmp(name, sums[i].name) == 0) {
             *out = (enum s3_sum)i;
             return true;
         }
@@ -46,14 +63,15 @@ const char *s3_sum_type(const char *value)
 
 bool s3_sum_is_crc(enum s3_sum kind)
 {
-    return kind == S3_SUM_CRC32 || kind == S3_SUM_CRC32C || kind == S3_SUM_CRC64NVME;
+    return sums[kind].crc_bytes != 0;
 }
 
 bool s3_sum_valid(enum s3_sum kind, const char *text)
 {
-    static const size_t bytes[S3_SUM_COUNT] = {4, 4, 8, 20, 32};
-    struct buf raw = {.max = 64};
-    bool valid = base64_decode(slice_str(text), &raw) == 0 && raw.len == bytes[kind];
+    size_t bytes =
+        sums[kind].crc_bytes ? (size_t)sums[kind].crc_bytes : digest_len(sums[kind].digest);
+    struct buf raw = {.max = 2 * DIGEST_BYTES_MAX};
+    bool valid = base64_decode(slice_str(text), &raw) == 0 && raw.len == bytes;
 
     buf_deinit(&raw);
     return valid;
@@ -62,7 +80,7 @@ bool s3_sum_valid(enum s3_sum kind, const char *text)
 bool s3_sum_find(const char *header, enum s3_sum *out)
 {
     for (int i = 0; i < S3_SUM_COUNT; i++)
-        if (strcasecmp(header, headers[i]) == 0) {
+        if (strcasecmp(header, sums[i].header) == 0) {
             *out = (enum s3_sum)i;
             return true;
         }
@@ -112,11 +130,7 @@ static uint64_t crc64_nvme(uint64_t seed, struct slice bytes)
 int s3_checksum_new(struct s3_checksum *sum, enum s3_sum kind)
 {
     *sum = (struct s3_checksum){.kind = kind};
-    if (kind == S3_SUM_SHA1)
-        return digest_new(&sum->digest, DIGEST_SHA1);
-    if (kind == S3_SUM_SHA256)
-        return digest_new(&sum->digest, DIGEST_SHA256);
-    return 0;
+    return sums[kind].crc_bytes ? 0 : digest_new(&sum->digest, sums[kind].digest);
 }
 
 void s3_checksum_update(struct s3_checksum *sum, struct slice bytes)
@@ -183,17 +197,17 @@ int s3_checksum_append(struct s3_checksum *sum, const char *base64, int64_t len)
     return 0;
 }
 
-void s3_checksum_final(struct s3_checksum *sum, char out[64])
+void s3_checksum_final(struct s3_checksum *sum, char out[S3_SUM_TEXT])
 {
-    struct buf text = {.max = 63};
-    uint8_t raw[32];
+    struct buf text = {.max = S3_SUM_TEXT - 1};
+    uint8_t raw[DIGEST_BYTES_MAX];
     size_t len;
 
     if (sum->digest) {
         len = digest_final(sum->digest, raw);
         sum->digest = NULL;
     } else {
-        len = sum->kind == S3_SUM_CRC64NVME ? 8 : 4;
+        len = (size_t)sums[sum->kind].crc_bytes;
         for (size_t i = 0; i < len; i++) /* big-endian */
             raw[i] = (uint8_t)(sum->crc >> (8 * (len - 1 - i)));
     }

@@ -137,7 +137,7 @@ struct joined_sum {
     enum s3_sum kind;
     bool typed, full_object;
     struct s3_checksum full, composite;
-    char found[80]; /* the one that was meant */
+    char found[S3_SUM_TEXT + 8]; /* the one that was meant */
 };
 
 static void joined_sum_deinit(struct joined_sum *sum)
@@ -181,7 +181,7 @@ static int joined_sum_begin(struct s3_call *call, const struct upload *upload,
 /* False: the parts give another one. */
 static bool joined_sum_end(struct joined_sum *sum, size_t count)
 {
-    char full[64], composite[64];
+    char full[S3_SUM_TEXT], composite[S3_SUM_TEXT];
     size_t len = sum->expected ? strcspn(sum->expected, "-") : 0;
     bool is_full;
 
@@ -201,8 +201,8 @@ static bool joined_sum_end(struct joined_sum *sum, size_t count)
 static int joined_sum_part(struct joined_sum *sum, const struct joining *joining,
                            const struct part *part, struct err *err)
 {
-    struct buf raw = {.max = 64};
-    char own[64];
+    struct buf raw = {.max = 2 * DIGEST_BYTES_MAX};
+    char own[S3_SUM_TEXT];
     int rc = 0;
 
     if (part->has_sum && part->sum_kind == sum->kind)
@@ -232,7 +232,7 @@ static int joined_sum_parts(struct joined_sum *sum, const struct joining *joinin
 /* What is told of the checksum; name NULL: nothing. */
 struct told_sum {
     const char *name, *type;
-    char value[80];
+    char value[S3_SUM_TEXT + 8];
 };
 
 static void reply_completed(struct s3_call *call, const char *etag, const struct told_sum *told)

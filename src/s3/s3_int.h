@@ -118,8 +118,14 @@ enum s3_code s3_code_of(struct s3_call *call, int rc);
 
 /* --- bodies (s3_body.c, s3_checksum.c) -------------------------------------------------------- */
 
+/* Kept as a digit in the names of uploaded parts: new ones come last. */
 enum s3_sum { S3_SUM_CRC32, S3_SUM_CRC32C, S3_SUM_CRC64NVME, S3_SUM_SHA1, S3_SUM_SHA256,
+              S3_SUM_SHA512, S3_SUM_MD5, S3_SUM_XXHASH64, S3_SUM_XXHASH3, S3_SUM_XXHASH128,
               S3_SUM_COUNT };
+#define S3_SUM_TEXT 96 /* room for a sum in base64 */
+#define S3_SUM_UNKNOWN                                                                             \
+    "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "   \
+    "[CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]"
 
 struct s3_checksum {
     enum s3_sum kind;
@@ -129,6 +135,7 @@ struct s3_checksum {
 const char *s3_sum_header(enum s3_sum kind); /* "x-amz-checksum-crc32" */
 bool s3_sum_find(const char *header, enum s3_sum *out); /* by that name, case folded */
 const char *s3_sum_name(enum s3_sum kind);              /* "CRC32" */
+const char *s3_sum_word(enum s3_sum kind);              /* "crc32" */
 bool s3_sum_named(const char *name, enum s3_sum *out);  /* by that, case folded */
 void s3_put_sum(struct s3_call *call, struct buf *xml, const char *name, const char *value);
 const char *s3_sum_type(const char *value); /* by the "-PARTS" at its end */
@@ -137,7 +144,7 @@ bool s3_sum_is_crc(enum s3_sum kind); /* can be of a whole object, whatever its 
 bool s3_sum_valid(enum s3_sum kind, const char *text);
 int s3_checksum_new(struct s3_checksum *sum, enum s3_sum kind);
 void s3_checksum_update(struct s3_checksum *sum, struct slice bytes);
-void s3_checksum_final(struct s3_checksum *sum, char out[64]); /* base64 */
+void s3_checksum_final(struct s3_checksum *sum, char out[S3_SUM_TEXT]); /* base64 */
 /* As if the `len` bytes whose checksum is given had been added; of a CRC alone. ERR_INVALID. */
 int s3_checksum_append(struct s3_checksum *sum, const char *base64, int64_t len);
 void s3_checksum_deinit(struct s3_checksum *sum);
@@ -159,7 +166,7 @@ struct s3_body {
     bool has_sum;
     struct s3_checksum sum;
     const char *sum_expected;      /* base64; NULL: comes in the trailer */
-    char sum_found[64], md5_hex[33];
+    char sum_found[S3_SUM_TEXT], md5_hex[33];
     uint8_t md5_raw[16];
     bool to_file;                  /* what does not stay small goes to a file */
     struct file *file;             /* owned; NULL: all of it is in `text` */

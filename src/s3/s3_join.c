@@ -56,7 +56,7 @@ static int sum_piece(void *arg, struct slice piece, struct err *err)
 }
 
 int s3_part_sum(const struct joining *joining, const struct part *part, enum s3_sum kind,
-                char out[64], struct err *err)
+                char out[S3_SUM_TEXT], struct err *err)
 {
     struct s3_checksum sum = {0};
     int rc = s3_checksum_new(&sum, kind);

@@ -324,7 +324,7 @@ static void adds_the_checksum_of_what_follows(void **state)
     for (size_t k = 0; k < COUNT_OF(kinds); k++)
         for (size_t cut = 0; cut <= sizeof(bytes); cut++) {
             struct s3_checksum whole, left, right;
-            char wanted[64], tail[64], found[64];
+            char wanted[S3_SUM_TEXT], tail[S3_SUM_TEXT], found[S3_SUM_TEXT];
 
             s3_checksum_new(&whole, kinds[k]);
             s3_checksum_new(&left, kinds[k]);

@@ -83,8 +83,8 @@ pthread_mutex_t *s3_upload_lock(struct s3_server *server, const char *id)
 static bool parse_part(const struct disk_entry *entry, struct part *out)
 {
     size_t len = strcspn(entry->name, "=");
-    uint8_t raw[32];
-    struct buf text = {.max = 64};
+    uint8_t raw[DIGEST_BYTES_MAX];
+    struct buf text = {.max = S3_SUM_TEXT};
     int64_t number;
 
     *out = (struct part){.name = entry->name, .size = entry->size};
@@ -116,15 +116,15 @@ static bool parse_part(const struct disk_entry *entry, struct part *out)
 static const char *part_name(struct s3_call *call, int number)
 {
     const struct s3_body *body = &call->body;
-    struct buf raw = {.max = 64};
-    char hex[65] = "", placed[24] = "";
+    struct buf raw = {.max = 2 * DIGEST_BYTES_MAX};
+    char hex[2 * DIGEST_BYTES_MAX + 1] = "", placed[24] = "";
     const char *name;
 
     if (body->placed)
         snprintf(placed, sizeof(placed), "=%" PRId64, body->size);
     if (!body->has_sum)
         return arena_printf(call->arena, "%05d-%s%s", number, body->md5_hex, placed);
-    if (base64_decode(slice_str(body->sum_found), &raw) == 0 && raw.len <= 32)
+    if (base64_decode(slice_str(body->sum_found), &raw) == 0 && raw.len <= DIGEST_BYTES_MAX)
         hex_encode(raw.ptr, raw.len, hex);
     buf_deinit(&raw);
     name = arena_printf(call->arena, "%05d-%s-%d%s%s", number, body->md5_hex, (int)body->sum.kind,
@@ -188,25 +188,22 @@ static int read_sum(struct s3_call *call, const char **algorithm, const char **t
     if (!algorithm_asked)
         return 0;
     if (!s3_sum_named(algorithm_asked, &kind)) {
-        s3_error(call, S3_INVALID_REQUEST,
-                 "Checksum algorithm provided is unsupported. Please try again with any of the "
-                 "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+        s3_error(call, S3_INVALID_REQUEST, S3_SUM_UNKNOWN);
         return ERR_UNSUPPORTED;
     }
     *algorithm = s3_sum_name(kind);
     if (!*type)
         *type = kind == S3_SUM_CRC64NVME ? S3_FULL_OBJECT : S3_COMPOSITE;
-    full = strcmp(*type, S3_FULL_OBJECT) == 0;
-    if (!full && strcmp(*type, S3_COMPOSITE)) {
+    full = strcasecmp(*type, S3_FULL_OBJECT) == 0;
+    if (!full && strcasecmp(*type, S3_COMPOSITE)) {
         s3_error(call, S3_INVALID_REQUEST, "Value for x-amz-checksum-type header is invalid.");
         return ERR_INVALID;
     }
+    *type = full ? S3_FULL_OBJECT : S3_COMPOSITE;
     if (full ? !s3_sum_is_crc(kind) : kind == S3_SUM_CRC64NVME) {
-        const char *lower[] = {"crc32", "crc32c", "crc64nvme", "sha1", "sha256"};
-
         s3_error(call, S3_INVALID_REQUEST,
                  "The %s checksum type cannot be used with the %s checksum algorithm.", *type,
-                 lower[kind]);
+                 s3_sum_word(kind));
         return ERR_INVALID;
     }
     return 0;
@@ -368,9 +365,7 @@ static int check_part_sum(struct s3_call *call, const struct upload *upload)
     s3_error(call, S3_INVALID_REQUEST,
              "Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: "
              "%s",
-             s3_sum_header(kind) + strlen("x-amz-checksum-"),
-             call->body.has_sum ? s3_sum_header(call->body.sum.kind) + strlen("x-amz-checksum-")
-                                : "null");
+             s3_sum_word(kind), call->body.has_sum ? s3_sum_word(call->body.sum.kind) : "null");
     return ERR_INVALID;
 }
 

@@ -15,7 +15,7 @@ struct part {
     int64_t size;
     bool has_sum;
     enum s3_sum sum_kind;
-    char sum[64]; /* base64 */
+    char sum[S3_SUM_TEXT]; /* base64 */
 };
 
 struct parts {
@@ -77,7 +77,7 @@ int s3_part_add(const struct joining *joining, const struct part *part, struct s
                 struct err *err);
 /* The checksum of a part's bytes, read. */
 int s3_part_sum(const struct joining *joining, const struct part *part, enum s3_sum kind,
-                char out[64], struct err *err);
+                char out[S3_SUM_TEXT], struct err *err);
 
 /* Operations, in s3_complete.c and s3_upload_list.c. */
 void s3_complete_upload(struct s3_call *call);
