@@ -12,7 +12,8 @@
 
 /* Numbered as in Kafka's record-batch attributes (KIP-98, KIP-110). */
 enum codec { CODEC_NONE = 0, CODEC_GZIP = 1, CODEC_SNAPPY = 2, CODEC_LZ4 = 3, CODEC_ZSTD = 4,
-             CODEC_DEFLATE = 5 /* raw, for Avro */, CODEC_SNAPPY_AVRO = 6 /* block + CRC-32 */ };
+             CODEC_DEFLATE = 5 /* raw, for Avro */, CODEC_SNAPPY_AVRO = 6 /* block + CRC-32 */,
+             CODEC_SNAPPY_RAW = 7, CODEC_LZ4_RAW = 8 /* one block each, for Parquet */ };
 
 /* Append to `out`. CODEC_SNAPPY reads both raw blocks and the xerial framing and writes xerial;
  * CODEC_LZ4 is the frame format; CODEC_DEFLATE ignores what follows the end of its stream.
@@ -25,6 +26,7 @@ const char *codec_name(enum codec codec);
 uint32_t crc32c(uint32_t seed, const void *ptr, size_t len); /* Castagnoli, SSE4.2 when there */
 uint32_t crc32_ieee(uint32_t seed, const void *ptr, size_t len);
 uint64_t hash64(const void *ptr, size_t len, uint64_t seed);  /* XXH3 */
+uint64_t xxh64(const void *ptr, size_t len, uint64_t seed);   /* Parquet's bloom filters */
 uint32_t murmur3_x86_32(const void *ptr, size_t len, uint32_t seed); /* Iceberg bucket: seed 0 */
 uint32_t murmur2(const void *ptr, size_t len);                /* Kafka's default partitioner */
 

@@ -6,6 +6,7 @@
  */
 #include "base/codec.h"
 
+#include <lz4.h>
 #include <lz4frame.h>
 #include <pthread.h>
 #include <snappy-c.h>
@@ -21,7 +22,8 @@
 #define ZLIB_INPUT_MAX ((size_t)1 << 30) /* zlib counts in 32 bits */
 
 static const char *const names[] = {"none", "gzip",    "snappy",     "lz4",
-                                    "zstd", "deflate", "snappy-avro"};
+                                    "zstd", "deflate", "snappy-avro", "snappy-raw",
+                                    "lz4-raw"};
 
 const char *codec_name(enum codec codec)
 {
@@ -392,6 +394,37 @@ static int lz4_decompress(struct slice in, size_t max, struct buf *out, struct e
     return lz4_frames(mine->lz4_in, in, max, out, err);
 }
 
+/* One block without a frame. The length is told by whoever keeps it: `max` is that length. */
+static int lz4_block(struct slice in, struct buf *out, struct err *err)
+{
+    int bound = in.len > LZ4_MAX_INPUT_SIZE ? 0 : LZ4_compressBound((int)in.len), len;
+    int rc = bound ? buf_reserve(out, (size_t)bound) : ERR_LIMIT;
+
+    if (rc)
+        return no_room(err, CODEC_LZ4_RAW, rc);
+    len = LZ4_compress_default((const char *)in.ptr, (char *)out->ptr + out->len, (int)in.len,
+                               bound);
+    if (len <= 0)
+        return err_set(err, ERR_INTERNAL, "lz4: a block that cannot be compressed");
+    out->len += (size_t)len;
+    return 0;
+}
+
+static int lz4_unblock(struct slice in, size_t max, struct buf *out, struct err *err)
+{
+    int len, rc = max > LZ4_MAX_INPUT_SIZE || in.len > INT32_MAX ? ERR_LIMIT
+                                                                 : buf_reserve(out, max + 1);
+
+    if (rc)
+        return no_room(err, CODEC_LZ4_RAW, rc);
+    len = LZ4_decompress_safe((const char *)in.ptr, (char *)out->ptr + out->len, (int)in.len,
+                              (int)max);
+    if (len < 0)
+        return corrupt(err, CODEC_LZ4_RAW, "malformed block, or longer than it is said to be");
+    out->len += (size_t)len;
+    return 0;
+}
+
 /* ---- zstd ---- */
 
 static int zstd_compress(int level, struct slice in, struct buf *out, struct err *err)
@@ -479,6 +512,13 @@ int codec_compress(enum codec codec, int level, struct slice in, struct buf *out
     case CODEC_LZ4:
         rc = lz4_compress(level, in, out, err);
         break;
+    case CODEC_LZ4_RAW:
+        rc = lz4_block(in, out, err);
+        break;
+    case CODEC_SNAPPY_RAW:
+        rc = snappy_block(in, out);
+        rc = rc ? no_room(err, codec, rc) : 0;
+        break;
     case CODEC_ZSTD:
         rc = zstd_compress(level, in, out, err);
         break;
@@ -515,6 +555,12 @@ int codec_decompress(enum codec codec, struct slice in, size_t max, struct buf *
         break;
     case CODEC_LZ4:
         rc = lz4_decompress(in, max, out, err);
+        break;
+    case CODEC_LZ4_RAW:
+        rc = lz4_unblock(in, max, out, err);
+        break;
+    case CODEC_SNAPPY_RAW:
+        rc = snappy_unblock(codec, in, max, out, err);
         break;
     case CODEC_ZSTD:
         rc = zstd_decompress(in, max, out, err);

@@ -75,6 +75,11 @@ uint32_t crc32_ieee(uint32_t seed, const void *ptr, size_t len)
     return len ? (uint32_t)crc32_z(seed, ptr, len) : seed;
 }
 
+uint64_t xxh64(const void *ptr, size_t len, uint64_t seed)
+{
+    return XXH64(ptr, len, seed);
+}
+
 uint64_t hash64(const void *ptr, size_t len, uint64_t seed)
 {
     return XXH3_64bits_withSeed(ptr, len, seed);

@@ -87,6 +87,11 @@ int writer_metrics(const struct lake_metadata *metadata, const struct lake_schem
                    const struct vec_copy_result *result, struct arena *arena,
                    struct lake_data_file *out, struct err *err);
 
+/* writer_metrics.c: a bound of at most `len` characters (bytes, of binary) that still encloses the
+ * value; an upper one of which none can be made has ptr NULL. In the arena. */
+int lake_bound_cut(const struct lake_type *type, struct slice whole, bool upper, int32_t len,
+                   struct arena *arena, struct slice *out);
+
 /* writer_file.c: one file of one partition of the default spec from a feed; without rows out->path
  * is NULL. */
 int writer_one_file(struct lake *lake, struct vec_db *db, struct lake_metadata *metadata,

@@ -130,31 +130,40 @@ static int parse_hex(const char *text, struct arena *arena, struct lake_value *o
     return hex_decode(slice_str(text), bytes);
 }
 
+int lake_bound_cut(const struct lake_type *type, struct slice whole, bool upper, int32_t len,
+                   struct arena *arena, struct slice *out)
+{
+    uint8_t *raised;
+    size_t left;
+
+    *out = prefix(type, whole, len);
+    if (!upper || out->len == whole.len) {
+        *out = arena_slice(arena, *out);
+        return out->ptr ? 0 : ERR_NOMEM;
+    }
+    left = out->len;
+    raised = arena_alloc(arena, left + 1);
+    if (!raised)
+        return ERR_NOMEM;
+    memcpy(raised, out->ptr, left);
+    *out = (struct slice){0};
+    if (type->kind == LAKE_STRING ? raise_text(raised, &left) : raise_bytes(raised, &left))
+        *out = slice_of(raised, left);
+    return 0;
+}
+
 static int put_bound_of(const struct lake_type *type, const struct lake_value *value, bool upper,
                         struct metrics_mode mode, struct arena *arena, struct slice *out)
 {
     bool cut = type->kind == LAKE_STRING || type->kind == LAKE_BINARY;
     struct slice whole;
-    uint8_t *raised;
-    size_t len;
     int rc = lake_value_encode(type, value, arena, &whole);
 
     if (rc)
         return rc == ERR_UNSUPPORTED ? 0 : rc;
+    if (cut && mode.mode == MODE_TRUNCATE)
+        return lake_bound_cut(type, whole, upper, mode.len, arena, out);
     *out = whole;
-    if (!cut || mode.mode != MODE_TRUNCATE)
-        return 0;
-    *out = prefix(type, whole, mode.len);
-    if (!upper || out->len == whole.len)
-        return 0;
-    raised = arena_alloc(arena, out->len + 1);
-    if (!raised)
-        return ERR_NOMEM;
-    memcpy(raised, out->ptr, out->len);
-    len = out->len;
-    *out = (struct slice){0};
-    if (type->kind == LAKE_STRING ? raise_text(raised, &len) : raise_bytes(raised, &len))
-        *out = slice_of(raised, len);
     return 0;
 }
 

@@ -1,0 +1,176 @@
+/* parquet_test.c - files of our own Parquet writer: DuckDB reads what was written, cell for cell,
+ * and what the file says of itself is true. */
+#include "lake/parquet.h"
+#include "lake/testing_table.h"
+
+struct written {
+    char path[80];
+    struct buf bytes;
+    struct arena arena;
+    struct lake_schema schema;
+    struct parquet_result result;
+};
+
+static int keep(void *arg, struct slice bytes, struct err *err)
+{
+    (void)err;
+    return buf_append_slice(arg, bytes);
+}
+
+/* What the query gives, cast to the schema's types, as a file. */
+static void write_file(struct real *r, struct written *f, const char *schema,
+                       const struct parquet_options *options, const char *sql)
+{
+    struct vec_columns columns = {0};
+    struct parquet_writer *w;
+    struct vec_result *result;
+    duckdb_data_chunk chunk;
+
+    memset(f, 0, sizeof(*f));
+    OK(lake_schema_parse_text(slice_str(schema), &f->arena, &f->schema, &r->err));
+    OK(lake_columns(&f->schema, &columns, &r->err));
+    OK(parquet_new(&w, &f->schema, options, keep, &f->bytes, &r->err));
+    OK(vec_query(r->conn, sql, &result, &r->err));
+    assert_true(columns_same(&columns, vec_result_columns(result)));
+    for (;;) {
+        OK(vec_result_next(result, &chunk, &r->err));
+        if (!chunk)
+            break;
+        OK(parquet_push(w, chunk, &r->err));
+    }
+    vec_result_free(result);
+    OK(parquet_finish(w, &f->arena, &f->result, &r->err));
+    parquet_free(w);
+    vec_columns_free(&columns);
+    snprintf(f->path, sizeof(f->path), "%s/f.parquet", r->dir);
+    OK(disk_write_file(disk_system(), f->path, buf_slice(&f->bytes), &r->err));
+}
+
+static void written_deinit(struct written *f)
+{
+    buf_deinit(&f->bytes);
+    arena_deinit(&f->arena);
+}
+
+/* The only cell of a query, as text. */
+static const char *cell(struct real *r, const char *sql)
+{
+    static char text[4000];
+    struct vec_result *result;
+    duckdb_data_chunk chunk;
+    duckdb_string_t *s;
+
+    OK(vec_query(r->conn, sql, &result, &r->err));
+    OK(vec_result_next(result, &chunk, &r->err));
+    assert_non_null(chunk);
+    s = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+    snprintf(text, sizeof(text), "%.*s", (int)duckdb_string_t_length(*s), duckdb_string_t_data(s));
+    vec_result_free(result);
+    return text;
+}
+
+static void same_rows(struct real *r, const struct written *f, const char *sql)
+{
+    struct buf text = {0};
+
+    OK(buf_printf(&text,
+                  "SELECT (SELECT count(*) FROM (FROM (%s) EXCEPT ALL FROM '%s')) || ' ' || "
+                  "(SELECT count(*) FROM (FROM '%s' EXCEPT ALL FROM (%s)))",
+                  sql, f->path, f->path, sql));
+    assert_string_equal(cell(r, buf_cstr(&text)), "0 0");
+    buf_deinit(&text);
+}
+
+static void round_trip(struct real *r, const char *schema, const struct parquet_options *options,
+                       const char *sql)
+{
+    struct written f;
+
+    write_file(r, &f, schema, options, sql);
+    same_rows(r, &f, sql);
+    written_deinit(&f);
+}
+
+#define FIELD(id, name, type)                                                                      \
+    "{\"id\":" #id ",\"name\":\"" name "\",\"required\":false,\"type\":" type "}"
+#define SCHEMA(fields) "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[" fields "]}"
+
+static const char flat_schema[] = SCHEMA(
+    "{\"id\":1,\"name\":\"id\",\"required\":true,\"type\":\"long\"}," FIELD(2, "b", "\"boolean\"") "," FIELD(
+        3, "i",
+        "\"int\"") "," FIELD(4, "f",
+                             "\"float\"") "," FIELD(5, "d",
+                                                    "\"double\"") "," FIELD(6, "s",
+                                                                            "\"string\"") "," FIELD(7,
+                                                                                                    "day", "\"date\"") "," FIELD(8,
+                                                                                                                                 "t",
+                                                                                                                                 "\"time\"") "," FIELD(9, "ts", "\"timestamp\"") "," FIELD(10, "tz", "\"timestamptz\"") "," FIELD(11, "ns", "\"timestamp_ns\"") "," FIELD(12, "m4", "\"decimal(4,1)\"") "," FIELD(13,
+                                                                                                                                                                                                                                                                                                                  "m9", "\"decimal(9,2)\"") "," FIELD(14, "m18", "\"decimal(18,4)\"") "," FIELD(15, "m38", "\"decimal(38,10)\"") "," FIELD(16,
+                                                                                                                                                                                                                                                                                                                                                                                                                                           "m20", "\"decimal(20,0)\"") "," FIELD(17,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 "u", "\"uuid\"") "," FIELD(18,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "x", "\"fixed[3]\"") "," FIELD(19,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "raw",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "\"binary\"") "," FIELD(20, "one", "\"string\"") "," FIELD(21,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      "nothing", "\"string\"") "," FIELD(22,
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "many",
+                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "\"string\""));
+
+/* Every column has NULLs at places of its own; values go up and down, some few, some many. */
+static const char flat_sql[] =
+    "SELECT i AS id, CASE WHEN i %% 3 <> 0 THEN i %% 2 = 0 END AS b,"
+    " CASE WHEN i %% 5 <> 1 THEN (i * 37 %% 101 - 50)::INTEGER END AS i,"
+    " CASE WHEN i %% 7 <> 2 THEN (i * 7 %% 13 - 6)::FLOAT / 4 END AS f,"
+    " CASE WHEN i %% 3 <> 0 THEN (hash(i) %% 100000)::DOUBLE / 3 END AS d,"
+    " CASE WHEN i %% 4 <> 1 THEN 'a rather long text \xc3\xa9 ' || (i * 5 %% 7) END AS s,"
+    " CASE WHEN i %% 3 <> 2 THEN DATE '1969-12-30' + (i %% 9)::INTEGER END AS day,"
+    " CASE WHEN i %% 9 <> 2 THEN TIME '23:59:59.999999' - INTERVAL (i %% 1000) SECOND END AS t,"
+    " CASE WHEN i %% 3 <> 0 THEN TIMESTAMP '1969-12-31 23:59:59.5' + INTERVAL (i) SECOND END AS ts,"
+    " CASE WHEN i %% 3 <> 1 THEN TIMESTAMPTZ '2024-02-29 01:02:03.000004+00' + INTERVAL (i) HOUR"
+    " END AS tz,"
+    " CASE WHEN i %% 3 <> 1 THEN make_timestamp_ns(1700000000000000001 + i * 7) END AS ns,"
+    " CASE WHEN i %% 3 <> 2 THEN (i %% 200 - 100)::DECIMAL(4,1) END AS m4,"
+    " CASE WHEN i %% 3 <> 2 THEN ((i * 19 %% 23 - 11)::DECIMAL(9,2) / 4)::DECIMAL(9,2) END AS m9,"
+    " CASE WHEN i %% 3 <> 0 THEN ((i - 5) * 1000003)::DECIMAL(18,4) END AS m18,"
+    " CASE WHEN i %% 5 <> 0 THEN ((i %% 10 - 5)::DECIMAL(38,10) * 1234567890123456789)"
+    "::DECIMAL(38,10) END AS m38,"
+    " CASE WHEN i %% 5 <> 0 THEN ((i %% 100 - 50)::DECIMAL(20,0) * 98765432109)::DECIMAL(20,0) END"
+    " AS m20,"
+    " CASE WHEN i %% 4 <> 0 THEN md5(i::VARCHAR)::UUID END AS u,"
+    " CASE WHEN i %% 6 <> 0 THEN unhex(lpad(to_hex(i %% 4000), 6, '0')) END AS x,"
+    " CASE WHEN i %% 6 <> 1 THEN unhex(md5((i %% 50)::VARCHAR)) END AS raw,"
+    " 'always' AS one, NULL::VARCHAR AS nothing, sha256(i::VARCHAR) AS many"
+    " FROM range(%d) t(i)";
+
+/* Goal: values of every type come back, with NULLs among them, from files of one and of many
+ * pages and row groups. */
+static void duckdb_reads_flat_columns(void **state)
+{
+    static const int counts[] = {0, 1, 7, 8, 9, 255, 5000, 70000};
+    struct real real, *r = &real;
+    struct parquet_options options;
+    char sql[4000];
+
+    (void)state;
+    real_init(r);
+    for (size_t i = 0; i < COUNT_OF(counts); i++)
+        for (int small = 0; small < 2; small++) {
+            parquet_options_init(&options);
+            if (small) {
+                options.page_rows = 300;
+                options.group_rows = 7000;
+                options.dictionary_values = 40;
+            }
+            snprintf(sql, sizeof(sql), flat_sql, counts[i]);
+            round_trip(r, flat_schema, &options, sql);
+        }
+    real_deinit(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(duckdb_reads_flat_columns),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
