@@ -12,6 +12,26 @@ static const char *name_of(const json_t *request)
     return name ? name : "";
 }
 
+static const char *percent(struct arena *arena, double share)
+{
+    return arena_printf(arena, "%.0f%%", share * 100);
+}
+
+static json_t *list_row(const struct stream_job_info *job, struct arena *arena)
+{
+    double waits = 0; /* of the pipeline whose sink is the slowest */
+    int64_t rows = 0;
+
+    for (size_t p = 0; p < job->count; p++) {
+        rows += job->pipelines[p].rows_committed;
+        if (job->pipelines[p].backpressured > waits)
+            waits = job->pipelines[p].backpressured;
+    }
+    return json_pack("[s,s,i,I,I,I,s,s]", job->name, job->state, (int)job->count,
+                     (json_int_t)job->epoch, (json_int_t)rows, (json_int_t)job->rejects,
+                     percent(arena, waits), job->reason ? job->reason : "");
+}
+
 int verb_job_list(void *arg, const json_t *request, struct control_reply *reply, struct err *err)
 {
     struct instance *in = arg;
@@ -23,20 +43,11 @@ int verb_job_list(void *arg, const json_t *request, struct control_reply *reply,
     (void)request;
     if (!rc)
         rc = rows_head(reply,
-                       json_pack("[s,s,s,s,s,s,s]", "job", "state", "pipelines", "checkpoint",
-                                 "rows", "dead letters", "reason"),
+                       json_pack("[s,s,s,s,s,s,s,s]", "job", "state", "pipelines", "checkpoint",
+                                 "rows", "dead letters", "waits for sink", "reason"),
                        err);
-    for (size_t i = 0; i < count && !rc; i++) {
-        int64_t rows = 0;
-
-        for (size_t p = 0; p < jobs[i].count; p++)
-            rows += jobs[i].pipelines[p].rows_committed;
-        rc = rows_add(reply,
-                      json_pack("[s,s,i,I,I,I,s]", jobs[i].name, jobs[i].state, (int)jobs[i].count,
-                                (json_int_t)jobs[i].epoch, (json_int_t)rows,
-                                (json_int_t)jobs[i].rejects, jobs[i].reason ? jobs[i].reason : ""),
-                      err);
-    }
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = rows_add(reply, list_row(&jobs[i], &arena), err);
     arena_deinit(&arena);
     return rc;
 }
@@ -81,11 +92,6 @@ struct steps {
     struct arena *arena;
     int64_t now_ms;
 };
-
-static const char *percent(struct arena *arena, double share)
-{
-    return arena_printf(arena, "%.0f%%", share * 100);
-}
 
 static const char *time_text(struct arena *arena, int64_t ms)
 {

@@ -38,8 +38,8 @@ void show_work(struct pipeline *p)
     old->work = p->work;
     old->count = count;
     memcpy(old->ops, ops, count * sizeof(*ops));
-    pthread_mutex_unlock(&p->job->mutex);
     p->shown_ns = now;
+    pthread_mutex_unlock(&p->job->mutex);
 }
 
 static double share(int64_t ns)
@@ -47,10 +47,36 @@ static double share(int64_t ns)
     return ns < 0 ? 0 : ns > 1000000000 ? 1 : (double)ns / 1e9;
 }
 
+/* A thread that a sink holds shows nothing: what was shown before it came to a stand is not what
+ * happens now. true with the time it has stood since then. */
+static bool stands(const struct pipeline *p, int64_t *took_ns, int64_t *stood_ns)
+{
+    int64_t left = atomic_load(&p->left_ns), now = clock_mono_ns(p->job->options->clock);
+
+    *took_ns = now - p->shown_ns;
+    *stood_ns = now - (left > p->shown_ns ? left : p->shown_ns);
+    return left && p->shown_ns && *stood_ns >= SHOW_NS;
+}
+
+/* As it would be shown by the thread itself, whose operators do nothing. */
+static void standing_info(const struct pipeline *p, int64_t took_ns, int64_t stood_ns,
+                          struct stream_pipeline_info *out)
+{
+    int64_t rows = atomic_load(&p->rows_in);
+
+    out->rows_in_s = (double)per_second(rows, p->shown.rows_in, took_ns);
+    out->busy = out->source_busy = 0;
+    out->backpressured = share(per_second(stood_ns, 0, took_ns));
+    out->backpressured_ms += stood_ns / 1000000;
+    for (size_t i = 0; i < out->op_count; i++)
+        out->ops[i].in_s = out->ops[i].out_s = out->ops[i].busy = 0;
+}
+
 static void work_info(const struct pipeline *p, struct arena *arena,
                       struct stream_pipeline_info *out)
 {
     const struct shown *shown = &p->shown;
+    int64_t took_ns, stood_ns;
 
     out->rows_in_s = shown->rows_in_s;
     out->busy = share(shown->rate.source + shown->rate.flow);
@@ -66,6 +92,8 @@ static void work_info(const struct pipeline *p, struct arena *arena,
                                     shown->busy[i] < 0   ? 0
                                     : shown->busy[i] > 1 ? 1
                                                          : shown->busy[i]};
+    if (stands(p, &took_ns, &stood_ns))
+        standing_info(p, took_ns, stood_ns, out);
 }
 
 /* ---- one by one ---- */

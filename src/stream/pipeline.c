@@ -101,8 +101,8 @@ static bool is_behind(const struct input *other, const struct input *in)
     int64_t mark = atomic_load(&other->mark_shown), drift = in->spec->align_drift_ms;
 
     if (other == in || other->first != other || !other->marks || !other->spec->align_group ||
-        strcmp(other->spec->align_group, in->spec->align_group) != 0 ||
-        atomic_load(&other->over) || atomic_load(&other->idle) || in->mark == OP_TIME_MIN)
+        strcmp(other->spec->align_group, in->spec->align_group) != 0 || atomic_load(&other->over) ||
+        atomic_load(&other->idle) || in->mark == OP_TIME_MIN)
         return false;
     return mark == OP_TIME_MIN || (in->mark > mark && in->mark - mark > drift);
 }
@@ -348,16 +348,24 @@ static int serve(void *arg, duckdb_data_chunk out, struct err *err)
     }
 }
 
-/* What passes between two calls is the sink's. */
+/* What passes between the two is the sink's. It may be long: others can see since when. */
+static void leave_to_sink(struct pipeline *p)
+{
+    atomic_store(&p->left_ns, now_ns(p));
+}
+static void take_from_sink(struct pipeline *p)
+{
+    p->work.sink += now_ns(p) - atomic_exchange(&p->left_ns, 0);
+}
+
 static int pull(void *arg, duckdb_data_chunk out, struct err *err)
 {
     struct pipeline *p = arg;
     int rc;
 
-    if (p->left_ns)
-        p->work.sink += now_ns(p) - p->left_ns;
+    take_from_sink(p);
     rc = serve(arg, out, err);
-    p->left_ns = now_ns(p);
+    leave_to_sink(p);
     return rc;
 }
 
@@ -380,9 +388,9 @@ static int drain(struct pipeline *p, struct pipeline_cut *out, struct err *err)
 {
     int rc;
 
-    p->left_ns = now_ns(p);
+    leave_to_sink(p);
     rc = p->spec->sink->ops->drain(p->spec->sink, &p->feed, &out->cut, err);
-    p->work.sink += now_ns(p) - p->left_ns;
+    take_from_sink(p);
     return rc;
 }
 
@@ -430,7 +438,8 @@ void pipeline_cut_deinit(struct pipeline_cut *cut)
     *cut = (struct pipeline_cut){0};
 }
 
-/* With the mutex held. The time is not lost: what was sealed is written meanwhile. */
+/* With the mutex held. Whoever makes the commit before it true, slowly, holds it up. The time is
+ * not lost: what was sealed is written meanwhile. */
 static void wait_to_be_taken(struct pipeline *p)
 {
     struct job *job = p->job;
@@ -438,7 +447,9 @@ static void wait_to_be_taken(struct pipeline *p)
     int rc;
 
     if (p->rc || !p->flow || !flow_is_sealed(p->flow)) {
+        leave_to_sink(p);
         pthread_cond_wait(&job->changed, &job->mutex);
+        take_from_sink(p);
         return;
     }
     pthread_mutex_unlock(&job->mutex);
@@ -581,9 +592,13 @@ static int open_flow(struct pipeline *p, struct err *err)
                            &committed, &state, err);
 
     atomic_store(&p->rows_committed, committed);
-    if (!rc && p->spec->graph)
-        rc = flow_open(&p->flow, p, state, err);
-    return rc;
+    if (rc || !p->spec->graph)
+        return rc;
+    rc = flow_open(&p->flow, p, state, err);
+    if ((rc != ERR_CORRUPT && rc != ERR_NOENT) || !state)
+        return rc;
+    rc = state_repair(p->job, p->spec->name, state, rc, err);
+    return rc ? rc : flow_open(&p->flow, p, state, err);
 }
 
 int pipeline_open(struct pipeline *p, struct job *job, const struct stream_pipeline *spec,

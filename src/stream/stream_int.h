@@ -96,12 +96,12 @@ struct input {
     struct mark *partitions;
     size_t partition_count;
     struct arena scratch;
-    int64_t mark;     /* told to the leaf last */
-    bool ended;       /* bounded, and read */
-    bool gave;        /* rows, when polled last */
-    bool gone;        /* its topic is not there */
-    int64_t retry_ms; /* then: mono time of the next try */
-    int passed_over;  /* turns given to others because it is ahead of them */
+    int64_t mark;      /* told to the leaf last */
+    bool ended;        /* bounded, and read */
+    bool gave;         /* rows, when polled last */
+    bool gone;         /* its topic is not there */
+    int64_t retry_ms;  /* then: mono time of the next try */
+    int passed_over;   /* turns given to others because it is ahead of them */
     _Atomic bool held; /* it waits for others of its align_group */
     _Atomic bool idle, over;
     _Atomic int64_t rows_in, mark_shown, slowest;
@@ -133,7 +133,7 @@ struct pipeline {
     struct vec_conn *conn;
     struct team *team;       /* NULL: the pipeline's thread does all */
     struct vec_conn **conns; /* one for each thread of the team; the first is `conn` */
-    struct flow *flow; /* NULL: every row stands alone */
+    struct flow *flow;       /* NULL: every row stands alone */
     struct vec_feed feed;
     struct vec_batch *ready; /* the one that the feed serves; NULL: none */
     size_t next_chunk;
@@ -164,7 +164,9 @@ struct pipeline {
     /* What it does, copied for others twice a second; under the job's mutex but for `work`. */
     struct work work; /* so far; the pipeline's thread alone */
     struct shown shown;
-    int64_t shown_ns, left_ns; /* mono time of the last copy; of the sink's taking rows */
+    int64_t shown_ns;        /* mono time of the last copy */
+    _Atomic int64_t left_ns; /* since when the sink has the rows, or its commit is waited for; 0: it
+                                does not */
 
     _Atomic int64_t pause_ns; /* longest that a seal took */
     _Atomic int64_t rows_in, rows_out, rejected, rows_committed;
@@ -248,7 +250,8 @@ struct job {
     char savepoint_dir[1024];      /* likewise; "": none */
     struct restarts restarts_past; /* the coordinator's alone, as are the next two */
     struct copies copies;
-    bool copy_failed; /* said once */
+    bool copy_failed;   /* said once */
+    char repaired[300]; /* what was fetched when its state was opened; "": nothing */
 
     _Atomic int64_t progress_ns; /* mono time of the last commit, or of the first row after it */
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
@@ -369,6 +372,12 @@ void copies_deinit(struct copies *copies);
 int savepoint_restore(const struct stream_engine_options *options, const char *job,
                       const char *script, const char *path, struct err *err);
 void savepoint_sweep(const struct stream_engine_options *options); /* folders of no job */
+
+/* repair.c: a state was not loaded for `loaded`, and `err` says why. 0: its torn files were fetched from where they
+ * were copied to, and it may be loaded again. ERR_INVALID: they were not, and `err` says behind its
+ * text what can be done. */
+int state_repair(struct job *job, const char *pipeline, const char *manifest, int loaded,
+                 struct err *err);
 
 /* info.c: what is shown. */
 void past_commit(struct job *job, int64_t trigger_ms, int64_t took_ms, int64_t state_bytes,

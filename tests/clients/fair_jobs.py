@@ -4,11 +4,15 @@ slow beside others that go on, greedy jobs side by side, memory under a source t
 import datetime
 import json
 import re
+import signal
+import time
 import unittest
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from harness import Tarn, wait_until
+from faulty_store import Proxy
+from harness import ACCESS_KEY, BROKER_ALONE, SECRET_KEY, STORE_ALONE, Tarn, wait_until
 
 START = datetime.datetime(2024, 5, 1)
 EVENTS = 40000
@@ -116,11 +120,50 @@ INSERT INTO polariscatalog.db.broken SELECT n FROM numbers;
 """
 
 
+# More rows than any sink takes.
+ENDLESS = "CREATE TABLE endless (n BIGINT, t STRING) WITH ('connector' = 'datagen', 'rows-per-second' = '1000000000');"
+INTO_BROKER = ENDLESS + """
+CREATE TABLE there (n BIGINT, t STRING) WITH ('connector' = 'kafka', 'topic' = 'there', 'format' = 'json',
+  'properties.bootstrap.servers' = '127.0.0.1:@THERE@');
+SET 'pipeline.name' = 'slow';
+INSERT INTO there SELECT n, t FROM endless;
+"""
+INTO_STORE = ENDLESS + """
+CREATE DATABASE IF NOT EXISTS polariscatalog.db;
+CREATE TABLE IF NOT EXISTS polariscatalog.db.there (n BIGINT, t STRING);
+SET 'execution.checkpointing.interval' = '300 ms';
+SET 'pipeline.name' = 'slow';
+INSERT INTO polariscatalog.db.there SELECT n, t FROM endless;
+"""
+
+
+class Slow(Proxy):
+    """A store that takes a second for each object that is put there."""
+
+    def __init__(self, port):
+        super().__init__(port, 0)
+
+    def pick(self, method):
+        if method == "PUT":
+            time.sleep(1)
+
+
 class Sharing(unittest.TestCase):
-    def begin(self, script):
-        self.tarn = Tarn({"shared.sql": script}, {"topics": {"numbers": {"partitions": 1}}})
+    def begin(self, script, settings=None):
+        self.tarn = Tarn({"shared.sql": script}, {"topics": {"numbers": {"partitions": 1}}} | (settings or {}))
         self.addCleanup(self.tarn.close)
         self.tarn.start()
+
+    def resident(self):
+        """kB"""
+        with open(f"/proc/{self.tarn.process.pid}/status") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
+
+    def job(self, name):
+        return next(job for job in json.loads(self.tarn.command("job", "list", "--json")) if job["job"] == name)
+
+    def waits_for_sink(self, name):
+        return int(self.job(name)["waits for sink"].rstrip("%"))
 
     def send(self, numbers):
         producer = Producer({"bootstrap.servers": self.tarn.bootstrap, "acks": "all"})
@@ -161,14 +204,53 @@ class Sharing(unittest.TestCase):
     def test_memory_is_bounded_under_a_source_that_never_ends(self):
         """The sink pulls; what it does not take is not made."""
         self.begin(GREEDY.format(0))
-
-        def resident():
-            with open(f"/proc/{self.tarn.process.pid}/status") as status:
-                return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1])
         wait_until(lambda: self.rows("greedy_0") > 1000000, "a million rows", 60)
-        before = resident()
+        before = self.resident()
         wait_until(lambda: self.rows("greedy_0") > 3000000, "two million more", 90)
-        self.assertLess(resident() - before, 100000, "kB more for two million rows")
+        self.assertLess(self.resident() - before, 100000, "kB more for two million rows")
+
+    def test_a_broker_that_stands_still_holds_its_own_job_alone(self):
+        """For as long as the others take for their work; then that job goes on where it stood."""
+        there = Tarn(settings=BROKER_ALONE)
+        self.addCleanup(there.close)
+        there.start()
+        admin = AdminClient({"bootstrap.servers": there.bootstrap})
+        admin.create_topics([NewTopic("there", 2, 1)])["there"].result(30)
+        self.begin((SMALL + GREEDY.format(0) + INTO_BROKER).replace("@THERE@", str(there.kafka)))
+        wait_until(lambda: self.job("slow")["checkpoint"] > 1, "the slow one to begin", 60)
+        before = self.resident()
+        for part in range(2):
+            there.process.send_signal(signal.SIGSTOP)
+            try:
+                wait_until(lambda: self.waits_for_sink("slow") >= 90, "the slow one to wait for its sink", 60)
+                held, greedy = self.job("slow")["checkpoint"], self.rows("greedy_0")
+                self.send(range(part * 100, part * 100 + 100))
+                wait_until(lambda: self.kept() == list(range(part * 100 + 100)), "the small job's rows", 60)
+                wait_until(lambda: self.rows("greedy_0") > greedy + 500000, "half a million of the greedy one", 60)
+                self.assertEqual(self.job("slow")["checkpoint"], held)
+                self.assertEqual(self.job("slow")["state"], "RUNNING")
+                self.assertIn("takes rows slower than they come", self.tarn.command("job", "explain", "slow"))
+            finally:
+                there.process.send_signal(signal.SIGCONT)
+            wait_until(lambda: self.job("slow")["checkpoint"] > held + 1, "the slow one to go on", 60)
+        self.assertLess(self.resident() - before, 200000, "kB more")
+
+    def test_a_store_that_takes_a_second_an_object_slows_only_who_writes_there(self):
+        endpoint = Tarn(settings=STORE_ALONE | {"s3": {"buckets": ["warehouse"]}})
+        self.addCleanup(endpoint.close)
+        endpoint.start()
+        proxy = Slow(endpoint.s3)
+        self.addCleanup(proxy.close)
+        self.begin(GREEDY.format(0) + INTO_STORE, {
+            "store": {"engine": "s3", "endpoint": f"http://127.0.0.1:{proxy.port}", "access_key": ACCESS_KEY,
+                      "secret_key": SECRET_KEY}})
+        wait_until(lambda: self.job("slow")["checkpoint"] >= 1, "the slow one to begin", 60)
+        wait_until(lambda: self.waits_for_sink("slow") >= 50, "the slow one to wait for its sink", 60)
+        before, made, greedy = self.resident(), self.job("slow")["checkpoint"], self.rows("greedy_0")
+        wait_until(lambda: self.job("slow")["checkpoint"] >= made + 2, "two commits of the slow one", 90)
+        wait_until(lambda: self.rows("greedy_0") > greedy + 1000000, "a million of the greedy one", 60)
+        self.assertLess(self.resident() - before, 300000, "kB more")
+        self.assertEqual([self.job(name)["state"] for name in ("slow", "greedy_0")], ["RUNNING"] * 2)
 
 
 if __name__ == "__main__":
