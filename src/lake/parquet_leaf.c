@@ -396,17 +396,16 @@ static int add_slots(struct parquet_writer *w, struct parquet_leaf *leaf, const 
                      const struct parquet_slots *slots, size_t from, size_t *count, size_t rows,
                      struct err *err)
 {
-    struct parquet_values values;
+    struct parquet_values values = {0}, left;
     size_t taken = 0, more = 0;
     int rc = values_of(w, leaf, data, slots, from, *count, &values) ? parquet_nomem(err) : 0;
 
-    rc = rc ? rc : add_values(w, leaf, values, &taken, err);
-    while (!rc && slots->rep && taken < values.count) { /* a row never crosses a page */
-        values.data = (const uint8_t *)values.data + more * leaf->size;
-        rc = add_values(w, leaf, (struct parquet_values){values.data, values.count - taken}, &more,
-                        err);
-        taken += more;
-    }
+    do { /* a row never crosses a page: nested ones go in whole, however long they are */
+        left = (struct parquet_values){(const uint8_t *)values.data + taken * leaf->size,
+                                       values.count - taken};
+        rc = rc ? rc : add_values(w, leaf, left, &more, err);
+        taken += rc ? 0 : more;
+    } while (!rc && slots->rep && taken < values.count);
     if (rc)
         return rc;
     if (taken < values.count)
