@@ -9,9 +9,10 @@
 #define PRUNE_MS 600000 /* between two looks for old metadata files */
 
 static const char *const names[LAKE_DO_KINDS] = {
-    [LAKE_DO_DELETES] = "deletes",     [LAKE_DO_MERGE] = "merge",   [LAKE_DO_SORT] = "sort",
-    [LAKE_DO_MANIFESTS] = "manifests", [LAKE_DO_EXPIRE] = "expire", [LAKE_DO_METADATA] = "metadata",
-    [LAKE_DO_ORPHANS] = "orphans",
+    [LAKE_DO_DELETES] = "deletes",     [LAKE_DO_MERGE] = "merge",
+    [LAKE_DO_SPEC] = "partition",      [LAKE_DO_SORT] = "sort",
+    [LAKE_DO_MANIFESTS] = "manifests", [LAKE_DO_EXPIRE] = "expire",
+    [LAKE_DO_METADATA] = "metadata",   [LAKE_DO_ORPHANS] = "orphans",
 };
 
 const char *lake_action_name(enum lake_action_kind kind)
@@ -70,11 +71,68 @@ static bool can_merge(const struct lake_metadata *m, const char **why_not)
     return !*why_not;
 }
 
+/* What the merges of one kind are about. */
+struct asked {
+    int64_t merges, seen, deleted, deletes;
+};
+
+static const char *why_not_rewrite(struct asking *a, enum lake_why why, const struct asked *sum)
+{
+    const char *moved = lake_metadata_property(a->m, "tarn.merge.old-specs");
+
+    switch (why) {
+    case LAKE_WHY_SMALL:
+        return sum->seen
+                   ? arena_printf(
+                         a->arena, "%" PRId64 " files could grow, no class of %" PRId64 " is full",
+                         sum->seen, lake_metadata_property_i64(a->m, "tarn.merge.fan-in", 8))
+                   : "no file is small";
+    case LAKE_WHY_DELETES:
+        return "no file has many deleted rows or delete files";
+    case LAKE_WHY_SPEC:
+        return moved && !strcmp(moved, "none") ? "tarn.merge.old-specs is none"
+               : sum->seen                     ? "one small file of an older partition spec waits "
+                                                 "for another"
+                                               : "no small file is of an older partition spec";
+    default:
+        return lake_sort_usable(a->m) ? "every large file is in order"
+                                      : "the table has no sort order to write in";
+    }
+}
+
+static const char *why_rewrite(struct asking *a, enum lake_why why, const struct lake_action *act,
+                               const struct asked *sum)
+{
+    const char *bytes = size(a->arena, act->bytes);
+    int64_t small = lake_metadata_property_i64(a->m, "tarn.merge.small-bytes", 1 << 20);
+
+    switch (why) {
+    case LAKE_WHY_SMALL:
+        return arena_printf(a->arena,
+                            "%" PRId64 " files of %s (small: below %s) fill %" PRId64
+                            " classes: each becomes one file",
+                            act->count, bytes, size(a->arena, small), sum->merges);
+    case LAKE_WHY_DELETES:
+        return arena_printf(a->arena,
+                            "%" PRId64 " files of %s carry %" PRId64 " deleted rows in %" PRId64
+                            " delete files",
+                            act->count, bytes, sum->deleted, sum->deletes);
+    case LAKE_WHY_SPEC:
+        return arena_printf(a->arena,
+                            "%" PRId64 " of %" PRId64 " files (%s) of older partition specs: "
+                            "their rows move to partitions of spec %" PRId32,
+                            act->count, sum->seen, bytes, a->m->default_spec_id);
+    default:
+        return arena_printf(
+            a->arena, "%" PRId64 " of %" PRId64 " files (%s) that are not in sort order %" PRId32,
+            act->count, sum->seen, bytes, a->m->default_order_id);
+    }
+}
+
 static int ask_rewrite(struct asking *a, enum lake_action_kind kind, enum lake_why why)
 {
     struct lake_action *act = action(a, kind);
-    int64_t seen = a->out->merges.by_why[why], merges = 0, deleted = 0, deletes = 0;
-    int64_t small = lake_metadata_property_i64(a->m, "tarn.merge.small-bytes", 1 << 20);
+    struct asked sum = {.seen = a->out->merges.by_why[why]};
     const char *why_not;
 
     for (size_t i = 0; i < a->out->merges.count; i++) {
@@ -82,40 +140,16 @@ static int ask_rewrite(struct asking *a, enum lake_action_kind kind, enum lake_w
 
         if (merge->why != why)
             continue;
-        merges++;
+        sum.merges++;
         act->count += (int64_t)merge->file_count;
         act->bytes += merge->bytes;
-        deleted += merge->deleted_rows;
-        deletes += (int64_t)merge->delete_count;
+        sum.deleted += merge->deleted_rows;
+        sum.deletes += (int64_t)merge->delete_count;
     }
-    act->due = merges > 0;
-    if (!can_merge(a->m, &why_not))
-        act->reason = why_not;
-    else if (!act->due && why == LAKE_WHY_SMALL)
-        act->reason =
-            seen ? arena_printf(a->arena,
-                                "%" PRId64 " files could grow, no class of %" PRId64 " is full",
-                                seen, lake_metadata_property_i64(a->m, "tarn.merge.fan-in", 8))
-                 : "no file is small";
-    else if (!act->due)
-        act->reason = why == LAKE_WHY_DELETES  ? "no file has many deleted rows or delete files"
-                      : lake_sort_usable(a->m) ? "every large file is in order"
-                                               : "the table has no sort order to write in";
-    else if (why == LAKE_WHY_SMALL)
-        act->reason =
-            arena_printf(a->arena,
-                         "%" PRId64 " files of %s (small: below %s) fill %" PRId64
-                         " classes: each becomes one file",
-                         act->count, size(a->arena, act->bytes), size(a->arena, small), merges);
-    else if (why == LAKE_WHY_DELETES)
-        act->reason = arena_printf(a->arena,
-                                   "%" PRId64 " files of %s carry %" PRId64
-                                   " deleted rows in %" PRId64 " delete files",
-                                   act->count, size(a->arena, act->bytes), deleted, deletes);
-    else
-        act->reason = arena_printf(
-            a->arena, "%" PRId64 " of %" PRId64 " files (%s) that are not in sort order %" PRId32,
-            act->count, seen, size(a->arena, act->bytes), a->m->default_order_id);
+    act->due = sum.merges > 0;
+    act->reason = !can_merge(a->m, &why_not) ? why_not
+                  : act->due                 ? why_rewrite(a, why, act, &sum)
+                                             : why_not_rewrite(a, why, &sum);
     return act->reason ? 0 : nomem(a);
 }
 
@@ -295,6 +329,7 @@ int lake_actions(struct lake *lake, const struct lake_metadata *m, const struct 
     rc = lake_maintain_pick(lake, m, arena, &out->merges, err);
     rc = rc ? rc : ask_rewrite(&a, LAKE_DO_DELETES, LAKE_WHY_DELETES);
     rc = rc ? rc : ask_rewrite(&a, LAKE_DO_MERGE, LAKE_WHY_SMALL);
+    rc = rc ? rc : ask_rewrite(&a, LAKE_DO_SPEC, LAKE_WHY_SPEC);
     rc = rc ? rc : ask_rewrite(&a, LAKE_DO_SORT, LAKE_WHY_SORT);
     rc = rc ? rc : ask_manifests(&a);
     rc = rc ? rc : ask_expire(&a, now_ms);

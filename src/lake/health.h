@@ -9,6 +9,7 @@
  *   deletes    a file has tarn.merge.delete-percent deleted      a rewrite without the deleted rows
  *              rows, or tarn.merge.delete-files delete files
  *   merge      a size class of a partition is full               a rewrite into one file
+ *   partition  two small files are of older partition specs      a rewrite in the current one
  *   sort       a large file is not in the table's sort order     a rewrite in that order
  *   manifests  commit.manifest.min-count-to-merge small ones,    a new manifest list: manifests
  *              or delete files that apply to nothing             clustered by partition
@@ -32,7 +33,7 @@
 #include "lake/lake.h"
 
 enum lake_action_kind {
-    LAKE_DO_DELETES, LAKE_DO_MERGE, LAKE_DO_SORT, LAKE_DO_MANIFESTS, LAKE_DO_EXPIRE,
+    LAKE_DO_DELETES, LAKE_DO_MERGE, LAKE_DO_SPEC, LAKE_DO_SORT, LAKE_DO_MANIFESTS, LAKE_DO_EXPIRE,
     LAKE_DO_METADATA, LAKE_DO_ORPHANS, LAKE_DO_KINDS
 };
 const char *lake_action_name(enum lake_action_kind kind); /* "deletes", "merge", ... */
@@ -48,7 +49,7 @@ struct lake_action {
 struct lake_past {
     int64_t swept_ms, pruned_ms;
 };
-/* What is due now. `merges` gets the rewrites behind the first three. Costs what lake_maintain_pick
+/* What is due now. `merges` gets the rewrites behind the first four. Costs what lake_maintain_pick
  * does. */
 struct lake_actions {
     struct lake_action list[LAKE_DO_KINDS]; /* by kind */

@@ -32,6 +32,7 @@ struct group { /* files of one partition that want the same */
     size_t count, cap;
     enum lake_why why;
     int class;
+    bool moves; /* of older specs, whatever their partitions */
     struct group *next;
 };
 struct picker {
@@ -47,6 +48,7 @@ struct picker {
     int64_t fan_in, target, small, delete_percent, delete_files;
     int64_t *by_why;
     int32_t spec_id, order_id; /* order_id 0: rows are in no order */
+    bool move_small, move_all; /* files of older specs */
 };
 
 static int nomem(struct picker *p)
@@ -99,9 +101,11 @@ static bool wants(const struct picker *p, const struct candidate *c, enum lake_w
     if (c->delete_count && (c->delete_count >= (size_t)p->delete_files ||
                             c->deleted * 100 >= file->record_count * p->delete_percent))
         *why = LAKE_WHY_DELETES;
+    else if (file->spec_id != p->spec_id && (*class >= 0 || p->move_all))
+        *why = LAKE_WHY_SPEC;
     else if (*class >= 0)
         *why = LAKE_WHY_SMALL;
-    else if (p->order_id && file->sort_order_id != p->order_id)
+    else if (p->order_id && file->sort_order_id != p->order_id && file->spec_id == p->spec_id)
         *why = LAKE_WHY_SORT;
     else
         return false;
@@ -120,10 +124,11 @@ static bool same_partition(const struct picker *p, const struct lake_data_file *
 
 static int add_file(struct picker *p, enum lake_why why, int class)
 {
+    bool moves = p->now.entry.file.spec_id != p->spec_id;
     struct group *g = p->groups;
 
-    while (g && (g->why != why || g->class != class ||
-                 !same_partition(p, &g->files[0].entry.file, &p->now.entry.file)))
+    while (g && (g->why != why || g->class != class || g->moves != moves ||
+                 (!moves && !same_partition(p, &g->files[0].entry.file, &p->now.entry.file))))
         g = g->next;
     if (!g) {
         g = ARENA_NEW(p->arena, struct group);
@@ -131,6 +136,7 @@ static int add_file(struct picker *p, enum lake_why why, int class)
             return nomem(p);
         g->why = why;
         g->class = class;
+        g->moves = moves;
         g->next = p->groups;
         p->groups = g;
     }
@@ -232,7 +238,7 @@ static int take(struct picker *p, struct group *g, const struct lake_snapshot *s
     for (size_t i = 0; i < g->count; i++)
         delete_max += g->files[i].delete_count;
     *merge = (struct lake_merge){
-        .why = g->why, .snapshot_id = snapshot->id, .deletes_counted = true};
+        .why = g->why, .snapshot_id = snapshot->id, .deletes_counted = true, .moves = g->moves};
     merge->files = ARENA_ARRAY(p->arena, struct lake_entry, g->count);
     merge->scans = ARENA_ARRAY(p->arena, struct lake_scan_file, g->count);
     merge->deletes = ARENA_ARRAY(p->arena, struct lake_entry, delete_max + 1);
@@ -256,13 +262,19 @@ static int take(struct picker *p, struct group *g, const struct lake_snapshot *s
     for (size_t i = 0; i < merge->delete_count; i++)
         if (merge->deletes[i].file.content == LAKE_EQUALITY_DELETES)
             merge->base_sequence_number = snapshot->sequence_number;
+    /* Deletes by equality in the partition that a row comes to were never about it. */
+    if (merge->moves && p->any_deletes && p->deletes.equality)
+        merge->base_sequence_number = snapshot->sequence_number;
     return 0;
 }
 
 static void read_properties(struct picker *p)
 {
     const struct lake_metadata *m = p->m;
+    const char *moved = lake_metadata_property(m, "tarn.merge.old-specs");
 
+    p->move_all = moved && !strcmp(moved, "all");
+    p->move_small = !moved || strcmp(moved, "none") != 0;
     p->fan_in = lake_metadata_property_i64(m, "tarn.merge.fan-in", 8);
     p->fan_in = p->fan_in < 2 ? 2 : p->fan_in;
     p->target = lake_metadata_property_i64(m, "write.target-file-size-bytes", 512 << 20);
@@ -274,11 +286,24 @@ static void read_properties(struct picker *p)
     p->order_id = lake_sort_usable(m) ? m->default_order_id : 0;
 }
 
+static bool worthwhile(const struct picker *p, const struct group *g)
+{
+    switch (g->why) {
+    case LAKE_WHY_SMALL:
+        return g->count >= (size_t)p->fan_in;
+    case LAKE_WHY_SPEC:
+        return g->count >= 2 || p->move_all;
+    default:
+        return true;
+    }
+}
+
 /* Groups in which something is to be gained; those with deletes first: they slow every reader. */
 static int take_all(struct picker *p, struct lake_merges *out)
 {
     const struct lake_snapshot *snapshot = lake_metadata_snapshot(p->m);
-    static const enum lake_why order[] = {LAKE_WHY_DELETES, LAKE_WHY_SMALL, LAKE_WHY_SORT};
+    static const enum lake_why order[] = {LAKE_WHY_DELETES, LAKE_WHY_SMALL, LAKE_WHY_SPEC,
+                                          LAKE_WHY_SORT};
     int rc = 0;
 
     out->list = ARENA_ARRAY(p->arena, struct lake_merge, MERGES_MAX);
@@ -286,17 +311,33 @@ static int take_all(struct picker *p, struct lake_merges *out)
         return nomem(p);
     for (size_t w = 0; w < COUNT_OF(order); w++)
         for (struct group *g = p->groups; g && !rc && out->count < MERGES_MAX; g = g->next)
-            if (g->why == order[w] && (g->why != LAKE_WHY_SMALL || g->count >= (size_t)p->fan_in))
+            if (g->why == order[w] && worthwhile(p, g))
                 rc = take(p, g, snapshot, &out->list[out->count++]);
     out->count = rc ? 0 : out->count;
     return rc;
 }
 
+/* Manifests of the current spec, or those of older ones. */
+static int look_through(struct picker *p, const struct lake_manifest_list *list, bool current,
+                        size_t most)
+{
+    size_t seen = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < list->file_count && seen < most && !rc; i++)
+        if (list->files[i].content == 0 && (list->files[i].spec_id == p->spec_id) == current &&
+            (list->files[i].added_files != 0 || list->files[i].existing_files != 0))
+            rc = look_at(p, &list->files[i], &seen);
+    return rc;
+}
+
+/* Older specs get no new files, so to look through all of theirs costs no more as the table ages.
+ */
 static int pick_from(struct picker *p, const struct lake_manifest_list *list,
                      struct lake_merges *out)
 {
     struct lines lines = {list->files, list->file_count, list->file_count};
-    size_t seen = 0, most;
+    bool whole;
     int rc = partition_types(p->m, lake_metadata_spec(p->m), p->arena, &p->types, p->err);
 
     for (size_t i = 0; i < list->file_count; i++)
@@ -304,11 +345,10 @@ static int pick_from(struct picker *p, const struct lake_manifest_list *list,
                           (list->files[i].added_files != 0 || list->files[i].existing_files != 0);
     if (!rc && p->any_deletes)
         rc = delete_live_init(&p->deletes, p->lake, p->m, &lines, p->arena, p->err);
-    most = p->any_deletes || p->order_id ? ENTRIES_WHOLE_MAX : ENTRIES_SEEN_MAX;
-    for (size_t i = 0; i < list->file_count && seen < most && !rc; i++)
-        if (list->files[i].content == 0 && list->files[i].spec_id == p->spec_id &&
-            (list->files[i].added_files != 0 || list->files[i].existing_files != 0))
-            rc = look_at(p, &list->files[i], &seen);
+    whole = p->any_deletes || p->order_id;
+    rc = rc ? rc : look_through(p, list, true, whole ? ENTRIES_WHOLE_MAX : ENTRIES_SEEN_MAX);
+    if (!rc && p->move_small)
+        rc = look_through(p, list, false, ENTRIES_WHOLE_MAX);
     rc = rc ? rc : take_all(p, out);
     if (p->any_deletes)
         delete_live_deinit(&p->deletes);

@@ -23,7 +23,14 @@
  *   tarn.merge.small-bytes                       1048576 below it files differ in number only
  *   tarn.merge.delete-percent                    20      deleted rows that make a file be rewritten
  *   tarn.merge.delete-files                      8       or so many delete files that apply to it
+ *   tarn.merge.old-specs                         small   files of older partition specs that move
+ *                                                        to the current one: small, all, none
  *   tarn.sort.enabled                            true    write merged files in the sort order
+ *
+ * Files of older partition specs: nobody adds to them any more, so two small ones are enough to be
+ * merged, whatever their partitions, and what comes of them lies in the partitions of the current
+ * spec: several files. A row moves once. What is left as it was written are large files, which are
+ * read well where they lie (as Iceberg's own rewrite has it), unless `all` asks for them too.
  */
 #ifndef LAKE_MAINTAIN_H
 #define LAKE_MAINTAIN_H
@@ -35,10 +42,11 @@
 enum lake_why {
     LAKE_WHY_SMALL,   /* a size class is full */
     LAKE_WHY_DELETES, /* many of their rows are deleted, or many delete files apply to them */
+    LAKE_WHY_SPEC,    /* of an older partition spec */
     LAKE_WHY_SORT,    /* not in the table's sort order */
     LAKE_WHYS
 };
-/* Files that should become one: all of one partition and one spec. */
+/* Files that should become one: all of one partition of the current spec; or those that move. */
 struct lake_merge {
     enum lake_why why;
     struct lake_entry *files;     /* inherited */
@@ -49,6 +57,7 @@ struct lake_merge {
     int64_t bytes, rows;  /* of the files, deleted rows included */
     int64_t deleted_rows; /* of those, as far as position deletes are counted by file */
     bool deletes_counted; /* all are vectors: how many rows are left is certain */
+    bool moves;           /* of older specs: their rows go to partitions of the current one */
     int64_t snapshot_id, base_sequence_number; /* what the files were picked from */
     struct lake_row_map *map; /* not NULL: the rewriter says there where each row went */
 };

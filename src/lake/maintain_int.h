@@ -6,6 +6,22 @@
 #include "lake/health.h"
 #include "lake/lake_int.h"
 
+/* sort_sql.c: appends the order in which the rows of an addressed scan are best taken to the
+ * partitions of the default spec: `together`, when DuckDB can tell them apart, and within one in
+ * the table's sort order or else as they were. */
+int lake_move_sql(const struct lake_metadata *m, struct buf *sql, bool *together, struct err *err);
+
+/* rewriter.c: the columns of an addressed scan without the two of the address, and where those
+ * are. In the arena. */
+int rewriter_columns(const struct vec_columns *from, size_t table_columns, struct arena *arena,
+                     struct vec_columns *out, idx_t *address, struct err *err);
+/* A merge whose rows move, written. `together` as above. Files in the arena; the caller's, also
+ * when this fails. */
+int rewriter_move(struct lake *lake, struct vec_db *db, struct lake_metadata *m,
+                  const struct lake_merge *merge, struct vec_result *result, bool together,
+                  struct arena *arena, struct lake_data_file **files, size_t *count,
+                  struct err *err);
+
 /* tidy.c: delete files of the current snapshot that apply to no data file. */
 int lake_dangling(struct lake *lake, const struct lake_metadata *m, struct arena *arena,
                   size_t *count, struct err *err);

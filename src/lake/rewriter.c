@@ -79,20 +79,20 @@ static int pull(void *arg, duckdb_data_chunk out, struct err *err)
 }
 
 /* An addressed scan has the table's columns, two of the address, and in v3 two of the lineage. */
-static int source_columns(struct source *s, const struct vec_columns *from, size_t table_columns,
-                          struct err *err)
+int rewriter_columns(const struct vec_columns *from, size_t table_columns, struct arena *arena,
+                     struct vec_columns *out, idx_t *address, struct err *err)
 {
-    s->columns = *from;
-    s->address = from->count;
+    *out = *from;
+    *address = from->count;
     if (from->count < table_columns + 2)
         return 0;
-    s->address = table_columns;
-    s->columns.count = from->count - 2;
-    s->columns.list = ARENA_ARRAY(s->arena, struct vec_column, from->count);
-    if (!s->columns.list)
+    *address = table_columns;
+    out->count = from->count - 2;
+    out->list = ARENA_ARRAY(arena, struct vec_column, from->count);
+    if (!out->list)
         return err_set(err, ERR_NOMEM, "merging");
-    for (size_t i = 0; i < s->columns.count; i++)
-        s->columns.list[i] = from->list[i < table_columns ? i : i + 2];
+    for (size_t i = 0; i < out->count; i++)
+        out->list[i] = from->list[i < table_columns ? i : i + 2];
     return 0;
 }
 
@@ -102,7 +102,8 @@ static int source_init(struct source *s, struct vec_result *result, const struct
     int rc;
 
     *s = (struct source){.result = result, .arena = arena, .map = merge->map};
-    rc = source_columns(s, vec_result_columns(result), column_count, err);
+    rc = rewriter_columns(vec_result_columns(result), column_count, arena, &s->columns, &s->address,
+                          err);
     if (rc || !s->map)
         return rc;
     s->by_file = calloc(merge->file_count + 1, sizeof(*s->by_file));
@@ -173,21 +174,30 @@ static void plan_merge(const struct lake_metadata *m, const struct lake_merge *m
     out->delete_count = merge->delete_count;
 }
 
+/* One partition, one file; none when all its rows were deleted ones. */
 static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata *m,
                       const struct lake_merge *merge, struct vec_result *result,
-                      struct arena *arena, struct lake_data_file *out, struct err *err)
+                      struct arena *arena, struct lake_data_file **files, size_t *count,
+                      struct err *err)
 {
+    struct lake_data_file *out = ARENA_NEW(arena, struct lake_data_file);
     struct source source;
     struct vec_feed feed = {&source.columns, pull, &source};
     struct vec_conn *conn = NULL;
-    int rc =
-        source_init(&source, result, merge, lake_metadata_schema(m)->root.field_count, arena, err);
+    int rc;
 
+    if (!out)
+        return err_set(err, ERR_NOMEM, "merging");
+    rc = source_init(&source, result, merge, lake_metadata_schema(m)->root.field_count, arena, err);
     rc = rc ? rc : vec_conn_new(&conn, db, err);
     rc = rc ? rc
             : writer_one_file(lake, db, m, conn, &feed, merge->files[0].file.partition, arena, out,
                               err);
+    *files = out;
+    *count = !rc && out->path;
     rc = rc ? rc : finish_map(&source, merge, out, err);
+    if (lake_sort_usable(m))
+        out->sort_order_id = m->default_order_id;
     vec_conn_free(conn);
     source_deinit(&source, merge->file_count);
     return rc;
@@ -195,17 +205,17 @@ static int write_file(struct lake *lake, struct vec_db *db, struct lake_metadata
 
 /* A row lost or doubled is a fault of ours: the rewrite is given up. Deletes by equality, and
  * position delete files that may name a row twice, only say how many rows there are at most. */
-static int check_rows(struct lake *lake, const struct lake_merge *merge,
-                      const struct lake_data_file *file, struct err *err)
+static int check_rows(const struct lake_merge *merge, const struct lake_data_file *files,
+                      size_t count, struct err *err)
 {
-    int64_t most = merge->rows, rows = file->path ? file->record_count : 0;
+    int64_t most = merge->rows, rows = 0;
 
+    for (size_t i = 0; i < count; i++)
+        rows += files[i].record_count;
     if (merge->deletes_counted)
         most -= merge->deleted_rows;
     if (rows <= most && (rows == most || !merge->deletes_counted))
         return 0;
-    if (file->path)
-        lake_remove_files(lake, (const char *const *)&file->path, 1);
     return err_set(err, ERR_INTERNAL,
                    "merging %zu files gave %" PRId64 " rows, expected were %s%" PRId64,
                    merge->file_count, rows, merge->deletes_counted ? "" : "at most ", most);
@@ -221,28 +231,29 @@ static int run(void *arg, struct lake *lake, const struct lake_metadata *metadat
     struct vec_result *result = NULL;
     struct lake_plan plan;
     struct buf sql = {0};
-    bool sorted = lake_sort_usable(metadata);
-    int rc = 0;
+    bool together = false;
+    int rc = vec_conn_new(&conn, db, err);
 
     plan_merge(metadata, merge, &plan);
-    plan.addressed = merge->map || metadata->format_version >= 3;
+    plan.addressed = merge->map || merge->moves || metadata->format_version >= 3;
     *count = 0;
-    *files = ARENA_NEW(arena, struct lake_data_file);
-    if (!*files)
-        rc = err_set(err, ERR_NOMEM, "merging");
-    rc = rc ? rc : vec_conn_new(&conn, db, err);
     rc = rc ? rc : buf_append_str(&sql, "FROM ");
     rc = rc ? rc : lake_scan_sql(lake, conn, &plan, NULL, 0, arena, &sql, err);
-    if (!rc && sorted)
+    if (!rc && merge->moves)
+        rc = lake_move_sql(metadata, &sql, &together, err);
+    else if (!rc && lake_sort_usable(metadata))
         rc = lake_sort_sql(metadata, &sql, err);
     if (!rc && !buf_cstr(&sql))
         rc = err_set(err, ERR_NOMEM, "merging");
     rc = rc ? rc : vec_query(conn, (const char *)sql.ptr, &result, err);
-    rc = rc ? rc : write_file(lake, db, m, merge, result, arena, *files, err);
-    rc = rc ? rc : check_rows(lake, merge, *files, err);
-    if (!rc && sorted)
-        (*files)->sort_order_id = metadata->default_order_id;
-    *count = !rc && (*files)->path;
+    if (!rc && merge->moves)
+        rc = rewriter_move(lake, db, m, merge, result, together, arena, files, count, err);
+    else if (!rc)
+        rc = write_file(lake, db, m, merge, result, arena, files, count, err);
+    rc = rc ? rc : check_rows(merge, *files, *count, err);
+    for (size_t i = 0; i < *count && rc; i++)
+        lake_remove_files(lake, (const char *const *)&(*files)[i].path, 1);
+    *count = rc ? 0 : *count;
     vec_result_free(result);
     vec_conn_free(conn);
     lake_plan_release(lake, &plan);

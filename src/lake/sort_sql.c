@@ -94,27 +94,50 @@ static bool put_field(const struct lake_metadata *m, const struct lake_sort_fiel
     return ok;
 }
 
-static bool put_order(const struct lake_metadata *m, struct buf *sql)
+/* The next of a run of keys, of which `*put` are there. */
+static bool put_key(const struct lake_metadata *m, const struct lake_sort_field *by, size_t *put,
+                    struct out *out)
+{
+    if (by->transform.kind == LAKE_VOID)
+        return true;
+    out_str(out, (*put)++ ? ", " : " ORDER BY ");
+    return put_field(m, by, out);
+}
+
+static bool put_order(const struct lake_metadata *m, size_t *put, struct buf *sql)
 {
     const struct lake_sort_order *order = order_of(m);
     struct out out = {sql, 0};
-    size_t put = 0;
+    size_t before = *put;
 
-    for (size_t i = 0; order && i < order->field_count; i++) {
-        if (order->fields[i].transform.kind == LAKE_VOID)
-            continue;
-        out_str(&out, put++ ? ", " : " ORDER BY ");
-        if (!put_field(m, &order->fields[i], &out))
+    for (size_t i = 0; order && i < order->field_count; i++)
+        if (!put_key(m, &order->fields[i], put, &out))
+            return false;
+    return *put > before && !out.rc;
+}
+
+/* Rows of one partition of the default spec together. false: a transform is not DuckDB's. */
+static bool put_partitions(const struct lake_metadata *m, size_t *put, struct buf *sql)
+{
+    const struct lake_partition_spec *spec = lake_metadata_spec(m);
+    struct out out = {sql, 0};
+
+    for (size_t i = 0; i < spec->field_count; i++) {
+        struct lake_sort_field by = {.source_id = spec->fields[i].source_id,
+                                     .transform = spec->fields[i].transform};
+
+        if (!put_key(m, &by, put, &out))
             return false;
     }
-    return put && !out.rc;
+    return *put && !out.rc;
 }
 
 bool lake_sort_usable(const struct lake_metadata *m)
 {
     struct buf sql = {0};
+    size_t put = 0;
     bool ok = order_of(m) && lake_metadata_property_bool(m, "tarn.sort.enabled", true) &&
-              put_order(m, &sql);
+              put_order(m, &put, &sql);
 
     buf_deinit(&sql);
     return ok;
@@ -122,5 +145,24 @@ bool lake_sort_usable(const struct lake_metadata *m)
 
 int lake_sort_sql(const struct lake_metadata *m, struct buf *sql, struct err *err)
 {
-    return put_order(m, sql) ? 0 : err_set(err, ERR_NOMEM, "sort order");
+    size_t put = 0;
+
+    return put_order(m, &put, sql) ? 0 : err_set(err, ERR_NOMEM, "sort order");
+}
+
+int lake_move_sql(const struct lake_metadata *m, struct buf *sql, bool *together, struct err *err)
+{
+    size_t put = 0, before = sql->len;
+    int rc = 0;
+
+    *together = put_partitions(m, &put, sql);
+    if (!*together) {
+        sql->len = before;
+        put = 0;
+    }
+    if (lake_sort_usable(m))
+        rc = put_order(m, &put, sql) ? 0 : ERR_NOMEM;
+    else if (*together)
+        rc = buf_append_str(sql, ", \"$file\", \"$pos\"");
+    return rc ? err_set(err, ERR_NOMEM, "sort order") : 0;
 }

@@ -225,6 +225,34 @@ static int compare_delete(void *arg, const struct live_delete *d, bool own)
     return 0;
 }
 
+/* New files lie in partitions of another spec than those they replace. */
+static bool moves(const struct lake_rewrite *w)
+{
+    for (size_t i = 0; i < w->removed_count; i++)
+        for (size_t k = 0; k < w->added_count; k++)
+            if (w->removed[i].file.spec_id != w->added[k].spec_id)
+                return true;
+    return false;
+}
+
+/* A delete by equality in one partition is about files of its own spec: of one that came since the
+ * rows were read, it may have meant a row that has moved out of its reach, and it may reach a row
+ * that it did not mean. */
+static bool moved_past_deletes(const struct replacing *x)
+{
+    if (!moves(x->rewrite))
+        return false;
+    for (const struct live_delete *d = x->live.equality; d; d = d->next) {
+        const struct lake_partition_spec *spec =
+            lake_metadata_spec_by_id(x->job->metadata, d->entry->file.spec_id);
+
+        if (d->entry->sequence_number > x->rewrite->base_sequence_number &&
+            (!spec || spec->field_count))
+            return true;
+    }
+    return false;
+}
+
 /* Finds the files of the rewrite at hand; *fits when all are live with the deletes it read. */
 static int find_inputs(struct replacing *x, const struct lines *lines, struct target *targets,
                        bool *fits, struct err *err)
@@ -239,7 +267,7 @@ static int find_inputs(struct replacing *x, const struct lines *lines, struct ta
                                      e->file_sequence_number};
     }
     rc = list_find(x->job, lines, targets, w->removed_count, &x->loaded, err);
-    *fits = true;
+    *fits = !moved_past_deletes(x);
     x->late_count = 0;
     for (size_t i = 0; i < w->removed_count && !rc && *fits; i++) {
         *fits = targets[i].found;

@@ -79,6 +79,7 @@ static int commit(struct run *r, const struct lake_change *change, size_t *kept,
 static const enum lake_action_kind kind_of[LAKE_WHYS] = {
     [LAKE_WHY_SMALL] = LAKE_DO_MERGE,
     [LAKE_WHY_DELETES] = LAKE_DO_DELETES,
+    [LAKE_WHY_SPEC] = LAKE_DO_SPEC,
     [LAKE_WHY_SORT] = LAKE_DO_SORT,
 };
 

@@ -234,6 +234,26 @@ static void start_anew(struct world *w)
     open_upsert(w);
 }
 
+/* Another default partition spec. Merges then move what lies in the old one's partitions. */
+static void evolve(struct world *w)
+{
+    static const char *const transforms[] = {"bucket[2]", "bucket[5]", "truncate[50]", "void"};
+    struct real *r = &w->real;
+    char name[12];
+    struct lake_metadata *next;
+    json_t *updates;
+
+    snprintf(name, sizeof(name), "p%d", (int)r->m->last_partition_id);
+    updates = json_pack("[{s:s, s:{s:i, s:[{s:i, s:s, s:s}]}}, {s:s, s:i}]", "action", "add-spec",
+                        "spec", "spec-id", -1, "fields", "source-id", 1, "name", name, "transform",
+                        transforms[rng_below(&w->rng, COUNT_OF(transforms))], "action",
+                        "set-default-spec", "spec-id", -1);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    lake_metadata_free(r->m);
+    r->m = next;
+}
+
 static void check(struct world *w)
 {
     struct buf want = {0};
@@ -261,23 +281,31 @@ static void at_most_one_delete_per_file(struct world *w)
     arena_deinit(&arena);
 }
 
-static size_t run_random(uint64_t seed, const char *key, const char *spec, int format)
+typedef void act_fn(struct world *);
+
+static size_t run_acts(uint64_t seed, const char *key, const char *spec, int format,
+                       act_fn *const *acts, size_t act_count)
 {
     struct world w;
     size_t kept;
 
     world_init(&w, seed, key, spec, format);
     for (int step = 0; step < 30; step++) {
-        static void (*const acts[])(struct world *) = {upsert,  upsert, upsert, upsert,
-                                                       foreign, merge,  merge,  start_anew};
-
-        acts[rng_below(&w.rng, COUNT_OF(acts))](&w);
+        acts[rng_below(&w.rng, act_count)](&w);
         check(&w);
         at_most_one_delete_per_file(&w);
     }
     kept = w.merges_kept;
     world_deinit(&w);
     return kept;
+}
+
+static size_t run_random(uint64_t seed, const char *key, const char *spec, int format)
+{
+    static act_fn *const acts[] = {upsert,  upsert, upsert, upsert,
+                                   foreign, merge,  merge,  start_anew};
+
+    return run_acts(seed, key, spec, format, acts, COUNT_OF(acts));
 }
 
 #define BUCKETS                                                                                    \
@@ -298,6 +326,18 @@ static void holds_it_in_buckets(void **state)
 {
     (void)state;
     run_random(11, "1", BUCKETS, 2);
+}
+
+static void holds_it_while_partitions_change(void **state)
+{
+    static act_fn *const acts[] = {upsert, upsert, upsert, foreign, merge, merge, evolve};
+    size_t kept = 0;
+
+    (void)state;
+    for (uint64_t seed = 61; seed <= 64; seed++)
+        kept +=
+            run_acts(seed, "1", seed & 1 ? BUCKETS : NULL, 2 + (seed > 62), acts, COUNT_OF(acts));
+    assert_true(kept > 1);
 }
 
 static void holds_it_with_deletion_vectors(void **state)
@@ -418,6 +458,7 @@ int main(void)
         cmocka_unit_test(replaces_every_row_of_a_key),
         cmocka_unit_test(holds_the_last_row_of_each_key),
         cmocka_unit_test(holds_it_in_buckets),
+        cmocka_unit_test(holds_it_while_partitions_change),
         cmocka_unit_test(holds_it_with_deletion_vectors),
         cmocka_unit_test(holds_it_for_several_columns),
         cmocka_unit_test(follows_a_rollback),

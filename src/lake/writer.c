@@ -327,7 +327,7 @@ int lake_writer_cut(struct lake_writer *w, struct arena *arena, struct lake_data
     w->rows = w->done_bytes = 0;
     arena_reset(&w->done_arena);
     /* Partitions of the past (last hour's) must not gather for ever. */
-    if (w->part_count > 4096) {
+    if (w->part_count > WRITER_PARTS_MAX) {
         memset(w->parts, 0, sizeof(w->parts));
         w->part_count = 0;
         arena_reset(&w->part_arena);

@@ -6,6 +6,8 @@
 
 #include "lake/lake_int.h"
 
+#define WRITER_PARTS_MAX 4096 /* partitions remembered beyond a cut */
+
 struct part {
     struct lake_value *values; /* one per spec field, bytes owned by the writer's arena */
     char *key;                 /* the partition's part of the path, "" when there is none */
@@ -13,6 +15,7 @@ struct part {
     struct part *next;
     bool admitted;             /* one of those with a chunk and a copy of their own */
     uint32_t index;            /* while the overflow is sorted: place from 1 */
+    uint32_t mover;            /* its number from 1 for rewriter_move.c, 0: none yet */
     duckdb_data_chunk filling; /* or NULL */
     idx_t filled;
     struct vec_copy *copy;  /* or NULL */
