@@ -77,8 +77,7 @@ static int refuse_parse(struct s3_call *call, int rc, const struct err *err)
     }
 }
 
-/* The secret of the key that the request names, and what it may do. */
-static int find_secret(struct s3_call *call)
+int s3_find_secret(struct s3_call *call)
 {
     const struct s3_server *server = call->server;
     struct s3_session_found session = {0};
@@ -168,7 +167,7 @@ int s3_identify(struct s3_call *call)
                  "belongs to \"s3\".");
         return ERR_DENIED;
     }
-    rc = find_secret(call);
+    rc = s3_find_secret(call);
     if (!rc)
         rc = check_time(call);
     if (rc)

@@ -206,6 +206,19 @@ int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max)
     return 0;
 }
 
+int s3_body_begin_form(struct s3_call *call, int64_t size_max)
+{
+    struct s3_body *body = &call->body;
+
+    *body = (struct s3_body){.used = true,
+                             .to_file = true,
+                             .framing = S3_PLAIN,
+                             .size_expected = -1,
+                             .size_max = size_max,
+                             .text.max = S3_SMALL_BODY};
+    return read_sums(call);
+}
+
 /* --- where they go ---------------------------------------------------------------------------- */
 
 static int open_file(struct s3_call *call, struct err *err)
@@ -494,8 +507,8 @@ static int check_sum(struct s3_call *call)
     if (!body->has_sum)
         return 0;
     s3_checksum_final(&body->sum, body->sum_found);
-    if (!body->sum_expected)
-        return refuse(call, S3_MALFORMED_TRAILER, NULL);
+    if (!body->sum_expected) /* of a copy: nobody told one */
+        return body->trailer ? refuse(call, S3_MALFORMED_TRAILER, NULL) : 0;
     if (body->trailer && !s3_sum_valid(body->sum.kind, body->sum_expected))
         return invalid_value(call, s3_sum_header(body->sum.kind), "trailing ");
     if (strcmp(body->sum_expected, body->sum_found) == 0)
@@ -524,7 +537,7 @@ int s3_body_end(struct s3_call *call)
     return rc ? rc : check_sum(call);
 }
 
-int s3_body_restart(struct s3_call *call)
+int s3_body_restart(struct s3_call *call, const enum s3_sum *kind)
 {
     struct s3_body *body = &call->body;
 
@@ -533,8 +546,10 @@ int s3_body_restart(struct s3_call *call)
     body->framing = S3_PLAIN;
     body->size_expected = -1;
     body->sha256_expected = body->md5_expected = NULL;
-    body->has_sum = false;
-    return 0;
+    s3_checksum_deinit(&body->sum);
+    body->sum_expected = NULL;
+    body->has_sum = kind != NULL;
+    return kind && s3_checksum_new(&body->sum, *kind) ? refuse(call, S3_INTERNAL_ERROR, NULL) : 0;
 }
 
 void s3_body_deinit(struct s3_body *body, struct disk *disk)

@@ -118,8 +118,13 @@ static int check_wanted(struct s3_call *call, const struct parts *parts, const s
             s3_error(call, S3_ENTITY_TOO_SMALL, NULL);
             return ERR_INVALID;
         }
-        if (list[i].sum && (!part->has_sum || part->sum_kind != list[i].sum_kind ||
-                            strcmp(part->sum, list[i].sum))) {
+        if (list[i].sum && part->has_sum && part->sum_kind != list[i].sum_kind) {
+            s3_error(call, S3_BAD_DIGEST,
+                     "The %s you specified for part %d did not match what we received.",
+                     s3_sum_word(list[i].sum_kind), list[i].number);
+            return ERR_INVALID;
+        }
+        if (list[i].sum && (!part->has_sum || strcmp(part->sum, list[i].sum))) {
             s3_error(call, S3_INVALID_PART, NULL);
             return ERR_INVALID;
         }

@@ -75,11 +75,12 @@ int s3_open_source(struct s3_call *call, struct s3_source *source, struct store_
     return ERR_CONFLICT;
 }
 
-int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len)
+int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len,
+                  const enum s3_sum *kind)
 {
     uint8_t *piece = NULL;
     struct err err = {0};
-    int rc = s3_body_restart(call);
+    int rc = s3_body_restart(call, kind);
 
     if (rc)
         return rc;
@@ -105,21 +106,36 @@ int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t 
     return rc;
 }
 
-/* What of the source's metadata is true of a copy: not its parts, nor a checksum made of theirs. */
+/* Is it true of an object alone, and not of a copy? Its parts, a checksum made of theirs, any when
+ * the copy has one of its own; and where a website sends its readers, as AWS has it. */
+static bool stays_behind(const struct s3_call *call, const char *name, const char *value)
+{
+    if (strncmp(name, "x-amz-checksum-", 15) == 0)
+        return call->body.has_sum || strchr(value, '-');
+    return strcmp(name, S3_PART_SIZES) == 0 || strcmp(name, S3_WEBSITE_REDIRECT) == 0;
+}
+
 static const char *copied_metadata(struct s3_call *call, const struct store_info *info)
 {
-    const char *name, *text = NULL;
+    const char *name, *text = NULL, *redirect = s3_header(call, S3_WEBSITE_REDIRECT);
     struct buf printed = {0};
-    json_t *metadata, *value;
+    json_t *metadata = NULL, *value;
     void *next;
 
-    if (!info->metadata[0] || json_parse(slice_str(info->metadata), &metadata, NULL))
+    if (info->metadata[0] && json_parse(slice_str(info->metadata), &metadata, NULL))
         return NULL;
-    json_object_foreach_safe(metadata, next, name,
-                             value) if (strcmp(name, S3_PART_SIZES) == 0 ||
-                                        (strncmp(name, "x-amz-checksum-", 15) == 0 &&
-                                         strchr(json_string_value(value), '-')))
-        json_object_del(metadata, name);
+    if (!metadata)
+        metadata = json_object();
+    json_object_foreach_safe(metadata, next, name, value)
+    {
+        if (stays_behind(call, name, json_string_value(value)))
+            json_object_del(metadata, name);
+    }
+    if (call->body.has_sum)
+        json_object_set_new(metadata, s3_sum_header(call->body.sum.kind),
+                            json_string(call->body.sum_found));
+    if (redirect)
+        json_object_set_new(metadata, S3_WEBSITE_REDIRECT, json_string(redirect));
     if (json_object_size(metadata) && json_print(metadata, 0, &printed, NULL) == 0)
         text = arena_cstr(call->arena, buf_slice(&printed));
     json_decref(metadata);
@@ -184,10 +200,20 @@ static int copy_options(struct s3_call *call, const struct s3_source *source,
     return rc ? rc : copy_tags(call, source, info, out);
 }
 
-/* What can be said against it before the source is looked for. Answers itself. */
-static int check_request(struct s3_call *call)
+/* What can be said against it before the source is looked for, and the checksum that the copy is to
+ * have. Answers itself. */
+static int check_request(struct s3_call *call, enum s3_sum *kind, bool *has_kind)
 {
     const char *directive = s3_header(call, "x-amz-metadata-directive");
+    const char *algorithm = s3_header(call, "x-amz-checksum-algorithm");
+
+    *has_kind = algorithm != NULL;
+    if (algorithm && !s3_sum_named(algorithm, kind)) {
+        s3_error(call, S3_INVALID_REQUEST, S3_SUM_UNKNOWN);
+        return ERR_UNSUPPORTED;
+    }
+    if (s3_check_redirect(call))
+        return ERR_INVALID;
 
     if (directive && strcmp(directive, "COPY") && strcmp(directive, "REPLACE")) {
         s3_error(call, S3_INVALID_ARGUMENT, "Unknown metadata directive.");
@@ -199,12 +225,10 @@ static int check_request(struct s3_call *call)
 static int open_source(struct s3_call *call, struct s3_source *source, struct store_info *info,
                        struct file **file)
 {
-    int rc = check_request(call);
+    int rc = s3_open_source(call, source, info, file);
 
-    if (!rc)
-        rc = s3_open_source(call, source, info, file);
     if (!rc && strcmp(source->bucket, call->bucket) == 0 && strcmp(source->key, call->key) == 0 &&
-        !source->version && !replaces(call)) {
+        !source->version && !replaces(call) && !s3_header(call, S3_WEBSITE_REDIRECT)) {
         s3_error(call, S3_INVALID_REQUEST,
                  "This copy request is illegal because it is trying to copy an object to itself "
                  "without changing the object's metadata, storage class, website redirect location "
@@ -242,11 +266,13 @@ void s3_copy_object(struct s3_call *call)
     struct file *from = NULL;
     struct buf xml = {0};
     char date[32], etag[64];
-    int rc = open_source(call, &source, &info, &from);
+    enum s3_sum kind;
+    bool has_kind;
+    int rc;
 
-    if (rc)
+    if (check_request(call, &kind, &has_kind) || open_source(call, &source, &info, &from))
         return;
-    rc = s3_copy_bytes(call, from, 0, info.size);
+    rc = s3_copy_bytes(call, from, 0, info.size, has_kind ? &kind : NULL);
     file_close(from);
     if (rc || s3_body_end(call) || copy_options(call, &source, &info, &options))
         return;

@@ -51,6 +51,23 @@ void s3_http_date(int64_t time_us, char out[32])
     put_two(out + 23, tm.tm_sec);
 }
 
+int s3_parse_iso_date(const char *text, int64_t *out_us)
+{
+    struct tm tm = {0};
+    int end = 0, fraction = 0;
+
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n.%*3d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end, &fraction) != 6 ||
+        !end || strcmp(text + (fraction > end ? fraction : end), "Z"))
+        return ERR_INVALID;
+    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
+        return ERR_INVALID;
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    *out_us = (int64_t)timegm(&tm) * 1000000;
+    return 0;
+}
+
 int s3_parse_http_date(const char *text, int64_t *out_us)
 {
     struct tm tm = {0};

@@ -70,7 +70,9 @@ enum s3_code {
     S3_INVALID_PART,
     S3_INVALID_PART_NUMBER,
     S3_INVALID_PART_ORDER,
+    S3_INVALID_POLICY_DOCUMENT,
     S3_INVALID_RANGE,
+    S3_INVALID_REDIRECT,
     S3_INVALID_REQUEST,
     S3_INVALID_STORAGE_CLASS,
     S3_INVALID_TAG,
@@ -79,6 +81,7 @@ enum s3_code {
     S3_KEY_TOO_LONG,
     S3_MALFORMED_ACL,
     S3_MALFORMED_POLICY,
+    S3_MALFORMED_POST,
     S3_MALFORMED_TRAILER,
     S3_MALFORMED_XML,
     S3_METADATA_TOO_LARGE,
@@ -91,6 +94,7 @@ enum s3_code {
     S3_NO_SUCH_UPLOAD,
     S3_NO_SUCH_VERSION,
     S3_NOT_IMPLEMENTED,
+    S3_POST_TOO_LONG,
     S3_PRECONDITION_FAILED,
     S3_REQUEST_EXPIRED,
     S3_SIGNATURE_MISMATCH,
@@ -187,14 +191,17 @@ struct s3_body {
 /* Reads the headers and starts; `to_file` picks the sink. Answers the call itself and returns an
  * error when the headers make no sense. */
 int s3_body_begin(struct s3_call *call, bool to_file, int64_t size_max);
+/* The same of a file within a form: as long as it gets, named by the form's fields. */
+int s3_body_begin_form(struct s3_call *call, int64_t size_max);
 int s3_body_piece(struct s3_call *call, struct slice piece); /* the same */
 /* All checks, then body->md5_hex and ->size hold. */
 int s3_body_end(struct s3_call *call);
 /* After that: what stayed small goes to a staged file too. Answers itself. */
 int s3_body_to_file(struct s3_call *call);
 /* After the request's own body, an empty one, has ended: the staged file is filled by ourselves,
- * and s3_body_end is called again. Answers itself. */
-int s3_body_restart(struct s3_call *call);
+ * and s3_body_end is called again. `kind`: of the checksum to compute of them; NULL: none. Answers
+ * itself. */
+int s3_body_restart(struct s3_call *call, const enum s3_sum *kind);
 void s3_body_deinit(struct s3_body *body, struct disk *disk);
 /* A fresh path in the staging folder, in the arena. */
 const char *s3_staged_path(struct s3_server *server, struct arena *arena);
@@ -220,6 +227,10 @@ struct s3_op {
     bool asks_itself;           /* what may be done depends on more than the address */
     void (*place)(struct s3_call *call); /* a body that does not stay small may go to a file that
                                             is opened here, body->placed; NULL: to a staged one */
+    /* Of a request whose body is more than the object's bytes; both answer themselves. NULL: the
+     * body's reader takes it. */
+    int (*begin)(struct s3_call *call);
+    int (*piece)(struct s3_call *call, struct slice bytes);
 };
 
 struct s3_call {
@@ -237,6 +248,7 @@ struct s3_call {
     bool is_session;
     struct sigv4_request *unverified; /* until the body is there */
     struct s3_body body;
+    struct s3_form *form; /* in the arena; NULL: not an upload by form */
     char request_id[17];
     struct http_field details[4]; /* of the error to come */
     size_t detail_count;
@@ -245,6 +257,8 @@ struct s3_call {
 /* Who asks (s3_auth.c). Both answer themselves. */
 int s3_identify(struct s3_call *call);
 int s3_identify_late(struct s3_call *call); /* once the body is there */
+/* The secret and the rights of the key in call->auth. Answers itself. */
+int s3_find_secret(struct s3_call *call);
 /* May the caller do the call's operation? Answers itself. */
 int s3_authorize(struct s3_call *call);
 bool s3_may(struct s3_call *call, const char *action, const char *bucket, const char *key);
@@ -289,7 +303,9 @@ void s3_preflight(struct s3_call *call); /* answers OPTIONS */
 /* Lifecycle rules, once over all buckets (s3_lifecycle.c); the server does it every hour. */
 void s3_lifecycle_run(struct s3_server *server);
 
+/* Of an upload by form, the fields stand for the headers that describe an object. */
 const char *s3_header(struct s3_call *call, const char *name);
+bool s3_header_at(struct s3_call *call, size_t index, const char **name, const char **value);
 const char *s3_query(struct s3_call *call, const char *name);
 /* Answers 200 with an XML document: the declaration is put in front. Takes the bytes. */
 void s3_reply_xml(struct s3_call *call, struct buf *xml);
@@ -299,7 +315,12 @@ void s3_reply_xml(struct s3_call *call, struct buf *xml);
 void s3_iso_date(int64_t time_us, char out[32]);
 void s3_http_date(int64_t time_us, char out[32]);
 int s3_parse_http_date(const char *text, int64_t *out_us);
+int s3_parse_iso_date(const char *text, int64_t *out_us); /* with milliseconds or without */
+bool s3_is_utf8(const char *text);
 
+/* Where a website would send readers of the object: kept and told, for there are no websites here. */
+#define S3_WEBSITE_REDIRECT "x-amz-website-redirect-location"
+int s3_check_redirect(struct s3_call *call); /* answers itself */
 /* What PutObject and CreateMultipartUpload keep of the headers; text in the arena. Answers itself
  * and returns an error when they make no sense. */
 int s3_put_options(struct s3_call *call, struct store_put_options *out);
@@ -316,13 +337,17 @@ int s3_copy_source(struct s3_call *call, struct s3_source *out);
 /* Opens it and checks its conditions. The same. */
 int s3_open_source(struct s3_call *call, struct s3_source *source, struct store_info *info,
                    struct file **file);
+/* The headers that tell what was put: ETag, version, checksum. */
+void s3_put_answer(struct s3_call *call, const struct store_info *info);
 /* Conditions of a read: answers 304 or 412 and returns false when they fail. `prefix` is "" or
  * "x-amz-copy-source-". */
 bool s3_conditions(struct s3_call *call, const char *prefix, const struct store_info *info);
 enum s3_range { S3_RANGE_NONE, S3_RANGE_OK, S3_RANGE_BAD };
 enum s3_range s3_range(const char *text, int64_t size, int64_t *pos, int64_t *len);
-/* Copies [pos, pos+len) of an open file to the call's staged body, hashing it. Answers itself. */
-int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len);
+/* Copies [pos, pos+len) of an open file to the call's staged body, hashing it, with a checksum of
+ * `kind` (NULL: without). Answers itself. */
+int s3_copy_bytes(struct s3_call *call, struct file *from, int64_t pos, int64_t len,
+                  const enum s3_sum *kind);
 /* "\"abc\"", with or without quotes or W/, equal to the etag or "*"? Lists by comma. */
 bool s3_etag_matches(const char *list, const char *etag);
 
@@ -339,7 +364,7 @@ void s3_delete_objects(struct s3_call *call);
 
 extern const struct s3_op s3_object_ops[], s3_bucket_ops[], s3_upload_ops[], s3_other_ops[],
     s3_version_ops[], s3_tag_ops[], s3_setting_ops[], s3_cors_ops[], s3_lifecycle_ops[],
-    s3_sts_ops[], s3_attribute_ops[];
+    s3_sts_ops[], s3_attribute_ops[], s3_form_ops[];
 void s3_uploads_drop(struct s3_server *server, const char *bucket);
 void s3_claim_release(struct s3_server *server, struct s3_claim *claim); /* NULL is fine */
 void s3_uploads_sweep(struct s3_server *server); /* uploads nobody finished within a week */

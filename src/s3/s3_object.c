@@ -9,7 +9,8 @@
 
 /* Headers that are kept with an object and given back as they came. */
 static const char *const kept_headers[] = {
-    "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
+    "cache-control", "content-disposition", "content-encoding", "content-language",
+    "expires",       S3_WEBSITE_REDIRECT,
 };
 
 /* Query parameters of a signed GET that replace a header of the answer. */
@@ -324,7 +325,7 @@ static int gather_metadata(struct s3_call *call, json_t *metadata)
     size_t user_bytes = 0;
     int rc = 0;
 
-    for (size_t i = 0; !rc && http_header_at(call->req, i, &name, &value); i++) {
+    for (size_t i = 0; !rc && s3_header_at(call, i, &name, &value); i++) {
         if (!is_kept(name))
             continue;
         if (strncasecmp(name, "x-amz-meta-", 11) == 0)
@@ -334,6 +335,17 @@ static int gather_metadata(struct s3_call *call, json_t *metadata)
     if (!rc && call->body.has_sum && !call->op->sum_elsewhere)
         rc = keep_header(call, metadata, s3_sum_header(call->body.sum.kind), call->body.sum_found);
     return rc;
+}
+
+int s3_check_redirect(struct s3_call *call)
+{
+    const char *to = s3_header(call, S3_WEBSITE_REDIRECT);
+
+    if (!to || to[0] == '/' || strncasecmp(to, "http://", 7) == 0 ||
+        strncasecmp(to, "https://", 8) == 0)
+        return 0;
+    s3_error(call, S3_INVALID_REDIRECT, NULL);
+    return ERR_INVALID;
 }
 
 int s3_write_conditions(struct s3_call *call, struct store_put_options *out)
@@ -361,7 +373,13 @@ int s3_put_options(struct s3_call *call, struct store_put_options *out)
     static const struct store_info limits;
     json_t *metadata = json_object();
     struct buf text = {0};
-    int rc = metadata ? gather_metadata(call, metadata) : ERR_NOMEM;
+    int rc;
+
+    if (s3_check_redirect(call)) {
+        json_decref(metadata);
+        return ERR_INVALID;
+    }
+    rc = metadata ? gather_metadata(call, metadata) : ERR_NOMEM;
 
     *out = (struct store_put_options){.content_type = s3_header(call, "content-type")};
     if (!rc && json_object_size(metadata)) {
@@ -415,6 +433,17 @@ int s3_put_staged(struct s3_call *call, const struct store_put_options *options,
     return rc;
 }
 
+void s3_put_answer(struct s3_call *call, const struct store_info *info)
+{
+    put_etag(call, info->etag);
+    if (strcmp(info->version, "null"))
+        s3_put_version(call, info->version);
+    if (call->body.has_sum) {
+        http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
+        http_set_header(call->reply, "x-amz-checksum-type", s3_sum_type(call->body.sum_found));
+    }
+}
+
 static void put_object(struct s3_call *call)
 {
     struct store_put_options options;
@@ -426,13 +455,7 @@ static void put_object(struct s3_call *call)
     if (s3_put_staged(call, &options, &info))
         return;
     http_status(call->reply, 200);
-    put_etag(call, info.etag);
-    if (strcmp(info.version, "null"))
-        s3_put_version(call, info.version);
-    if (call->body.has_sum) {
-        http_set_header(call->reply, s3_sum_header(call->body.sum.kind), call->body.sum_found);
-        http_set_header(call->reply, "x-amz-checksum-type", s3_sum_type(call->body.sum_found));
-    }
+    s3_put_answer(call, &info);
 }
 
 const struct s3_op s3_object_ops[] = {

@@ -40,9 +40,9 @@ static const struct {
     {"x-amz-object-lock-*", {NULL}, S3_NOT_IMPLEMENTED},
     {"x-amz-bucket-object-lock-enabled", {"false"}, S3_NOT_IMPLEMENTED},
     {"x-amz-server-side-encryption*", {NULL}, S3_NOT_IMPLEMENTED},
-    {"x-amz-website-redirect-location", {NULL}, S3_NOT_IMPLEMENTED},
     {"x-amz-storage-class", {"STANDARD"}, S3_INVALID_STORAGE_CLASS},
     {"x-amz-acl", {"private", "bucket-owner-full-control"}, S3_ACL_NOT_SUPPORTED},
+    {"acl", {"private", "bucket-owner-full-control"}, S3_ACL_NOT_SUPPORTED}, /* of a form */
     {"x-amz-grant-*", {NULL}, S3_ACL_NOT_SUPPORTED},
 };
 
@@ -59,7 +59,7 @@ int s3_check_headers(struct s3_call *call)
 
     if (s3_is_read(call))
         return 0;
-    for (size_t i = 0; http_header_at(call->req, i, &name, &value); i++)
+    for (size_t i = 0; s3_header_at(call, i, &name, &value); i++)
         for (size_t r = 0; r < COUNT_OF(refused); r++) {
             if (!is_named(refused[r].name, name))
                 continue;

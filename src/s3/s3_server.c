@@ -13,13 +13,8 @@
 /* Looked through in this order. */
 static const struct s3_op *const tables[] = {
     s3_upload_ops, s3_version_ops,   s3_tag_ops,   s3_setting_ops, s3_cors_ops,   s3_lifecycle_ops,
-    s3_sts_ops,    s3_attribute_ops, s3_other_ops, s3_object_ops,  s3_bucket_ops,
+    s3_sts_ops,    s3_attribute_ops, s3_other_ops, s3_object_ops,  s3_bucket_ops, s3_form_ops,
 };
-
-const char *s3_header(struct s3_call *call, const char *name)
-{
-    return http_header(call->req, name);
-}
 
 const char *s3_query(struct s3_call *call, const char *name)
 {
@@ -55,7 +50,7 @@ static struct slice host_bucket(struct s3_call *call)
 }
 
 /* RFC 3629. Keys are UTF-8, or no listing of them would be XML. */
-static bool is_utf8(const char *text)
+bool s3_is_utf8(const char *text)
 {
     const uint8_t *at = (const uint8_t *)text;
 
@@ -93,8 +88,8 @@ static bool read_address(struct s3_call *call)
         return true;
     call->level = path.len ? S3_OBJECT : S3_BUCKET;
     if (url_decode(call->arena, bucket, false, &call->bucket) ||
-        (path.len && url_decode(call->arena, path, false, &call->key)) || !is_utf8(call->bucket) ||
-        (call->key && !is_utf8(call->key))) {
+        (path.len && url_decode(call->arena, path, false, &call->key)) ||
+        !s3_is_utf8(call->bucket) || (call->key && !s3_is_utf8(call->key))) {
         call->bucket = call->key = NULL; /* not fit to be told */
         s3_error(call, S3_INVALID_URI, NULL);
         return false;
@@ -126,14 +121,23 @@ static const struct s3_op *find_op(struct s3_call *call)
     return NULL;
 }
 
+static void finish(struct s3_call *call)
+{
+    s3_cors_headers(call);
+    http_set_header(call->reply, "x-amz-request-id", call->request_id);
+    http_set_header(call->reply, "Server", "tarn");
+}
+
 static int on_piece(struct http_request *req, struct http_reply *reply, struct slice piece,
                     void *arg)
 {
     struct s3_call *call = http_state(req);
+    int rc = call->op->piece ? call->op->piece(call, piece) : s3_body_piece(call, piece);
 
-    (void)reply;
     (void)arg;
-    return s3_body_piece(call, piece);
+    if (rc && http_is_set(reply)) /* it ends here */
+        finish(call);
+    return rc;
 }
 
 static void call_release(void *state)
@@ -179,19 +183,15 @@ static void begin_call(struct s3_call *call)
         s3_error(call, S3_ACCESS_DENIED, NULL);
     else if (!call->op)
         s3_error(call, S3_METHOD_NOT_ALLOWED, NULL);
-    else if (s3_authorize(call) || s3_check_headers(call))
+    else if (s3_authorize(call) || s3_check_headers(call) ||
+             (call->op->begin && call->op->begin(call)))
         return;
+    else if (call->op->piece)
+        http_body_to(call->req, on_piece, NULL);
     else if (call->op->sink != S3_NO_BODY &&
              s3_body_begin(call, call->op->sink == S3_TO_FILE,
                            call->op->sink == S3_TO_FILE ? S3_OBJECT_MAX : (int64_t)S3_XML_MAX) == 0)
         http_body_to(call->req, on_piece, NULL);
-}
-
-static void finish(struct s3_call *call)
-{
-    s3_cors_headers(call);
-    http_set_header(call->reply, "x-amz-request-id", call->request_id);
-    http_set_header(call->reply, "Server", "tarn");
 }
 
 static void begin(struct http_request *req, struct http_reply *reply, void *arg)

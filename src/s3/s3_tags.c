@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "net/url.h"
-#include "s3/s3_int.h"
+#include "s3/s3_form.h"
 
 #define OBJECT_TAGS_MAX 10
 #define BUCKET_TAGS_MAX 50
@@ -75,14 +75,19 @@ static int print(struct s3_call *call, json_t *tags, const char **out)
     return rc;
 }
 
+static int read_xml(struct s3_call *call, struct slice document, size_t max, const char **out);
+
 int s3_tags_of_header(struct s3_call *call, const char **out)
 {
+    const char *field = call->form ? s3_form_field(call->form, "tagging") : NULL;
     const char *header = s3_header(call, "x-amz-tagging");
     struct slice rest = slice_str(header), name, value;
     json_t *tags;
     int rc = 0;
 
     *out = NULL;
+    if (field)
+        return read_xml(call, slice_str(field), OBJECT_TAGS_MAX, out);
     if (!header || !header[0])
         return 0;
     tags = json_object();
@@ -105,8 +110,8 @@ int s3_tags_of_header(struct s3_call *call, const char **out)
     return rc;
 }
 
-/* The <Tagging> of the body. Answers itself. */
-static int read_body(struct s3_call *call, size_t max, const char **out)
+/* A <Tagging>. Answers itself. */
+static int read_xml(struct s3_call *call, struct slice document, size_t max, const char **out)
 {
     const char *path, *text, *key = NULL, *value = NULL;
     json_t *tags = json_object();
@@ -115,7 +120,7 @@ static int read_body(struct s3_call *call, size_t max, const char **out)
     struct xml xml;
     int rc = tags ? 0 : ERR_NOMEM;
 
-    xml_init(&xml, call->arena, buf_slice(&call->body.text));
+    xml_init(&xml, call->arena, document);
     while (!rc && xml_next(&xml, &path, &text, &rc, &err)) {
         if (strcmp(path, "Tagging/TagSet/Tag/Key") == 0) {
             key = text;
@@ -234,7 +239,7 @@ static void put_object_tags(struct s3_call *call)
 {
     const char *tags;
 
-    if (read_body(call, OBJECT_TAGS_MAX, &tags) == 0)
+    if (read_xml(call, buf_slice(&call->body.text), OBJECT_TAGS_MAX, &tags) == 0)
         change_object_tags(call, tags, 200);
 }
 
@@ -257,7 +262,8 @@ static void put_bucket_tags(struct s3_call *call)
 {
     const char *tags;
 
-    if (s3_versions(call) && read_body(call, BUCKET_TAGS_MAX, &tags) == 0)
+    if (s3_versions(call) &&
+        read_xml(call, buf_slice(&call->body.text), BUCKET_TAGS_MAX, &tags) == 0)
         s3_setting_change(call, S3_SETTING_TAGS, tags, 204);
 }
 

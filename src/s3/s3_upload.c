@@ -416,7 +416,7 @@ static bool read_copy_range(struct s3_call *call, const char *text, int64_t size
 }
 
 /* Reads the source, or the range of it that x-amz-copy-source-range names. Answers itself. */
-static int copy_source_bytes(struct s3_call *call, struct store_info *info)
+static int copy_source_bytes(struct s3_call *call, const enum s3_sum *kind, struct store_info *info)
 {
     const char *range = s3_header(call, "x-amz-copy-source-range");
     struct s3_source source;
@@ -430,7 +430,7 @@ static int copy_source_bytes(struct s3_call *call, struct store_info *info)
     if (range && !read_copy_range(call, range, info->size, &pos, &len)) {
         rc = ERR_RANGE; /* answered */
     } else {
-        rc = s3_copy_bytes(call, file, pos, len);
+        rc = s3_copy_bytes(call, file, pos, len, kind);
     }
     file_close(file);
     return rc;
@@ -442,12 +442,15 @@ static void upload_part_copy(struct s3_call *call)
     struct store_info info;
     struct buf xml = {0};
     char date[32], etag[40];
+    bool has_sum, full;
+    enum s3_sum kind;
     int number;
 
     if (part_number(call, &number) || s3_upload_find(call, &upload))
         return;
+    has_sum = s3_upload_sum(upload.info, &kind, &full);
     json_decref(upload.info);
-    if (copy_source_bytes(call, &info))
+    if (copy_source_bytes(call, has_sum ? &kind : NULL, &info))
         return;
     if (s3_body_end(call) || keep_part(call, &upload, number))
         return;
@@ -456,6 +459,8 @@ static void upload_part_copy(struct s3_call *call)
     buf_append_str(&xml, "<CopyPartResult" S3_XMLNS ">");
     xml_element(&xml, "LastModified", date);
     xml_element(&xml, "ETag", etag);
+    if (has_sum)
+        s3_put_sum(call, &xml, s3_sum_name(kind), call->body.sum_found);
     buf_append_str(&xml, "</CopyPartResult>");
     s3_reply_xml(call, &xml);
     if (info.version[0])
