@@ -20,6 +20,14 @@ static bool is_input(const struct sql_node *node)
            (node->kind == SQL_NODE_SELECT && node->inputs[0]->kind == SQL_NODE_SCAN);
 }
 
+/* An input whose rows ask for the watermark. */
+static bool tells_time(const struct sql_node *input)
+{
+    const struct sql_node *scan = input->kind == SQL_NODE_SELECT ? input->inputs[0] : input;
+
+    return scan->kind == SQL_NODE_SCAN && scan->scan.marks;
+}
+
 /* VALUES, and SELECT without FROM: a source of one row, whose `pre` makes the rows of it. So they
  * come once, however often the job starts anew. */
 static const struct sql_table *one_row(struct arena *arena)
@@ -563,6 +571,6 @@ int flow_build(const struct sql_node *root, int64_t idle_ms, struct arena *arena
     out->input_count = in.count;
     *graph = (struct stream_graph){build, flow, name_column, has_keyed(root)};
     *flow = (struct flow){root, tables};
-    out->graph = is_input(root) ? NULL : graph;
+    out->graph = is_input(root) && !tells_time(root) ? NULL : graph;
     return rc;
 }

@@ -378,9 +378,10 @@ struct fragment_op {
 static int fragment_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
 {
     struct fragment_op *f = (struct fragment_op *)op;
+    int rc = vec_fragment_watermark(f->fragment, op->mark, err);
 
     (void)input;
-    return vec_fragment_run(f->fragment, rows, &op->out, err);
+    return rc ? rc : vec_fragment_run(f->fragment, rows, &op->out, err);
 }
 
 static void fragment_free(struct op *op)

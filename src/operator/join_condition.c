@@ -186,6 +186,10 @@ int pairs_add(struct pairs *p, int side, uint32_t row, struct slice own, struct 
 
 int join_look(struct join *j, struct err *err)
 {
-    return condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec, j->pairs.lefts,
-                         j->pairs.rights, j->pairs.count, j->pairs.yes, err);
+    struct vec_fragment *fragment = j->condition.fragment;
+    int rc = fragment ? vec_fragment_watermark(fragment, j->op.mark, err) : 0;
+
+    return rc ? rc
+              : condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec,
+                              j->pairs.lefts, j->pairs.rights, j->pairs.count, j->pairs.yes, err);
 }

@@ -107,6 +107,32 @@ int bind_run(const struct sql_resolver *resolver, struct arena *arena, struct er
     return 0;
 }
 
+/* ---- constants that no statement has --------------------------------------------------------- */
+
+struct bound_expr *bound_truth(struct binder *b, struct sql_pos pos, bool value)
+{
+    struct bound_expr *expr =
+        bound_new(b, BOUND_LITERAL, pos, bind_nullable(b, &sql_type_boolean, false));
+
+    expr->literal = SQL_LIT_BOOLEAN;
+    expr->text = value ? "TRUE" : "FALSE";
+    return expr;
+}
+
+struct bound_expr *bound_int(struct binder *b, struct sql_pos pos, int64_t value)
+{
+    struct bound_expr *expr =
+        bound_new(b, BOUND_LITERAL, pos, bind_nullable(b, &sql_type_bigint, false));
+
+    expr->literal = SQL_LIT_EXACT;
+    expr->text = arena_printf(b->arena, "%" PRId64, value);
+    if (!expr->text)
+        bind_nomem(b);
+    return expr;
+}
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
 struct query_step {
     const struct sql_query *query;
     struct sql_bound *bound;

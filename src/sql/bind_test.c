@@ -171,8 +171,8 @@ static const struct {
     {"SELECT DATE '2021-02-29'", "line 1, column 8: '2021-02-29' is no date: yyyy-MM-dd"},
     {"SELECT INTERVAL '1:2' DAY", "line 1, column 8: '1:2' is no value of INTERVAL DAY NOT NULL"},
     {"SELECT CURRENT_WATERMARK(ts) FROM charges",
-     "line 1, column 8: CURRENT_WATERMARK is not built: a fragment does not see its source's "
-     "watermark"},
+     "line 1, column 26: The argument of CURRENT_WATERMARK() must be a rowtime attribute: tables "
+     "at rest have none"},
     {"SELECT * FROM charges FOR SYSTEM_TIME AS OF PROCTIME() AS c",
      "line 1, column 45: a table as it was at each row's time: only a stream has that, "
      "INSERT INTO"},

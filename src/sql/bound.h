@@ -291,6 +291,8 @@ struct bound_expr *bind_condition(struct binder *b, struct scope *scope,
                                   const struct sql_expr *expr, const char *where);
 struct bound_expr *bound_new(struct binder *b, enum bound_kind kind, struct sql_pos pos,
                              const struct sql_type *type);
+struct bound_expr *bound_truth(struct binder *b, struct sql_pos pos, bool value);
+struct bound_expr *bound_int(struct binder *b, struct sql_pos pos, int64_t value); /* BIGINT */
 struct bound_expr *bound_text(struct binder *b, struct sql_pos pos, const char *text);
 struct bound_expr *bound_null(struct binder *b, struct sql_pos pos, const struct sql_type *type);
 /* The expression converted to `type`; itself when it has it. Nullability is kept. */

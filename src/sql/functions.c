@@ -433,6 +433,10 @@ static const struct sql_type *rule_concat(struct call *c)
 
 static const struct sql_type *rule_watermark(struct call *c)
 {
+    if (!c->b->streams)
+        bind_fail(c->b, ERR_INVALID, c->args[0]->pos,
+                  "The argument of CURRENT_WATERMARK() must be a rowtime attribute: tables at rest "
+                  "have none");
     return sql_type_of(c->b->arena, c->args[0]->type->kind, 3);
 }
 

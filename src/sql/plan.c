@@ -241,6 +241,7 @@ static void add_marks(struct planner *p, struct plan_node *scan)
     marks->items = BIND_ARRAY(b, struct bound_expr *, 2);
     marks->items[0] = bound_column(b, scan->leaf->pos, marks->from, table->column_count);
     marks->items[1] = bind_expr(b, &scope, table->watermark);
+    p->in_marks = true;
     marks->outputs[0] = (struct sql_output){"p", marks->items[0]->type};
     marks->outputs[1] = (struct sql_output){"m", marks->items[1]->type};
     scan->node.scan.marks = arena_printf(
@@ -248,6 +249,7 @@ static void add_marks(struct planner *p, struct plan_node *scan)
         plan_print(p, marks));
     if (!scan->node.scan.marks)
         bind_nomem(b);
+    p->in_marks = false;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */

@@ -229,7 +229,7 @@ static struct bound_expr *variance(struct calls *c, const struct known *k,
     args[0] = one(c, call, SQL_FLOW_SUM, bind_function2(b, call->pos, "*", x, x));
     args[1] = one(c, call, SQL_FLOW_SUM, x);
     args[2] = one(c, call, SQL_FLOW_COUNT, x);
-    args[3] = plan_int(c->p, call->pos, k->sample);
+    args[3] = bound_int(c->p->b, call->pos, k->sample);
     out =
         bind_function(b, call->pos, k->reading == DEVIATION ? "$DEVIATION" : "$VARIANCE", args, 4);
     return out;

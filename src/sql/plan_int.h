@@ -47,6 +47,7 @@ struct planner {
     struct plan_node **scans;
     size_t scan_count, scan_max;
     bool by_time;                  /* some node goes by watermarks */
+    bool in_marks;                 /* what is printed says what a watermark is */
     const struct sql_hints *hints; /* of the SELECT under way; or NULL */
 };
 
@@ -130,7 +131,6 @@ const char *plan_print(struct planner *p, struct sql_bound *query);
 void plan_reads(struct planner *p, struct sql_flow_scan *scan, const struct sql_table *bound);
 
 struct bound_expr *plan_and(struct planner *p, struct bound_expr *left, struct bound_expr *right);
-struct bound_expr *plan_int(struct planner *p, struct sql_pos pos, int64_t value);
 void plan_split(struct planner *p, struct bound_expr *where, struct conds *out);
 struct bound_expr *plan_rest(struct planner *p, const struct conds *conds); /* NULL: all done */
 /* The function's name; NULL: it is none. */
@@ -170,7 +170,6 @@ struct plan_sides {
 void plan_on_subqueries(struct planner *p, struct conds *on, struct rel *left, struct rel *right,
                         const struct plan_sides *sides);
 void plan_late_conditions(struct planner *p, struct conds *late, struct rel *rel);
-struct bound_expr *plan_truth(struct planner *p, struct sql_pos pos, bool value);
 
 /* IN or EXISTS on its way to a join. */
 struct member {
@@ -210,6 +209,11 @@ void plan_inside(struct planner *p, struct sql_bound *query, struct plan_inside 
 const struct bound_expr *plan_outer(const struct plan_inside *inside, struct bound_expr *expr);
 const struct bound_expr *plan_outer_query(const struct plan_inside *inside,
                                           struct sql_bound *query);
+/* Does it ask for the CURRENT_WATERMARK? Then it stays where it is written: further down the
+ * watermark is another one. */
+bool plan_asks_watermark(const struct bound_expr *expr);
+/* All that asks for it asks of a rowtime, and those are told. */
+void plan_check_watermarks(struct planner *p, struct sql_bound *query);
 /* Does the expression, or a query in it, name a column of the rel? */
 bool plan_names(struct bound_expr *expr, const struct rel *rel);
 

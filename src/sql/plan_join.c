@@ -271,7 +271,8 @@ static void sink(struct shape *shape, struct conds *conds, const struct rel *sid
     for (size_t i = 0; conds && i < conds->count; i++) {
         struct cond *cond = &conds->list[i];
 
-        if (cond->done || !plan_within(cond->expr, side) || !plan_mentions(cond->expr, side))
+        if (cond->done || !plan_within(cond->expr, side) || !plan_mentions(cond->expr, side) ||
+            plan_asks_watermark(cond->expr))
             continue;
         shape_where(shape, cond->expr);
         cond->done = true;
@@ -313,7 +314,8 @@ static void take_conds(struct joining *j, struct conds *on, struct conds *where,
     for (size_t i = 0; where && i < where->count; i++) {
         struct cond *cond = &where->list[i];
 
-        if (cond->done || !plan_within(cond->expr, both) || !plan_mentions(cond->expr, both))
+        if (cond->done || !plan_within(cond->expr, both) || !plan_mentions(cond->expr, both) ||
+            plan_asks_watermark(cond->expr))
             continue;
         joining_cond(j, cond->expr);
         cond->done = true;

@@ -73,10 +73,10 @@ static struct bound_expr *left_unknown(struct member *m, struct rel *rel)
     key->args = BIND_ARRAY(b, struct bound_expr *, 3);
     key->arg_count = 3;
     key->args[0] = is_null(m, m->expr->args[0]);
-    key->args[1] = plan_int(m->p, pos, 1);
+    key->args[1] = bound_int(m->p->b, pos, 1);
     key->args[2] = bound_null(b, pos, &sql_type_bigint);
     mark_init(m, &j, rel, NULL);
-    joining_key(&j, key, plan_int(m->p, pos, 1), false);
+    joining_key(&j, key, bound_int(m->p->b, pos, 1), false);
     return mark_done(&j, rel);
 }
 
@@ -118,7 +118,7 @@ static struct bound_expr *three_values(struct member *m, struct rel *rel, struct
     share(m);
     out->args = BIND_ARRAY(b, struct bound_expr *, 7);
     out->args[at++] = known(m, rel, conds);
-    out->args[at++] = plan_truth(m->p, pos, true);
+    out->args[at++] = bound_truth(m->p->b, pos, true);
     if (m->value_count > 1)
         unknown[count++] = pair_unknown(m, rel);
     if (m->value_count == 1 && m->expr->args[0]->type->nullable)
@@ -129,7 +129,7 @@ static struct bound_expr *three_values(struct member *m, struct rel *rel, struct
         out->args[at++] = unknown[i];
         out->args[at++] = bound_null(b, pos, type);
     }
-    out->args[at++] = plan_truth(m->p, pos, false);
+    out->args[at++] = bound_truth(m->p->b, pos, false);
     out->arg_count = at;
     return out;
 }

@@ -264,6 +264,7 @@ const char *plan_print(struct planner *p, struct sql_bound *query)
     struct buf out;
     int rc;
 
+    plan_check_watermarks(p, query);
     query->time_zone = b->resolver && b->resolver->time_zone ? b->resolver->time_zone : "UTC";
     query->database = b->resolver ? b->resolver->database : NULL;
     buf_init(&out, 0);
@@ -391,7 +392,7 @@ struct sql_node *shape_done(struct shape *s, struct sql_pos pos)
     struct sql_node *node;
 
     if (!s->count) /* COUNT(*) needs no column, a SELECT does */
-        shape_put(s, plan_int(p, pos, 1));
+        shape_put(s, bound_int(p->b, pos, 1));
     if (is_identity(s))
         return s->rel.node;
     node = plan_node_new(p, SQL_NODE_SELECT, pos, s->count);
@@ -562,18 +563,6 @@ struct bound_expr *plan_and(struct planner *p, struct bound_expr *left, struct b
     if (!left || !right)
         return left ? left : right;
     return bind_function2(p->b, left->pos, "AND", left, right);
-}
-
-struct bound_expr *plan_int(struct planner *p, struct sql_pos pos, int64_t value)
-{
-    struct bound_expr *expr =
-        bound_new(p->b, BOUND_LITERAL, pos, bind_nullable(p->b, &sql_type_bigint, false));
-
-    expr->literal = SQL_LIT_EXACT;
-    expr->text = arena_printf(p->b->arena, "%" PRId64, value);
-    if (!expr->text)
-        bind_nomem(p->b);
-    return expr;
 }
 
 static bool is_and(const struct bound_expr *expr)

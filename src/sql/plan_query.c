@@ -286,7 +286,7 @@ static struct rel plan_no_from(struct planner *p, struct sql_bound *q)
     row->output_count = 1;
     row->outputs = BIND_ARRAY(p->b, struct sql_output, 1);
     row->items = BIND_ARRAY(p->b, struct bound_expr *, 1);
-    row->items[0] = plan_int(p, q->pos, 1);
+    row->items[0] = bound_int(p->b, q->pos, 1);
     row->outputs[0] = (struct sql_output){"c0", row->items[0]->type};
     rel = plan_feed(p, values_node(p, row));
     plan_split(p, q->where, &conds);

@@ -162,7 +162,7 @@ static void take_number(struct planner *p, struct sql_bound *q, const struct top
 {
     struct bound_expr *number =
         with_number ? plan_column(p, top->call->pos, feed, feed->node->column_count - 1)
-                    : plan_int(p, top->call->pos, top->from);
+                    : bound_int(p->b, top->call->pos, top->from);
 
     for (size_t i = 0; i < q->output_count; i++)
         q->items[i] = replace(q->items[i], top->call, number);
@@ -172,8 +172,8 @@ static void take_number(struct planner *p, struct sql_bound *q, const struct top
 static void take_nothing(struct planner *p, struct sql_bound *q, const struct top *top)
 {
     for (size_t i = 0; i < q->output_count; i++)
-        q->items[i] = replace(q->items[i], top->call, plan_int(p, top->call->pos, 0));
-    q->where = plan_and(p, q->where, plan_truth(p, top->call->pos, false));
+        q->items[i] = replace(q->items[i], top->call, bound_int(p->b, top->call->pos, 0));
+    q->where = plan_and(p, q->where, bound_truth(p->b, top->call->pos, false));
     q->qualify = NULL;
 }
 

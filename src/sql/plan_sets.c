@@ -129,7 +129,7 @@ void plan_sets(struct grouping *g)
 
 static struct bound_expr *small_int(struct planner *p, struct sql_pos pos, size_t value)
 {
-    struct bound_expr *expr = plan_int(p, pos, (int64_t)value);
+    struct bound_expr *expr = bound_int(p->b, pos, (int64_t)value);
 
     expr->type = bind_nullable(p->b, &sql_type_int, false);
     return expr;
@@ -217,11 +217,11 @@ struct bound_expr *plan_sets_grouping(struct grouping *g, const struct bound_exp
         for (size_t k = 0; k < call->arg_count; k++)
             value = value << 1 | !(g->sets[i] >> known_bit(g, call->args[k]) & 1);
         if (g->set_count == 1)
-            return plan_int(g->p, call->pos, value);
+            return bound_int(g->p->b, call->pos, value);
         if (i + 1 < g->set_count)
             out->args[out->arg_count++] =
                 bind_function2(b, call->pos, "=", set, small_int(g->p, call->pos, i));
-        out->args[out->arg_count++] = plan_int(g->p, call->pos, value);
+        out->args[out->arg_count++] = bound_int(g->p->b, call->pos, value);
     }
     return out;
 }

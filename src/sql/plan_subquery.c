@@ -149,16 +149,6 @@ static bool is_one_row(const struct sql_bound *q)
     return q->kind == QUERY_SELECT && q->aggregated && !q->group_count && !q->having && !q->offset;
 }
 
-struct bound_expr *plan_truth(struct planner *p, struct sql_pos pos, bool value)
-{
-    struct bound_expr *expr =
-        bound_new(p->b, BOUND_LITERAL, pos, bind_nullable(p->b, &sql_type_boolean, false));
-
-    expr->literal = SQL_LIT_BOOLEAN;
-    expr->text = value ? "TRUE" : "FALSE";
-    return expr;
-}
-
 static struct bound_expr *value_of(struct planner *p, struct sql_pos pos, struct sql_bound *q)
 {
     struct bound_expr *expr =
@@ -203,7 +193,7 @@ static void simplify(struct planner *p, struct bound_expr *expr)
         q->limit = NULL;
     }
     if (is_one_row(q) && exists && !q->limit)
-        negate_into(p, expr, plan_truth(p, expr->pos, true));
+        negate_into(p, expr, bound_truth(p->b, expr->pos, true));
     else if (exists && q->aggregated && !q->group_count && q->having && !q->limit && !q->offset)
         negate_into(p, expr, holds(p, expr->pos, q));
     else if (is_one_row(q) && !exists && expr->arg_count == 1 && !q->limit)
@@ -383,7 +373,7 @@ static struct bound_expr *of_no_rows(struct planner *p, struct bound_expr *expr)
     struct bound_expr *copy;
 
     if (is_count(expr))
-        return bind_convert(p->b, plan_int(p, expr->pos, 0), expr->type);
+        return bind_convert(p->b, bound_int(p->b, expr->pos, 0), expr->type);
     if (is_call(expr))
         return bound_null(p->b, expr->pos, expr->type);
     copy = BIND_NEW(p->b, struct bound_expr);
@@ -423,7 +413,7 @@ static void value_rows(struct planner *p, struct value *v)
         v->none = of_no_rows(p, q->items[0]);
     if (v->none && q->items[0]->type->nullable) {
         v->hit = q->output_count;
-        put_output(p, q, plan_truth(p, v->expr->pos, true));
+        put_output(p, q, bound_truth(p->b, v->expr->pos, true));
     }
     v->keys = q->output_count;
     if (v->lifted.count && q->distinct && !q->limit)

@@ -337,9 +337,9 @@ static const struct claim what_cannot_be_is_refused_by_place_claims[] = {
      "line 1, column 64: a subquery in ON of an outer join names columns of one side alone"},
     {"duo", "SELECT MIN(id), COUNT(*) FROM orders GROUP BY who IN (SELECT id FROM ships)",
      "line 1, column 67: a subquery in GROUP BY: name it in a subquery in FROM"},
-    {"uno", "SELECT id FROM orders WHERE n > ALL (SELECT 1 FROM ships)",
-     "line 1, column 47: SOME, ANY and ALL are not built yet but for = ANY (query) and <> ALL "
-     "(query)"},
+    {"uno", "SELECT id FROM orders WHERE n > ALL (SELECT 1, 2 FROM ships)",
+     "line 1, column 47: ALL compares one value with a query of one column, but for = ANY and <> "
+     "ALL"},
 };
 
 static void what_cannot_be_is_refused_by_place(void **state)

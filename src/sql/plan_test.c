@@ -569,6 +569,37 @@ static void over_goes_by_time(void **state)
           (struct sql_plan_options){0});
 }
 
+static const struct claim the_watermark_is_asked_of_a_rowtime_claims[] = {
+    {"uno",
+     "SELECT id FROM orders WHERE CURRENT_WATERMARK(at_) IS NULL OR at_ > CURRENT_WATERMARK(at_)",
+     "  select  (line 1)\n"
+     "    scan orders, watermark  (line 1)\n"},
+    {"uno",
+     "SELECT o.id FROM orders AS o JOIN ships AS s ON o.id = s.id AND s.at_ BETWEEN o.at_ - "
+     "INTERVAL '1' HOUR AND o.at_ WHERE s.at_ > CURRENT_WATERMARK(o.at_) AND o.n > 1",
+     "  select  (line 1)\n"
+     "    inner interval join on left.c0 = right.c0, right.c1 from -1 h to 0 ms after left.c2  "
+     "(line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan ships, watermark  (line 1)\n"},
+    {"uno", "SELECT CAST(CURRENT_WATERMARK(now_) AS STRING) FROM orders",
+     "line 1, column 29: The argument of CURRENT_WATERMARK() must be a rowtime attribute, but was "
+     "'TIMESTAMP_LTZ(3) NOT NULL *PROCTIME*'"},
+    {"uno",
+     "SELECT CAST(CURRENT_WATERMARK(o.at_) AS STRING) FROM orders AS o JOIN ships AS s ON o.id = "
+     "s.id",
+     "line 1, column 29: The argument of CURRENT_WATERMARK() must be a rowtime attribute, but was "
+     "'TIMESTAMP(3)'"},
+};
+
+static void the_watermark_is_asked_of_a_rowtime(void **state)
+{
+    check(*state, the_watermark_is_asked_of_a_rowtime_claims,
+          COUNT_OF(the_watermark_is_asked_of_a_rowtime_claims), (struct sql_plan_options){0});
+}
+
 /* ---- bounded runs ---- */
 
 static const struct claim a_bounded_run_gives_what_is_left_claims[] = {
@@ -718,6 +749,7 @@ int main(void)
         cmocka_unit_test(first_rows_of_a_key_are_counted),
         cmocka_unit_test(queries_nest),
         cmocka_unit_test(over_goes_by_time),
+        cmocka_unit_test(the_watermark_is_asked_of_a_rowtime),
         cmocka_unit_test(a_bounded_run_gives_what_is_left),
         cmocka_unit_test(sets_unite_or_compare),
         cmocka_unit_test(tables_of_upserts_are_made_whole),

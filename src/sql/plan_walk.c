@@ -134,6 +134,51 @@ const struct bound_expr *plan_outer_query(const struct plan_inside *in, struct s
     return f.found;
 }
 
+/* ---- CURRENT_WATERMARK ----------------------------------------------------------------------- */
+
+static bool is_watermark(const struct bound_expr *expr)
+{
+    const char *name = plan_function(expr);
+
+    return name && !strcmp(name, "CURRENT_WATERMARK");
+}
+
+bool plan_asks_watermark(const struct bound_expr *expr)
+{
+    bool asks = is_watermark(expr);
+
+    for (size_t i = 0; i < expr->arg_count && !asks; i++)
+        asks = plan_asks_watermark(expr->args[i]);
+    return asks;
+}
+
+static bool check_watermark(void *arg, struct bound_expr *expr)
+{
+    struct planner *p = arg;
+    enum bound_time time;
+
+    if (!is_watermark(expr))
+        return true;
+    if (p->in_marks)
+        bind_fail(p->b, ERR_INVALID, expr->pos,
+                  "what a table's watermark is cannot be told by CURRENT_WATERMARK()");
+    time = p->options->batch ? BOUND_TIMELESS : plan_time(expr->args[0]);
+    if (time != BOUND_ROWTIME)
+        bind_fail(p->b, ERR_INVALID, expr->pos,
+                  "The argument of CURRENT_WATERMARK() must be a rowtime attribute, but was "
+                  "'%s%s'%s",
+                  bind_type_text(p->b, expr->args[0]->type),
+                  time == BOUND_PROCTIME ? " *PROCTIME*" : "",
+                  p->options->batch ? ": in batch mode there are none" : "");
+    p->by_time = true;
+    return true;
+}
+
+void plan_check_watermarks(struct planner *p, struct sql_bound *query)
+{
+    plan_each(query, &(struct plan_walk){check_watermark, NULL, p});
+}
+
 /* ---- whose columns an expression names, its queries' included -------------------------------- */
 
 struct naming {

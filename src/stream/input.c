@@ -149,16 +149,18 @@ static int run(const struct trial *t, struct err *err)
     vec_batch_clear(t->out);
     if (count > polled->count)
         count = polled->count;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !rc; i++) {
         struct slice_run *slice = &t->slices[i];
         size_t end = polled->count * (i + 1) / count;
 
+        rc = vec_fragment_watermark(slice->fragment, t->in->mark, err);
         vec_batch_clear(&slice->out);
         slice->in = (struct vec_batch){.chunks = polled->chunks + from, .count = end - from};
         for (; from < end; from++)
             slice->in.rows += (int64_t)duckdb_data_chunk_get_size(polled->chunks[from]);
     }
-    rc = team_run(t->in->pipeline->team, run_slice, (void *)(uintptr_t)t, count, err);
+    if (!rc)
+        rc = team_run(t->in->pipeline->team, run_slice, (void *)(uintptr_t)t, count, err);
     for (size_t i = 0; i < count && !rc; i++) {
         rc = take_slice(t, &t->slices[i], first_row, err);
         first_row += t->slices[i].in.rows;

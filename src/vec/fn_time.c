@@ -526,6 +526,18 @@ static void ns_cut(struct fn_call *c)
     GIVE(c, int64_t, cut(ARG(c, 0, int64_t), arg_integer(c, 1), 9));
 }
 
+/* The watermark in milliseconds as the type of the column beside it, whose value is not looked at;
+ * NULL before the first one, and as the time that a TIMESTAMP can tell last behind all rows. */
+static void watermark(struct fn_call *c)
+{
+    int64_t ms = arg_null(c, 0) ? INT64_MIN : ARG(c, 0, int64_t);
+
+    if (ms == INT64_MIN)
+        give_null(c);
+    else
+        GIVE(c, int64_t, ms > INT64_MAX / 1000 ? INT64_MAX - 1 : ms * 1000);
+}
+
 static void convert_tz(struct fn_call *c)
 {
     struct slice text = arg_text(c, 0);
@@ -724,6 +736,9 @@ static const struct fn functions[] = {
     {"flink_ts_cut", "Nl", 'N', ns_cut},
     {"flink_ltz_cut", "Zl", 'Z', us_cut},
     {"flink_time_cut", "Tl", 'T', us_cut},
+    {"flink_watermark", "lS", 'S', watermark, NULLS},
+    {"flink_watermark", "lN", 'S', watermark, NULLS},
+    {"flink_watermark", "lZ", 'Z', watermark, NULLS},
     {"flink_convert_tz", "sss", 's', convert_tz},
     {"flink_date_format", "Sss", 's', date_format},
     {"flink_date_format", "Nss", 's', date_format},

@@ -10,6 +10,8 @@ struct vec_fragment {
     struct vec_slot *slot;
     duckdb_prepared_statement statement;
     struct vec_columns columns;
+    idx_t watermark_at; /* number of the parameter; 0: it has none */
+    int64_t watermark_ms;
 };
 
 static int columns_read(struct vec_fragment *f, struct err *err)
@@ -25,6 +27,18 @@ static int columns_read(struct vec_fragment *f, struct err *err)
         if (rc)
             return err_set(err, rc, "columns of a fragment");
     }
+    return 0;
+}
+
+/* Looks for $watermark, and gives it a value: a statement does not run while one is missing. */
+static int find_watermark(struct vec_fragment *f, struct err *err)
+{
+    if (!duckdb_nparams(f->statement))
+        return 0;
+    if (duckdb_bind_parameter_index(f->statement, &f->watermark_at, "watermark") != DuckDBSuccess ||
+        duckdb_bind_int64(f->statement, f->watermark_at, INT64_MIN) != DuckDBSuccess)
+        return err_set(err, ERR_INTERNAL, "a fragment with a parameter other than $watermark");
+    f->watermark_ms = INT64_MIN;
     return 0;
 }
 
@@ -53,7 +67,9 @@ int vec_fragment_new(struct vec_fragment **out, struct vec_conn *conn, const cha
         rc = vec_fail(err, DUCKDB_ERROR_BINDER, duckdb_prepare_error(f->statement), NULL);
         goto fail;
     }
-    rc = columns_read(f, err);
+    rc = find_watermark(f, err);
+    if (!rc)
+        rc = columns_read(f, err);
     if (rc)
         goto fail;
     buf_deinit(&text);
@@ -76,7 +92,20 @@ void vec_fragment_free(struct vec_fragment *f)
     free(f);
 }
 
-const struct vec_columns *vec_fragment_columns(struct vec_fragment *f) { return &f->columns; }
+const struct vec_columns *vec_fragment_columns(struct vec_fragment *f)
+{
+    return &f->columns;
+}
+
+int vec_fragment_watermark(struct vec_fragment *f, int64_t ms, struct err *err)
+{
+    if (!f->watermark_at || f->watermark_ms == ms)
+        return 0;
+    if (duckdb_bind_int64(f->statement, f->watermark_at, ms) != DuckDBSuccess)
+        return err_set(err, ERR_INTERNAL, "the watermark of a fragment");
+    f->watermark_ms = ms;
+    return 0;
+}
 
 static int fetch_all(struct vec_fragment *f, duckdb_result *result, struct vec_batch *out,
                      struct err *err)

@@ -101,6 +101,8 @@ int vec_fragment_new(struct vec_fragment **out, struct vec_conn *conn, const cha
                      const struct vec_columns *input, struct err *err);
 void vec_fragment_free(struct vec_fragment *fragment);
 const struct vec_columns *vec_fragment_columns(struct vec_fragment *fragment);
+/* The parameter $watermark of `sql`, where it has one, in milliseconds; INT64_MIN at first. */
+int vec_fragment_watermark(struct vec_fragment *fragment, int64_t ms, struct err *err);
 /* Appends result chunks to `out` (caller clears). An error in an expression fails the whole call:
  * ERR_INVALID with DuckDB's text; the caller bisects. */
 int vec_fragment_run(struct vec_fragment *fragment, const struct vec_batch *in,
@@ -169,7 +171,7 @@ size_t vec_text_decimal(__int128 unscaled, int scale, char out[48]); /* plain */
 /* As BigDecimal.toString: 1.5E-7 below 10^-6. */
 size_t vec_text_big_decimal(__int128 unscaled, int scale, char out[56]);
 __int128 vec_decimal_at(duckdb_logical_type type, const void *data, idx_t row); /* unscaled */
-size_t vec_text_date(int64_t days, char out[24]);                    /* 2024-02-29 */
+size_t vec_text_date(int64_t days, char out[24]);                               /* 2024-02-29 */
 /* Nanoseconds of a day as 10:11:12.123: `digits` of the fraction, -1: as many as are not zero. */
 size_t vec_text_time(int64_t nanos, int digits, char out[24]);
 void vec_civil(int64_t days, int64_t *year, int *month, int *day);

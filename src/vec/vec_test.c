@@ -90,6 +90,37 @@ static void text_of(const char *sql, struct buf *out)
     buf_cstr(out);
 }
 
+static void a_fragment_knows_the_watermark_of_its_rows(void **state)
+{
+    static const int64_t marks[] = {INT64_MIN, 1000, 1000, INT64_MIN, INT64_MAX, -1};
+    struct vec_columns columns = {0};
+    struct vec_batch rows = {0}, out = {0};
+    struct vec_fragment *fragment;
+    struct err err = {0};
+
+    (void)state;
+    rows_of("SELECT 1 AS x", &columns, &rows);
+    assert_int_equal(
+        vec_fragment_new(
+            &fragment, conn,
+            "SELECT CAST($watermark AS BIGINT) FROM feed WHERE x < $watermark OR x > 0", &columns,
+            &err),
+        0);
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        const int64_t *told;
+
+        assert_int_equal(vec_fragment_watermark(fragment, marks[i], &err), 0);
+        assert_int_equal(vec_fragment_run(fragment, &rows, &out, &err), 0);
+        told = duckdb_vector_get_data(duckdb_data_chunk_get_vector(out.chunks[0], 0));
+        assert_true(told[0] == marks[i]);
+        vec_batch_clear(&out);
+    }
+    vec_fragment_free(fragment);
+    vec_batch_deinit(&out);
+    vec_batch_deinit(&rows);
+    vec_columns_free(&columns);
+}
+
 struct pulled {
     struct vec_batch *batch;
     size_t next;
@@ -441,6 +472,7 @@ static void a_feed_number_that_is_nobodys_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fragment_knows_the_watermark_of_its_rows),
         cmocka_unit_test(columns_copy_keeps_every_type),
         cmocka_unit_test(a_fragment_passes_every_type_in_and_out),
         cmocka_unit_test(a_fragment_runs_again_with_other_rows_and_with_none),

@@ -336,8 +336,9 @@ static void put_asking(struct maker *m, const struct relation *left, const struc
     int l = column_of(m, left, NUMBER), l2 = column_of(m, left, NUMBER);
     int r = column_of(m, right, NUMBER), r2 = column_of(m, right, NUMBER);
     const char *not = chance(m, 40) ? "NOT " : "";
+    static const char *const quantified[] = {"<", ">=", "=", "<>"};
 
-    switch (below(m, 7)) {
+    switch (below(m, 9)) {
     case 0:
         add(out, "%s.c%d %sIN (SELECT u.c%d FROM (%s) AS u)", t, l, not, r, right->sql);
         break;
@@ -360,6 +361,16 @@ static void put_asking(struct maker *m, const struct relation *left, const struc
     case 5:
         add(out, "(SELECT COUNT(u.c%d) + %d FROM (%s) AS u WHERE u.c%d = %s.c%d) %s %d", r,
             below(m, 3), right->sql, r2, t, l, chance(m, 50) ? "<" : ">=", 1 + below(m, 3));
+        break;
+    case 6:
+        add(out, "%s%s.c%d %s %s (SELECT u.c%d FROM (%s) AS u)", not, t, l,
+            quantified[below(m, COUNT_OF(quantified))], chance(m, 50) ? "ALL" : "ANY", r,
+            right->sql);
+        break;
+    case 7:
+        add(out, "%s%s.c%d %s %s (SELECT u.c%d FROM (%s) AS u WHERE u.c%d = %s.c%d)", not, t, l,
+            quantified[below(m, COUNT_OF(quantified))], chance(m, 50) ? "ALL" : "ANY", r,
+            right->sql, r2, t, l2);
         break;
     default:
         add(out, "%sEXISTS (SELECT 1 FROM (%s) AS u WHERE u.c%d = %s.c%d HAVING COUNT(*) %s %d)",
