@@ -1,15 +1,18 @@
-/* digest.c - running digests by OpenSSL and xxhash, and bytes as hex and base64 text.
+/* digest.c - running digests (MD5 our own, else OpenSSL's and xxhash's), and bytes as hex and
+ * base64 text.
+ * base64 text.
  *
  * The digest contexts of OpenSSL's older interface live on our stack and cannot fail, which is what
  * a signature check wants; the newer one allocates on every call. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/codec.h"
 
-#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 
 #include <xxhash.h>
+
+#include "base/md5.h"
 
 /* OpenSSL's own calls for this look the digest up by its name each time. */
 void sha256(const void *ptr, size_t len, uint8_t out[32])
@@ -32,11 +35,11 @@ void sha1(const void *ptr, size_t len, uint8_t out[20])
 
 void md5(const void *ptr, size_t len, uint8_t out[16])
 {
-    MD5_CTX context;
+    struct md5_state state;
 
-    MD5_Init(&context);
-    MD5_Update(&context, ptr, len);
-    MD5_Final(out, &context);
+    md5_init(&state);
+    md5_update(&state, ptr, len);
+    md5_final(&state, out);
 }
 
 /* RFC 2104. */
@@ -66,7 +69,7 @@ void hmac_sha256(const void *key, size_t key_len, const void *ptr, size_t len, u
 struct digest {
     enum digest_kind kind;
     union {
-        MD5_CTX md5;
+        struct md5_state md5;
         SHA_CTX sha1;
         SHA256_CTX sha256;
         SHA512_CTX sha512;
@@ -90,7 +93,8 @@ static bool begin(struct digest *digest)
 {
     switch (digest->kind) {
     case DIGEST_MD5:
-        return MD5_Init(&digest->state.md5) == 1;
+        md5_init(&digest->state.md5);
+        return true;
     case DIGEST_SHA1:
         return SHA1_Init(&digest->state.sha1) == 1;
     case DIGEST_SHA256:
@@ -132,7 +136,7 @@ void digest_update(struct digest *digest, const void *ptr, size_t len)
 {
     switch (digest->kind) {
     case DIGEST_MD5:
-        MD5_Update(&digest->state.md5, ptr, len);
+        md5_update(&digest->state.md5, ptr, len);
         break;
     case DIGEST_SHA1:
         SHA1_Update(&digest->state.sha1, ptr, len);
@@ -165,7 +169,7 @@ size_t digest_final(struct digest *digest, uint8_t *out)
 
     switch (digest->kind) {
     case DIGEST_MD5:
-        MD5_Final(out, &digest->state.md5);
+        md5_final(&digest->state.md5, out);
         break;
     case DIGEST_SHA1:
         SHA1_Final(out, &digest->state.sha1);

@@ -11,6 +11,7 @@
  */
 #include "base/md5.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* floor(2^32 * abs(sin(i + 1))) */
@@ -90,8 +91,9 @@ static void take_blocks(uint32_t words[4], const uint8_t *ptr, size_t blocks)
 
 typedef void lanes_fn(uint32_t words[4][MD5_LANES], const uint8_t *const *texts, size_t blocks);
 
-#define DEFINE_LANES(name, count)                                                                  \
-    static void name(uint32_t words[4][MD5_LANES], const uint8_t *const *texts, size_t blocks)     \
+#define DEFINE_LANES(target, name, count)                                                          \
+    target static void name(uint32_t words[4][MD5_LANES], const uint8_t *const *texts,             \
+                            size_t blocks)                                                         \
     {                                                                                              \
         typedef uint32_t vector __attribute__((vector_size(4 * (count))));                         \
         vector a, b, c, d, a0, b0, c0, d0, w[16];                                                  \
@@ -116,19 +118,18 @@ typedef void lanes_fn(uint32_t words[4][MD5_LANES], const uint8_t *const *texts,
         memcpy(words[1], &b, sizeof(b));                                                           \
         memcpy(words[2], &c, sizeof(c));                                                           \
         memcpy(words[3], &d, sizeof(d));                                                           \
-    }
+    }                                                                                              \
+    static_assert((count) <= MD5_LANES, "words has no room")
 
-/* clang-format off */
-DEFINE_LANES(take_four, 4)
+DEFINE_LANES(, take_four, 4);
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) DEFINE_LANES(take_eight_avx2, 8)
-__attribute__((target("avx512f,avx512vl"))) DEFINE_LANES(take_four_avx512, 4)
-__attribute__((target("avx512f,avx512vl"))) DEFINE_LANES(take_eight_avx512, 8)
+DEFINE_LANES(__attribute__((target("avx2"))), take_eight_avx2, 8);
+DEFINE_LANES(__attribute__((target("avx512f,avx512vl"))), take_four_avx512, 4);
+DEFINE_LANES(__attribute__((target("avx512f,avx512vl"))), take_eight_avx512, 8);
 #endif
-    /* clang-format on */
 
-    /* The way for so many texts, and how many lanes it has. */
-    static lanes_fn *pick_lanes(size_t texts, size_t *lanes)
+/* The way for so many texts, and how many lanes it has. */
+static lanes_fn *pick_lanes(size_t texts, size_t *lanes)
 {
     *lanes = 4;
 #if defined(__x86_64__)

@@ -8,8 +8,9 @@
 #include "net/http.h"
 #include "net/sigv4.h"
 #include "net/xml.h"
-#include "s3/s3_pipe.h"
 #include "s3/s3.h"
+#include "s3/s3_hasher.h"
+#include "s3/s3_pipe.h"
 #include "s3/s3_policy.h"
 
 #define S3_OBJECT_MAX ((int64_t)5 << 30)  /* of one PUT; larger ones come in parts */
@@ -30,6 +31,7 @@ struct s3_server {
     size_t credential_count;
     bool anonymous_read;
     struct http_server *http;
+    struct s3_hasher *hasher; /* owned */
     uint64_t requests; /* atomic: request ids, staged files */
     char boot[17];     /* random: request ids of one process differ from the last one's */
     pthread_t keeper;  /* runs lifecycle rules */

@@ -424,6 +424,8 @@ int s3_put_staged(struct s3_call *call, const struct store_put_options *options,
         call->body.file = NULL;
         rc = store->ops->put_file(store, call->bucket, call->key, call->body.path, options, info,
                                   &err);
+        if (!rc)
+            call->body.path = NULL; /* the store's */
     } else {
         rc = store->ops->put(store, call->bucket, call->key, buf_slice(&call->body.text), options,
                              info, &err);

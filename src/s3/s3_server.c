@@ -327,6 +327,7 @@ void s3_server_free(struct s3_server *server)
     if (!server)
         return;
     http_server_free(server->http);
+    s3_hasher_free(server->hasher);
     stop_keeper(server);
     for (size_t i = 0; server->credentials && i < server->credential_count; i++) {
         free((char *)server->credentials[i].access_key);
@@ -385,6 +386,8 @@ int s3_server_new(struct s3_server **out, const struct s3_options *options, stru
         err_set(err, rc, "s3");
     if (!rc)
         s3_uploads_sweep(server);
+    if (!rc)
+        rc = s3_hasher_new(&server->hasher, err);
     if (!rc)
         rc = http_server_new(&server->http, &http, err);
     if (!rc)

@@ -12,8 +12,6 @@
 #include "store/local_journal.h"
 #include "store/store_local.h"
 
-#define ATTR_MAX ((size_t)2 << 10) /* ext4 keeps an attribute of a little less than a block */
-
 static const char *stage(struct local *local, struct arena *arena)
 {
     return arena_printf(arena, "%s/small.%" PRIu64, store_staging(&local->store),
@@ -78,7 +76,7 @@ static int carry_out_put(struct local *local, const struct journal_entry *entry,
 static bool is_there(struct local *local, const char *path, const struct disk_stat *stat,
                      const struct journal_entry *entry)
 {
-    struct buf attr = {.max = ATTR_MAX}, bytes = {.max = LOCAL_SMALL};
+    struct buf attr = {.max = LOCAL_ATTR_MAX}, bytes = {.max = LOCAL_SMALL};
     struct file *file = NULL;
     bool same = stat->size == (int64_t)entry->bytes.len && stat->mtime_us == entry->mtime_us &&
                 disk_open(local->disk, &file, path, DISK_READ, NULL) == 0;
@@ -224,7 +222,7 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
 
     options = options ? options : &none;
     rc = local_attr_text(options, &attr, err);
-    if (!rc && attr.len > ATTR_MAX) {
+    if (!rc && attr.len > LOCAL_ATTR_MAX) {
         buf_deinit(&attr);
         return ERR_UNSUPPORTED;
     }

@@ -111,7 +111,7 @@ struct store_ops {
     int (*put)(struct store *, const char *bucket, const char *key, struct slice bytes,
                const struct store_put_options *, struct store_info *out, struct err *);
     /* Takes the local file at `path` (made by a writer in the staging folder): moved or uploaded,
-     * then gone. Its bytes need not have been synced. */
+     * and gone, at once or soon. Its bytes need not have been synced. */
     int (*put_file)(struct store *, const char *bucket, const char *key, const char *path,
                     const struct store_put_options *, struct store_info *out, struct err *);
     /* Appends [pos, pos+len) to out; len -1: to the end. ERR_NOENT, ERR_RANGE. */

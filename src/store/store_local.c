@@ -11,6 +11,7 @@
 
 #include "base/codec.h"
 #include "base/json.h"
+#include "base/workers.h"
 
 #define SPREAD_FOLDERS 64 /* for staged files, see disk_spread */
 #define SYNC_ALL_FILES 32
@@ -68,7 +69,25 @@ static int check_conditions(const struct store_put_options *options, const char 
     return 0;
 }
 
-/* Gives the staged file its name. A link instead of a rename, where nothing may be replaced. */
+/* Gives the staged file its name, in a folder that is there. One that replaces another is swapped
+ * in: a rename would wait for ext4 to write the one and remove the other, and everybody else for
+ * that. */
+static int name_it(struct local *local, const char *from, const char *path, bool exclusive,
+                   struct err *err)
+{
+    const struct disk_ops *ops = local->disk->ops;
+    struct disk_stat old;
+
+    if (exclusive)
+        return disk_link(local->disk, from, path, err);
+    if (!ops->swap || disk_stat(local->disk, path, &old, NULL) ||
+        ops->swap(local->disk, from, path, NULL))
+        return disk_rename(local->disk, from, path, err);
+    local_reap(local, from, old.size);
+    return 0;
+}
+
+/* A link instead of a rename, where nothing may be replaced. */
 int local_name_it(struct local *local, struct arena *arena, const char *bucket, const char *key,
                   const char *from, bool exclusive, struct err *err)
 {
@@ -80,8 +99,7 @@ int local_name_it(struct local *local, struct arena *arena, const char *bucket, 
     pthread_rwlock_wrlock(&local->names);
     rc = local_make(local, arena, bucket, key, &path, err);
     if (!rc)
-        rc = exclusive ? disk_link(local->disk, from, path, err)
-                       : disk_rename(local->disk, from, path, err);
+        rc = name_it(local, from, path, exclusive, err);
     local_changed(local); /* folders may have been made even when it failed */
     pthread_rwlock_unlock(&local->names);
     if (rc)
@@ -142,9 +160,32 @@ int local_check_put(struct local *local, struct arena *arena, const char *bucket
     return rc ? rc : check_conditions(options, key, *path != NULL, &info, err);
 }
 
-/* Caller holds the key's stripe. The staged file is synced, unless the put is lazy. */
+/* Puts the attributes into the file itself, to go with its next sync: a record beside it costs two
+ * syncs more. *own: they are there, and whoever reads finds them first. In a bucket with versioning
+ * they say more than is known yet, and of a lazy put nobody syncs what is set of the file. */
+static int attr_own(struct local *local, const char *bucket, struct file *file,
+                    const struct store_put_options *options, bool *own, struct err *err)
+{
+    struct buf text = {0};
+    int rc;
+
+    *own = false;
+    if (!local->journal || !options || options->lazy ||
+        local_versioning(local, bucket) != STORE_UNVERSIONED)
+        return 0; /* without a journal the file system keeps none */
+    rc = local_attr_text(options, &text, err);
+    if (!rc && text.len && text.len <= LOCAL_ATTR_MAX) {
+        rc = file_set_attr(file, buf_slice(&text), err);
+        *own = !rc;
+    }
+    buf_deinit(&text);
+    return rc;
+}
+
+/* Caller holds the key's stripe. The staged file is synced, unless the put is lazy. `own`: it has
+ * its attributes. */
 static int put_staged(struct local *local, const char *bucket, const char *key, const char *from,
-                      const struct store_put_options *options, struct store_info *out,
+                      const struct store_put_options *options, bool own, struct store_info *out,
                       struct err *err)
 {
     bool versioned = local_versioning(local, bucket) != STORE_UNVERSIONED;
@@ -158,24 +199,30 @@ static int put_staged(struct local *local, const char *bucket, const char *key, 
     int rc = local_check_put(local, &arena, bucket, key, options, &path, &now, err);
 
     exists = !rc && path;
+    if (!rc && own && versioned) { /* since it was looked at */
+        rc = local_attr_empty(local, from, err);
+        own = false;
+    }
     if (!rc)
         rc = disk_stat(local->disk, from, &next, err);
     if (!rc && exists)
         rc = local_tell_apart(local, from, &now, &next, err);
     if (!rc && versioned)
         rc = local_version_before_put(local, bucket, key, from, &next, &version, err);
-    if (!rc && has_attr)
+    if (!rc && has_attr && !own)
         rc = local_attr_put(local, bucket, key, exists ? &now : NULL, &next, options,
                             versioned ? &version : NULL, err);
     if (!rc)
         rc = options->lazy
                  ? name_lazy_put(local, &arena, bucket, key, from, path, err)
                  : local_name_it(local, &arena, bucket, key, from, options->if_none_match, err);
-    if (!rc && exists && !has_attr)
+    if (!rc && exists && (own || !has_attr))
         local_attr_remove(local, bucket, key);
     if (!rc && versioned)
         rc = local_version_after_put(local, bucket, key, err);
-    if (!rc && out)
+    if (!rc && out && own)
+        local_attr_describe(options, &next, out);
+    else if (!rc && out)
         rc = local_attr_get(local, bucket, key, &next, out, err);
     arena_deinit(&arena);
     return rc;
@@ -199,7 +246,7 @@ static int check_options(const struct store_put_options *options, struct err *er
 }
 
 static int put_locked(struct local *local, const char *bucket, const char *key, const char *from,
-                      const struct store_put_options *options, struct store_info *out,
+                      const struct store_put_options *options, bool own, struct store_info *out,
                       struct err *err)
 {
     static const struct store_put_options none;
@@ -207,7 +254,7 @@ static int put_locked(struct local *local, const char *bucket, const char *key, 
     int rc;
 
     pthread_mutex_lock(lock);
-    rc = put_staged(local, bucket, key, from, options ? options : &none, out, err);
+    rc = put_staged(local, bucket, key, from, options ? options : &none, own, out, err);
     pthread_mutex_unlock(lock);
     return rc;
 }
@@ -235,6 +282,7 @@ static int local_put_file(struct store *store, const char *bucket, const char *k
     struct local *local = local_of(store);
     struct file *file = NULL;
     int64_t size = 0;
+    bool own = false;
     int rc = local_check(bucket, key, err);
 
     if (!rc)
@@ -252,10 +300,12 @@ static int local_put_file(struct store *store, const char *bucket, const char *k
         rc = 0;
     }
     if (!rc)
+        rc = attr_own(local, bucket, file, options, &own, err);
+    if (!rc)
         rc = file_sync(file, err);
     file_close(file);
     if (!rc)
-        rc = put_locked(local, bucket, key, path, options, out, err);
+        rc = put_locked(local, bucket, key, path, options, own, out, err);
     return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
 }
 
@@ -266,6 +316,7 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
     struct local *local = local_of(store);
     struct file *file = NULL;
     char path[4096];
+    bool own = false;
     int rc = local_check(bucket, key, err);
 
     if (!rc)
@@ -282,11 +333,13 @@ static int local_put(struct store *store, const char *bucket, const char *key, s
     rc = disk_open(local->disk, &file, path, DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
     if (!rc && bytes.len)
         rc = file_pwrite(file, bytes.ptr, bytes.len, 0, err);
+    if (!rc)
+        rc = attr_own(local, bucket, file, options, &own, err);
     if (!rc && !(options && options->lazy))
         rc = file_sync(file, err);
     file_close(file);
     if (!rc)
-        rc = put_locked(local, bucket, key, path, options, out, err);
+        rc = put_locked(local, bucket, key, path, options, own, out, err);
     if (rc)
         disk_unlink(local->disk, path, NULL);
     return rc ? err_wrap(err, rc, "put %s/%s", bucket, key) : 0;
@@ -624,6 +677,8 @@ static void local_free(struct store *store)
     struct local *local = local_of(store);
 
     local_small_close(local);
+    workers_free(local->reaper);
+    pthread_mutex_destroy(&local->reaper_lock);
     for (size_t i = 0; i < LOCAL_LEVELS; i++)
         local_level_free(local->levels[i]);
     pthread_mutex_destroy(&local->levels_lock);
@@ -715,6 +770,7 @@ int store_local_new(struct store **out, const struct store_local_options *option
     local->store.disk = local->disk = options->disk;
     local->clock = options->clock;
     pthread_mutex_init(&local->levels_lock, NULL);
+    pthread_mutex_init(&local->reaper_lock, NULL);
     init_names(local);
     pthread_rwlock_init(&local->settings_lock, NULL);
     for (size_t i = 0; i < LOCAL_STRIPES; i++)

@@ -33,9 +33,11 @@
 #define LOCAL_TAGS_MAX  (20 << 10) /* as JSON */
 #define LOCAL_NAME_PART 200  /* longest escaped part of a name */
 #define LOCAL_SMALL     ((size_t)64 << 10) /* bytes of an object that goes through the journal */
+#define LOCAL_ATTR_MAX  ((size_t)2 << 10) /* ext4 keeps an attribute of less than a block */
 
 struct level;
 struct journal;
+struct workers;
 
 struct local {
     struct store store;
@@ -47,6 +49,8 @@ struct local {
     struct journal *journal; /* owned; NULL: the file system keeps no attributes */
     int64_t last_us;                        /* time of the newest small object; atomic */
     uint64_t staged;                        /* files staged so far; atomic */
+    pthread_mutex_t reaper_lock;
+    struct workers *reaper;                 /* owned; NULL: nothing was reaped yet */
     uint64_t changes;                       /* raised after every change of a name; atomic */
     pthread_mutex_t levels_lock;
     struct level *levels[LOCAL_LEVELS];     /* owned; see local_level.h */
@@ -154,6 +158,9 @@ int local_check_put(struct local *local, struct arena *arena, const char *bucket
 int local_name_lazily(struct local *local, struct arena *arena, const char *bucket, const char *key,
                       const char *from, const char *path, bool exists, struct err *err);
 int local_unname_lazily(struct local *local, const char *bucket, const char *key, struct err *err);
+
+/* Removes a staged file, behind the caller's back when that takes long (local_reap.c). */
+void local_reap(struct local *local, const char *path, int64_t size);
 
 /* Settings of buckets (local_setting.c). */
 int local_settings_load(struct local *local, struct err *err);
