@@ -1,6 +1,5 @@
 /* digest.c - running digests (MD5 our own, else OpenSSL's and xxhash's), and bytes as hex and
  * base64 text.
- * base64 text.
  *
  * The digest contexts of OpenSSL's older interface live on our stack and cannot fail, which is what
  * a signature check wants; the newer one allocates on every call. */
