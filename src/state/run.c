@@ -236,6 +236,7 @@ struct reading {
     const struct run *run;
     struct state_table *table;
     struct slice rest;
+    bool check;       /* blocks alone: records are nobody's */
     bool passed_over; /* the table that records are of is not wanted */
     bool bad;         /* a record that ends before it should */
 };
@@ -380,7 +381,7 @@ static int read_blocks(struct reading *r, struct file *file, struct err *err)
     do {
         rc = read_block(r, file, pos, &packed, &raw, &len, err);
         r->rest = buf_slice(&raw);
-        while (!rc && len && r->rest.len && !r->bad)
+        while (!rc && len && r->rest.len && !r->bad && !r->check)
             rc = read_record(r, err);
         if (!rc && r->bad)
             rc = corrupt(r, "a record that does not end", err);
@@ -391,26 +392,45 @@ static int read_blocks(struct reading *r, struct file *file, struct err *err)
     return rc;
 }
 
-int run_load(struct state *state, const struct run *run, struct err *err)
+static int read_file(struct reading *r, const char *path, struct err *err)
 {
-    struct reading r = {.state = state, .run = run};
     uint8_t magic[MAGIC_LEN];
-    char path[4096];
     struct file *file;
     int64_t size;
-    int rc = disk_open(state->disk, &file, path_of(state, run->name, path), DISK_READ, err);
+    int rc = disk_open(r->state->disk, &file, path, DISK_READ, err);
 
     if (rc)
         return rc;
     rc = file_size(file, &size, err);
-    if (!rc && size != run->bytes)
-        rc = corrupt(&r, "it has another size than was committed", err);
+    if (!rc && size != r->run->bytes)
+        rc = corrupt(r, "it has another size than was committed", err);
     if (!rc)
         rc = file_read_all(file, magic, MAGIC_LEN, 0, err);
     if (!rc && memcmp(magic, MAGIC, MAGIC_LEN) != 0)
-        rc = corrupt(&r, "not a state file of this version", err);
+        rc = corrupt(r, "not a state file of this version", err);
     if (!rc)
-        rc = read_blocks(&r, file, err);
+        rc = read_blocks(r, file, err);
     file_close(file);
     return rc;
+}
+
+int run_load(struct state *state, const struct run *run, struct err *err)
+{
+    struct reading r = {.state = state, .run = run};
+    char path[4096];
+
+    return read_file(&r, path_of(state, run->name, path), err);
+}
+
+int state_file_check(struct disk *disk, const char *dir, const char *name, int64_t bytes,
+                     struct err *err)
+{
+    struct run run = {.bytes = bytes};
+    struct state state = {.disk = disk, .dir = (char *)(uintptr_t)dir};
+    struct reading r = {.state = &state, .run = &run, .check = true};
+    char path[4096];
+
+    if (snprintf(run.name, sizeof(run.name), "%s", name) >= (int)sizeof(run.name))
+        return err_set(err, ERR_CORRUPT, "state file '%s': no such name was given", name);
+    return read_file(&r, path_of(&state, name, path), err);
 }

@@ -211,21 +211,6 @@ static int remove_others(struct state *state, struct err *err)
     return rc;
 }
 
-/* Another try finds the same. Nothing is guessed: without what is torn, sums would stay wrong. */
-static int damaged(int rc, struct err *err)
-{
-    size_t len = err ? strlen(err->text) : 0;
-
-    if (rc != ERR_CORRUPT && rc != ERR_NOENT)
-        return rc;
-    if (err) {
-        err->code = ERR_INVALID;
-        snprintf(err->text + len, sizeof(err->text) - len,
-                 ": put the file back, or start the job from a savepoint or under another name");
-    }
-    return ERR_INVALID;
-}
-
 int state_load(struct state *state, const char *manifest, struct err *err)
 {
     int rc = 0;
@@ -241,9 +226,7 @@ int state_load(struct state *state, const char *manifest, struct err *err)
             load_end(table);
     }
     state->loading = false;
-    if (state->read_only)
-        return rc;
-    return rc ? damaged(rc, err) : remove_others(state, err);
+    return rc || state->read_only ? rc : remove_others(state, err);
 }
 
 void state_info(struct state *state, struct state_info *out)

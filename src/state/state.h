@@ -66,10 +66,13 @@ int state_table_open(struct state *state, const struct state_table_options *opti
                      struct state_table **out, struct err *err);
 
 /* What `manifest` names, into the open tables; other files in the folder are removed. NULL: nothing
- * was ever committed. ERR_INVALID: a file is torn or gone, by name and with what to do (a reader
- * gets ERR_CORRUPT or ERR_NOENT: it may look again), or nobody opened a table of the files:
- * another plan's. */
+ * was ever committed. ERR_CORRUPT, ERR_NOENT: a file is torn or gone, by name: another try finds
+ * the same, a reader may look for a newer manifest. ERR_INVALID: nobody opened a table of the
+ * files: another plan's. */
 int state_load(struct state *state, const char *manifest, struct err *err);
+/* Whether the file reads back whole: ERR_CORRUPT, ERR_NOENT. Any thread. */
+int state_file_check(struct disk *disk, const char *dir, const char *name, int64_t bytes,
+                     struct err *err);
 
 /* ---- entries ---- */
 

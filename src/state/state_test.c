@@ -355,6 +355,7 @@ static void test_a_torn_file_is_named(void **arg)
     struct err err = {0};
     struct state *state;
     struct state_table *table;
+    int64_t size;
 
     (void)arg;
     start(w, 3);
@@ -368,9 +369,13 @@ static void test_a_torn_file_is_named(void **arg)
         state_new(&state, &(struct state_options){disk, clock_system(), "state"}, &err), 0);
     assert_int_equal(
         state_table_open(state, &(struct state_table_options){.name = "plain"}, &table, &err), 0);
-    assert_int_equal(state_load(state, w->manifest, &err), ERR_INVALID);
-    assert_non_null(strstr(err.text, "start the job from a savepoint"));
+    assert_int_equal(state_load(state, w->manifest, &err), ERR_CORRUPT);
     assert_non_null(strstr(err.text, "1.run"));
+    assert_int_equal(disk_open(disk, &file, "state/1.run", DISK_READ, &err), 0);
+    assert_int_equal(file_size(file, &size, &err), 0);
+    file_close(file);
+    assert_int_equal(state_file_check(disk, "state", "1.run", size, &err), ERR_CORRUPT);
+    assert_int_equal(state_file_check(disk, "state", "7.run", size, &err), ERR_NOENT);
     state_free(state);
     end(w);
     free(w);

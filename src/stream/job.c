@@ -595,10 +595,12 @@ static void *job_main(void *arg)
     while (!atomic_load(&job->stopping)) {
         int64_t epoch = job->epoch;
         struct err err = {0};
-        int rc = job_open(job, &err);
+        int rc;
 
+        job->repaired[0] = '\0';
+        rc = job_open(job, &err);
         if (!rc) {
-            set_state(job, "RUNNING", "");
+            set_state(job, "RUNNING", job->repaired);
             rc = job_run(job, &err);
         }
         if (!rc && (!atomic_load(&job->stopping) || job->saved))

@@ -4,8 +4,7 @@
  *   PATH/FOLDER/NAME         files of the states; FOLDER as below the job's own folder
  *
  * A copied checkpoint (savepoint_copy) shares its files with the one before it: DIR/ID/chk-EPOCH
- * has
- * `_metadata` alone, DIR/ID/shared the files, each of them written once.
+ * has `_metadata` alone, DIR/ID/shared the files, each of them written once.
  *
  * `_metadata` is written last and read first: a folder without it is no savepoint. PATH is a local
  * folder or s3://BUCKET/KEY. The files that a committed manifest names do not change, and go only
@@ -13,204 +12,7 @@
 #include <stdio.h>
 
 #include "base/codec.h"
-#include "base/json.h"
-#include "store/store.h"
-#include "stream/stream_int.h"
-
-#define VERSION  1
-#define COPY_MAX ((size_t)1 << 20)
-
-/* Names may hold anything and be of any length. */
-static void folder_of(const char *pipeline, size_t shard, char *folder, size_t size)
-{
-    int len = snprintf(folder, size, "%016" PRIx64, hash64(pipeline, strlen(pipeline), 0));
-
-    if (shard)
-        snprintf(folder + len, size - (size_t)len, ".%zu", shard);
-}
-
-void state_folder(const struct stream_engine_options *options, const char *job_id,
-                  const char *pipeline, size_t shard, char *path, size_t size)
-{
-    char folder[40];
-
-    folder_of(pipeline, shard, folder, sizeof(folder));
-    snprintf(path, size, "%s/%s/%s", options->state_dir, job_id, folder);
-}
-
-static bool is_remote(const char *path)
-{
-    return !strncmp(path, "s3", 2) && strstr(path, "://");
-}
-
-/* "file:///x" is /x. */
-static const char *plain(const char *path)
-{
-    return strncmp(path, "file://", 7) ? path : path + 7;
-}
-
-/* ---- bytes ---- */
-
-static int copy(struct file *from, struct disk *disk, const char *to, struct err *err)
-{
-    uint8_t *piece = malloc(COPY_MAX);
-    struct file *out = NULL;
-    int64_t pos = 0;
-    size_t got = 1;
-    int rc = piece ? disk_open(disk, &out, to, DISK_CREATE | DISK_WRITE | DISK_TRUNCATE, err)
-                   : err_set(err, ERR_NOMEM, "copy");
-
-    while (!rc && got) {
-        rc = file_pread(from, piece, COPY_MAX, pos, &got, err);
-        if (!rc && got)
-            rc = file_pwrite(out, piece, got, pos, err);
-        pos += (int64_t)got;
-    }
-    if (!rc)
-        rc = file_sync(out, err);
-    file_close(out);
-    free(piece);
-    return rc;
-}
-
-static int copy_file(struct disk *disk, const char *path, const char *to, struct err *err)
-{
-    struct file *from = NULL;
-    int rc = disk_open(disk, &from, path, DISK_READ, err);
-
-    if (!rc)
-        rc = copy(from, disk, to, err);
-    file_close(from);
-    return rc;
-}
-
-/* Where a savepoint is written to or read from. */
-struct place {
-    const struct stream_engine_options *options;
-    char path[1024];
-    char files[1024]; /* the folder that the states' folders are in */
-    bool remote;
-};
-
-static int place_init(struct place *place, const struct stream_engine_options *o, const char *path,
-                      struct err *err)
-{
-    size_t len;
-
-    *place = (struct place){.options = o, .remote = is_remote(path)};
-    len = (size_t)snprintf(place->path, sizeof(place->path), "%s", plain(path));
-    if (len >= sizeof(place->path))
-        return err_set(err, ERR_LIMIT, "the savepoint's path is too long: %s", path);
-    while (len > 1 && place->path[len - 1] == '/')
-        place->path[--len] = '\0';
-    strcpy(place->files, place->path);
-    if (place->remote ? !o->store : !o->disk)
-        return err_set(err, ERR_UNSUPPORTED, "there is no place for savepoints at %s", path);
-    return 0;
-}
-
-/* A file of the state folder becomes PATH/folder/name. */
-static int keep_file(const struct place *place, const char *from, const char *folder,
-                     const char *name, struct err *err)
-{
-    struct disk *disk = place->options->disk;
-    char to[4096];
-    int64_t size;
-    int rc;
-
-    if (!place->remote) {
-        snprintf(to, sizeof(to), "%s/%s", place->files, folder);
-        rc = disk_mkdirs(disk, to, err);
-        snprintf(to, sizeof(to), "%s/%s/%s", place->files, folder, name);
-        return rc ? rc : copy_file(disk, from, to, err);
-    }
-    snprintf(to, sizeof(to), "%s.savepoint", from); /* the store takes the file that it is given */
-    rc = copy_file(disk, from, to, err);
-    if (!rc) {
-        char location[4096];
-
-        snprintf(location, sizeof(location), "%s/%s/%s", place->files, folder, name);
-        rc = store_put_file_at(place->options->store, location, to, &size, err);
-    }
-    if (rc)
-        (void)disk_unlink(disk, to, NULL);
-    return rc;
-}
-
-static int take_file(const struct place *place, const char *folder, const char *name,
-                     const char *to, struct err *err)
-{
-    struct store_info info;
-    struct arena arena = {0};
-    const char *bucket, *key;
-    struct file *file = NULL;
-    char from[2048];
-    int rc;
-
-    snprintf(from, sizeof(from), "%s/%s/%s", place->files, folder, name);
-    if (!place->remote)
-        return copy_file(place->options->disk, from, to, err);
-    rc = store_split(from, &arena, &bucket, &key, err);
-    if (!rc)
-        rc =
-            place->options->store->ops->open(place->options->store, bucket, key, &info, &file, err);
-    if (!rc)
-        rc = copy(file, place->options->disk, to, err);
-    file_close(file);
-    arena_deinit(&arena);
-    return rc;
-}
-
-static int keep_metadata(const struct place *place, const json_t *root, struct err *err)
-{
-    struct buf text = {0};
-    char to[2048];
-    int rc = json_print(root, 2, &text, err);
-
-    snprintf(to, sizeof(to), "%s/_metadata", place->path);
-    if (!rc && !place->remote)
-        rc = disk_mkdirs(place->options->disk, place->path, err);
-    if (!rc)
-        rc = place->remote ? store_put_at(place->options->store, to, buf_slice(&text), err)
-                           : disk_write_file(place->options->disk, to, buf_slice(&text), err);
-    buf_deinit(&text);
-    return rc;
-}
-
-/* Beside the folder of a copied checkpoint. ERR_LIMIT: the path has no room for it. */
-static int share_files(struct place *place, struct err *err)
-{
-    const char *slash = strrchr(place->path, '/');
-    size_t len = slash ? (size_t)(slash - place->path) : 0;
-
-    if (!slash || snprintf(place->files, sizeof(place->files), "%.*s/shared", (int)len,
-                           place->path) >= (int)sizeof(place->files))
-        return err_set(err, ERR_LIMIT, "no place beside %s", place->path);
-    return 0;
-}
-
-static int take_metadata(struct place *place, json_t **root, struct err *err)
-{
-    struct buf text = {0};
-    char from[2048];
-    int64_t version = 0;
-    int rc;
-
-    snprintf(from, sizeof(from), "%s/_metadata", place->path);
-    rc = place->remote ? store_get_at(place->options->store, from, &text, err)
-                       : disk_read_file(place->options->disk, from, &text, err);
-    if (!rc)
-        rc = json_parse(buf_slice(&text), root, err);
-    buf_deinit(&text);
-    if (!rc)
-        rc = json_get_i64(*root, "version", "savepoint", &version, err);
-    if (!rc && version != VERSION)
-        rc = err_set(err, ERR_UNSUPPORTED, "it is of version %" PRId64 ", and %d is known", version,
-                     VERSION);
-    if (!rc && json_is_true(json_object_get(*root, "shared")))
-        rc = share_files(place, err);
-    return rc ? err_wrap(err, rc, "savepoint %s", place->path) : 0;
-}
+#include "stream/place.h"
 
 /* ---- written ---- */
 
@@ -281,65 +83,30 @@ static int gather_in(struct meta_txn *txn, void *arg, struct err *err)
     return rc;
 }
 
-/* Told of a file by its folder, below the job's, and its name. */
-typedef int file_fn(void *arg, const char *folder, const char *name, struct err *err);
-
-static int each_named(const json_t *manifest, const char *folder, file_fn *fn, void *arg,
-                      struct err *err)
-{
-    const char *name;
-    json_t *files;
-    int rc = json_get_arr(manifest, "files", "state", &files, err);
-
-    for (size_t i = 0; !rc && i < json_array_size(files); i++) {
-        rc = json_get_str(json_array_get(files, i), "name", "state file", &name, err);
-        if (!rc && (strchr(name, '/') || strlen(name) > 100))
-            rc = err_set(err, ERR_CORRUPT, "a state file is called '%s'", name);
-        if (!rc)
-            rc = fn(arg, folder, name, err);
-    }
-    return rc;
-}
-
-/* The files of a pipeline's state, or of its states where there are shards (flow_state.c). */
-static int each_file(const json_t *state, struct err *err, file_fn *fn, void *arg)
-{
-    const char *pipeline, *manifest;
-    json_t *root = NULL;
-    const json_t *states;
-    char folder[40];
-    int rc = json_get_str(state, "pipeline", "savepoint", &pipeline, err);
-
-    if (!rc)
-        rc = json_get_str(state, "manifest", "savepoint", &manifest, err);
-    if (!rc)
-        rc = json_parse(slice_str(manifest), &root, err);
-    states = rc ? NULL : json_object_get(root, "states");
-    if (!rc && !states) {
-        folder_of(pipeline, 0, folder, sizeof(folder));
-        rc = each_named(root, folder, fn, arg, err);
-    }
-    for (size_t i = 0; !rc && i < json_array_size(states); i++) {
-        folder_of(pipeline, i, folder, sizeof(folder));
-        rc = each_named(json_array_get(states, i), folder, fn, arg, err);
-    }
-    json_decref(root);
-    return rc;
-}
-
 struct carrying {
     const struct place *place;
     const char *id;
     struct copies *copies; /* NULL: every file is written */
 };
 
-static int keep_one(void *arg, const char *folder, const char *name, struct err *err)
+static int each_of(const json_t *state, file_fn *fn, void *arg, struct err *err)
+{
+    const char *pipeline, *manifest;
+    int rc = json_get_str(state, "pipeline", "savepoint", &pipeline, err);
+
+    if (!rc)
+        rc = json_get_str(state, "manifest", "savepoint", &manifest, err);
+    return rc ? rc : place_each_file(pipeline, manifest, fn, arg, err);
+}
+
+static int keep_one(void *arg, const char *folder, const char *name, int64_t bytes, struct err *err)
 {
     const struct carrying *c = arg;
     char from[2048];
 
+    (void)bytes;
     snprintf(from, sizeof(from), "%s/%s/%s/%s", c->place->options->state_dir, c->id, folder, name);
-    return keep_file(c->place, from, folder, name, err);
+    return place_keep_file(c->place, from, folder, name, err);
 }
 
 /* All that rows say of the job; the caller decrefs. */
@@ -349,9 +116,9 @@ static int gather(const struct stream_engine_options *o, const struct job_row *r
     struct gathering g = {.job = row->name};
 
     g.root = *root =
-        json_pack("{s:i,s:b,s:s,s:s,s:s,s:I,s:I}", "version", VERSION, "shared", shared, "job",
-                  row->name, "id", row->id, "script", row->script, "epoch", (json_int_t)row->epoch,
-                  "time_ms", (json_int_t)clock_wall_ms(o->clock));
+        json_pack("{s:i,s:b,s:s,s:s,s:s,s:I,s:I}", "version", PLACE_VERSION, "shared", shared,
+                  "job", row->name, "id", row->id, "script", row->script, "epoch",
+                  (json_int_t)row->epoch, "time_ms", (json_int_t)clock_wall_ms(o->clock));
     return g.root ? meta_read(o->meta, gather_in, &g, err) : err_set(err, ERR_NOMEM, "savepoint");
 }
 
@@ -361,8 +128,8 @@ static int keep_files(json_t *root, struct carrying *c, file_fn *keep, struct er
     int rc = 0;
 
     for (size_t i = 0; !rc && i < json_array_size(states); i++)
-        rc = each_file(json_array_get(states, i), err, keep, c);
-    return rc ? rc : keep_metadata(c->place, root, err);
+        rc = each_of(json_array_get(states, i), keep, c, err);
+    return rc ? rc : place_keep_metadata(c->place, root, err);
 }
 
 int savepoint_write(const struct stream_engine_options *o, const char *name, const char *dir,
@@ -386,7 +153,7 @@ int savepoint_write(const struct stream_engine_options *o, const char *name, con
     if (!rc) {
         rand_secret(random, sizeof(random));
         hex_encode(random, sizeof(random), hex);
-        if (snprintf(path, path_size, "%s/savepoint-%.6s-%s", plain(dir), row->id, hex) >=
+        if (snprintf(path, path_size, "%s/savepoint-%.6s-%s", place_plain(dir), row->id, hex) >=
             (int)path_size)
             rc = err_set(err, ERR_LIMIT, "the savepoint's path is too long: %s", dir);
     }
@@ -404,14 +171,6 @@ int savepoint_write(const struct stream_engine_options *o, const char *name, con
 }
 
 /* ---- checkpoints copied as they are made ---- */
-
-static void remove_at(const struct place *place, const char *path)
-{
-    if (place->remote)
-        (void)store_remove_at(place->options->store, path, NULL);
-    else
-        (void)disk_unlink(place->options->disk, path, NULL);
-}
 
 static struct copy *find_copy(struct copies *copies, const char *path)
 {
@@ -441,7 +200,7 @@ static struct copy *add_copy(struct copies *copies, const char *path)
 }
 
 /* Files never change: one that was copied is not copied again. */
-static int copy_one(void *arg, const char *folder, const char *name, struct err *err)
+static int copy_one(void *arg, const char *folder, const char *name, int64_t bytes, struct err *err)
 {
     struct carrying *c = arg;
     struct copy *copy;
@@ -451,7 +210,7 @@ static int copy_one(void *arg, const char *folder, const char *name, struct err 
     snprintf(path, sizeof(path), "%s/%s/%s", c->place->files, folder, name);
     copy = find_copy(c->copies, path);
     if (!copy) {
-        rc = keep_one(arg, folder, name, err);
+        rc = keep_one(arg, folder, name, bytes, err);
         if (rc)
             return rc;
         copy = add_copy(c->copies, path);
@@ -471,7 +230,7 @@ static void remove_older(struct carrying *c)
 
     if (copies->last[0] && strcmp(copies->last, c->place->path) != 0) {
         snprintf(path, sizeof(path), "%s/_metadata", copies->last);
-        remove_at(c->place, path);
+        place_remove(c->place, path);
         if (!c->place->remote)
             (void)disk_rmdir(c->place->options->disk, copies->last, NULL);
     }
@@ -480,7 +239,7 @@ static void remove_older(struct carrying *c)
             copies->list[kept++] = copies->list[i];
             continue;
         }
-        remove_at(c->place, copies->list[i].path);
+        place_remove(c->place, copies->list[i].path);
         free(copies->list[i].path);
     }
     copies->count = kept;
@@ -497,13 +256,13 @@ int savepoint_copy(const struct stream_engine_options *o, const char *name, cons
     char path[1024];
     int rc = rows_find(o->meta, &arena, name, &row, err);
 
-    if (!rc && snprintf(path, sizeof(path), "%s/%s/chk-%" PRId64, plain(dir), row->id,
+    if (!rc && snprintf(path, sizeof(path), "%s/%s/chk-%" PRId64, place_plain(dir), row->id,
                         row->epoch) >= (int)sizeof(path))
         rc = err_set(err, ERR_LIMIT, "the path of checkpoints is too long: %s", dir);
     if (!rc)
         rc = place_init(&place, o, path, err);
     if (!rc)
-        rc = share_files(&place, err);
+        rc = place_share(&place, err);
     if (!rc) {
         c.id = row->id;
         copies->round++;
@@ -530,17 +289,18 @@ void copies_deinit(struct copies *copies)
 
 /* ---- read ---- */
 
-static int take_one(void *arg, const char *folder, const char *name, struct err *err)
+static int take_one(void *arg, const char *folder, const char *name, int64_t bytes, struct err *err)
 {
     const struct carrying *c = arg;
     char to[2048];
     int rc;
 
+    (void)bytes;
     snprintf(to, sizeof(to) - 110, "%s/%s/%s", c->place->options->state_dir, c->id, folder);
     rc = disk_mkdirs(c->place->options->disk, to, err);
     snprintf(to + strlen(to), 110, "/%s", name);
     if (!rc)
-        rc = take_file(c->place, folder, name, to, err);
+        rc = place_take_file(c->place, folder, name, to, err);
     if (!rc)
         rc = disk_sync_path(c->place->options->disk, to, err);
     return rc;
@@ -622,7 +382,7 @@ int savepoint_restore(const struct stream_engine_options *o, const char *job, co
     rand_secret(id, sizeof(id));
     hex_encode(id, sizeof(id), r.id);
     if (!rc)
-        rc = take_metadata(&place, &root, err);
+        rc = place_take_metadata(&place, &root, err);
     r.root = root;
     r.script = script;
     if (!rc && !script)
@@ -632,7 +392,7 @@ int savepoint_restore(const struct stream_engine_options *o, const char *job, co
     if (!rc)
         rc = json_get_arr(root, "states", "savepoint", &states, err);
     for (size_t i = 0; i < json_array_size(states) && !rc; i++)
-        rc = each_file(json_array_get(states, i), err, take_one, &c);
+        rc = each_of(json_array_get(states, i), take_one, &c, err);
     if (!rc)
         rc = meta_write_wait(o->meta, restore_in, &r, err);
     json_decref(root);
