@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import PROGRAM, ClientTest, Tarn, run
+from harness import PATIENCE, PROGRAM, ClientTest, Tarn, deadline, run
 
 JOB = """
 SET 'pipeline.name' = 'orders';
@@ -207,7 +207,7 @@ class Online(ClientTest):
             stdin="".join(line + "\n" for line in lines))
 
     def until(self, what, wanted, timeout=20):
-        end = time.monotonic() + timeout
+        end = deadline(timeout)
         while (got := what()) != wanted:
             self.assertLess(time.monotonic(), end, f"{got} is not {wanted}")
             time.sleep(0.1)
@@ -306,7 +306,7 @@ class Online(ClientTest):
 
         def expect(text, timeout=20):
             nonlocal said
-            end = time.monotonic() + timeout
+            end = deadline(timeout)
             while text not in said:
                 self.assertLess(time.monotonic(), end, said.decode(errors="replace"))
                 if select.select([terminal], [], [], 0.2)[0]:
@@ -351,7 +351,7 @@ class Online(ClientTest):
                               cwd=tarn.dir, text=True, stderr=subprocess.PIPE) as client:
             time.sleep(0.5)
             tarn.kill()
-            self.assertIn("tarn has ended", client.communicate(timeout=20)[1])
+            self.assertIn("tarn has ended", client.communicate(timeout=20 * PATIENCE)[1])
         self.assertEqual(client.returncode, 1)
 
 

@@ -25,6 +25,9 @@ CREDENTIAL = "root:secret"
 CATALOG = "polariscatalog"
 BROKER_ALONE = {"s3": {"enabled": False}, "catalog": {"enabled": False}}
 STORE_ALONE = {"kafka": {"enabled": False}, "catalog": {"enabled": False}}
+# Limits of time are what a quiet machine needs at most, and only a failure waits for them: a busy machine,
+# or a tarn under a sanitizer, may take this many times as long.
+PATIENCE = float(os.environ.get("PATIENCE", 4))
 
 
 def free_ports(count):
@@ -47,15 +50,20 @@ def answers(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def deadline(timeout):
+    return time.monotonic() + timeout * PATIENCE
+
+
 def wait_until(condition, what, timeout=30, pause=0.05):
-    """Polls until condition() is true and returns its value; fails loudly after `timeout` seconds."""
-    until = time.monotonic() + timeout
+    """Polls until condition() is true and returns its value; fails loudly after `timeout` seconds, or with
+    more patience."""
+    until = deadline(timeout)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > until:
-            raise AssertionError(f"waited {timeout} s for {what}")
+            raise AssertionError(f"waited {timeout * PATIENCE:.0f} s for {what}")
         time.sleep(pause)
 
 
@@ -152,8 +160,8 @@ class Tarn:
             if self.process.poll() is not None:
                 raise AssertionError(f"tarn up ended with status {self.process.returncode}:\n"
                                      + self.tail())
-            if time.monotonic() - began > timeout:
-                raise AssertionError(f"not up, or not all ports answer, after {timeout} s:\n"
+            if time.monotonic() - began > timeout * PATIENCE:
+                raise AssertionError(f"not up, or not all ports answer, after {timeout * PATIENCE:.0f} s:\n"
                                      + self.tail())
             time.sleep(0.005)
         return time.monotonic() - began
@@ -174,11 +182,11 @@ class Tarn:
             return
         self.process.terminate()
         try:
-            status = self.process.wait(timeout)
+            status = self.process.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             self.process.wait()
-            raise AssertionError(f"tarn did not stop within {timeout} s of SIGTERM:\n" + self.tail())
+            raise AssertionError(f"tarn did not stop within {timeout * PATIENCE:.0f} s of SIGTERM:\n" + self.tail())
         if status != 0:
             raise AssertionError(f"tarn ended with status {status} after SIGTERM:\n" + self.tail())
 
@@ -210,7 +218,7 @@ class Tarn:
     def command(self, *args, check=True, stdin=None, timeout=60):
         """`tarn ARGS` in the project folder; its standard output."""
         done = subprocess.run([PROGRAM, *args], cwd=self.dir, input=stdin, text=True,
-                              capture_output=True, timeout=timeout)
+                              capture_output=True, timeout=timeout * PATIENCE)
         if check and done.returncode != 0:
             raise AssertionError(f"tarn {' '.join(args)}: status {done.returncode}\n"
                                  f"{done.stdout}{done.stderr}")
@@ -243,7 +251,7 @@ class Tarn:
 def run(*command, stdin=None, timeout=60, check=True, env=None):
     """Runs a client and returns what it did; a status other than 0 fails unless check is False."""
     done = subprocess.run(command, input=stdin, text=isinstance(stdin, (str, type(None))),
-                          capture_output=True, timeout=timeout,
+                          capture_output=True, timeout=timeout * PATIENCE,
                           env=None if env is None else {**os.environ, **env})
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: status {done.returncode}\n"

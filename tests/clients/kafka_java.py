@@ -5,7 +5,6 @@ Each call starts a Java process, so a test does several things along one topic's
 
 import re
 import subprocess
-import time
 import unittest
 
 from harness import BROKER_ALONE, JAVA_TOOLS, ClientTest, java, wait_until
@@ -95,12 +94,10 @@ class Java(ClientTest):
                 member.wait()
 
     def test_the_perf_producer_gets_every_record_in(self):
-        began = time.monotonic()
         out = java("kafka-producer-perf-test.sh", "--topic", "perf", "--num-records", "100000",
                    "--record-size", "200", "--throughput", "-1", "--producer-props",
                    f"bootstrap.servers={self.tarn.bootstrap}", "acks=all", "linger.ms=5").stdout
         self.assertRegex(out, r"100000 records sent, [\d.]+ records/sec")
-        self.assertLess(time.monotonic() - began, 60)
         ends = self.tool("kafka-get-offsets.sh", "--topic", "perf").stdout.split()
         self.assertEqual(ends, ["perf:0:100000"])
 

@@ -10,7 +10,7 @@ from confluent_kafka import (OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcept
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
                                    NewTopic, ResourceType)
 
-from harness import BROKER_ALONE, ClientTest, Tarn, wait_until
+from harness import BROKER_ALONE, ClientTest, Tarn, deadline, wait_until
 
 
 class Kafka(ClientTest):
@@ -44,7 +44,7 @@ class Kafka(ClientTest):
             consumer.subscribe([topic])
         else:
             consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-        found, until = [], time.monotonic() + timeout
+        found, until = [], deadline(timeout)
         while len(found) < count and time.monotonic() < until:
             for message in consumer.consume(1000, 0.2):
                 self.assertIsNone(message.error())
@@ -309,8 +309,8 @@ class Restart(unittest.TestCase):
                              "auto.offset.reset": "earliest"})
         self.addCleanup(consumer.close)
         consumer.subscribe(["t"])
-        found, idle = [], time.monotonic() + 15
-        while len(found) < len(acked) and time.monotonic() < idle:
+        found, until = [], deadline(15)
+        while len(found) < len(acked) and time.monotonic() < until:
             found += [int(m.value()) for m in consumer.consume(1000, 0.2) if not m.error()]
         self.assertGreater(len(acked), 1000)
         self.assertEqual(sorted(found), sorted(acked))
