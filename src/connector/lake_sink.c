@@ -32,6 +32,7 @@ struct lake_sink {
     bool own_columns;
     struct vec_conn *conn;
     struct lake_writer *writer;
+    bool sorted; /* the writer's table has a sort order */
     struct lake_upsert *upsert; /* NULL: every row is appended */
 
     struct work merge_work; /* queued or running while `merging` */
@@ -100,7 +101,8 @@ static int open_writer(struct lake_sink *s, struct err *err)
         lake_writer_free(s->writer);
         s->writer = NULL;
         o.metadata = metadata;
-        o.columns = s->own_columns ? &s->columns : NULL;
+        o.sorted = s->sorted = lake_sort_usable(metadata);
+        o.columns = s->own_columns && !s->sorted ? &s->columns : NULL;
         rc = lake_writer_new(&s->writer, &o, err);
     }
     lake_metadata_free(metadata);
@@ -232,6 +234,8 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
         rc = drain_changes(s, feed, cut, err);
     else if (!rc && s->options.write)
         rc = drain_write(s, feed, cut, err);
+    else if (!rc && s->sorted)
+        rc = lake_writer_sort(s->writer, feed, &cut->arena, &cut->files, &cut->count, err);
     else if (!rc)
         rc = lake_writer_can_pull(s->writer) ? drain_pull(s, feed, cut, err)
                                              : drain_push(s, feed, cut, err);

@@ -1,7 +1,7 @@
 /* key_columns.c - keys of rows as hashes. See key_columns.h. */
 #include "lake/key_columns.h"
 
-#include "base/codec.h"
+#include "lake/siphash.h"
 
 /* How a value becomes bytes. */
 enum shape { SHAPE_I8, SHAPE_I16, SHAPE_I32, SHAPE_I64, SHAPE_I128, SHAPE_TEXT, SHAPE_NONE };
@@ -74,7 +74,7 @@ int key_columns_init(struct key_columns *out, const struct lake_schema *schema,
 
 char *key_columns_name(const struct key_columns *columns, const char *uuid, struct arena *arena)
 {
-    char *name = arena_printf(arena, "%s%s", uuid, columns->exact ? " exact" : "");
+    char *name = arena_printf(arena, "%s%s", uuid, columns->exact ? " exact" : " sip");
 
     for (size_t i = 0; i < columns->count && name; i++)
         name = arena_printf(arena, "%s %d", name, (int)columns->list[i].field_id);
@@ -112,8 +112,10 @@ static uint64_t mix(uint64_t x)
 
 static struct key_hash hash_bytes(const struct key_columns *c, struct slice s)
 {
-    return (struct key_hash){hash64(s.ptr, s.len, c->seeds[0]),
-                             (uint32_t)(hash64(s.ptr, s.len, c->seeds[1]) >> 32)};
+    uint64_t out[2];
+
+    siphash128(s.ptr, s.len, c->seeds, out);
+    return (struct key_hash){out[0], (uint32_t)out[1]};
 }
 
 /* Several columns: each as 16 bytes, or as its length and its bytes. */

@@ -1,11 +1,12 @@
 /* key_index.h - where the row of a key is: the index behind upserts.
  *
- * A key is known by 96 bits: a 64-bit hash and a 32-bit check, seeded at random for each index. A
- * hit is verified by the check, which is another hash of the same value. One column of at most
- * eight bytes is hashed one to one, and then the hash alone is the key. For all others two
- * different keys of a hundred million share their 96 bits with a probability of 10^-13, less than
- * that of a memory error nobody notices. To read the key of every hit from its data file instead
- * would decode every page of a large table for some thousand changes spread over it.
+ * A key is known by 96 bits: a 64-bit hash and a 32-bit check, by which a hit is verified. One
+ * column of at most eight bytes is hashed one to one, and then the hash alone is the key: exact.
+ * All others go through SipHash under a secret key of 128 bits, drawn for each index and kept
+ * beside it, never in the table: two different keys of a hundred million share their 96 bits with
+ * a probability of 6 * 10^-14, less than that of a memory error nobody notices, and nobody who
+ * writes rows can choose keys that do. To read the key of every hit from its data file instead
+ * would decode nearly every page of a large table for some thousand changes spread over it.
  *
  * A place is a data file, by an ordinal that the index gives, and a row in it. The index belongs
  * to a snapshot and holds one invariant: of every live row of that snapshot it has a place under

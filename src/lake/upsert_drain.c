@@ -380,11 +380,18 @@ static int place_all(struct epoch *e, const struct lake_data_file *files, size_t
 static int write_last(struct epoch *e, struct arena *arena, struct lake_data_file **files,
                       size_t *count, struct err *err)
 {
-    struct lake_writer_options options = {.lake = e->u->lake, .db = e->u->db, .metadata = e->m};
+    struct lake_writer_options options = {.lake = e->u->lake,
+                                          .db = e->u->db,
+                                          .metadata = e->m,
+                                          .sorted = lake_sort_usable(e->m)};
+    struct vec_feed rows = {&e->columns, pull_last, e};
     struct lake_writer *writer = NULL;
     int rc = lake_writer_new(&writer, &options, err);
 
-    if (!rc && lake_writer_can_pull(writer)) {
+    if (!rc && options.sorted) {
+        rc = lake_writer_sort(writer, &rows, arena, files, count, err);
+        rc = rc ? rc : place_all(e, *files, *count, err);
+    } else if (!rc && lake_writer_can_pull(writer)) {
         rc = write_pulled(e, writer, arena, files, count, err);
     } else if (!rc) {
         rc = write_routed(e, writer, err);

@@ -254,6 +254,23 @@ static void evolve(struct world *w)
     r->m = next;
 }
 
+/* Another default sort order: from now on commits are written in it. */
+static void reorder(struct world *w)
+{
+    struct real *r = &w->real;
+    struct lake_metadata *next;
+    json_t *updates = json_pack(
+        "[{s:s, s:{s:i, s:[{s:s, s:i, s:s, s:s}]}}, {s:s, s:i}]", "action", "add-sort-order",
+        "sort-order", "order-id", 1, "fields", "transform", "identity", "source-id",
+        1 + (int)rng_below(&w->rng, 3), "direction", rng_below(&w->rng, 2) ? "desc" : "asc",
+        "null-order", "nulls-last", "action", "set-default-sort-order", "sort-order-id", -1);
+
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    lake_metadata_free(r->m);
+    r->m = next;
+}
+
 static void check(struct world *w)
 {
     struct buf want = {0};
@@ -338,6 +355,15 @@ static void holds_it_while_partitions_change(void **state)
         kept +=
             run_acts(seed, "1", seed & 1 ? BUCKETS : NULL, 2 + (seed > 62), acts, COUNT_OF(acts));
     assert_true(kept > 1);
+}
+
+static void holds_it_in_a_sort_order(void **state)
+{
+    static act_fn *const acts[] = {upsert, upsert, upsert, foreign, merge, merge, reorder};
+
+    (void)state;
+    for (uint64_t seed = 71; seed <= 72; seed++)
+        run_acts(seed, "1", seed & 1 ? BUCKETS : NULL, 2, acts, COUNT_OF(acts));
 }
 
 static void holds_it_with_deletion_vectors(void **state)
@@ -458,6 +484,7 @@ int main(void)
         cmocka_unit_test(replaces_every_row_of_a_key),
         cmocka_unit_test(holds_the_last_row_of_each_key),
         cmocka_unit_test(holds_it_in_buckets),
+        cmocka_unit_test(holds_it_in_a_sort_order),
         cmocka_unit_test(holds_it_while_partitions_change),
         cmocka_unit_test(holds_it_with_deletion_vectors),
         cmocka_unit_test(holds_it_for_several_columns),

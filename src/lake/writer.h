@@ -56,6 +56,12 @@ int lake_writer_pull(struct lake_writer *writer, struct vec_conn *conn, const st
 /* True when pull can be used: unpartitioned. */
 bool lake_writer_can_pull(const struct lake_writer *writer);
 
+/* sorted.c: all rows of the feed as files in the table's sort order, for a writer made with
+ * `sorted` and no columns of its own: casts and orders them by DuckDB, whose memory is bounded, and
+ * cuts. The files are the caller's. */
+int lake_writer_sort(struct lake_writer *writer, const struct vec_feed *feed, struct arena *arena,
+                     struct lake_data_file **files, size_t *count, struct err *err);
+
 /* sort_sql.c: the table has a sort order, may be sorted, and DuckDB can compute its transforms. */
 bool lake_sort_usable(const struct lake_metadata *m);
 /* Appends "ORDER BY ..." of the table's sort order. */

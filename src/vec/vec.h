@@ -157,6 +157,10 @@ void vec_copy_free(struct vec_copy *copy); /* unfinished: cancels and removes th
  * next statement on it ends the one before. */
 struct vec_result;
 int vec_query(struct vec_conn *conn, const char *sql, struct vec_result **out, struct err *err);
+/* The same of a query over `feed`, which is pulled while chunks are taken, once and on whichever
+ * thread DuckDB runs the query. What a pull fails with is what vec_result_next fails with. */
+int vec_query_feed(struct vec_conn *conn, const struct vec_feed *feed, const char *sql,
+                   struct vec_result **out, struct err *err);
 const struct vec_columns *vec_result_columns(struct vec_result *result);
 int vec_result_next(struct vec_result *result, duckdb_data_chunk *out /* borrowed; NULL: end */,
                     struct err *err);
