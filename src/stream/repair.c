@@ -163,9 +163,8 @@ static int say_remedies(const struct repair *r, struct err *err)
     else
         snprintf(err->text + len, room,
                  ", and no copy has it: put the file back, or 'tarn job start %s --from %s', which "
-                 "is %" PRId64 " commits older: what came since is computed again, and only tables "
-                 "without a key get its rows twice",
-                 r->job->name, r->begin, behind);
+                 "is %" PRId64 " commit%s older: tables without a key get rows since then twice",
+                 r->job->name, r->begin, behind, behind == 1 ? "" : "s");
     return ERR_INVALID;
 }
 

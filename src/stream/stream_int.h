@@ -234,7 +234,7 @@ struct job {
     pthread_cond_t changed;
     /* Under the mutex. */
     const char *state; /* a literal */
-    char reason[400];
+    char reason[500]; /* as long as that of an error */
     bool stop, cut_early; /* stop: what `stopping` says, for those that wait */
     bool ending;          /* the part that each pipeline gives next is its last */
     int64_t cuts_done;    /* the number of the last cut whose commit is over */

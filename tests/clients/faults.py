@@ -12,6 +12,7 @@ import random
 import resource
 import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 from collections import defaultdict
@@ -360,7 +361,7 @@ class Checkpoint(Faults):
                 out.write(tear(whole))
             self.tarn.start()
             reason = self.until_job("FAILED", os.path.basename(last))["reason"]
-            self.assertIn("start the job from a savepoint", reason)
+            self.assertRegex(reason, "put the file back, or 'tarn job start counts --from .*', which is [0-9]+ commit")
             self.produce(10)
             rows = self.tarn.sql("SELECT * FROM polariscatalog.db.per_user")
             self.assertEqual(sorted((r["who"], r["n"], r["total"]) for r in rows), before)
@@ -375,6 +376,33 @@ class Checkpoint(Faults):
         self.until_job("FAILED", "savepoint")
         self.tarn.command("job", "start", "counts", "--from", path)
         wait_until(self.counted, "totals of all events, from the savepoint")
+
+    def test_a_torn_file_is_fetched_from_the_copies_of_checkpoints(self):
+        """Each file of the state is torn in turn, in each way, and nobody does anything."""
+        copies = tempfile.mkdtemp(prefix="tarn-copies-")
+        self.addCleanup(shutil.rmtree, copies, True)
+        script = BOTH.replace("EXECUTE", f"SET 'state.checkpoints.dir' = 'file://{copies}';\nEXECUTE")
+        self.start(script, {"jobs": {"commit_interval": "200ms"}})
+        tears = [lambda whole: whole[:len(whole) // 2], lambda whole: b"", lambda whole: None,
+                 lambda whole: whole[:30] + bytes([whole[30] ^ 1]) + whole[31:]]
+        for tear in tears:
+            self.produce(300)
+            self.assert_all_once()
+            kept = lambda: {os.path.basename(path) for path in glob.glob(f"{copies}/*/shared/*/*")}
+            wait_until(lambda: {os.path.basename(path) for path in self.state_files()} <= kept(), "copies")
+            self.tarn.kill()
+            files = self.state_files() if LONG or tear is tears[0] else [self.rand.choice(self.state_files())]
+            for path in files:
+                with open(path, "rb") as text:
+                    torn = tear(text.read())
+                os.remove(path)
+                if torn is not None:
+                    with open(path, "wb") as out:
+                        out.write(torn)
+            self.tarn.start()
+            self.until_job("RUNNING", "torn state files were fetched")
+            self.produce(100)
+            self.assert_all_once()
 
 
 if __name__ == "__main__":
