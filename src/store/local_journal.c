@@ -20,7 +20,7 @@
 #define HEADER_BYTES  512                  /* a sector of its own: written whole or not */
 #define GROW_BYTES    ((int64_t)256 << 10) /* zeroes ahead of the records, so that few syncs grow */
 #define RECORDS_MAX   4096                 /* of a segment: bounds the time to play it back */
-#define SEEN_BITS     (1u << 18)
+#define SEEN_BITS     (1u << 20)           /* a key taken for another's costs a sync: 1 in 250 */
 
 struct segment_header {
     uint32_t magic, crc; /* of what follows */

@@ -259,7 +259,8 @@ bool local_is_held(struct local *local, const char *bucket, const char *key)
 }
 
 /* Caller holds the key's stripe. ERR_NOENT: there was none. */
-int local_remove_small(struct local *local, const char *bucket, const char *key, struct err *err)
+int local_remove_journaled(struct local *local, const char *bucket, const char *key,
+                           struct err *err)
 {
     const struct journal_entry entry = {
         .kind = JOURNAL_REMOVE, .bucket = slice_str(bucket), .key = slice_str(key)};
@@ -274,8 +275,19 @@ int local_remove_small(struct local *local, const char *bucket, const char *key,
     return rc;
 }
 
-/* The file as it is, and its name, to the disk. What was set of it goes with the sync only when it
- * is set again here. */
+static int sync_folder_of(struct local *local, struct arena *arena, const char *path,
+                          struct err *err)
+{
+    char *dir = arena_strdup(arena, path);
+
+    if (!dir)
+        return err_set(err, ERR_NOMEM, "sync");
+    *strrchr(dir, '/') = '\0';
+    return disk_sync_dir(local->disk, dir, err);
+}
+
+/* The file as it is, and its name or that it has gone, to the disk. What was set of it goes with
+ * the sync only when it is set again here. */
 static int sync_object(struct local *local, const char *bucket, const char *key, struct err *err)
 {
     struct arena arena = {0};
@@ -284,9 +296,11 @@ static int sync_object(struct local *local, const char *bucket, const char *key,
     const char *path;
     int rc = local_find(local, &arena, bucket, key, &path, &stat, err);
 
-    if (rc == ERR_NOENT) { /* its name went, and folders with it: which, nobody knows any more */
+    if (rc == ERR_NOENT) { /* where folders went with its name, nobody knows any more which */
+        rc = path ? sync_folder_of(local, &arena, path, err)
+                  : disk_sync_all(local->disk, local->objects, err);
         arena_deinit(&arena);
-        return disk_sync_all(local->disk, local->objects, err);
+        return rc;
     }
     if (!rc)
         rc = disk_open(local->disk, &file, path, DISK_WRITE, err);
@@ -295,13 +309,8 @@ static int sync_object(struct local *local, const char *bucket, const char *key,
     if (!rc)
         rc = file_sync(file, err);
     file_close(file);
-    if (!rc) {
-        char *dir = arena_strdup(&arena, path);
-
-        if (dir)
-            *strrchr(dir, '/') = '\0';
-        rc = dir ? disk_sync_dir(local->disk, dir, err) : err_set(err, ERR_NOMEM, "sync");
-    }
+    if (!rc)
+        rc = sync_folder_of(local, &arena, path, err);
     arena_deinit(&arena);
     return rc;
 }

@@ -152,8 +152,8 @@ int local_check_put(struct local *local, struct arena *arena, const char *bucket
     int rc = local_find(local, arena, bucket, key, path, now, err);
 
     if (rc == ERR_NOENT) {
+        rc = *path ? 0 : local_bucket_check(local, bucket, err);
         *path = NULL;
-        rc = local_bucket_check(local, bucket, err);
     }
     if (!rc && *path && options->if_match)
         rc = local_attr_get(local, bucket, key, now, &info, err);
@@ -507,37 +507,56 @@ static int local_sync(struct store *store, const char *bucket, const char *const
 
 /* --- remove ----------------------------------------------------------------------------------- */
 
-/* Takes away folders that have become empty, up to the bucket's, and syncs the first that stays. */
+/* Takes away folders that have become empty, up to the bucket's; *stays is the first that is not.
+ */
 static int prune(struct local *local, struct arena *arena, const char *bucket, const char *path,
-                 bool lazy, struct err *err)
+                 char **stays, struct err *err)
 {
     size_t root = strlen(local->objects) + 1 + strlen(bucket);
     char *dir = arena_strdup(arena, path);
 
+    *stays = dir;
     if (!dir)
         return err_set(err, ERR_NOMEM, "remove");
     do
         *strrchr(dir, '/') = '\0';
     while (strlen(dir) > root && disk_rmdir(local->disk, dir, NULL) == 0);
-    return lazy ? 0 : disk_sync_dir(local->disk, dir, err);
+    return 0;
 }
 
+/* The folder that a name went from, or where somebody took that away meanwhile, the one above. */
+static int sync_removed(struct local *local, char *dir, struct err *err)
+{
+    int rc = disk_sync_dir(local->disk, dir, err);
+
+    while (rc == ERR_NOENT && strlen(dir) > strlen(local->objects)) {
+        *strrchr(dir, '/') = '\0';
+        rc = disk_sync_dir(local->disk, dir, err);
+    }
+    return rc;
+}
+
+/* `names` is held to read: who names an object in a folder that vanishes sees that it failed, and
+ * makes the folder. The sync is everybody's wait if it is done under the lock. */
 static int unname(struct local *local, const char *bucket, const char *key, bool lazy,
                   struct err *err)
 {
     struct arena arena = {0};
     struct disk_stat stat;
     const char *path;
+    char *dir;
     int rc;
 
-    pthread_rwlock_wrlock(&local->names);
+    pthread_rwlock_rdlock(&local->names);
     rc = local_find(local, &arena, bucket, key, &path, &stat, err);
     if (!rc)
         rc = disk_unlink(local->disk, path, err);
     if (!rc)
-        rc = prune(local, &arena, bucket, path, lazy, err);
+        rc = prune(local, &arena, bucket, path, &dir, err);
     local_changed(local);
     pthread_rwlock_unlock(&local->names);
+    if (!rc && !lazy)
+        rc = sync_removed(local, dir, err);
     if (!rc)
         local_attr_remove(local, bucket, key);
     arena_deinit(&arena);
@@ -567,8 +586,8 @@ int local_remove(struct store *store, const char *bucket, const char *key, struc
     if (local_versioning(local, bucket) != STORE_UNVERSIONED)
         return local_version_ops.remove(store, bucket, key, NULL, NULL, err);
     pthread_mutex_lock(lock);
-    rc = local_is_held(local, bucket, key) ? local_remove_small(local, bucket, key, err)
-                                           : local_unname(local, bucket, key, err);
+    rc = local->journal ? local_remove_journaled(local, bucket, key, err)
+                        : local_unname(local, bucket, key, err);
     pthread_mutex_unlock(lock);
     if (rc == ERR_NOENT)
         rc = local_bucket_check(local, bucket, err);

@@ -18,7 +18,8 @@
  *   NAME%obj an object NAME, made while a folder NAME existed
  * The last two are found by looking: at most one form of each exists, and `names` guards the
  * moment in which one is chosen. An object that takes the plain form in a folder that is there
- * chooses nothing: there `names` is held to read.
+ * chooses nothing: there `names` is held to read, and so it is where an object goes, with folders
+ * that are empty then.
  */
 #ifndef STORE_STORE_LOCAL_H
 #define STORE_STORE_LOCAL_H
@@ -44,7 +45,7 @@ struct local {
     struct disk *disk;
     struct clock *clock;
     char *objects, *attrs, *versions; /* owned paths */
-    pthread_rwlock_t names; /* held to write: folders appear and vanish, forms are chosen */
+    pthread_rwlock_t names; /* held to write: folders appear, forms are chosen */
     pthread_mutex_t stripes[LOCAL_STRIPES]; /* one key changes at a time */
     struct journal *journal; /* owned; NULL: the file system keeps no attributes */
     int64_t last_us;                        /* time of the newest small object; atomic */
@@ -84,7 +85,8 @@ int local_parts(struct arena *arena, struct slice key, struct local_parts *out);
 /* Undoes the escapes of one name from a folder, without its suffix. ERR_CORRUPT: not ours. */
 int local_unescape(struct arena *arena, const char *name, size_t len, struct slice *out);
 
-/* The path of an existing object, in the arena. ERR_NOENT: no such object or bucket. */
+/* The path of an existing object, in the arena. ERR_NOENT: no such object or bucket; *path is NULL,
+ * unless the folder is there that the object would be in. */
 int local_find(struct local *local, struct arena *arena, const char *bucket, const char *key,
                const char **path, struct disk_stat *stat, struct err *err);
 /* The path that an object nearly always has, unseen. */
@@ -140,8 +142,9 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
                     struct err *err);
 /* The journal may hold something of the key. */
 bool local_is_held(struct local *local, const char *bucket, const char *key);
-/* Caller holds the key's stripe. ERR_NOENT: there was none. */
-int local_remove_small(struct local *local, const char *bucket, const char *key, struct err *err);
+/* Removes any object, by the journal: a sync shared with others, and not the folder's. Caller holds
+ * the key's stripe. ERR_NOENT: there was none. */
+int local_remove_journaled(struct local *local, const char *bucket, const char *key, struct err *err);
 /* Before a change that does not go through the journal: makes what the journal holds of the key
  * durable, and lets the journal forget it. Caller holds the key's stripe, but not `names`. */
 int local_settle(struct local *local, const char *bucket, const char *key, struct err *err);

@@ -352,6 +352,81 @@ static void moves_a_staged_file_into_place(void **state)
     file_close(file);
 }
 
+static size_t files_in(struct fixture *fix, const char *below)
+{
+    struct arena arena = {0};
+    struct disk_entry *entries;
+    size_t count = 0, files = 0;
+    char dir[200];
+
+    snprintf(dir, sizeof(dir), "%s/%s", fix->dir, below);
+    if (disk_list(disk_system(), dir, &arena, &entries, &count, NULL))
+        count = 0;
+    for (size_t i = 0; i < count; i++)
+        files += !entries[i].is_dir;
+    arena_deinit(&arena);
+    return files;
+}
+
+/* Goal: a large object has its attributes in one file with its bytes, what it replaces is gone in
+ * the end, and what was beside that counts no more. Method: tags put a record beside the first. */
+static void keeps_the_attributes_of_a_large_object_with_it(void **state)
+{
+    struct fixture *fix = *state;
+    struct store *store = fix->store;
+    static uint8_t bytes[2 << 20];
+    struct store_put_options options = {.etag = "first", .content_type = "text/plain"};
+    struct store_info info;
+
+    assert_int_equal(store->ops->put(store, "lake", "big", slice_of(bytes, sizeof(bytes)), &options,
+                                     &info, NULL),
+                     0);
+    assert_string_equal(info.etag, "first");
+    assert_int_equal(files_in(fix, "attrs/lake"), 0);
+    assert_int_equal(
+        store->ops->versions->tags_put(store, "lake", "big", NULL, "{\"a\":\"b\"}", &info, NULL),
+        0);
+    assert_int_equal(files_in(fix, "attrs/lake"), 1);
+    options.etag = "second";
+    assert_int_equal(store->ops->put(store, "lake", "big", slice_of(bytes, sizeof(bytes) - 1),
+                                     &options, &info, NULL),
+                     0);
+    assert_int_equal(files_in(fix, "attrs/lake"), 0);
+    assert_int_equal(store->ops->head(store, "lake", "big", &info, NULL), 0);
+    assert_string_equal(info.etag, "second");
+    assert_string_equal(info.content_type, "text/plain");
+    assert_int_equal(info.size, sizeof(bytes) - 1);
+    assert_int_equal(info.tag_count, 0);
+    store_free(fix->store); /* waits for what is removed behind the answer */
+    assert_int_equal(files_in(fix, "staging"), 0);
+    open_store(fix);
+    assert_int_equal(fix->store->ops->head(fix->store, "lake", "big", &info, NULL), 0);
+    assert_string_equal(info.etag, "second");
+}
+
+/* Goal: a large object put where one was removed a moment ago stays, whatever the journal holds of
+ * its key. Method: removed by the journal, put past it, and the store opened anew. */
+static void a_removal_in_the_journal_spares_what_comes_after(void **state)
+{
+    struct fixture *fix = *state;
+    static uint8_t bytes[100 << 10];
+    struct store_info info;
+
+    for (int round = 0; round < 2; round++) {
+        const struct store_ops *ops = fix->store->ops;
+
+        assert_int_equal(
+            ops->put(fix->store, "lake", "a/big", slice_of(bytes, sizeof(bytes)), NULL, NULL, NULL),
+            0);
+        if (round == 0)
+            assert_int_equal(ops->remove(fix->store, "lake", "a/big", NULL), 0);
+    }
+    store_free(fix->store);
+    open_store(fix);
+    assert_int_equal(fix->store->ops->head(fix->store, "lake", "a/big", &info, NULL), 0);
+    assert_int_equal(info.size, sizeof(bytes));
+}
+
 static void refuses_bad_names_and_missing_buckets(void **state)
 {
     struct fixture *fix = *state;
@@ -495,6 +570,8 @@ int main(void)
         CLAIM(keeps_attributes_with_the_version_they_came_with),
         CLAIM(changes_the_tags_of_a_small_object),
         CLAIM(moves_a_staged_file_into_place),
+        CLAIM(keeps_the_attributes_of_a_large_object_with_it),
+        CLAIM(a_removal_in_the_journal_spares_what_comes_after),
         CLAIM(refuses_bad_names_and_missing_buckets),
         CLAIM(serves_many_threads),
         CLAIM(splits_locations),

@@ -50,7 +50,7 @@ static int open_store(struct run *run)
 
 /* One step: what is done, to which key. */
 struct step {
-    enum { PUT, PUT_ATTR, PUT_FILE, PUT_ONCE, PUT_LARGE, REMOVE } kind;
+    enum { PUT, PUT_ATTR, PUT_FILE, PUT_ONCE, PUT_LARGE, PUT_LARGE_ATTR, REMOVE } kind;
     const char *key, *text;
 };
 
@@ -60,6 +60,8 @@ static const struct step steps[] = {
     {PUT_ATTR, "a", "six"},      {REMOVE, "a/b", NULL},        {PUT_ATTR, "a/b", "again"},
     {PUT, "a", "9th"},           {REMOVE, "t/data/f", NULL},   {PUT_LARGE, "t/data/f", "12th"},
     {PUT_ATTR, "t/data/f", "g"}, {REMOVE, "a", NULL},          {PUT, "a", "15th"},
+    {PUT_LARGE_ATTR, "l", "16"}, {PUT_LARGE_ATTR, "l", "17"},  {PUT_LARGE, "l", "18"},
+    {PUT_LARGE_ATTR, "l", "19"}, {REMOVE, "l", NULL},          {PUT_LARGE_ATTR, "l", "21"},
 };
 
 /* The etag that goes with a text put with attributes. */
@@ -115,6 +117,9 @@ static int take_step(struct run *run, const struct step *step)
         return store->ops->put(store, "lake", step->key, slice_str(step->text), &once, NULL, NULL);
     case PUT_LARGE: /* does not go through the journal */
         return store->ops->put(store, "lake", step->key, large(step->text), NULL, NULL, NULL);
+    case PUT_LARGE_ATTR: /* likewise */
+        with.etag = etag_of(step->text);
+        return store->ops->put(store, "lake", step->key, large(step->text), &with, NULL, NULL);
     case REMOVE:
         return store->ops->remove(store, "lake", step->key, NULL);
     }
@@ -146,6 +151,8 @@ static const struct step *last_step(const char *key, size_t count)
 
 static bool holds(struct run *run, const char *key, const struct step *step)
 {
+    bool is_large = step && (step->kind == PUT_LARGE || step->kind == PUT_LARGE_ATTR);
+    bool has_attr = step && (step->kind == PUT_ATTR || step->kind == PUT_LARGE_ATTR);
     struct store_info info;
     struct buf text = {0};
     bool right;
@@ -156,10 +163,9 @@ static bool holds(struct run *run, const char *key, const struct step *step)
         return rc == ERR_NOENT;
     }
     right = rc == 0 &&
-            slice_eq(buf_slice(&text),
-                     step->kind == PUT_LARGE ? large(step->text) : slice_str(step->text)) &&
+            slice_eq(buf_slice(&text), is_large ? large(step->text) : slice_str(step->text)) &&
             run->store->ops->head(run->store, "lake", key, &info, NULL) == 0;
-    if (right && step->kind == PUT_ATTR)
+    if (right && has_attr)
         right = strcmp(info.etag, etag_of(step->text)) == 0 &&
                 strcmp(info.content_type, "text/plain") == 0;
     else if (right)
