@@ -59,8 +59,8 @@ static size_t count_inputs(const struct sql_node *node)
 {
     size_t count = 0;
 
-    if (is_input(node))
-        return 1;
+    if (node->same || is_input(node))
+        return !node->same;
     for (size_t i = 0; i < node->input_count; i++)
         count += count_inputs(node->inputs[i]);
     return count;
@@ -204,6 +204,8 @@ static int add_inputs(struct inputs *in, const struct sql_node *node, struct err
 {
     int rc = 0;
 
+    if (node->same)
+        return 0;
     if (is_input(node))
         return add_input(in, node, err);
     for (size_t i = 0; i < node->input_count && !rc; i++)
@@ -224,6 +226,11 @@ struct building {
     const struct flow_tables *tables;
     struct op *const *leaves;
     size_t used;
+    struct shared {
+        const struct sql_node *node;
+        struct op *op;
+        struct shared *next;
+    } * shared;         /* what is made of nodes that stand for others, too */
     struct arena arena; /* of a call */
 };
 
@@ -299,6 +306,8 @@ static int join(struct building *b, const struct sql_node *node, struct op *cons
                                 .right_time = j->right_time,
                                 .low_ms = j->low_ms,
                                 .high_ms = j->high_ms,
+                                .left_forgets = j->left_forgets,
+                                .right_forgets = j->right_forgets,
                                 .left_end = j->left_end,
                                 .right_end = j->right_end,
                                 .by_clock = j->by_clock,
@@ -430,14 +439,14 @@ static bool is_keyed(const struct sql_node *node)
 {
     struct sql_flow_keys keys;
 
-    return !is_input(node) && sql_flow_keyed(node, 0, &keys);
+    return !node->same && !is_input(node) && sql_flow_keyed(node, 0, &keys);
 }
 
 static bool has_keyed(const struct sql_node *node)
 {
     bool keyed = is_keyed(node);
 
-    for (size_t i = 0; i < node->input_count && !keyed; i++)
+    for (size_t i = 0; i < node->input_count && !keyed && !node->same; i++)
         keyed = has_keyed(node->inputs[i]);
     return keyed;
 }
@@ -473,7 +482,8 @@ static int make_shards(struct building *b, const struct sql_node *node,
                               &(struct sharded){b, node, select}, err);
 }
 
-static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
+static int make_own(struct building *b, const struct sql_node *node, struct op **out,
+                    struct err *err)
 {
     struct op **below;
     int rc = 0;
@@ -486,7 +496,8 @@ static int make(struct building *b, const struct sql_node *node, struct op **out
         return err_set(err, ERR_UNSUPPORTED, "a plan with a node that has no operator");
     if (op_graph_shards(b->graph) && is_keyed(node))
         return make_shards(b, node, NULL, out, err);
-    if (op_graph_shards(b->graph) && node->kind == SQL_NODE_SELECT && is_keyed(node->inputs[0]))
+    if (op_graph_shards(b->graph) && node->kind == SQL_NODE_SELECT && is_keyed(node->inputs[0]) &&
+        !node->inputs[0]->shared)
         return make_shards(b, node->inputs[0], node, out, err);
     below = ARENA_ARRAY(&b->arena, struct op *, node->input_count + 1);
     if (!below)
@@ -496,11 +507,36 @@ static int make(struct building *b, const struct sql_node *node, struct op **out
     return rc ? rc : makers[node->kind](b, node, below, out, err);
 }
 
+static int make(struct building *b, const struct sql_node *node, struct op **out, struct err *err)
+{
+    struct shared *shared = b->shared;
+    int rc;
+
+    while (node->same && shared && shared->node != node->same)
+        shared = shared->next;
+    if (node->same) {
+        assert(shared); /* what stands for others is made before them */
+        *out = shared->op;
+        return 0;
+    }
+    rc = make_own(b, node, out, err);
+    if (rc || !node->shared)
+        return rc;
+    shared = ARENA_NEW(&b->arena, struct shared);
+    if (!shared)
+        return err_set(err, ERR_NOMEM, "operators");
+    *shared = (struct shared){node, *out, b->shared};
+    b->shared = shared;
+    return 0;
+}
+
 /* The node of the operator of that number: leaves come first, then all others as they are made. */
 static const struct sql_node *leaf_node(const struct sql_node *node, int *number)
 {
     const struct sql_node *found = NULL;
 
+    if (node->same)
+        return NULL;
     if (is_input(node))
         return (*number)-- == 0 ? node : NULL;
     for (size_t i = 0; i < node->input_count && !found; i++)
@@ -512,7 +548,7 @@ static const struct sql_node *made_node(const struct sql_node *node, int *number
 {
     const struct sql_node *found = NULL;
 
-    if (is_input(node))
+    if (node->same || is_input(node))
         return NULL;
     for (size_t i = 0; i < node->input_count && !found; i++)
         found = made_node(node->inputs[i], number);

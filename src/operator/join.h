@@ -26,6 +26,29 @@ struct join_side {
     bool *keyless; /* a NULL where it meets nothing */
 };
 
+/* ---- times of both sides within bounds of each other (join_times.c) ---- */
+
+/* Right time in [left time + low, left time + high], all in ms. A side's rows may lie in spaces of
+ * the state that are spans of time, a quarter of the interval long: a row looks only into the spans
+ * that its bounds touch, and a span goes as a whole. */
+struct join_times {
+    int64_t low, high, span;
+    int column[2]; /* of the rows' times */
+    int64_t *ms;   /* of the rows of the chunk at hand */
+};
+int join_times_init(struct join_times *times, const struct op_join_spec *spec, struct err *err);
+void join_times_deinit(struct join_times *times);
+/* Of a chunk of a side; a row without a time is as one without a key. */
+void join_times_read(struct join_times *times, struct join_side *side, int column,
+                     duckdb_data_chunk chunk);
+int64_t join_span(const struct join_times *times, int64_t ms);
+/* Of rows at `ms` of side s, what times of the other side they meet. */
+void join_bounds(const struct join_times *times, int s, int64_t ms, int64_t *from, int64_t *to);
+/* The oldest span of a side's rows, if no row of the other side behind its watermark `passed` can
+ * meet any in it. */
+bool join_span_over(const struct join_times *times, int s, struct state_table *rows, int64_t passed,
+                    int64_t *span);
+
 /* ---- the condition (join_condition.c) ---- */
 
 struct condition {
@@ -52,7 +75,8 @@ struct candidate {
 };
 struct pairs {
     struct candidate *list;
-    struct slice *lefts, *rights; /* an end is a pair too: the lists keep step */
+    struct slice *lefts, *rights;             /* an end is a pair too: the lists keep step */
+    struct slice *asked_lefts, *asked_rights; /* those that are not, for the condition */
     bool *yes;
     size_t count, cap;
 };
@@ -85,7 +109,7 @@ void join_deinit(struct join *join);
 /* Adds it to the graph; on an error, its own or the `rc` so far, frees it. */
 int join_add(struct join *join, struct op *const *below, int count, const struct op_ops *ops,
              int rc, struct err *err);
-/* yes[] of the pairs. */
+/* yes[] of the pairs; of ends it means nothing. */
 int join_look(struct join *join, struct err *err);
 /* Keys, rows, signs of a chunk of one side. */
 int join_read(struct join *join, int side, duckdb_data_chunk chunk, struct err *err);

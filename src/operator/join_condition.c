@@ -151,6 +151,8 @@ void pairs_deinit(struct pairs *pairs)
     free(pairs->list);
     free(pairs->lefts);
     free(pairs->rights);
+    free(pairs->asked_lefts);
+    free(pairs->asked_rights);
     free(pairs->yes);
 }
 
@@ -160,13 +162,17 @@ static int grow(struct pairs *p)
     struct candidate *list = realloc(p->list, cap * sizeof(*list));
     struct slice *lefts = realloc(p->lefts, cap * sizeof(*lefts));
     struct slice *rights = realloc(p->rights, cap * sizeof(*rights));
+    struct slice *asked_lefts = realloc(p->asked_lefts, cap * sizeof(*asked_lefts));
+    struct slice *asked_rights = realloc(p->asked_rights, cap * sizeof(*asked_rights));
     bool *yes = realloc(p->yes, cap * sizeof(*yes));
 
     p->list = list ? list : p->list;
     p->lefts = lefts ? lefts : p->lefts;
     p->rights = rights ? rights : p->rights;
+    p->asked_lefts = asked_lefts ? asked_lefts : p->asked_lefts;
+    p->asked_rights = asked_rights ? asked_rights : p->asked_rights;
     p->yes = yes ? yes : p->yes;
-    if (!list || !lefts || !rights || !yes)
+    if (!list || !lefts || !rights || !asked_lefts || !asked_rights || !yes)
         return ERR_NOMEM;
     p->cap = cap;
     return 0;
@@ -184,12 +190,32 @@ int pairs_add(struct pairs *p, int side, uint32_t row, struct slice own, struct 
     return 0;
 }
 
+/* Most rows meet nothing: ends are not asked of. */
+static size_t gather_asked(struct pairs *p)
+{
+    size_t count = 0;
+
+    for (size_t k = 0; k < p->count; k++) {
+        if (!p->list[k].other)
+            continue;
+        p->asked_lefts[count] = p->lefts[k];
+        p->asked_rights[count++] = p->rights[k];
+    }
+    return count;
+}
+
 int join_look(struct join *j, struct err *err)
 {
-    struct vec_fragment *fragment = j->condition.fragment;
+    struct pairs *p = &j->pairs;
+    size_t asked = gather_asked(p);
+    struct vec_fragment *fragment = asked ? j->condition.fragment : NULL;
     int rc = fragment ? vec_fragment_watermark(fragment, j->op.mark, err) : 0;
 
-    return rc ? rc
-              : condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec,
-                              j->pairs.lefts, j->pairs.rights, j->pairs.count, j->pairs.yes, err);
+    if (!rc)
+        rc = condition_run(&j->condition, j->side[LEFT].codec, j->side[RIGHT].codec, p->asked_lefts,
+                           p->asked_rights, asked, p->yes, err);
+    for (size_t k = p->count; k-- && asked && !rc;)
+        if (p->list[k].other)
+            p->yes[k] = p->yes[--asked]; /* which is at most k */
+    return rc;
 }

@@ -21,26 +21,10 @@ struct kept {
 
 struct interval {
     struct join join;
-    int64_t low, high, span;
-    int time_column[2]; /* -1: the graph's clock */
-    int64_t passed;     /* watermark, or the clock */
-    struct buf sub;     /* of the row at hand: time, row */
-    int64_t *times;     /* of the chunk's rows */
+    struct join_times times; /* columns -1: the graph's clock */
+    int64_t passed;          /* watermark, or the clock */
+    struct buf sub;          /* of the row at hand: time, row */
 };
-
-static int64_t span_of(const struct interval *v, int64_t ms)
-{
-    int64_t rest = ms % v->span;
-
-    return (ms - (rest < 0 ? rest + v->span : rest)) / v->span;
-}
-
-/* Of rows at `ms` of side s, what times of the other side they meet. */
-static void bounds(const struct interval *v, int s, int64_t ms, int64_t *from, int64_t *to)
-{
-    *from = s == LEFT ? ms + v->low : ms - v->high;
-    *to = s == LEFT ? ms + v->high : ms - v->low;
-}
 
 static bool tracks(const struct interval *v, int s)
 {
@@ -69,9 +53,9 @@ static int gather(struct interval *v, int s, idx_t i, struct err *err)
     int64_t from, to, span;
     int rc = 0;
 
-    bounds(v, s, v->times[i], &from, &to);
-    span = span_of(v, from);
-    while (!rc && state_space_from(other->rows, span, &span) && span <= span_of(v, to)) {
+    join_bounds(&v->times, s, v->times.ms[i], &from, &to);
+    span = join_span(&v->times, from);
+    while (!rc && state_space_from(other->rows, span, &span) && span <= join_span(&v->times, to)) {
         struct state_walk walk;
 
         state_walk_group(&walk, other->rows, span, key);
@@ -87,14 +71,15 @@ static int gather(struct interval *v, int s, idx_t i, struct err *err)
 static int store(struct interval *v, int s, idx_t i, bool matched, struct err *err)
 {
     struct join_side *side = &v->join.side[s];
-    struct state_key key = {span_of(v, v->times[i]), vec_row(&side->key_bytes, i), {0}};
+    struct state_key key = {
+        join_span(&v->times, v->times.ms[i]), vec_row(&side->key_bytes, i), {0}};
     struct kept *kept;
     void *value;
     bool fresh;
     int rc;
 
     buf_clear(&v->sub);
-    if (buf_append(&v->sub, &v->times[i], sizeof(int64_t)) ||
+    if (buf_append(&v->sub, &v->times.ms[i], sizeof(int64_t)) ||
         buf_append_slice(&v->sub, vec_row(&side->row_bytes, i)))
         return err_set(err, ERR_NOMEM, "a join of an interval");
     key.sub = buf_slice(&v->sub);
@@ -114,8 +99,8 @@ static int set_matched(struct interval *v, int s, size_t k, struct err *err)
     const struct pairs *pairs = &v->join.pairs;
     struct slice row = s == LEFT ? pairs->rights[k] : pairs->lefts[k];
     struct slice sub = slice_of(row.ptr - sizeof(int64_t), row.len + sizeof(int64_t));
-    struct state_key key = {span_of(v, sub_ms(sub)), vec_row(&side->key_bytes, pairs->list[k].row),
-                            sub};
+    struct state_key key = {join_span(&v->times, sub_ms(sub)),
+                            vec_row(&side->key_bytes, pairs->list[k].row), sub};
     void *value;
     bool fresh;
     int rc = state_edit(other->rows, &key, sizeof(struct kept), &value, &fresh, err);
@@ -151,7 +136,7 @@ static int deal_with_end(struct interval *v, int s, idx_t i, bool matched, struc
     int64_t from, to;
     int rc = 0;
 
-    bounds(v, s, v->times[i], &from, &to);
+    join_bounds(&v->times, s, v->times.ms[i], &from, &to);
     if (kind == OP_SEMI && s == LEFT && matched)
         return join_put(&v->join, LEFT, vec_row(&side->row_bytes, i), JOIN_NONE, OP_INSERT, err);
     if (v->passed < to && !(kind == OP_ANTI && s == LEFT && matched))
@@ -186,24 +171,13 @@ static int deal_with_pairs(struct interval *v, int s, struct err *err)
 static void read_times(struct interval *v, int s, duckdb_data_chunk chunk)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
-    duckdb_vector vector;
-    const int64_t *micros;
-    const uint64_t *validity;
 
-    if (v->time_column[s] < 0) {
+    if (v->times.column[s] < 0) {
         for (idx_t i = 0; i < rows; i++)
-            v->times[i] = v->passed == OP_TIME_MIN ? 0 : v->passed; /* no clock: one time */
+            v->times.ms[i] = v->passed == OP_TIME_MIN ? 0 : v->passed; /* no clock: one time */
         return;
     }
-    vector = duckdb_data_chunk_get_vector(chunk, (idx_t)v->time_column[s]);
-    micros = duckdb_vector_get_data(vector);
-    validity = duckdb_vector_get_validity(vector);
-    for (idx_t i = 0; i < rows; i++) {
-        if (vec_is_valid(validity, i))
-            v->times[i] = rows_ms(micros[i]);
-        else
-            v->join.side[s].keyless[i] = true;
-    }
+    join_times_read(&v->times, &v->join.side[s], v->times.column[s], chunk);
 }
 
 static int interval_row(struct interval *v, int s, idx_t i, struct err *err)
@@ -256,13 +230,10 @@ static int put_unmatched(struct interval *v, int s, int64_t span, struct err *er
 static int drop_spans(struct interval *v, int s, struct err *err)
 {
     struct join_side *side = &v->join.side[s];
-    int64_t span, from, to;
+    int64_t span;
     int rc = 0;
 
-    while (!rc && state_space_from(side->rows, INT64_MIN, &span)) {
-        bounds(v, s, span * v->span + v->span - 1, &from, &to);
-        if (v->passed < to)
-            return 0;
+    while (!rc && join_span_over(&v->times, s, side->rows, v->passed, &span)) {
         if (side->outer || (v->join.kind == OP_ANTI && s == LEFT))
             rc = put_unmatched(v, s, span, err);
         if (!rc)
@@ -288,14 +259,14 @@ static int interval_mark(struct op *op, int64_t mark, struct err *err)
 {
     struct interval *v = (struct interval *)op;
 
-    return v->time_column[LEFT] < 0 && mark != OP_TIME_MAX ? 0 : interval_pass(v, mark, err);
+    return v->times.column[LEFT] < 0 && mark != OP_TIME_MAX ? 0 : interval_pass(v, mark, err);
 }
 
 static int interval_tick(struct op *op, struct err *err)
 {
     struct interval *v = (struct interval *)op;
 
-    return v->time_column[LEFT] < 0 ? interval_pass(v, op->graph->now_ms, err) : 0;
+    return v->times.column[LEFT] < 0 ? interval_pass(v, op->graph->now_ms, err) : 0;
 }
 
 static void interval_free(struct op *op)
@@ -304,7 +275,7 @@ static void interval_free(struct op *op)
 
     join_deinit(&v->join);
     buf_deinit(&v->sub);
-    free(v->times);
+    join_times_deinit(&v->times);
     free(v);
 }
 
@@ -337,37 +308,30 @@ static const struct op_ops interval_ops = {.name = "interval join",
 static void plan_interval(struct interval *v, const struct op_join_spec *spec)
 {
     bool waits = spec->kind != OP_INNER && spec->kind != OP_SEMI;
-    int64_t quarter = (spec->high_ms - spec->low_ms) / 4;
+    int64_t low = spec->low_ms, high = spec->high_ms;
 
-    v->low = spec->low_ms;
-    v->high = spec->high_ms;
-    v->span = quarter > 1000 ? quarter : 1000;
-    v->time_column[LEFT] = spec->left_time;
-    v->time_column[RIGHT] = spec->right_time;
     v->passed = OP_TIME_MIN;
     if (spec->left_time < 0)
         return;
-    v->join.op.delay_ms = v->high > -v->low ? v->high : -v->low;
+    v->join.op.delay_ms = high > -low ? high : -low;
     if (v->join.op.delay_ms < 0)
         v->join.op.delay_ms = 0;
-    v->join.op.delay_ms += waits ? v->span : 0;
+    v->join.op.delay_ms += waits ? v->times.span : 0;
 }
 
 int join_interval_new(struct op **out, struct op *left, struct op *right,
                       const struct op_join_spec *spec, struct err *err)
 {
     struct interval *v = calloc(1, sizeof(*v));
-    int rc = 0;
+    int rc;
 
     if (!v)
         return err_set(err, ERR_NOMEM, "a join of an interval");
-    v->times = calloc(vec_chunk_rows(), sizeof(*v->times));
-    if (!v->times)
-        rc = err_set(err, ERR_NOMEM, "a join of an interval");
-    else if (op_kind_column(&left->columns) >= 0 || op_kind_column(&right->columns) >= 0)
+    rc = join_times_init(&v->times, spec, err);
+    if (!rc && (op_kind_column(&left->columns) >= 0 || op_kind_column(&right->columns) >= 0))
         rc = err_set(err, ERR_UNSUPPORTED,
                      "a join of an interval takes rows that stay, not changes");
-    else if (spec->null_aware || (spec->left_time < 0) != (spec->right_time < 0))
+    if (!rc && (spec->null_aware || (spec->left_time < 0) != (spec->right_time < 0)))
         rc = err_set(err, ERR_INVALID, "a join of an interval goes by one kind of time");
     if (!rc)
         rc = join_init(&v->join, left->graph, &left->columns, &right->columns, spec, false, err);

@@ -11,6 +11,16 @@
  *
  * Semi, anti and mark joins against rows that are only added forget a left row when its first match
  * comes: nothing can follow.
+ *
+ * Forgetting by time. Where the condition bounds the times of both sides, and the other side gives
+ * rows in the order of its watermarks and takes none back, a side's rows lie in spaces that are
+ * spans of time (join.h), and a span goes when the other side's watermark is behind all that its
+ * rows could meet. Nothing that comes out is another for it: what is gone could have changed it
+ * only by a pair with a row of the other side, that comes (there is none: its time would be at or
+ * before the watermark) or is taken back (none is). A row of the side itself, a late one or one
+ * that is taken back, walks the other side's rows, which are all there. What the condition says
+ * of times is still asked of every pair: spans only leave out pairs that it would refuse.
+ *
  * With a time to live each row counts its own matches too, as in Flink: a row that is gone leaves
  * what it matched as it was.
  */
@@ -31,13 +41,38 @@ struct regular {
     bool stored[2];
     bool by_row; /* pairs are gathered and rows count their matches */
     bool once;   /* a match is for ever */
-    bool null_aware;
+    bool forgets[2];
+    struct join_times times; /* if a side forgets */
     /* Groups of left rows to be forgotten, by row of the chunk. */
     uint32_t *forget;
     size_t forget_count;
 };
 
 /* ---- a side's own rows ---- */
+
+/* The watermark of what side s meets is behind all that row i could. */
+static bool is_over(const struct regular *r, int s, idx_t i)
+{
+    int64_t from, to;
+
+    join_bounds(&r->times, s, r->times.ms[i], &from, &to);
+    return r->join.op.in[!s].mark >= to;
+}
+
+static int forget_spans(struct regular *r, struct err *err)
+{
+    int rc = 0;
+
+    for (int s = LEFT; s <= RIGHT; s++) {
+        struct state_table *rows = r->join.side[s].rows;
+        int64_t span;
+
+        while (!rc && r->forgets[s] &&
+               join_span_over(&r->times, s, rows, r->join.op.in[!s].mark, &span))
+            rc = state_drop_space(rows, span, err);
+    }
+    return rc;
+}
 
 /* *known: it counts, which a row taken back that was never there does not. */
 static int store_row(struct regular *r, int s, idx_t i, int64_t matches, bool *known,
@@ -51,8 +86,10 @@ static int store_row(struct regular *r, int s, idx_t i, int64_t matches, bool *k
     int rc;
 
     *known = true;
-    if (!r->stored[s])
+    if (!r->stored[s] || (r->forgets[s] && is_over(r, s, i)))
         return 0;
+    if (r->forgets[s])
+        key.space = join_span(&r->times, r->times.ms[i]);
     rc = state_edit(side->rows, &key, sizeof(*row), &value, &fresh, err);
     if (rc)
         return rc;
@@ -313,18 +350,18 @@ static int deal_with_pairs(struct regular *r, int s, duckdb_data_chunk chunk, st
 }
 
 /* Matches are counted in place, so an entry says first that it will change. */
-static int gather(struct regular *r, int s, idx_t i, struct err *err)
+static int gather_space(struct regular *r, int s, idx_t i, int64_t space, struct err *err)
 {
     struct join_side *side = &r->join.side[s], *other = &r->join.side[!s];
     struct pairs *pairs = &r->join.pairs;
-    struct state_key key = {.key = vec_row(&side->key_bytes, i)};
+    struct state_key key = {space, vec_row(&side->key_bytes, i), {0}};
     struct slice value, own = vec_row(&side->row_bytes, i);
     size_t first = pairs->count;
     struct state_walk walk;
     bool fresh;
     int rc = 0;
 
-    state_walk_group(&walk, other->rows, 0, key.key);
+    state_walk_group(&walk, other->rows, space, key.key);
     while (!rc && state_walk_next(&walk, NULL, &key.sub, &value))
         rc = pairs_add(pairs, s, (uint32_t)i, own, key.sub, (void *)(uintptr_t)value.ptr, err);
     for (size_t k = first; r->tracked[!s] && k < pairs->count && !rc; k++) {
@@ -338,7 +375,26 @@ static int gather(struct regular *r, int s, idx_t i, struct err *err)
                              it lives on */
             *(struct row_state *)pairs->list[k].other = was;
     }
-    return rc ? rc : pairs_add(pairs, s, (uint32_t)i, own, JOIN_NONE, NULL, err);
+    return rc;
+}
+
+static int gather(struct regular *r, int s, idx_t i, struct err *err)
+{
+    struct state_table *other = r->join.side[!s].rows;
+    int64_t from, to, span;
+    int rc = 0;
+
+    if (!r->forgets[!s]) {
+        rc = gather_space(r, s, i, 0, err);
+    } else {
+        join_bounds(&r->times, s, r->times.ms[i], &from, &to);
+        span = join_span(&r->times, from);
+        while (!rc && state_space_from(other, span, &span) && span <= join_span(&r->times, to))
+            rc = gather_space(r, s, i, span++, err);
+    }
+    return rc ? rc
+              : pairs_add(&r->join.pairs, s, (uint32_t)i, vec_row(&r->join.side[s].row_bytes, i),
+                          JOIN_NONE, NULL, err);
 }
 
 /* ---- all ---- */
@@ -376,12 +432,14 @@ static int regular_row(struct regular *r, int s, idx_t i, duckdb_data_chunk chun
 static int regular_rows(struct op *op, int s, const struct vec_batch *rows, struct err *err)
 {
     struct regular *r = (struct regular *)op;
-    int rc = 0;
+    int rc = forget_spans(r, err);
 
     for (size_t c = 0; c < rows->count && !rc; c++) {
         duckdb_data_chunk chunk = rows->chunks[c];
 
         rc = join_read(&r->join, s, chunk, err);
+        if (!rc && (r->forgets[LEFT] || r->forgets[RIGHT]))
+            join_times_read(&r->times, &r->join.side[s], r->times.column[s], chunk);
         for (idx_t i = 0; i < r->join.side[s].row_bytes.count && !rc; i++)
             rc = regular_row(r, s, i, chunk, err);
         if (!rc && r->join.pairs.count)
@@ -394,11 +452,18 @@ static int regular_rows(struct op *op, int s, const struct vec_batch *rows, stru
     return rc;
 }
 
+static int regular_mark(struct op *op, int64_t mark, struct err *err)
+{
+    (void)mark; /* each side goes by that of the other one */
+    return forget_spans((struct regular *)op, err);
+}
+
 static void regular_free(struct op *op)
 {
     struct regular *r = (struct regular *)op;
 
     join_deinit(&r->join);
+    join_times_deinit(&r->times);
     free(r->forget);
     free(r);
 }
@@ -412,36 +477,51 @@ static int regular_read(struct op *op, int table, struct op_reader *to, struct e
 
 static const struct op_ops regular_ops = {.name = "join",
                                           .rows = regular_rows,
+                                          .mark = regular_mark,
                                           .view = join_view,
                                           .read = regular_read,
                                           .free = regular_free};
 
 static int open_tables(struct regular *r, struct err *err)
 {
-    static const char *const names[] = {"left", "right"};
+    /* Rows that lie in spans are not found where others are: their table has a name of its own. */
+    static const char *const names[2][2] = {{"left", "right"}, {"left_spans", "right_spans"}};
     struct join *j = &r->join;
     int rc = 0;
 
     for (int s = LEFT; s <= RIGHT && !rc; s++)
         if (r->stored[s])
-            rc = rows_table(&j->op, names[s], true, j->ttl_ms[s], &j->side[s].rows, err);
+            rc = rows_table(&j->op, names[r->forgets[s]][s], true, j->ttl_ms[s], &j->side[s].rows,
+                            err);
     if (!rc && j->kind != OP_INNER && !r->by_row)
         rc = op_table(&j->op, "keys", false, &r->keys, err);
     return rc;
 }
 
 /* Rows whose time to live ends leave no trace, so what had matched them must know it by itself. */
-static void plan_regular(struct regular *r)
+static int plan_regular(struct regular *r, const struct op_join_spec *spec, struct err *err)
 {
     struct join *j = &r->join;
     bool ttl = j->ttl_ms[LEFT] || j->ttl_ms[RIGHT];
 
+    r->forgets[LEFT] = spec->left_forgets;
+    r->forgets[RIGHT] = spec->right_forgets;
+    if ((spec->left_forgets && j->side[RIGHT].kind_column >= 0) ||
+        (spec->right_forgets && j->side[LEFT].kind_column >= 0) ||
+        ((spec->left_forgets || spec->right_forgets) && (ttl || !j->condition.fragment)))
+        return err_set(err, ERR_INVALID,
+                       "a join forgets rows by a condition on times, and where the other side's "
+                       "rows stay");
     r->by_row = j->condition.fragment || (j->kind != OP_INNER && ttl);
     r->tracked[LEFT] = r->by_row && (j->side[LEFT].outer || join_one_sided(j));
     r->tracked[RIGHT] = r->by_row && j->side[RIGHT].outer;
     r->stored[LEFT] = true;
     r->stored[RIGHT] = !join_one_sided(j) || r->by_row;
     r->once = join_one_sided(j) && !r->by_row && j->side[RIGHT].kind_column < 0;
+    r->forget = calloc(vec_chunk_rows(), sizeof(*r->forget));
+    if (!r->forget)
+        return err_set(err, ERR_NOMEM, "a join");
+    return spec->left_forgets || spec->right_forgets ? join_times_init(&r->times, spec, err) : 0;
 }
 
 int join_regular_new(struct op **out, struct op *left, struct op *right,
@@ -457,11 +537,8 @@ int join_regular_new(struct op **out, struct op *left, struct op *right,
         return rc;
     if (!rc)
         rc = join_init(&r->join, left->graph, &left->columns, &right->columns, spec, changes, err);
-    if (!rc) {
-        plan_regular(r);
-        r->forget = calloc(vec_chunk_rows(), sizeof(*r->forget));
-        rc = r->forget ? 0 : err_set(err, ERR_NOMEM, "a join");
-    }
+    if (!rc)
+        rc = plan_regular(r, spec, err);
     rc = join_add(&r->join, (struct op *[]){left, right}, 2, &regular_ops, rc, err);
     if (rc)
         return rc;

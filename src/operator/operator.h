@@ -1,11 +1,12 @@
 /* operator.h - what happens to rows between a source and a sink when rows must be remembered: a
  * graph of operators over changes and time.
  *
- * A graph is a tree of operators: leaves are fed by sources, the root's output feeds a sink. Rows
- * go up in batches of DuckDB chunks, on the pipeline's thread: an operator takes a batch on one of
- * its inputs and puts what follows from it into its output, which is handed to the next one when
- * the call returns. Nothing queues between operators: memory is bounded by a batch a level plus
- * state, and backpressure is the sink not pulling.
+ * A graph is a tree of operators, but that several may be above one: all of them take its rows, in
+ * the order they were made in. Leaves are fed by sources, the root's output feeds a sink. Rows go
+ * up in batches of DuckDB chunks, on the pipeline's thread: an operator takes a batch on one of its
+ * inputs and puts what follows from it into its output, which is handed on when the call returns.
+ * Nothing queues between operators: memory is bounded by a batch a level plus state, and
+ * backpressure is the sink not pulling.
  *
  * Changes. Rows whose LAST column is named OP_KIND (UTINYINT) are a change stream: +I, -U, +U, -D
  * as in Flink's RowKind. Rows without it are all +I. Every operator keeps the order of the rows of
@@ -92,7 +93,7 @@ const struct vec_columns *op_graph_columns(const struct op_graph *graph); /* of 
 struct op_info {
     const char *name;
     int64_t rows_in, rows_out, late, watermark_ms;
-    int number, above; /* -1: the root's */
+    int number, above; /* -1: the root's; of several above it, the first */
     int64_t busy_ns;   /* in the operator alone; of shards, of the time of all threads */
     int shards;        /* that it is made in; 1: it is one */
     int64_t state_bytes;
@@ -228,8 +229,12 @@ struct op_join_spec {
     bool null_aware;       /* ANTI: a NULL key on the right leaves no row */
     int left_time, right_time; /* INTERVAL, TEMPORAL; -1: the graph's clock */
     int64_t low_ms, high_ms;   /* INTERVAL: right in [left + low, left + high] */
-    int left_end, right_end;   /* WINDOWED: columns of the window's end, TIMESTAMP */
-    bool by_clock;             /* WINDOWED: the graph's clock ends windows, not watermarks */
+    /* REGULAR: the condition says the same of left_time and right_time (TIMESTAMP), and the other
+     * side gives no row behind a watermark with a time at or before it, and takes none back. Rows
+     * of this side that can meet no row any more are forgotten. */
+    bool left_forgets, right_forgets;
+    int left_end, right_end; /* WINDOWED: columns of the window's end, TIMESTAMP */
+    bool by_clock;           /* WINDOWED: the graph's clock ends windows, not watermarks */
     int64_t left_ttl_ms, right_ttl_ms;
 };
 /* Joins and what follows name their columns c0, c1 ... (flow.h).

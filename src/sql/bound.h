@@ -141,6 +141,7 @@ struct bound_column {
     size_t twin_column;   /* of that one; NULL: none */
     bool used;            /* planning: something reads it */
     enum bound_time time; /* planning, of a node's output */
+    bool settled;         /* likewise: plan_settled */
     const char *label;    /* likewise: sql_node.labels; "": none. NULL: the name */
 };
 

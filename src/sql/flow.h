@@ -135,6 +135,10 @@ struct sql_flow_joining {
     bool null_aware;           /* ANTI for NOT IN: a NULL on the right leaves no row */
     int left_time, right_time; /* INTERVAL, TEMPORAL: columns; -1: processing time */
     int64_t low_ms, high_ms;
+    /* REGULAR: the condition, too, says that right_time lies in [left_time + low_ms, left_time +
+     * high_ms], and no row of the other side comes behind a watermark with a time at or before it:
+     * rows of this side that can meet none of those are not needed any more. */
+    bool left_forgets, right_forgets;
     int left_end, right_end;           /* WINDOWED: columns of the window's end */
     bool by_clock;                     /* WINDOWED: they are of processing time */
     int64_t left_ttl_ms, right_ttl_ms; /* REGULAR */
@@ -207,6 +211,10 @@ struct sql_node {
     const char *const *labels; /* what people call them, as the query has it; NULL: nothing */
     size_t column_count;
     bool changes;
+    /* Another node, made before this one, that gives the same rows: this one and all below it need
+     * not be made. NULL: none. */
+    const struct sql_node *same;
+    bool shared;           /* some node's `same` */
     uint32_t line, column; /* of the clause it stands for, for EXPLAIN and errors */
     const char *select; /* SELECT, VALUES: DuckDB's text over `feed`, with $row_kind if changes */
     union {

@@ -431,6 +431,9 @@ static void node_columns(struct grouping *g, const struct sql_node *below)
     }
     g->node->changes =
         windowed ? out->early_ms || out->late_ms || out->allowed_lateness_ms : !out->at_end;
+    /* A window comes once, when the watermark passes its end; what is late for it is dropped. */
+    if (windowed && window_bound(g, true) == BOUND_WINDOW_END && !g->node->changes)
+        ((struct plan_node *)g->node)->settled[g->node->column_count - 1] = true;
 }
 
 static struct sql_node *finish(struct grouping *g)

@@ -180,6 +180,15 @@ static void put_join(struct explain *e, const struct sql_node *node)
         put_column(e, node->inputs[0], j->left_time);
     }
     put(e, j->condition ? ", with a condition" : "");
+    for (size_t s = 0; s < 2; s++) {
+        if (!(s ? j->right_forgets : j->left_forgets))
+            continue;
+        put(e, s ? ", right rows kept until left." : ", left rows kept until right.");
+        put_column(e, node->inputs[!s], s ? j->left_time : j->right_time);
+        put(e, " is ");
+        put_ms(e, s ? -j->low_ms : j->high_ms);
+        put(e, " ahead");
+    }
 }
 
 static void put_lookup(struct explain *e, const struct sql_node *node)
@@ -303,7 +312,8 @@ static const char *growth(const struct sql_node *node)
         break;
     case SQL_NODE_JOIN:
         by_row = node->join.time == SQL_FLOW_REGULAR &&
-                 (!node->join.left_ttl_ms || !node->join.right_ttl_ms);
+                 ((!node->join.left_ttl_ms && !node->join.left_forgets) ||
+                  (!node->join.right_ttl_ms && !node->join.right_forgets));
         break;
     case SQL_NODE_RANK:
         by_key = node->rank.key_count && node->rank.window_end < 0 && !node->rank.ttl_ms;
@@ -360,6 +370,10 @@ static void put_notes(struct explain *e, const struct sql_node *node)
     if (e->rc || !node->line)
         return;
     e->rc = buf_printf(e->out, "  (line %u%s", node->line, node->changes ? ", changes" : "");
+    if (!e->rc && node->same) {
+        e->rc = buf_printf(e->out, ", the rows of line %u again)", node->same->line);
+        return;
+    }
     if (!e->rc && e->shards > 1 && sql_flow_keyed(node, 0, &keys))
         e->rc = buf_printf(e->out, ", in %" PRId64 " shards", e->shards);
     if (!e->rc)
@@ -374,7 +388,7 @@ static void put_tree(struct explain *e, const struct sql_node *node, int depth)
     put_node(e, node);
     put_notes(e, node);
     put(e, "\n");
-    for (size_t i = 0; i < node->input_count; i++)
+    for (size_t i = 0; i < node->input_count && !node->same; i++)
         put_tree(e, node->inputs[i], depth + 1);
 }
 

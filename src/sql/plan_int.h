@@ -19,6 +19,7 @@
  *   plan_walk.c       all expressions of a query
  *   plan_aggregate.c  GROUP BY and windows; plan_call.c: the calls; plan_sets.c: GROUPING SETS
  *   plan_rank.c       ROW_NUMBER of top-N; plan_over.c: OVER
+ *   plan_share.c      what is asked for twice is made once
  *   plan_explain.c    the tree as text
  */
 #ifndef SQL_PLAN_INT_H
@@ -30,6 +31,7 @@
 struct plan_node {
     struct sql_node node;   /* first */
     enum bound_time *times; /* per column */
+    bool *settled;          /* likewise: plan_settled */
     size_t column_max;
     const struct bound_source *leaf; /* SCAN: as it is bound */
 };
@@ -87,6 +89,9 @@ struct bound_expr *plan_column(struct planner *p, struct sql_pos pos, const stru
 
 /* What the value means for time. */
 enum bound_time plan_time(const struct bound_expr *expr);
+/* A time that watermarks bind: no row that comes behind a watermark has one at or before it. That
+ * is more than a rowtime says, whose rows may be late: an operator that drops late rows gave it. */
+bool plan_settled(const struct bound_expr *expr);
 /* What a window's start or end means for time, if the windows are of this time. */
 enum bound_time plan_window_bound(const struct bound_expr *time, bool end);
 /* A window's end, which is local time, on the scale of watermarks. */
@@ -156,6 +161,9 @@ struct sql_node *plan_final(struct planner *p, struct sql_pos pos, struct sql_no
 /* `query`, planned with `rel` below, becomes SELECT * over `feed`, whose columns are its outputs.
  */
 void plan_become(struct planner *p, struct sql_bound *query, const struct rel *feed);
+
+/* Nodes that give the same rows as one before them know it. Before watermarks are added. */
+void plan_share(struct planner *p, struct sql_node *root);
 
 /* ---- subqueries (plan_subquery.c) ------------------------------------------------------------ */
 
@@ -251,6 +259,8 @@ struct rel joining_done(struct joining *j);
  * one by interval. */
 void joining_interval(struct joining *j, struct conds *conds);
 void joining_temporal(struct joining *j, const struct bound_source *right);
+/* Of a regular join: rows that may be forgotten, by times that its other conditions compare. */
+void joining_forgets(struct joining *j);
 
 /* ---- aggregates ------------------------------------------------------------------------------ */
 

@@ -217,14 +217,15 @@ struct rel joining_done(struct joining *j)
     struct rel feed;
 
     check_windowed(j);
-    left = shape_done(&j->ls, j->pos);
-    right = shape_done(&j->rs, j->pos);
-    node = plan_node_new(p, SQL_NODE_JOIN, j->pos, left->column_count + right->column_count + 1);
-    j->out.condition = condition_text(j, left, right);
     if (j->out.time == SQL_FLOW_REGULAR) {
         j->out.left_ttl_ms = ttl_of(j, &j->lm);
         j->out.right_ttl_ms = ttl_of(j, &j->rm);
     }
+    joining_forgets(j);
+    left = shape_done(&j->ls, j->pos);
+    right = shape_done(&j->rs, j->pos);
+    node = plan_node_new(p, SQL_NODE_JOIN, j->pos, left->column_count + right->column_count + 1);
+    j->out.condition = condition_text(j, left, right);
     node->join = j->out;
     plan_node_inputs(p, node, left, right);
     side_columns(j, node, left, keeps_right(j->out.join));

@@ -7,7 +7,7 @@
  */
 #include "sql/plan_int.h"
 
-/* A time attribute and a distance from it. */
+/* A column and a distance from it. */
 struct moment {
     struct bound_expr *time;
     int64_t ms;
@@ -33,10 +33,8 @@ static bool read_moment(struct bound_expr *expr, struct moment *out)
     while (expr->kind == BOUND_CAST && expr->implicit)
         expr = expr->args[0];
     if (expr->kind == BOUND_COLUMN) {
-        enum bound_time time = plan_time(expr);
-
         *out = (struct moment){expr, 0};
-        return time == BOUND_ROWTIME || time == BOUND_PROCTIME;
+        return true;
     }
     if (!name || expr->arg_count != 2 || (strcmp(name, "+") != 0 && strcmp(name, "-") != 0))
         return false;
@@ -73,8 +71,18 @@ static bool same_times(const struct interval *in, const struct bound_expr *left,
     return !in->left || (bound_equal(in->left, left) && bound_equal(in->right, right));
 }
 
-/* a op b, one of the left and one of the right: a bound on right - left. */
-static bool read_cond(const struct joining *j, const struct bound_expr *cond, struct interval *in)
+static bool are_attributes(const struct bound_expr *left, const struct bound_expr *right)
+{
+    enum bound_time time = plan_time(left);
+
+    return (time == BOUND_ROWTIME || time == BOUND_PROCTIME) && time == plan_time(right);
+}
+
+/* a op b, one of the left and one of the right, both of which `may` be compared: a bound on right -
+ * left. */
+typedef bool may_compare(const struct bound_expr *left, const struct bound_expr *right);
+static bool read_cond(const struct joining *j, const struct bound_expr *cond, may_compare *may,
+                      struct interval *in)
 {
     static const struct {
         const char *op;
@@ -97,7 +105,7 @@ static bool read_cond(const struct joining *j, const struct bound_expr *cond, st
         return false;
     left_first = plan_within(a.time, &j->left) && plan_within(b.time, &j->right);
     if ((!left_first && !(plan_within(b.time, &j->left) && plan_within(a.time, &j->right))) ||
-        plan_time(a.time) != plan_time(b.time) ||
+        !may(left_first ? a.time : b.time, left_first ? b.time : a.time) ||
         !same_times(in, left_first ? a.time : b.time, left_first ? b.time : a.time))
         return false;
     in->left = left_first ? a.time : b.time;
@@ -128,7 +136,7 @@ void joining_interval(struct joining *j, struct conds *conds)
         return;
     found = BIND_ARRAY(j->p->b, bool, conds->count + 1);
     for (size_t i = 0; i < conds->count; i++)
-        found[i] = !conds->list[i].done && read_cond(j, conds->list[i].expr, &in);
+        found[i] = !conds->list[i].done && read_cond(j, conds->list[i].expr, are_attributes, &in);
     if (!in.has_low || !in.has_high)
         return;
     for (size_t i = 0; i < conds->count; i++)
@@ -138,6 +146,48 @@ void joining_interval(struct joining *j, struct conds *conds)
     j->out.high_ms = in.high;
     j->out.left_time = time_column(j, &j->ls, in.left);
     j->out.right_time = time_column(j, &j->rs, in.right);
+}
+
+/* ---- what a regular join may forget ---- */
+
+/* A time near the watermarks of its side, so that rows of few spans are there at once. Operators
+ * compare them as microseconds. */
+static bool goes_with_time(const struct bound_expr *expr)
+{
+    enum bound_time time = plan_time(expr);
+
+    return expr->type->kind == SQL_TIMESTAMP && expr->type->precision <= 6 &&
+           (time == BOUND_ROWTIME || time == BOUND_WINDOW_START || time == BOUND_WINDOW_END);
+}
+
+static bool may_forget(const struct bound_expr *left, const struct bound_expr *right)
+{
+    return goes_with_time(left) && goes_with_time(right) &&
+           (plan_settled(left) || plan_settled(right));
+}
+
+/* Rows of a side can meet nothing more when what is settled on the other has passed them. This is
+ * no join by interval: late rows of the side still meet what came before them, and what is settled
+ * need be no rowtime. */
+void joining_forgets(struct joining *j)
+{
+    struct interval in = {0};
+    struct conds conds;
+
+    if (j->out.time != SQL_FLOW_REGULAR || j->out.null_aware || !j->residual ||
+        j->out.left_ttl_ms || j->out.right_ttl_ms)
+        return;
+    plan_split(j->p, j->residual, &conds);
+    for (size_t i = 0; i < conds.count; i++)
+        read_cond(j, conds.list[i].expr, may_forget, &in);
+    if (!in.has_low || !in.has_high || in.low > in.high)
+        return;
+    j->out.left_forgets = plan_settled(in.right);
+    j->out.right_forgets = plan_settled(in.left);
+    j->out.low_ms = in.low;
+    j->out.high_ms = in.high;
+    j->out.left_time = (int)shape_put(&j->ls, in.left);
+    j->out.right_time = (int)shape_put(&j->rs, in.right);
 }
 
 /* The column by which the versions of the right side are told apart. */

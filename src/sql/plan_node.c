@@ -25,6 +25,7 @@ struct sql_node *plan_node_new(struct planner *p, enum sql_node_kind kind, struc
     node->node.columns = BIND_ARRAY(p->b, struct sql_output, column_max + 1);
     node->node.labels = BIND_ARRAY(p->b, const char *, column_max + 1);
     node->times = BIND_ARRAY(p->b, enum bound_time, column_max + 1);
+    node->settled = BIND_ARRAY(p->b, bool, column_max + 1);
     node->column_max = column_max;
     return &node->node;
 }
@@ -110,6 +111,7 @@ struct rel plan_feed(struct planner *p, struct sql_node *node)
                                                  .type = node->columns[i].type,
                                                  .used = true,
                                                  .time = plan_node_time(node, i),
+                                                 .settled = ((struct plan_node *)node)->settled[i],
                                                  .label = node->labels[i] ? node->labels[i] : ""};
     if (node->changes)
         feed->columns[count] = (struct bound_column){
@@ -198,6 +200,24 @@ enum bound_time plan_time(const struct bound_expr *expr)
     if (source->kind == SOURCE_UNNEST && source->tvf)
         return plan_window_bound(source->array->args[0], column != 0);
     return BOUND_TIMELESS;
+}
+
+bool plan_settled(const struct bound_expr *expr)
+{
+    const struct bound_source *source;
+    size_t column;
+
+    if (expr->kind == BOUND_CAST && expr->implicit && expr->type->kind == expr->args[0]->type->kind)
+        return plan_settled(expr->args[0]);
+    if (expr->kind != BOUND_COLUMN)
+        return false;
+    source = bound_at(expr, &column);
+    if (column >= source->column_count)
+        return false;
+    if (source->kind == SOURCE_QUERY)
+        return !source->tvf && source->query->kind == QUERY_SELECT &&
+               plan_settled(source->query->items[column]);
+    return source->kind == SOURCE_TABLE && source->columns[column].settled;
 }
 
 struct bound_expr *plan_window_end(struct planner *p, struct bound_expr *end)
@@ -405,6 +425,7 @@ struct sql_node *shape_done(struct shape *s, struct sql_pos pos)
     select->items = BIND_ARRAY(p->b, struct bound_expr *, s->count + 1);
     for (size_t i = 0; i < s->count; i++) {
         plan_node_column(p, node, s->items[i]->type, plan_time(s->items[i]));
+        ((struct plan_node *)node)->settled[i] = plan_settled(s->items[i]);
         plan_node_label(node, i, plan_label(s->items[i]));
         select->items[i] = s->items[i];
         select->outputs[i] = node->columns[i];
@@ -429,6 +450,7 @@ struct sql_node *plan_materialize(struct planner *p, struct sql_bound *query, co
     select->outputs = outputs;
     for (size_t i = 0; i < query->output_count; i++) {
         plan_node_column(p, node, query->outputs[i].type, plan_time(query->items[i]));
+        ((struct plan_node *)node)->settled[i] = plan_settled(query->items[i]);
         plan_node_label(node, i, query->outputs[i].name);
         select->items[i] = query->items[i];
         outputs[i] = named ? query->outputs[i] : node->columns[i];
