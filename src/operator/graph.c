@@ -1,4 +1,4 @@
-/* graph.c - operators wired into a tree, and what goes up through it: rows, watermarks. */
+/* graph.c - operators wired together, and what goes up through them: rows, watermarks. */
 #include <stdio.h>
 
 #include "operator/operator_int.h"
@@ -55,16 +55,19 @@ int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int c
         return err_set(err, ERR_NOMEM, "inputs of an operator");
     op->mark = OP_TIME_MIN;
     for (int i = 0; i < op->inputs; i++)
-        op->in[i].mark = OP_TIME_MIN;
+        op->in[i] = (struct op_input){.to = op, .mark = OP_TIME_MIN};
     op->ops = ops;
     op->graph = graph;
     op->number = graph->count++;
     op->next = graph->last;
     graph->last = op;
     for (int i = 0; i < count; i++) {
+        struct op_input **end = &below[i]->above;
+
+        while (*end)
+            end = &(*end)->also;
+        *end = &op->in[i];
         op->in[i].from = below[i];
-        below[i]->above = op;
-        below[i]->above_input = i;
     }
     return 0;
 }
@@ -153,9 +156,9 @@ int op_graph_load(struct op_graph *graph, struct err *err)
 
 /* ---- what goes up ---- */
 
-static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err);
+static int give(struct op_input *in, const struct vec_batch *rows, struct err *err);
 
-/* Hands what an operator has put out to the one above. `before`: rows of the root that were there
+/* Hands what an operator has put out to those above. `before`: rows of the root that were there
  * already and are counted. */
 static int hand_up(struct op *op, int64_t before, struct err *err)
 {
@@ -164,8 +167,8 @@ static int hand_up(struct op *op, int64_t before, struct err *err)
     op->rows_out += op->out.rows - before;
     if (!op->above)
         return 0;
-    if (op->out.rows)
-        rc = give(op->above, op->above_input, &op->out, err);
+    for (struct op_input *in = op->above; in && op->out.rows && !rc; in = in->also)
+        rc = give(in, &op->out, err);
     vec_batch_clear(&op->out);
     return rc;
 }
@@ -177,13 +180,14 @@ static int64_t now_ns(const struct op *op)
     return clock ? clock_mono_ns(clock) : 0;
 }
 
-static int give(struct op *op, int input, const struct vec_batch *rows, struct err *err)
+static int give(struct op_input *in, const struct vec_batch *rows, struct err *err)
 {
+    struct op *op = in->to;
     int64_t began = now_ns(op), before = op->out.rows;
     int rc;
 
     op->rows_in += rows->rows;
-    rc = op->ops->rows(op, input, rows, err);
+    rc = op->ops->rows(op, (int)(in - op->in), rows, err);
     op->busy_ns += now_ns(op) - began;
     return rc ? rc : hand_up(op, before, err);
 }
@@ -204,15 +208,16 @@ static int64_t lowest(const struct op *op)
     return any ? low : op->mark;
 }
 
-static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct err *err)
+static int mark_input(struct op_input *in, int64_t mark, bool idle, struct err *err)
 {
+    struct op *op = in->to;
     bool all_idle = true;
     int64_t low, before = op->out.rows;
     int rc = 0;
 
-    if (mark > op->in[input].mark)
-        op->in[input].mark = mark;
-    op->in[input].idle = idle;
+    if (mark > in->mark)
+        in->mark = mark;
+    in->idle = idle;
     low = lowest(op);
     for (int i = 0; i < op->inputs; i++)
         all_idle &= op->in[i].idle;
@@ -227,27 +232,27 @@ static int mark_input(struct op *op, int input, int64_t mark, bool idle, struct 
         if (!rc)
             rc = hand_up(op, before, err);
     }
-    if (rc || !op->above)
-        return rc;
     low = op->mark;
     if (low != OP_TIME_MIN && low != OP_TIME_MAX)
         low -= op->delay_ms;
-    return mark_input(op->above, op->above_input, low, all_idle, err);
+    for (struct op_input *up = op->above; up && !rc; up = up->also)
+        rc = mark_input(up, low, all_idle, err);
+    return rc;
 }
 
 int op_graph_rows(struct op *leaf, const struct vec_batch *rows, struct err *err)
 {
-    return give(leaf, 0, rows, err);
+    return give(&leaf->in[0], rows, err);
 }
 
 int op_graph_mark(struct op *leaf, int64_t watermark_ms, struct err *err)
 {
-    return mark_input(leaf, 0, watermark_ms, false, err);
+    return mark_input(&leaf->in[0], watermark_ms, false, err);
 }
 
 int op_graph_idle(struct op *leaf, bool idle, struct err *err)
 {
-    return mark_input(leaf, 0, OP_TIME_MIN, idle, err);
+    return mark_input(&leaf->in[0], OP_TIME_MIN, idle, err);
 }
 
 /* Below before above: what a tick puts out is there before the one above hears of it. */
@@ -293,11 +298,12 @@ const struct vec_columns *op_graph_columns(const struct op_graph *graph)
 
 int op_above(const struct op *op)
 {
-    const struct op *above = op->above;
+    const struct op *above = op->above ? op->above->to : NULL;
 
     if (!above)
         return -1;
-    return above->ops->entry ? above->ops->entry(above, op->above_input) : above->number;
+    return above->ops->entry ? above->ops->entry(above, (int)(op->above - above->in))
+                             : above->number;
 }
 
 static struct op_info info_of(const struct op_graph *graph, const struct op *op)

@@ -32,6 +32,8 @@ struct op_ops {
 
 struct op_input {
     const struct op *from; /* NULL: a leaf's */
+    struct op *to;         /* whose input it is */
+    struct op_input *also; /* that takes the same rows, after this one; NULL: none */
     int64_t mark;
     bool idle;
 };
@@ -40,8 +42,9 @@ struct op_input {
 struct op {
     const struct op_ops *ops;
     struct op_graph *graph;
-    struct op *next, *above; /* next: made before this one; above NULL: the root */
-    int number, above_input, inputs;
+    struct op *next;        /* made before this one */
+    struct op_input *above; /* the first that takes its rows; NULL: it is the root */
+    int number, inputs;
     struct op_input *in; /* `inputs` of them; a leaf has one */
     int64_t mark;        /* told last */
     bool by_rows;        /* its tick does nothing: rows and watermarks alone move it */
@@ -60,7 +63,8 @@ struct op_graph {
 };
 
 /* Puts `op` in the graph, which owns it from now on, above the `count` operators of `below` (0: a
- * leaf). On an error, which is out of memory, it is the caller's still. */
+ * leaf), which others may be above, too. On an error, which is out of memory, it is the caller's
+ * still. */
 int op_add(struct op *op, struct op_graph *graph, struct op *const *below, int count,
            const struct op_ops *ops, struct err *err);
 /* Number of the operator above, as it is shown; -1: none. */

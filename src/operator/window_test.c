@@ -160,6 +160,43 @@ static void windows_of_windows_fire_with_them(void **state)
                 "k", "2000", "count(*), sum(v)::BIGINT") ") t(k, c, v, ws, we) GROUP BY ws, we");
 }
 
+/* The counts of a window go two ways: into their maximum, and to where they meet it. */
+static int build_two_ways(struct op **leaves, struct op **root, void *arg, struct err *err)
+{
+    static const struct op_call first = {OP_COUNT, -1, -1}, second = {OP_MAX, 1, -1};
+    struct op_window attached = {.kind = OP_ATTACHED, .start = 2, .end = 3};
+    struct op_aggregate_spec below = {(size_t[]){K}, 1, &first, 1, arg, TS};
+    struct op_aggregate_spec above = {NULL, 0, &second, 1, &attached, 3};
+    struct op_join_spec meet = {.time = OP_WINDOWED,
+                                .left_keys = (size_t[]){2, 3},
+                                .right_keys = (size_t[]){1, 2},
+                                .key_count = 2,
+                                .left_end = 3,
+                                .right_end = 2,
+                                .condition = "SELECT l1 >= r0 FROM feed"};
+    struct op *counts, *most;
+    int rc = op_aggregate_new(&counts, leaves[0], &below, err);
+
+    if (!rc)
+        rc = op_aggregate_new(&most, counts, &above, err);
+    return rc ? rc : op_join_new(root, counts, most, &meet, err);
+}
+
+static void rows_of_one_operator_go_to_several(void **state)
+{
+    struct op_window hop = {OP_HOP, 10000, 4000, 0};
+    struct test_plan plan = {
+        .inputs = {ROWS}, .delay_ms = {30000, -1}, .build = build_two_ways, .arg = &hop};
+
+    (void)state;
+    compare(
+        &plan, "SELECT * FROM feed",
+        "SELECT k, c, ws, we, m, ws AS ws2, we AS we2 FROM (SELECT *, max(c) OVER (PARTITION BY "
+        "ws, we) AS m FROM (SELECT k, count(*) AS c, ws, we FROM (SELECT *, UNNEST(" HOPS
+        ", recursive := true) FROM (SELECT *, epoch_ms(ts) AS ms FROM l)) GROUP BY k, ws, we)) "
+        "WHERE c >= m");
+}
+
 /* ---- by hand ---- */
 
 struct one {
@@ -390,6 +427,7 @@ int main(void)
         cmocka_unit_test(late_rows_end_in_their_windows),
         cmocka_unit_test(sessions_are_cut_by_gaps),
         cmocka_unit_test(windows_of_windows_fire_with_them),
+        cmocka_unit_test(rows_of_one_operator_go_to_several),
         cmocka_unit_test(late_rows_are_handed_over),
         cmocka_unit_test(windows_of_processing_time_go_by_the_clock),
         cmocka_unit_test(results_come_before_the_end),

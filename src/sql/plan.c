@@ -276,6 +276,7 @@ static struct sql_node *plan_root(struct planner *p, struct sql_bound *bound)
     root = rel.node->kind == SQL_NODE_SCAN && bound_passes(bound, rel.node->scan.table)
                ? rel.node
                : plan_materialize(p, bound, &rel, true);
+    plan_share(p, root);
     for (size_t i = 0; p->by_time && i < p->scan_count; i++)
         add_marks(p, p->scans[i]);
     for (size_t i = 0; i < p->scan_count; i++)

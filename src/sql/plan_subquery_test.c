@@ -119,11 +119,9 @@ static const struct claim anywhere_else_they_are_marks_claims[] = {
      "            select  (line 1)\n"
      "              scan ships  (line 1)\n"
      "        select  (line 1)\n"
-     "          select  (line 1)\n"
-     "            scan ships  (line 1)\n"
+     "          select  (line 1, the rows of line 1 again)\n"
      "      select  (line 1)\n"
-     "        select  (line 1)\n"
-     "          scan ships  (line 1)\n"},
+     "        select  (line 1, the rows of line 1 again)\n"},
     {"uno",
      "SELECT id FROM orders o WHERE id NOT IN (SELECT id FROM ships s WHERE s.place = o.who)",
      "  select  (line 1, changes)\n"
@@ -139,11 +137,9 @@ static const struct claim anywhere_else_they_are_marks_claims[] = {
      "            select  (line 1)\n"
      "              scan ships  (line 1)\n"
      "        select  (line 1)\n"
-     "          select  (line 1)\n"
-     "            scan ships  (line 1)\n"
+     "          select  (line 1, the rows of line 1 again)\n"
      "      select  (line 1)\n"
-     "        select  (line 1)\n"
-     "          scan ships  (line 1)\n"},
+     "        select  (line 1, the rows of line 1 again)\n"},
     {"uno", "SELECT id FROM orders WHERE (id, who) NOT IN (SELECT id, place FROM ships)",
      "  select  (line 1, changes)\n"
      "    mark join, with a condition  (line 1, changes, state grows with every row: SET "
@@ -154,8 +150,7 @@ static const struct claim anywhere_else_they_are_marks_claims[] = {
      "          scan orders  (line 1)\n"
      "        select  (line 1)\n"
      "          scan ships  (line 1)\n"
-     "      select  (line 1)\n"
-     "        scan ships  (line 1)\n"},
+     "      select  (line 1, the rows of line 1 again)\n"},
     {"duo",
      "SELECT who, COUNT(*) FROM orders GROUP BY who HAVING COUNT(*) > 3 OR who IN (SELECT id FROM "
      "ships)",

@@ -263,6 +263,20 @@ static const struct claim joins_take_keys_times_and_conditions_claims[] = {
      "      select  (line 1)\n"
      "        scan ships, watermark  (line 1)\n"},
     {"duo",
+     "SELECT o.id, w.c FROM orders o JOIN (SELECT COUNT(*) AS c, window_end AS e FROM "
+     "TABLE(TUMBLE(TABLE ships, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY window_start, "
+     "window_end) w ON CAST(o.n AS BIGINT) = w.c WHERE o.at_ BETWEEN w.e - INTERVAL '1' MINUTE AND "
+     "w.e",
+     "  select  (line 1)\n"
+     "    inner join on left.c3 = right.c0, with a condition, left rows kept until right.c1 is 1 "
+     "min ahead  (line 1, state grows with every row: SET 'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders, watermark  (line 1)\n"
+     "      select  (line 1)\n"
+     "        aggregate in windows of 1 min, by c0: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan ships, watermark  (line 1)\n"},
+    {"duo",
      "SELECT o.id, CAST(r.rate AS BIGINT) FROM orders AS o JOIN rates FOR SYSTEM_TIME AS OF o.at_ "
      "AS r ON o.who = r.cur",
      "  select  (line 1)\n"
@@ -435,10 +449,38 @@ static const struct claim queries_nest_claims[] = {
      "'table.exec.state.ttl' or join by time)\n"
      "            select  (line 1)\n"
      "              scan orders  (line 1)\n"
-     "            select  (line 1)\n"
-     "              scan orders  (line 1)\n"
+     "            select  (line 1, the rows of line 1 again)\n"
      "          select  (line 1)\n"
      "            scan ships  (line 1)\n"},
+    {"duo",
+     "SELECT x.who, m.most FROM (SELECT who, COUNT(*) AS c, window_end AS e FROM "
+     "TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, "
+     "window_start, window_end) x JOIN (SELECT MAX(c) AS most FROM (SELECT who, COUNT(*) AS c FROM "
+     "TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, "
+     "window_start, window_end)) m ON x.c = m.most",
+     "  select  (line 1, changes)\n"
+     "    inner join on left.c1 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        aggregate by c0 in windows of 1 min, by c1: COUNT(*)  (line 1)\n"
+     "          select  (line 1)\n"
+     "            scan orders, watermark  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        aggregate: MAX(c0)  (line 1, changes)\n"
+     "          select  (line 1)\n"
+     "            aggregate by c0 in windows of 1 min, by c1: COUNT(*)  (line 1, the rows of line "
+     "1 "
+     "again)\n"},
+    {"uno",
+     "SELECT a.id FROM (SELECT id, UUID() AS u FROM orders) a JOIN (SELECT id, UUID() AS u FROM "
+     "orders) b ON a.u = b.u",
+     "  select  (line 1)\n"
+     "    inner join on left.c1 = right.c0  (line 1, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"
+     "      select  (line 1)\n"
+     "        scan orders  (line 1)\n"},
     {"uno", "SELECT a FROM (SELECT 'x' AS a) JOIN orders ON a = id",
      "  select  (line 1)\n"
      "    inner join on left.c1 = right.c0  (line 1, state grows with every row: SET "
