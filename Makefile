@@ -39,7 +39,7 @@ CFLAGS   += -std=c17 $(OPT) -g -march=x86-64-v2 -fno-strict-aliasing -fno-omit-f
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -L$(DUCKDB)/lib \
             -Wl,-rpath,'$$ORIGIN/../lib/tarn:$$ORIGIN/../$(DUCKDB)/lib:$(abspath $(DUCKDB))/lib'
-LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lroaring -lrdkafka \
+LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lpq -lroaring -lrdkafka \
             -lzstd -llz4 -lsnappy -lz -lxxhash -lpcre2-8 -lssl -lcrypto -ledit -lm -lpthread -ldl
 
 SOURCES := $(filter-out %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))

@@ -7,9 +7,10 @@
 #include <stdio.h>
 
 #include "connector/dead_letters.h"
-#include "connector/flink_settings.h"
 #include "connector/factory.h"
+#include "connector/flink_settings.h"
 #include "connector/flow_build.h"
+#include "connector/jdbc.h"
 #include "connector/lake_sink.h"
 #include "connector/late_rows.h"
 #include "connector/lookup_table.h"
@@ -90,13 +91,15 @@ static int open_source(void *arg, const struct sql_table *table, struct arena *a
     return factory_source(&r, arena, source, topic, err);
 }
 
-static int look_up(void *arg, const struct sql_table *table, const char *select,
-                   struct op_lookup_table **out, struct err *err)
+static int look_up(void *arg, const struct sql_flow_looking *looking, struct op_lookup_table **out,
+                   struct err *err)
 {
     const struct opening *o = arg;
-    struct source_request r = {&o->connector->options, table, o->time_zone};
+    struct source_request r = {&o->connector->options, looking->table, o->time_zone};
 
-    return lookup_table_new(out, &r, select, err);
+    return jdbc_is_asked(looking->table) && !r.connector->stand_ins
+               ? jdbc_lookup_new(out, &r, looking, err)
+               : lookup_table_new(out, &r, looking->select, err);
 }
 
 static const char *setting(void *session, const char *key)

@@ -3,6 +3,7 @@
 #include "connector/file_sink.h"
 #include "connector/file_source.h"
 #include "connector/history_source.h"
+#include "connector/jdbc.h"
 #include "connector/kafka_options.h"
 #include "connector/kafka_sink.h"
 #include "connector/kafka_source.h"
@@ -54,6 +55,7 @@ static const struct factory {
     {"kafka", open_kafka, open_kafka_sink, "topic"},
     {"upsert-kafka", open_kafka, open_kafka_sink, "topic"},
     {"filesystem", file_source_new, file_sink_new, "path"},
+    {"jdbc", jdbc_source_new, jdbc_sink_new, "table-name"},
     {"datagen", datagen_source_new, NULL, NULL},
     {"faker", faker_source_new, NULL, NULL},
     {"nexmark", nexmark_source_new, NULL, NULL},

@@ -327,7 +327,7 @@ static int look_up(struct building *b, const struct sql_node *node, struct op *c
                                   .key_count = l->key_count,
                                   .condition = l->condition,
                                   .left = l->left};
-    int rc = b->tables->look(b->tables->arg, l->table, l->select, &spec.table, err);
+    int rc = b->tables->look(b->tables->arg, l, &spec.table, err);
 
     return rc ? rc : op_lookup_new(out, below[0], &spec, err);
 }

@@ -15,8 +15,8 @@ struct flow_tables {
     int (*open)(void *arg, const struct sql_table *table, struct arena *arena,
                 struct stream_source **source, const char **topic, struct err *err);
     /* A table that is looked up, whose rows are what `select` makes of them. */
-    int (*look)(void *arg, const struct sql_table *table, const char *select,
-                struct op_lookup_table **out, struct err *err);
+    int (*look)(void *arg, const struct sql_flow_looking *looking, struct op_lookup_table **out,
+                struct err *err);
     void *arg;
     /* May its source be opened with fewer columns, and fewer fields of ROWs, than the table has?
      * NULL: none may. */

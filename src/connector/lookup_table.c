@@ -41,7 +41,7 @@ bool lookup_table_is(const struct sql_table *table)
 
     if (lake_table(table))
         return !streaming || strcasecmp(streaming, "true") != 0;
-    return connector && !strcmp(connector, "filesystem");
+    return connector && (!strcmp(connector, "filesystem") || !strcmp(connector, "jdbc"));
 }
 
 /* ---- has it changed? ---- */

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/secret.h"
 #include "kafka/outside_int.h"
-
-#define VALUE_MAX ((size_t)64 << 10)
 
 enum rule_what {
     AS,     /* another name */
@@ -97,57 +96,13 @@ static bool is_security(const char *name)
            !strncmp(name, "security.", 9);
 }
 
-/* ---- ${...} ---- */
-
-static int append_file(const char *property, const char *path, struct buf *out, struct err *err)
-{
-    int rc = disk_read_file(disk_system(), path, out, err);
-
-    if (rc)
-        return err_wrap(err, rc, "'properties.%s'", property);
-    while (out->len && (out->ptr[out->len - 1] == '\n' || out->ptr[out->len - 1] == '\r'))
-        out->len--;
-    return 0;
-}
-
-static int append_reference(const char *property, struct slice name, struct buf *out,
-                            struct err *err)
-{
-    char text[1024];
-    const char *value;
-
-    if (name.len >= sizeof(text))
-        return err_set(err, ERR_LIMIT, "'properties.%s': a name of %zu bytes", property, name.len);
-    memcpy(text, name.ptr, name.len);
-    text[name.len] = '\0';
-    if (!strncmp(text, "file:", 5))
-        return append_file(property, text + 5, out, err);
-    value = getenv(!strncmp(text, "env:", 4) ? text + 4 : text);
-    if (!value)
-        return err_set(err, ERR_INVALID,
-                       "'properties.%s': the environment has no %s; ${NAME} is a variable, "
-                       "${file:/path} a file",
-                       property, !strncmp(text, "env:", 4) ? text + 4 : text);
-    return buf_append_str(out, value) ? err_set(err, ERR_LIMIT, "'properties.%s'", property) : 0;
-}
-
 /* `out` ends with a NUL. */
 static int expand(const struct outside_property *p, struct buf *out, struct err *err)
 {
-    const char *at = p->value, *open, *close;
-    int rc = 0;
+    char option[300];
 
-    out->max = VALUE_MAX;
-    while (!rc && (open = strstr(at, "${")) && (close = strchr(open, '}'))) {
-        rc = buf_append(out, at, (size_t)(open - at));
-        if (!rc)
-            rc =
-                append_reference(p->name, slice_of(open + 2, (size_t)(close - open - 2)), out, err);
-        at = close + 1;
-    }
-    if (!rc && (rc = buf_append(out, at, strlen(at) + 1)))
-        err_set(err, rc, "'properties.%s'", p->name);
-    return rc;
+    snprintf(option, sizeof(option), "properties.%s", p->name);
+    return secret_expand(option, p->value, out, err);
 }
 
 /* ---- one property ---- */

@@ -1,6 +1,7 @@
 /* lookup.c - rows joined with a table as it is now: all of the table by key in memory, read again
- * when it has changed, which is asked once a batch. Nothing is kept in the job's state: what a row
- * met is in the row that came out, as in Flink.
+ * when it has changed, which is asked once a batch; or of a table that is asked by keys what it has
+ * for those of the batch. Nothing is kept in the job's state: what a row met is in the row that
+ * came out, as in Flink.
  */
 #include "operator/join.h"
 
@@ -29,8 +30,9 @@ static int keep_chunk(struct lookup *l, duckdb_data_chunk chunk, int64_t *number
     return rc;
 }
 
-/* The last table is there until the new one is whole: a failed read leaves it. */
-static int read_table(struct lookup *l, struct err *err)
+/* The last table is there until the new one is whole: a failed read leaves it. `batch`: whose keys
+ * are asked for. */
+static int read_table(struct lookup *l, const struct vec_batch *batch, struct err *err)
 {
     struct state *old = l->memory;
     struct vec_batch rows = {0};
@@ -42,7 +44,8 @@ static int read_table(struct lookup *l, struct err *err)
                               &(struct state_table_options){.name = "table", .grouped = true},
                               &l->rows, err);
     if (!rc)
-        rc = l->table->read(l->table, &rows, err);
+        rc = l->table->find ? l->table->find(l->table, batch, &rows, err)
+                            : l->table->read(l->table, &rows, err);
     for (size_t c = 0; c < rows.count && !rc; c++)
         rc = keep_chunk(l, rows.chunks[c], &number, err);
     vec_batch_deinit(&rows);
@@ -51,14 +54,14 @@ static int read_table(struct lookup *l, struct err *err)
     return rc ? err_wrap(err, rc, "a table that is looked up") : 0;
 }
 
-static int refresh(struct lookup *l, struct err *err)
+static int refresh(struct lookup *l, const struct vec_batch *batch, struct err *err)
 {
-    bool changed = !l->read;
+    bool changed = !l->read || l->table->find;
     int rc = changed ? 0 : l->table->changed(l->table, &changed, err);
 
     if (rc)
         return err_wrap(err, rc, "a table that is looked up");
-    return changed ? read_table(l, err) : 0;
+    return changed ? read_table(l, batch, err) : 0;
 }
 
 /* ---- rows ---- */
@@ -105,7 +108,7 @@ static int deal_with_pairs(struct lookup *l, struct err *err)
 static int lookup_rows(struct op *op, int input, const struct vec_batch *rows, struct err *err)
 {
     struct lookup *l = (struct lookup *)op;
-    int rc = refresh(l, err);
+    int rc = refresh(l, rows, err);
 
     (void)input;
     for (size_t c = 0; c < rows->count && !rc; c++) {

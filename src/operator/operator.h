@@ -245,10 +245,13 @@ struct op_join_spec {
 int op_join_new(struct op **out, struct op *left, struct op *right, const struct op_join_spec *spec,
                 struct err *err);
 
-/* A table that is asked now: read whole, and again when it has changed. Lives as long as the
- * operator, which frees it. Calls on the graph's thread. */
+/* A table that is asked now: read whole, and again when it has changed, or by the keys of each
+ * batch. Lives as long as the operator, which frees it. Calls on the graph's thread. */
 struct op_lookup_table {
     const struct vec_columns *columns;
+    /* By keys: all rows that may match one of `rows`, those of the left. NULL: read whole. */
+    int (*find)(struct op_lookup_table *table, const struct vec_batch *rows, struct vec_batch *out,
+                struct err *err);
     /* Is there something newer than what `read` gave last? Asked at most once a batch. */
     int (*changed)(struct op_lookup_table *table, bool *yes, struct err *err);
     int (*read)(struct op_lookup_table *table, struct vec_batch *out, struct err *err);

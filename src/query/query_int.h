@@ -85,6 +85,25 @@ int select_explain(struct query_session *q, const struct sql_query *query, struc
 /* A session_evaluator: `arg` is the query_session. */
 int select_constant(void *arg, const char *query, struct arena *arena, const char **text,
                     struct err *err);
+/* made.c: rows that lie in no file of a table, written into one of the statement's own, in the
+ * staging folder, which goes with the plan. So rows of any number may be joined and sorted. Columns
+ * of the file are v0, v1, ... whatever the feed's are called. */
+struct query_made {
+    const char *path;
+    struct vec_copy *copy;
+};
+int made_open(struct query_made *made, struct query_session *q, const struct vec_columns *columns,
+              struct arena *arena, struct err *err);
+int made_push(void *made, struct vec_batch *rows, struct err *err); /* takes the chunks */
+/* After pushes that went well (`rc` 0) the file is the plan's. */
+int made_close(struct query_made *made, int rc, struct arena *arena, struct lake_plan *plan,
+               struct err *err);
+/* Appends "(SELECT v0 AS name, ... FROM the file TAIL)"; columns that are computed have none. */
+int made_put_select(const struct query_made *made, const struct sql_table *table, const char *tail,
+                    struct buf *sql);
+/* connected.c: a table of a connector, as it is now. */
+int connected_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
+                   struct lake_plan *plan, struct buf *sql, struct err *err);
 /* states.c: state.JOB.OPERATOR. Two functions of a session_states, and what a plan needs; `close`
  * behind each statement. ERR_CONFLICT: a job has committed meanwhile: close, and again. */
 int states_table(void *arg, const char *job, const char *name, struct arena *arena,

@@ -1,5 +1,5 @@
-/* select.c - a SELECT over committed snapshots: bind, plan each table's files, run in DuckDB,
- * stream out.
+/* select.c - a SELECT over committed snapshots, and over what connectors give: bind, plan each
+ * table's files, run in DuckDB, stream out.
  *
  * Each Iceberg table in the query becomes a parenthesised SELECT over its Parquet files
  * (lake/scan.h). The snapshot is the one that was current when the name was resolved, so one
@@ -82,17 +82,13 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
     struct buf sql = {0};
     int rc;
 
-    if (handle->kind != SESSION_LAKE && handle->kind != SESSION_STATE)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "`%s` is a topic (connector '%s'): queries read Iceberg tables; "
-                       "`kcat -C -t TOPIC` shows a topic",
-                       scan->table->name, sql_option(scan->table->options, "connector"));
     if (!columns || !predicates)
         return err_set(err, ERR_NOMEM, "plan");
     for (size_t i = 0; i < scan->table->column_count; i++)
         columns[i] = scan->table->columns[i].name;
-    if (handle->kind == SESSION_STATE) {
-        rc = states_scan(s->q, scan->table, &s->arena, &scan->plan, &sql, err);
+    if (handle->kind != SESSION_LAKE) {
+        rc = (handle->kind == SESSION_STATE ? states_scan : connected_scan)(
+            s->q, scan->table, &s->arena, &scan->plan, &sql, err);
         scan->planned = rc == 0;
     } else if (handle->inspect >= 0) {
         struct lake_inspect of = {(enum lake_inspect_kind)handle->inspect, handle->metadata,

@@ -1,9 +1,7 @@
 /* states.c - `state.JOB.OPERATOR`: what jobs remember, as tables of a query.
  *
  * A name opens the job's last commit (stream/states.h), once for a statement: all tables of a job
- * that it names are of one commit. A table's rows are written as Parquet into the staging folder
- * when the statement is planned and read by DuckDB from there, so that state of any size may be
- * joined and sorted; the file goes with the plan.
+ * that it names are of one commit.
  */
 #include <stdio.h>
 
@@ -136,67 +134,22 @@ int states_names(void *arg, const char *job, struct arena *arena, struct session
 
 /* ---- rows ---- */
 
-static int push(void *copy, struct vec_batch *rows, struct err *err)
-{
-    return vec_copy_push(copy, rows, err);
-}
-
-static int write_rows(struct query_session *q, struct stream_states *states, size_t which,
-                      const char *path, struct arena *arena, struct err *err)
-{
-    const struct vec_copy_options options = {.path = path, .select = "*", .codec = "lz4"};
-    struct vec_columns columns = {0};
-    struct vec_copy_result result;
-    struct vec_copy *copy = NULL;
-    int rc = stream_states_columns(states, which, &columns, err);
-
-    if (!rc)
-        rc = vec_copy_new(&copy, q->options.db, &columns, &options, err);
-    if (!rc)
-        rc = stream_states_read(states, which, push, copy, err);
-    if (!rc)
-        rc = vec_copy_finish(copy, arena, &result, err);
-    vec_copy_free(copy);
-    vec_columns_free(&columns);
-    return rc;
-}
-
-static int put_select(const struct sql_table *table, const char *path, struct buf *sql)
-{
-    int rc = buf_append_str(sql, "(SELECT ");
-
-    for (size_t i = 0; i < table->column_count && !rc; i++) {
-        rc = buf_printf(sql, "%sv%zu AS \"", i ? ", " : "", i);
-        for (const char *c = table->columns[i].name; *c && !rc; c++)
-            rc = *c == '"' ? buf_append_str(sql, "\"\"") : buf_append_u8(sql, (uint8_t)*c);
-        rc = rc ? rc : buf_append_u8(sql, '"');
-    }
-    rc = rc ? rc : buf_append_str(sql, " FROM read_parquet('");
-    for (const char *c = path; *c && !rc; c++)
-        rc = *c == '\'' ? buf_append_str(sql, "''") : buf_append_u8(sql, (uint8_t)*c);
-    return rc ? rc : buf_append_str(sql, "'))");
-}
-
 int states_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
                 struct lake_plan *plan, struct buf *sql, struct err *err)
 {
+    struct vec_columns columns = {0};
+    struct query_made made = {0};
     struct stream_states *states;
-    char uuid[37], *path;
     size_t which;
     int rc = find_table(q, table->database, table->name, &states, &which, err);
 
-    memset(plan, 0, sizeof(*plan));
-    if (rc)
-        return rc;
-    uuid_v4(uuid);
-    path = arena_printf(arena, "%s/%s.state.parquet", lake_store(q->options.lake)->staging, uuid);
-    plan->made = ARENA_ARRAY(arena, const char *, 1);
-    if (!path || !plan->made)
-        return err_set(err, ERR_NOMEM, "state of a job");
-    rc = write_rows(q, states, which, path, arena, err);
-    if (!rc) {
-        plan->made[plan->made_count++] = path;
-        rc = put_select(table, path, sql);
-    }
-    return rc;
+    if (!rc)
+        rc = stream_states_columns(states, which, &columns, err);
+    if (!rc)
+        rc = made_open(&made, q, &columns, arena, err);
+    if (!rc)
+        rc = stream_states_read(states, which, made_push, &made, err);
+    rc = made_close(&made, rc, arena, plan, err);
+    vec_columns_free(&columns);
+    return rc ? rc : made_put_select(&made, table, "", sql);
 }

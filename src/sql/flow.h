@@ -151,7 +151,8 @@ struct sql_flow_looking {
     bool left;          /* LEFT JOIN; else INNER */
     size_t *left_keys, *right_keys;
     size_t key_count;
-    const char *condition; /* as of a join */
+    const char **key_names; /* the table's column that is the right key; NULL: it is computed */
+    const char *condition;  /* as of a join */
 };
 
 /* ---- top-N, deduplication, LIMIT: the input's columns, then, if wanted, the number ---- */

@@ -334,11 +334,28 @@ static bool is_lookup(struct planner *p, const struct bound_source *right)
            o->looks_up(o->arg, right->table);
 }
 
+/* By which columns the table itself can be asked. */
+static const char **lookup_names(const struct joining *j, const struct bound_source *table)
+{
+    const char **names = BIND_ARRAY(j->p->b, const char *, j->out.key_count + 1);
+
+    for (size_t k = 0; k < j->out.key_count; k++) {
+        const struct bound_expr *key = j->rs.items[j->out.right_keys[k]];
+
+        if (key->kind == BOUND_COLUMN && key->source == table &&
+            key->column < table->table->column_count &&
+            table->table->columns[key->column].kind == SQL_COLUMN_PHYSICAL)
+            names[k] = table->table->columns[key->column].name;
+    }
+    return names;
+}
+
 static struct rel lookup_done(struct joining *j, const struct bound_source *table)
 {
     struct planner *p = j->p;
     struct sql_node *left, *right, *node;
     struct sql_flow_joining *out = &j->out;
+    const char **names;
     struct rel feed;
 
     if (out->join != SQL_FLOW_INNER && out->join != SQL_FLOW_LEFT)
@@ -347,6 +364,7 @@ static struct rel lookup_done(struct joining *j, const struct bound_source *tabl
     if (!out->key_count)
         bind_fail(p->b, ERR_INVALID, j->pos,
                   "a lookup join needs an equality with a column of `%s`", table->table->name);
+    names = lookup_names(j, table);
     left = shape_done(&j->ls, j->pos);
     right = shape_done(&j->rs, j->pos);
     out->condition = condition_text(j, left, right);
@@ -362,6 +380,7 @@ static struct rel lookup_done(struct joining *j, const struct bound_source *tabl
                                              .left_keys = out->left_keys,
                                              .right_keys = out->right_keys,
                                              .key_count = out->key_count,
+                                             .key_names = names,
                                              .condition = out->condition};
     feed = plan_feed(p, node);
     plan_move(p, &j->lm, &feed, 0);

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from checks import equal, expect, row
 from harness import wait_until
+from postgres import Postgres
 
 CATALOG = """CREATE CATALOG {0} WITH ('type' = 'iceberg', 'catalog-type' = 'rest', 'uri' = 'http://localhost:8181',
     'warehouse' = 'polariscatalog');
@@ -211,3 +212,32 @@ def sessions(lab, row):
     wait_until(lambda: len(found()) >= 3, "sessions", 30)
     equal(found(), [[1, "12:00", "12:09", 2], [1, "12:10", "12:15", 1], [2, "12:01", "12:08", 2]])
     lab.type("tarn job cancel sessions")
+
+
+@row("S3-325", note=SQL + ", with a PostgreSQL beside tarn")
+def rows_reach_each_sink(lab, row):
+    there = Postgres()
+    try:
+        there.run("CREATE TABLE sunk (n BIGINT PRIMARY KEY, name TEXT)")
+        submit(lab, CATALOG.format("lake", "db").replace("polariscatalog", "rest") + f"""
+            CREATE TABLE made (n BIGINT, name AS CONCAT('n', CAST(n AS STRING))) WITH ('connector' = 'datagen',
+                'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '500', 'number-of-rows' = '500',
+                'rows-per-second' = '1000');
+            CREATE TABLE IF NOT EXISTS lake.db.sunk (n BIGINT, name STRING);
+            CREATE TABLE files (n BIGINT, name STRING) WITH ('connector' = 'filesystem', 'path' = 's3://warehouse/sunk',
+                'format' = 'csv');
+            CREATE TABLE sunk (n BIGINT, name STRING, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'jdbc',
+                'url' = 'jdbc:postgresql://127.0.0.1:{there.port}/shop', 'table-name' = 'sunk', 'username' = 'app');
+            SET 'pipeline.name' = 'sinks';
+            EXECUTE STATEMENT SET BEGIN
+              INSERT INTO lake.db.sunk SELECT n, name FROM made;
+              INSERT INTO files SELECT n, name FROM made;
+              INSERT INTO sunk SELECT n, name FROM made;
+            END;""")
+        wait_until(lambda: there.run("SELECT COUNT(*), MAX(name) FROM sunk") == [["500", "n99"]], "rows in PostgreSQL", 30)
+        count = "SELECT COUNT(*) AS n, COUNT(DISTINCT name) AS d FROM "
+        wait_until(lambda: lab.tarn.sql(count + "rest.db.sunk") == [{"n": 500, "d": 500}], "rows in Iceberg", 30)
+        equal(lab.tarn.sql("CREATE TABLE files (n BIGINT, name STRING) WITH ('connector' = 'filesystem', 'path' = "
+                           "'s3://warehouse/sunk', 'format' = 'csv'); " + count + "files"), [{"n": 500, "d": 500}])
+    finally:
+        there.close()

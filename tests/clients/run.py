@@ -18,7 +18,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NO_TESTS = {"run", "harness"}
+NO_TESTS = {"run", "harness", "postgres"}
 TIMEOUT = int(os.environ.get("CLIENT_TIMEOUT", 600))
 
 
