@@ -32,6 +32,8 @@ struct bucket_maker {
     struct err err;
 };
 
+#define PENDING_DROPS 1024
+
 struct catalog {
     struct lake_catalog seam; /* first: catalog_lake() hands out its address */
     struct meta *meta;
@@ -54,6 +56,8 @@ struct catalog {
     pthread_mutex_t flush_mutex;
     pthread_cond_t flush_wake;
     int64_t pending_files, pending_bytes; /* rows whose files are not synced yet */
+    char *dropped[PENDING_DROPS];         /* owned: files to be removed in the next round */
+    size_t drop_count;
 
     struct bucket_maker bucket; /* bucket.c */
 };
@@ -156,6 +160,9 @@ int pending_put(struct catalog *catalog, const char *location, struct slice byte
 int pending_add(struct catalog *catalog, struct meta_txn *txn, const char *location,
                 struct slice packed, struct err *err);
 void pending_added(struct catalog *catalog, size_t files, size_t bytes); /* it is true */
+/* Removes old metadata files: behind the commit where there is a thread for it and room. A crash
+ * leaves them to the sweep of orphans. */
+void pending_drop(struct catalog *catalog, const char *const *locations, size_t count);
 /* Syncs what waits and forgets the bytes. Worker. */
 int pending_flush(struct catalog *catalog, struct err *err);
 

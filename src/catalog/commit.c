@@ -220,7 +220,7 @@ static void step_settle(struct catalog *catalog, struct step *step)
         return;
     lake_draft_keep(catalog->lake, &step->draft);
     if (step->draft.drop_count)
-        lake_remove_files(catalog->lake, step->draft.dropped, step->draft.drop_count);
+        pending_drop(catalog, step->draft.dropped, step->draft.drop_count);
 }
 
 static void step_deinit(struct catalog *catalog, struct step *step, bool remove)

@@ -3,8 +3,9 @@
  * A durable file costs two syncs, its swap a third. The swap's transaction is synced anyway, and
  * together with others; so it takes the file's bytes along (packed), and the file itself is only
  * written, not synced. A thread of its own syncs the files later, many in a row, and then forgets
- * the bytes. After a crash the files of all rows left are put again, before anybody reads: a
- * table's metadata file is whole whenever its pointer is true.
+ * the bytes. The same thread removes the old files that a commit drops: a removal is synced too,
+ * and no commit need wait for that. After a crash the files of all rows left are put again, before
+ * anybody reads: a table's metadata file is whole whenever its pointer is true.
  *
  * Bounded: past PENDING_FILES or PENDING_BYTES, and for files larger than FILE_MAX, a commit writes
  * its file durable by itself, as it does on a store whose puts always are (S3).
@@ -138,6 +139,47 @@ int pending_flush(struct catalog *catalog, struct err *err)
     return rc;
 }
 
+/* ---- removing ---- */
+
+void pending_drop(struct catalog *catalog, const char *const *locations, size_t count)
+{
+    size_t taken = 0;
+
+    pthread_mutex_lock(&catalog->flush_mutex);
+    while (catalog->flusher_runs && taken < count && catalog->drop_count < PENDING_DROPS) {
+        char *copy = strdup(locations[taken]);
+
+        if (!copy)
+            break;
+        if (catalog->drop_count == 0)
+            pthread_cond_signal(&catalog->flush_wake);
+        catalog->dropped[catalog->drop_count++] = copy;
+        taken++;
+    }
+    pthread_mutex_unlock(&catalog->flush_mutex);
+    lake_remove_files(catalog->lake, locations + taken, count - taken);
+}
+
+/* Before the sync, which then has less to do: many of them were never synced. */
+static void remove_dropped(struct catalog *catalog)
+{
+    char *batch[BATCH];
+    size_t count;
+
+    do {
+        pthread_mutex_lock(&catalog->flush_mutex);
+        count = catalog->drop_count < BATCH ? catalog->drop_count : BATCH;
+        catalog->drop_count -= count;
+        memcpy(batch, catalog->dropped + catalog->drop_count, count * sizeof(*batch));
+        pthread_mutex_unlock(&catalog->flush_mutex);
+        lake_remove_files(catalog->lake, (const char *const *)batch, count);
+        for (size_t i = 0; i < count; i++)
+            free(batch[i]);
+    } while (count);
+}
+
+/* ---- the thread ---- */
+
 static void wait_ms(struct catalog *catalog, int64_t ms)
 {
     struct timespec until;
@@ -158,12 +200,13 @@ static void *flusher_main(void *arg)
         struct err err = {0};
         int rc;
 
-        if (catalog->pending_files <= 0) {
+        if (catalog->pending_files <= 0 && catalog->drop_count == 0) {
             pthread_cond_wait(&catalog->flush_wake, &catalog->flush_mutex);
             continue;
         }
         wait_ms(catalog, GATHER_MS);
         pthread_mutex_unlock(&catalog->flush_mutex);
+        remove_dropped(catalog);
         rc = pending_flush(catalog, &err);
         if (rc)
             diag_warn("catalog", "metadata files are not synced yet: %s", err.text);
@@ -278,5 +321,6 @@ void pending_stop(struct catalog *catalog)
     pthread_mutex_unlock(&catalog->flush_mutex);
     pthread_join(catalog->flusher, NULL);
     catalog->flusher_runs = false;
+    remove_dropped(catalog);
     pending_flush(catalog, NULL); /* what fails is put again at the next start */
 }
