@@ -8,6 +8,8 @@
 
 #include "base/codec.h"
 #include "lake/delete_int.h"
+#include "lake/parquet.h"
+#include "lake/writer_out.h"
 
 #define POSITIONS_MAX ((size_t)64 << 20) /* of one data file */
 
@@ -49,29 +51,13 @@ const char *delete_folder(const struct lake_metadata *m, const char *path, struc
     return base;
 }
 
-struct source {
-    const char *path;
-    const struct positions *positions;
-    size_t at;
+/* Iceberg table spec, "Position Delete Files". */
+static struct lake_field positions_fields[] = {
+    {.id = DELETE_PATH_ID, .required = true, .name = "file_path", .type.kind = LAKE_STRING},
+    {.id = DELETE_POS_ID, .required = true, .name = "pos", .type.kind = LAKE_LONG},
 };
-
-static int pull(void *arg, duckdb_data_chunk out, struct err *err)
-{
-    struct source *s = arg;
-    duckdb_vector paths = duckdb_data_chunk_get_vector(out, 0);
-    int64_t *to = duckdb_vector_get_data(duckdb_data_chunk_get_vector(out, 1));
-    size_t room = vec_chunk_rows(), left = s->positions->count - s->at;
-    size_t more = left < room ? left : room;
-
-    (void)err;
-    for (size_t i = 0; i < more; i++)
-        duckdb_vector_assign_string_element(paths, i, s->path);
-    if (more)
-        memcpy(to, s->positions->list + s->at, more * sizeof(*to));
-    s->at += more;
-    duckdb_data_chunk_set_size(out, more);
-    return 0;
-}
+static const struct lake_schema positions_schema = {
+    .root = {.kind = LAKE_STRUCT, .fields = positions_fields, .field_count = 2}};
 
 /* Full bounds of both columns, whatever the table's metrics modes say: readers prune by them. */
 static int put_metrics(const char *path, const struct positions *p, struct arena *arena,
@@ -94,24 +80,54 @@ static int put_metrics(const char *path, const struct positions *p, struct arena
     return 0;
 }
 
-static int copy_positions(struct vec_conn *conn, const char *path, const struct positions *p,
-                          const char *local, struct arena *arena, struct err *err)
+/* One chunk's worth of rows of (path, position), from `at` on. */
+static void fill(duckdb_data_chunk chunk, const char *path, const struct positions *p, size_t at)
+{
+    duckdb_vector paths = duckdb_data_chunk_get_vector(chunk, 0);
+    int64_t *to = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+    size_t room = vec_chunk_rows(), left = p->count - at, more = left < room ? left : room;
+
+    for (size_t i = 0; i < more; i++)
+        duckdb_vector_assign_string_element(paths, i, path);
+    memcpy(to, p->list + at, more * sizeof(*to));
+    duckdb_data_chunk_set_size(chunk, more);
+}
+
+static int put_positions(struct parquet_writer *w, const char *path, const struct positions *p,
+                         struct err *err)
 {
     struct vec_columns columns = {0};
-    struct source source = {path, p, 0};
-    struct vec_feed feed = {&columns, pull, &source};
-    struct vec_copy_options options = {.path = local,
-                                       .select = "*",
-                                       .field_ids =
-                                           "{\"file_path\": 2147483546, \"pos\": 2147483545}",
-                                       .codec = "zstd"};
-    struct vec_copy_result result;
-    int rc =
-        vec_columns_add(&columns, "file_path", duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR));
+    duckdb_data_chunk chunk = NULL;
+    int rc = lake_columns(&positions_schema, &columns, err);
 
-    rc = rc ? rc : vec_columns_add(&columns, "pos", duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
-    rc = rc ? nomem(err) : vec_copy_run(conn, &feed, &options, arena, &result, err);
+    if (!rc && !(chunk = vec_chunk_new(&columns)))
+        rc = nomem(err);
+    for (size_t at = 0; at < p->count && !rc; at += duckdb_data_chunk_get_size(chunk)) {
+        duckdb_data_chunk_reset(chunk);
+        fill(chunk, path, p, at);
+        rc = parquet_push(w, chunk, err);
+    }
+    duckdb_destroy_data_chunk(&chunk);
     vec_columns_free(&columns);
+    return rc;
+}
+
+static int write_positions(struct store *store, const struct positions *p, struct arena *arena,
+                           struct lake_data_file *out, struct err *err)
+{
+    struct parquet_options options;
+    struct parquet_writer *w = NULL;
+    struct parquet_result result;
+    struct writer_out *bytes = NULL;
+    int rc = writer_out_new(&bytes, store, err);
+
+    parquet_options_init(&options);
+    rc = rc ? rc : parquet_new(&w, &positions_schema, &options, writer_out_put, bytes, err);
+    rc = rc ? rc : put_positions(w, out->referenced_data_file, p, err);
+    rc = rc ? rc : parquet_finish(w, arena, &result, err);
+    rc = rc ? rc : writer_out_finish(bytes, out->path, &out->file_bytes, err);
+    parquet_free(w);
+    writer_out_free(bytes);
     return rc;
 }
 
@@ -154,11 +170,11 @@ static int recall(struct lake *lake, const char *location, struct arena *arena,
     return out->list ? 1 : err_set(err, ERR_NOMEM, "deleted rows");
 }
 
-int delete_file_write(struct lake *lake, struct vec_conn *conn, const struct lake_metadata *m,
-                      const char *path, const struct positions *positions, struct arena *arena,
+int delete_file_write(struct lake *lake, const struct lake_metadata *m, const char *path,
+                      const struct positions *positions, struct arena *arena,
                       struct lake_data_file *out, struct err *err)
 {
-    const char *folder = delete_folder(m, path, arena), *local;
+    const char *folder = delete_folder(m, path, arena);
     char uuid[37];
     int rc;
 
@@ -172,12 +188,10 @@ int delete_file_write(struct lake *lake, struct vec_conn *conn, const struct lak
                                    .content_bytes = -1};
     out->path = arena_printf(arena, "%s/00000-0-%s-deletes.parquet", folder ? folder : "", uuid);
     out->referenced_data_file = arena_strdup(arena, path);
-    local = arena_printf(arena, "%s/%s.parquet", lake_store(lake)->staging, uuid);
-    if (!folder || !out->path || !out->referenced_data_file || !local)
+    if (!folder || !out->path || !out->referenced_data_file)
         return nomem(err);
     rc = put_metrics(out->referenced_data_file, positions, arena, out, err);
-    rc = rc ? rc : copy_positions(conn, path, positions, local, arena, err);
-    rc = rc ? rc : store_put_file_at(lake_store(lake), out->path, local, &out->file_bytes, err);
+    rc = rc ? rc : write_positions(lake_store(lake), positions, arena, out, err);
     if (!rc)
         remember(lake, out->path, positions);
     return rc;

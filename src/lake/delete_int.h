@@ -58,8 +58,8 @@ void vectors_deinit(struct vectors *vectors);
 const char *delete_folder(const struct lake_metadata *m, const char *path, struct arena *arena);
 /* Writes the position delete file of one data file, durable on return. `out` lacks partition and
  * spec, which are the data file's. Strings in the arena. Worker. */
-int delete_file_write(struct lake *lake, struct vec_conn *conn, const struct lake_metadata *m,
-                      const char *path, const struct positions *positions, struct arena *arena,
+int delete_file_write(struct lake *lake, const struct lake_metadata *m, const char *path,
+                      const struct positions *positions, struct arena *arena,
                       struct lake_data_file *out, struct err *err);
 /* What a vector or position delete file says of the data file at `path`. `conn` NULL: refuses
  * Parquet. Worker. */

@@ -81,11 +81,10 @@ int list_merge(struct list_job *job, struct lines *lines, struct err *err);
 /* columns.c: same names, order and types. */
 bool columns_same(const struct vec_columns *a, const struct vec_columns *b);
 
-/* writer_metrics.c: what a COPY tells becomes what a manifest says. A NULL in a required column:
- * ERR_INVALID. */
-int writer_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
-                   const struct vec_copy_result *result, struct arena *arena,
-                   struct lake_data_file *out, struct err *err);
+/* writer_metrics.c: what was gathered of a file's columns, as the table's metrics modes ask. */
+struct parquet_result;
+int writer_metrics(const struct lake_metadata *metadata, const struct parquet_result *result,
+                   struct arena *arena, struct lake_data_file *out, struct err *err);
 
 /* writer_metrics.c: a bound of at most `len` characters (bytes, of binary) that still encloses the
  * value; an upper one of which none can be made has ptr NULL. In the arena. */

@@ -3,13 +3,14 @@
 
 void parquet_options_init(struct parquet_options *o)
 {
-    *o = (struct parquet_options){.codec = CODEC_ZSTD,
-                                  .page_bytes = 1 << 20,
-                                  .page_rows = 20000,
-                                  .group_rows = 122880,
-                                  .dictionary_bytes = 2 << 20,
-                                  .dictionary_values = 32768,
-                                  .bloom_bytes = 1 << 20};
+    *o =
+        (struct parquet_options){.codec = CODEC_ZSTD,
+                                 .page_bytes = 1 << 20,
+                                 .page_rows = 20480, /* ten of DuckDB's vectors: none lies in two */
+                                 .group_rows = 122880,
+                                 .dictionary_bytes = 2 << 20,
+                                 .dictionary_values = 32768,
+                                 .bloom_bytes = 1 << 20};
 }
 
 int parquet_put(struct parquet_writer *w, struct slice bytes, struct err *err)

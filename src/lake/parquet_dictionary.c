@@ -34,13 +34,13 @@ static inline struct parquet_key text_key(const duckdb_string_t *s)
     return key;
 }
 
-static inline struct parquet_key key_of(const struct parquet_leaf *leaf, const void *value)
+static inline struct parquet_key key_of(bool texts, size_t size, const void *value)
 {
     struct parquet_key key = {0};
 
-    if (leaf->kind == CLASS_BYTES)
+    if (texts)
         return text_key(value);
-    memcpy(&key, value, leaf->size);
+    memcpy(&key, value, size);
     return key;
 }
 
@@ -156,20 +156,22 @@ static int note_text(struct parquet_leaf *leaf, uint32_t id, const duckdb_string
     return parquet_extent_text(&leaf->page_extent, parquet_text(value));
 }
 
-int parquet_dictionary_add(const struct parquet_writer *w, struct parquet_leaf *leaf,
-                           struct parquet_values values, size_t *taken)
+/* `texts` and `size` are constants to the compiler: a loop per kind of value. */
+static inline __attribute__((always_inline)) int add_all(const struct parquet_writer *w,
+                                                         struct parquet_leaf *leaf, bool texts,
+                                                         size_t size, struct parquet_values values,
+                                                         uint32_t *ids, size_t *taken)
 {
     struct parquet_dictionary *d = &leaf->dictionary;
-    bool texts = leaf->kind == CLASS_BYTES, prefixed = leaf->physical == P_BYTE_ARRAY;
     struct parquet_key last = {0};
-    uint32_t id = 0, *ids;
-    int rc = buf_reserve(&leaf->plain, values.count * sizeof(id) + 1);
+    uint32_t id = 0;
+    int64_t bytes = 0;
+    size_t i = 0;
+    int rc = 0;
 
-    *taken = 0;
-    ids = (uint32_t *)(void *)(leaf->plain.ptr + leaf->plain.len);
-    for (size_t i = 0; i < values.count && !rc; i++) {
-        const void *value = (const uint8_t *)values.data + i * leaf->size;
-        struct parquet_key key = key_of(leaf, value);
+    for (; i < values.count; i++) {
+        const void *value = (const uint8_t *)values.data + i * size;
+        struct parquet_key key = key_of(texts, size, value);
 
         if (i == 0 || key.a != last.a || key.b != last.b || (texts && !same_text(d, id, value))) {
             if (d->count * 2 >= d->mask && (rc = slots_grow(d)))
@@ -177,16 +179,38 @@ int parquet_dictionary_add(const struct parquet_writer *w, struct parquet_leaf *
             rc = find(w, leaf, value, key, &id);
             if (rc || id == d->count)
                 break;
-            if (texts)
-                rc = note_text(leaf, id, value);
+            if (texts && (rc = note_text(leaf, id, value)))
+                break;
             last = key;
         }
         ids[i] = id;
-        ++*taken;
-        leaf->plain_bytes += d->at[id + 1] - d->at[id];
-        leaf->text_bytes += prefixed ? d->at[id + 1] - d->at[id] - 4 : 0;
+        bytes += d->at[id + 1] - d->at[id];
     }
-    leaf->plain.len += *taken * sizeof(id);
+    *taken = i;
+    leaf->plain_bytes += bytes;
+    leaf->text_bytes += leaf->physical == P_BYTE_ARRAY ? bytes - (int64_t)i * 4 : 0;
+    return rc;
+}
+
+int parquet_dictionary_add(const struct parquet_writer *w, struct parquet_leaf *leaf,
+                           struct parquet_values values, size_t *taken)
+{
+    int rc = buf_reserve(&leaf->plain, values.count * sizeof(uint32_t) + 1);
+    uint32_t *ids;
+
+    *taken = 0;
+    if (rc)
+        return rc;
+    ids = (uint32_t *)(void *)(leaf->plain.ptr + leaf->plain.len);
+    if (leaf->kind == CLASS_BYTES)
+        rc = add_all(w, leaf, true, sizeof(duckdb_string_t), values, ids, taken);
+    else if (leaf->size == 4)
+        rc = add_all(w, leaf, false, 4, values, ids, taken);
+    else if (leaf->size == 8)
+        rc = add_all(w, leaf, false, 8, values, ids, taken);
+    else
+        rc = add_all(w, leaf, false, 16, values, ids, taken);
+    leaf->plain.len += *taken * sizeof(*ids);
     return rc;
 }
 

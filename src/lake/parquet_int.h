@@ -118,6 +118,7 @@ struct parquet_leaf {
 
     /* The file. */
     int hopeless; /* row groups for which no dictionary is tried */
+    bool trusted; /* its dictionary was looked at closely, and pays */
     struct parquet_extent extent;
     int64_t all_values, all_nulls, all_bytes;
 };

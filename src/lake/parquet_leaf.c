@@ -10,6 +10,7 @@
 #define BOUND_INDEX 64   /* characters of a text in an index; parquet-mr's */
 #define BOUND_CHUNK 256  /* in the statistics of a chunk */
 #define HOPELESS    7    /* row groups that do not try a dictionary after one that found none */
+#define SURE        256  /* entries of a dictionary that nobody doubts */
 #define STEP        2048 /* slots of nested columns looked at between two looks at the page's size */
 
 void parquet_leaf_deinit(struct parquet_leaf *leaf)
@@ -128,12 +129,47 @@ static int give_up_dictionary(struct parquet_leaf *leaf)
     return rc;
 }
 
-static bool dictionary_pays(const struct parquet_leaf *leaf)
+static int packed_size(struct parquet_writer *w, struct slice plain, size_t *out, struct err *err)
+{
+    int rc = 0;
+
+    buf_clear(&w->packed);
+    if (w->options.codec != CODEC_NONE)
+        rc = codec_compress(w->options.codec, w->options.level, plain, &w->packed, err);
+    *out = w->options.codec == CODEC_NONE ? plain.len : w->packed.len;
+    return rc;
+}
+
+/* Looks at the first page both ways, if ids alone do not tell: numbers that rise take less room as
+ * they are. Half of the dictionary counts, since later pages will use it too. */
+static int judge_dictionary(struct parquet_writer *w, struct parquet_leaf *leaf, bool *pays,
+                            struct err *err)
 {
     const struct parquet_dictionary *d = &leaf->dictionary;
     size_t width = d->count ? (size_t)parquet_bit_width(d->count - 1) : 0;
+    size_t ids = 0, values = 0, plain = 0;
+    struct buf kept = leaf->plain;
+    int rc;
 
-    return leaf->values * width / 8 + d->plain.len < (size_t)leaf->plain_bytes;
+    *pays = leaf->values * width / 8 + d->plain.len < (size_t)leaf->plain_bytes;
+    if (!*pays || d->count <= SURE || leaf->trusted)
+        return 0;
+    buf_clear(&w->body);
+    rc = parquet_rle_ids((const uint32_t *)(const void *)kept.ptr, leaf->values, (int)width,
+                         &w->body);
+    rc = rc ? parquet_nomem(err) : packed_size(w, buf_slice(&w->body), &ids, err);
+    rc = rc ? rc : packed_size(w, buf_slice(&d->plain), &values, err);
+    if (rc)
+        return rc;
+    leaf->plain = (struct buf){0};
+    if (buf_append_slice(&leaf->plain, buf_slice(&kept)) || parquet_dictionary_undo(leaf))
+        rc = parquet_nomem(err);
+    rc = rc ? rc : packed_size(w, buf_slice(&leaf->plain), &plain, err);
+    buf_deinit(&leaf->plain);
+    leaf->plain = kept;
+    *pays = !rc && ids + values / 2 < plain;
+    leaf->trusted = *pays;
+    return rc;
 }
 
 /* What the indexes say of the page. */
@@ -185,14 +221,14 @@ static void page_clear(struct parquet_leaf *leaf)
 static int page_end(struct parquet_writer *w, struct parquet_leaf *leaf, struct err *err)
 {
     size_t pos = leaf->pages.len, head;
+    bool pays = true;
     int rc = 0;
 
-    if (leaf->dictionary_on && !leaf->page_count && !dictionary_pays(leaf))
-        rc = give_up_dictionary(leaf);
-    rc = rc ? rc : put_body(leaf, &w->body);
-    if (rc)
-        return parquet_nomem(err);
-    rc = put_page(w, leaf, PAGE_DATA, buf_slice(&w->body), &leaf->pages, err);
+    if (leaf->dictionary_on && !leaf->page_count)
+        rc = judge_dictionary(w, leaf, &pays, err);
+    if (!rc && ((!pays && give_up_dictionary(leaf)) || put_body(leaf, &w->body)))
+        rc = parquet_nomem(err);
+    rc = rc ? rc : put_page(w, leaf, PAGE_DATA, buf_slice(&w->body), &leaf->pages, err);
     if (!rc && note_page(w, leaf, pos))
         rc = parquet_nomem(err);
     if (!rc && parquet_extent_merge(&leaf->chunk_extent, leaf->kind, &leaf->page_extent))

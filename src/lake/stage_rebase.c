@@ -97,8 +97,7 @@ static int add_delete(struct rebase *r, const struct lake_data_file *file,
     if (job->metadata->format_version >= 3) {
         rc = vectors_add(&r->vectors, file->path, p, f, err);
     } else {
-        rc =
-            delete_file_write(job->lake, r->conn, job->metadata, file->path, p, job->arena, f, err);
+        rc = delete_file_write(job->lake, job->metadata, file->path, p, job->arena, f, err);
         if (!rc && path_list_add(job->written, job->arena, f->path))
             rc = nomem(err);
     }

@@ -243,9 +243,8 @@ static int write_delete(struct rows *r, const struct target *t, const struct pos
 
         rc = path ? vectors_add(&r->vectors, path, all, f, r->a->err) : nomem(r);
     } else {
-        rc = r->conn
-                 ? delete_file_write(lake, r->conn, r->a->base, t->path, all, arena, f, r->a->err)
-                 : err_set(r->a->err, ERR_INVALID, "nothing here writes Parquet");
+        rc = r->conn ? delete_file_write(lake, r->a->base, t->path, all, arena, f, r->a->err)
+                     : err_set(r->a->err, ERR_INVALID, "nothing here writes Parquet");
         rc = rc ? rc : path_list_add(&r->a->staged->written, arena, f->path);
     }
     f->spec_id = t->entry.file.spec_id;

@@ -285,12 +285,14 @@ static int pull_last(void *arg, duckdb_data_chunk out, struct err *err)
     }
     e->lent = e->held[e->at].chunk;
     e->held[e->at].chunk = NULL;
-    for (idx_t c = 0; c < e->columns.count; c++) {
-        duckdb_vector vector = duckdb_data_chunk_get_vector(out, c);
+    for (idx_t c = 0; c < e->columns.count; c++) { /* who takes them reads flat vectors */
+        duckdb_vector from = duckdb_data_chunk_get_vector(e->lent, c);
+        duckdb_vector to = duckdb_data_chunk_get_vector(out, c);
 
-        duckdb_vector_reference_vector(vector, duckdb_data_chunk_get_vector(e->lent, c));
-        if (count < duckdb_data_chunk_get_size(e->lent))
-            duckdb_slice_vector(vector, e->sel, count);
+        if (count == duckdb_data_chunk_get_size(e->lent))
+            duckdb_vector_reference_vector(to, from);
+        else
+            duckdb_vector_copy_sel(from, to, e->sel, count, 0, 0);
     }
     duckdb_data_chunk_set_size(out, count);
     e->at++;

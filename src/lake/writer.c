@@ -39,15 +39,24 @@ int lake_select_columns(const struct lake_schema *schema, const struct vec_colum
     return o->rc ? writer_nomem(err) : 0;
 }
 
-/* The schema's columns from input columns of the same names; "*" when they are the same. */
-int writer_select_list(const struct lake_writer *w, const struct vec_columns *input,
-                       struct buf *out, struct err *err)
+int writer_cast_new(const struct lake_writer *w, struct vec_conn *conn,
+                    const struct vec_columns *input, struct vec_fragment **out, struct err *err)
 {
-    struct out o = {out, 0};
+    struct buf sql = {0};
+    struct out o = {&sql, 0};
+    int rc;
 
+    *out = NULL;
     if (columns_same(input, &w->columns))
-        return buf_append_str(out, "*") ? writer_nomem(err) : 0;
-    return lake_select_columns(w->schema, input, &o, err);
+        return 0;
+    out_str(&o, "SELECT ");
+    rc = lake_select_columns(w->schema, input, &o, err);
+    out_str(&o, " FROM feed");
+    if (!rc && (o.rc || !buf_cstr(&sql)))
+        rc = writer_nomem(err);
+    rc = rc ? rc : vec_fragment_new(out, conn, (const char *)sql.ptr, input, err);
+    buf_deinit(&sql);
+    return rc;
 }
 
 static bool find_source(const struct lake_type *type, int32_t id, struct source_path *path)
@@ -69,8 +78,6 @@ static bool find_source(const struct lake_type *type, int32_t id, struct source_
 
 static int prepare_routing(struct lake_writer *w, struct err *err)
 {
-    struct buf sql = {0};
-    const char *text;
     int rc = partition_types(w->metadata, w->spec, &w->arena, &w->part_types, err);
 
     w->sources = ARENA_ARRAY(&w->arena, struct source_path, w->spec->field_count + 1);
@@ -84,16 +91,16 @@ static int prepare_routing(struct lake_writer *w, struct err *err)
                  w->spec->fields[i].transform.kind != LAKE_VOID)
             rc = err_set(err, ERR_INVALID, "partition field %s: its column is gone",
                          w->spec->fields[i].name);
-    if (rc || columns_same(&w->input, &w->columns))
-        return rc;
-    rc = buf_append_str(&sql, "SELECT ");
-    rc = rc ? rc : writer_select_list(w, &w->input, &sql, err);
-    rc = rc ? rc : buf_append_str(&sql, " FROM feed");
-    text = rc ? NULL : buf_cstr(&sql);
-    rc = rc ? rc : text ? vec_conn_new(&w->conn, w->db, err) : writer_nomem(err);
-    rc = rc ? rc : vec_fragment_new(&w->fragment, w->conn, text, &w->input, err);
-    buf_deinit(&sql);
     return rc;
+}
+
+static int prepare_cast(struct lake_writer *w, struct err *err)
+{
+    int rc = 0;
+
+    if (!columns_same(&w->input, &w->columns))
+        rc = vec_conn_new(&w->conn, w->db, err);
+    return rc ? rc : writer_cast_new(w, w->conn, &w->input, &w->fragment, err);
 }
 
 /* The table's schema and, behind it, the columns of row lineage under their reserved ids. */
@@ -120,7 +127,6 @@ static int add_lineage(struct lake_writer *w, struct err *err)
 
 static int writer_init(struct lake_writer *w, const struct lake_writer_options *o, struct err *err)
 {
-    struct buf ids = {0};
     int rc;
 
     w->lake = o->lake;
@@ -134,21 +140,15 @@ static int writer_init(struct lake_writer *w, const struct lake_writer_options *
         o->target_bytes > 0
             ? o->target_bytes
             : lake_metadata_property_i64(w->metadata, "write.target-file-size-bytes", 512 << 20);
-    w->codec = writer_codec(w->metadata);
-    w->level = (int)lake_metadata_property_i64(w->metadata, "write.parquet.compression-level", 0);
     rc = writer_format_check(w->metadata, err);
     if (!rc && o->lineage)
         rc = add_lineage(w, err);
     rc = rc ? rc : lake_columns(w->schema, &w->columns, err);
     if (!rc && vec_columns_copy(&w->input, o->columns ? o->columns : &w->columns))
         rc = writer_nomem(err);
-    rc = rc ? rc : lake_duckdb_field_ids(w->schema, &ids, err);
-    w->field_ids = rc ? NULL : arena_cstr(&w->arena, buf_slice(&ids));
-    buf_deinit(&ids);
-    if (!rc && !w->field_ids)
-        rc = writer_nomem(err);
     if (!rc && w->spec->field_count)
         rc = prepare_routing(w, err);
+    rc = rc ? rc : prepare_cast(w, err);
     w->sel = duckdb_create_selection_vector(vec_chunk_rows());
     return rc ? rc : w->sel ? 0 : writer_nomem(err);
 }
@@ -234,45 +234,45 @@ static int check_required(const struct lake_writer *w, const struct vec_columns 
     return 0;
 }
 
-static int write_routed(struct lake_writer *w, struct vec_batch *batch, struct err *err)
+/* Rows of the schema's columns; takes the chunks. */
+static int write_cast(struct lake_writer *w, struct vec_batch *batch, struct err *err)
 {
-    struct vec_batch cast = {0};
+    struct part *part = NULL;
     int rc = 0;
 
-    if (w->fragment) {
-        rc = vec_fragment_run(w->fragment, batch, &cast, err);
-        vec_batch_clear(batch);
-    } else {
-        cast = *batch;
-        *batch = (struct vec_batch){0};
+    if (!w->spec->field_count) {
+        rc = writer_find_part(w, NULL, &part, err);
+        return rc ? rc : writer_part_push(w, part, batch, err);
     }
-    for (size_t i = 0; i < cast.count; i++) {
-        duckdb_data_chunk chunk = cast.chunks[i];
+    for (size_t i = 0; i < batch->count; i++) {
+        duckdb_data_chunk chunk = batch->chunks[i];
 
-        cast.chunks[i] = NULL;
+        batch->chunks[i] = NULL;
         if (rc)
             duckdb_destroy_data_chunk(&chunk);
         else
             rc = writer_route(w, chunk, err);
     }
-    cast.count = 0;
-    vec_batch_deinit(&cast);
+    batch->count = 0;
+    batch->rows = 0;
     return rc;
 }
 
 int lake_writer_write(struct lake_writer *w, struct vec_batch *batch, struct err *err)
 {
-    struct part *part = NULL;
+    struct vec_batch cast = {0};
     int64_t rows = batch->rows;
     int rc = check_required(w, &w->input, batch, err);
 
     if (rc || !rows)
         return rc;
-    if (w->spec->field_count) {
-        rc = write_routed(w, batch, err);
+    if (w->fragment) {
+        rc = vec_fragment_run(w->fragment, batch, &cast, err);
+        vec_batch_clear(batch);
+        rc = rc ? rc : write_cast(w, &cast, err);
+        vec_batch_deinit(&cast);
     } else {
-        rc = writer_find_part(w, NULL, &part, err);
-        rc = rc ? rc : writer_part_push(w, part, batch, err);
+        rc = write_cast(w, batch, err);
     }
     w->rows += rc ? 0 : rows;
     return rc;
@@ -289,11 +289,11 @@ int64_t lake_writer_bytes(const struct lake_writer *w)
 
     for (size_t i = 0; i < COUNT_OF(w->parts); i++)
         for (struct part *p = w->parts[i]; p; p = p->next)
-            bytes += p->copy ? vec_copy_bytes(p->copy) : 0;
+            bytes += p->file.parquet ? parquet_bytes(p->file.parquet) : 0;
     return bytes + (int64_t)(writer_overflow_rows(w) * w->columns.count * 8);
 }
 
-/* Running copies first: then the overflow's turn by turn do not add to them. */
+/* Open files first: then the overflow's turn by turn do not add to them. */
 static int finish_all(struct lake_writer *w, struct err *err)
 {
     int rc = 0;

@@ -1,26 +1,22 @@
-/* writer_file.c - one running COPY becomes an object of the store and a data file. */
-#include "lake/retype.h"
-#include "lake/small_parquet.h"
+/* writer_file.c - rows of one partition become a Parquet file, an object of the store and a data
+ * file with its metrics. */
 #include "lake/writer_int.h"
 
-/* Fresh files are written quickly, since merging writes their rows again with DuckDB's defaults:
- * zstd at level 3, and dictionaries of up to a fifth of a row group's rows. Most of the time spent
- * on a dictionary goes into columns that turn out to have none. */
-#define FRESH_LEVEL             1
-#define FRESH_DICTIONARY_VALUES 4096
+static void open_file_close(struct open_file *f)
+{
+    parquet_free(f->parquet);
+    writer_out_free(f->out);
+    free(f->location);
+    *f = (struct open_file){0};
+}
 
 void writer_part_close(struct part *part)
 {
-    vec_copy_free(part->copy);
-    part->copy = NULL;
-    free(part->local);
-    free(part->location);
-    part->local = part->location = NULL;
+    open_file_close(&part->file);
 }
 
-/* 00000-0-<uuid>.parquet in the partition's place, and a staging file of the same name. */
-static int name_file(struct lake_writer *w, const char *key, char **location, char **local,
-                     struct err *err)
+/* 00000-0-<uuid>.parquet in the partition's place. */
+static int name_file(struct lake_writer *w, const char *key, char **location, struct err *err)
 {
     struct arena arena = {0};
     const char *place = NULL, *name;
@@ -31,27 +27,21 @@ static int name_file(struct lake_writer *w, const char *key, char **location, ch
     name = arena_printf(&arena, "%05d-0-%s.parquet", w->serial++, uuid);
     rc = name ? writer_place(w->metadata, key, name, &arena, &place, err) : writer_nomem(err);
     *location = rc ? NULL : strdup(place);
-    if (asprintf(local, "%s/%s.parquet", store_staging(lake_store(w->lake)), uuid) < 0)
-        *local = NULL;
     arena_deinit(&arena);
-    return rc || (*location && *local) ? rc : writer_nomem(err);
+    return rc || *location ? rc : writer_nomem(err);
 }
 
-static struct vec_copy_options copy_options(const struct lake_writer *w, const char *local,
-                                            const char *select)
+static int open_file(struct lake_writer *w, const char *key, struct open_file *f, struct err *err)
 {
-    bool fresh = !w->rewrites;
-    struct vec_copy_options options = {
-        .path = local,
-        .select = select,
-        .field_ids = w->field_ids,
-        .codec = w->codec,
-        .level = fresh && !w->level && !strcmp(w->codec, "zstd") ? FRESH_LEVEL : w->level,
-        .dictionary_values = fresh ? FRESH_DICTIONARY_VALUES : 0,
-    };
+    struct parquet_options options;
+    int rc = name_file(w, key, &f->location, err);
 
-    writer_parquet(w->metadata, &options);
-    return options;
+    rc = rc ? rc : writer_parquet(w->metadata, !w->rewrites, &options, err);
+    rc = rc ? rc : writer_out_new(&f->out, lake_store(w->lake), err);
+    rc = rc ? rc : parquet_new(&f->parquet, w->schema, &options, writer_out_put, f->out, err);
+    if (rc)
+        open_file_close(f);
+    return rc;
 }
 
 static int begin_file(const struct lake_writer *w, const char *location,
@@ -76,59 +66,30 @@ static int begin_file(const struct lake_writer *w, const char *location,
     return 0;
 }
 
-/* The staging file becomes an object, its statistics a data file. */
-static int take_file(struct lake_writer *w, const char *location, const char *local,
-                     const struct lake_value *values, const struct vec_copy_result *result,
-                     struct arena *arena, struct lake_data_file *out, struct err *err)
+/* The bytes become an object, what is known of them a data file. */
+static int end_file(struct lake_writer *w, struct open_file *f, const struct lake_value *values,
+                    struct arena *arena, struct lake_data_file *out, struct err *err)
 {
-    int rc = begin_file(w, location, values, result->rows, arena, out, err);
-    int64_t size;
+    struct parquet_result result;
+    int rc = parquet_finish(f->parquet, arena, &result, err);
 
-    if (rc)
-        return rc;
-    if (retype_needed(w->schema))
-        rc = retype_file(disk_system(), local, w->schema, &size, err);
-    rc = rc ? rc : writer_metrics(w->metadata, w->schema, result, arena, out, err);
-    rc = rc ? rc : inflight_add(lake_inflight(w->lake), location, err);
-    if (rc) {
-        disk_unlink(disk_system(), local, NULL);
-        return rc;
+    rc = rc ? rc : begin_file(w, f->location, values, result.rows, arena, out, err);
+    rc = rc ? rc : writer_metrics(w->metadata, &result, arena, out, err);
+    rc = rc ? rc : inflight_add(lake_inflight(w->lake), f->location, err);
+    if (!rc) {
+        out->split_offsets = result.split_offsets;
+        out->split_count = result.split_count;
+        rc = writer_out_finish(f->out, f->location, &out->file_bytes, err);
     }
-    return store_put_file_at(lake_store(w->lake), location, local, &out->file_bytes, err);
-}
-
-static int part_open(struct lake_writer *w, struct part *part, struct err *err)
-{
-    struct vec_copy_options options;
-    struct buf select = {0};
-    int rc = name_file(w, part->key, &part->location, &part->local, err);
-
-    if (!rc && w->spec->field_count)
-        rc = buf_append_str(&select, "*") ? writer_nomem(err) : 0;
-    else if (!rc)
-        rc = writer_select_list(w, &w->input, &select, err);
-    if (!rc && !buf_cstr(&select))
-        rc = writer_nomem(err);
-    options = copy_options(w, part->local, (const char *)select.ptr);
-    rc = rc ? rc
-            : vec_copy_new(&part->copy, w->db, w->spec->field_count ? &w->columns : &w->input,
-                           &options, err);
-    buf_deinit(&select);
-    if (rc)
-        writer_part_close(part);
+    open_file_close(f);
     return rc;
 }
 
 static int part_finish(struct lake_writer *w, struct part *part, struct err *err)
 {
-    struct vec_copy_result result;
     struct lake_data_file file;
-    int rc = vec_copy_finish(part->copy, &w->done_arena, &result, err);
+    int rc = end_file(w, &part->file, part->values, &w->done_arena, &file, err);
 
-    if (!rc)
-        rc = take_file(w, part->location, part->local, part->values, &result, &w->done_arena, &file,
-                       err);
-    writer_part_close(part);
     if (rc)
         return rc;
     if (w->done_count == w->done_cap) {
@@ -147,15 +108,19 @@ static int part_finish(struct lake_writer *w, struct part *part, struct err *err
     return 0;
 }
 
-/* Full chunks go to the running copy; a file that is large enough ends. */
 int writer_part_push(struct lake_writer *w, struct part *part, struct vec_batch *batch,
                      struct err *err)
 {
-    int rc = part->copy ? 0 : part_open(w, part, err);
+    int rc = 0;
 
-    rc = rc ? rc : vec_copy_push(part->copy, batch, err);
-    if (!rc && vec_copy_bytes(part->copy) >= w->target_bytes)
-        rc = part_finish(w, part, err);
+    for (size_t i = 0; i < batch->count && !rc; i++) {
+        if (!part->file.parquet)
+            rc = open_file(w, part->key, &part->file, err);
+        rc = rc ? rc : parquet_push(part->file.parquet, batch->chunks[i], err);
+        if (!rc && parquet_bytes(part->file.parquet) >= w->target_bytes)
+            rc = part_finish(w, part, err);
+    }
+    vec_batch_clear(batch);
     return rc;
 }
 
@@ -191,171 +156,53 @@ int writer_part_end(struct lake_writer *w, struct part *part, struct err *err)
 {
     int rc = writer_part_flush(w, part, err);
 
-    return rc ? rc : part->copy ? part_finish(w, part, err) : 0;
+    return rc ? rc : part->file.parquet ? part_finish(w, part, err) : 0;
 }
 
-/* ---- a few rows ---- */
+/* ---- one file from a feed ---- */
 
-/* The first chunks of a feed, looked at and given again. What a feed gives lives until it is asked
- * for more: so the first is copied before the second is looked at, and only when it is small. */
-struct peeked {
-    const struct vec_feed *feed;
-    duckdb_data_chunk chunks[2]; /* owned */
-    int count, given;
-};
-
-static int pull_peeked(void *arg, duckdb_data_chunk out, struct err *err)
+/* What the feed gives, cast to the schema's columns where they differ, into the file, which is
+ * opened by the first row. */
+static int pull_rows(struct lake_writer *w, const struct vec_feed *feed, struct vec_fragment *cast,
+                     const char *key, struct open_file *f, struct err *err)
 {
-    struct peeked *p = arg;
+    duckdb_data_chunk chunk = vec_chunk_new(feed->columns);
+    struct vec_batch in = {.chunks = &chunk, .count = 1}, out = {0};
+    int rc = chunk ? 0 : writer_nomem(err);
 
-    if (p->given == p->count)
-        return p->feed->pull(p->feed->arg, out, err);
-    vec_chunk_refer(out, p->chunks[p->given++]);
-    return 0;
-}
+    while (!rc && !(rc = feed->pull(feed->arg, chunk, err)) &&
+           (in.rows = (int64_t)duckdb_data_chunk_get_size(chunk)) > 0) {
+        const struct vec_batch *rows = cast ? &out : &in;
 
-static int pull_next(struct peeked *p, struct err *err)
-{
-    duckdb_data_chunk chunk = vec_chunk_new(p->feed->columns);
-
-    if (!chunk)
-        return writer_nomem(err);
-    p->chunks[p->count++] = chunk;
-    return p->feed->pull(p->feed->arg, chunk, err);
-}
-
-static int keep_first(struct peeked *p, duckdb_selection_vector sel, struct err *err)
-{
-    idx_t rows = duckdb_data_chunk_get_size(p->chunks[0]);
-    duckdb_data_chunk copy = vec_chunk_new(p->feed->columns);
-    sel_t *at = duckdb_selection_vector_get_data_ptr(sel);
-
-    if (!copy)
-        return writer_nomem(err);
-    for (idx_t i = 0; i < rows; i++)
-        at[i] = (sel_t)i;
-    for (idx_t c = 0; c < p->feed->columns->count; c++)
-        duckdb_vector_copy_sel(duckdb_data_chunk_get_vector(p->chunks[0], c),
-                               duckdb_data_chunk_get_vector(copy, c), sel, rows, 0, 0);
-    duckdb_data_chunk_set_size(copy, rows);
-    duckdb_destroy_data_chunk(&p->chunks[0]);
-    p->chunks[0] = copy;
-    return 0;
-}
-
-/* *small: the first chunk is all there is. */
-static int peek(struct peeked *p, duckdb_selection_vector sel, bool *small, struct err *err)
-{
-    int rc = pull_next(p, err);
-    idx_t rows = rc ? 0 : duckdb_data_chunk_get_size(p->chunks[0]);
-
-    *small = !rc && rows == 0;
-    if (rc || rows == 0 || rows > SMALL_PARQUET_ROWS)
-        return rc;
-    rc = keep_first(p, sel, err);
-    rc = rc ? rc : pull_next(p, err);
-    *small = !rc && duckdb_data_chunk_get_size(p->chunks[1]) == 0;
+        rc = f->parquet ? 0 : open_file(w, key, f, err);
+        if (!rc && cast)
+            rc = vec_fragment_run(cast, &in, &out, err);
+        for (size_t i = 0; i < rows->count && !rc; i++)
+            rc = parquet_push(f->parquet, rows->chunks[i], err);
+        vec_batch_clear(&out);
+        duckdb_data_chunk_reset(chunk);
+    }
+    duckdb_destroy_data_chunk(&chunk);
+    vec_batch_deinit(&out);
     return rc;
 }
 
-static void peeked_deinit(struct peeked *p)
-{
-    for (int i = 0; i < p->count; i++)
-        duckdb_destroy_data_chunk(&p->chunks[i]);
-}
-
-static bool takes_small(const struct lake_writer *w, const struct vec_feed *feed)
-{
-    struct vec_copy_options options = {0};
-
-    writer_parquet(w->metadata, &options);
-    return !w->rewrites && options.bloom != VEC_BLOOM_ON &&
-           w->columns.count == w->schema->root.field_count &&
-           small_parquet_takes(w->schema, w->codec) && columns_same(feed->columns, &w->columns);
-}
-
-static int write_small(struct lake_writer *w, duckdb_data_chunk chunk, const char *location,
-                       const struct lake_value *values, struct arena *arena,
-                       struct lake_data_file *file, struct err *err)
-{
-    int64_t rows = (int64_t)duckdb_data_chunk_get_size(chunk);
-    struct small_stat *stats = ARENA_ARRAY(arena, struct small_stat, w->columns.count);
-    struct buf bytes = {0};
-    int rc = stats ? 0 : writer_nomem(err);
-
-    if (!rc && rows)
-        rc = small_parquet_write(w->schema, w->codec, chunk, arena, &bytes, stats, err);
-    if (!rc && rows)
-        rc = begin_file(w, location, values, rows, arena, file, err);
-    if (!rc && rows)
-        rc = writer_small_metrics(w->metadata, w->schema, stats, rows, arena, file, err);
-    if (!rc && rows)
-        rc = inflight_add(lake_inflight(w->lake), location, err);
-    if (!rc && rows)
-        rc = store_put_at(lake_store(w->lake), location, buf_slice(&bytes), err);
-    file->file_bytes = (int64_t)bytes.len;
-    buf_deinit(&bytes);
-    return rc;
-}
-
-static int write_copy(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
-                      const char *key, const struct lake_value *values, struct arena *arena,
-                      struct lake_data_file *file, struct err *err);
-
-/* What fits in a small file is written without a COPY. */
 static int write_one(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
                      const char *key, const struct lake_value *values, struct arena *arena,
                      struct lake_data_file *file, struct err *err)
 {
-    struct peeked peeked = {.feed = feed};
-    struct vec_feed again = {feed->columns, pull_peeked, &peeked};
-    char *location = NULL, *local = NULL;
-    bool small = false;
-    int rc;
-
-    if (!takes_small(w, feed))
-        return write_copy(w, conn, feed, key, values, arena, file, err);
-    memset(file, 0, sizeof(*file));
-    rc = peek(&peeked, w->sel, &small, err);
-    if (!rc && !small) {
-        rc = write_copy(w, conn, &again, key, values, arena, file, err);
-    } else if (!rc) {
-        rc = name_file(w, key, &location, &local, err);
-        rc = rc ? rc : write_small(w, peeked.chunks[0], location, values, arena, file, err);
-        if (rc)
-            file->path = NULL;
-    }
-    free(location);
-    free(local);
-    peeked_deinit(&peeked);
-    return rc;
-}
-
-static int write_copy(struct lake_writer *w, struct vec_conn *conn, const struct vec_feed *feed,
-                      const char *key, const struct lake_value *values, struct arena *arena,
-                      struct lake_data_file *file, struct err *err)
-{
-    char *location = NULL, *local = NULL;
-    struct vec_copy_options options;
-    struct vec_copy_result result;
-    struct buf select = {0};
-    int rc = name_file(w, key, &location, &local, err);
+    struct vec_fragment *cast = NULL;
+    struct open_file f = {0};
+    int rc = writer_cast_new(w, conn, feed->columns, &cast, err);
 
     memset(file, 0, sizeof(*file));
-    rc = rc ? rc : writer_select_list(w, feed->columns, &select, err);
-    if (!rc && !buf_cstr(&select))
-        rc = writer_nomem(err);
-    options = copy_options(w, local, (const char *)select.ptr);
-    rc = rc ? rc : vec_copy_run(conn, feed, &options, arena, &result, err);
-    if (!rc && result.rows == 0)
-        disk_unlink(disk_system(), local, NULL);
-    else if (!rc)
-        rc = take_file(w, location, local, values, &result, arena, file, err);
+    rc = rc ? rc : pull_rows(w, feed, cast, key, &f, err);
+    if (!rc && f.parquet)
+        rc = end_file(w, &f, values, arena, file, err);
     if (rc)
         file->path = NULL;
-    buf_deinit(&select);
-    free(location);
-    free(local);
+    open_file_close(&f);
+    vec_fragment_free(cast);
     return rc;
 }
 

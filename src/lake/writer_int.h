@@ -4,7 +4,14 @@
 #ifndef LAKE_WRITER_INT_H
 #define LAKE_WRITER_INT_H
 
-#include "lake/lake_int.h"
+#include "lake/parquet.h"
+#include "lake/writer_out.h"
+
+struct open_file {
+    struct parquet_writer *parquet; /* NULL: none is open */
+    struct writer_out *out;
+    char *location;
+};
 
 #define WRITER_PARTS_MAX 4096 /* partitions remembered beyond a cut */
 
@@ -13,13 +20,12 @@ struct part {
     char *key;                 /* the partition's part of the path, "" when there is none */
     uint64_t hash;
     struct part *next;
-    bool admitted;             /* one of those with a chunk and a copy of their own */
+    bool admitted;             /* one of those with a chunk and a file of their own */
     uint32_t index;            /* while the overflow is sorted: place from 1 */
     uint32_t mover;            /* its number from 1 for rewriter_move.c, 0: none yet */
     duckdb_data_chunk filling; /* or NULL */
     idx_t filled;
-    struct vec_copy *copy;  /* or NULL */
-    char *local, *location; /* of the running copy */
+    struct open_file file;
 };
 
 /* Rows of many partitions, with the owner of each. */
@@ -54,10 +60,9 @@ struct lake_writer {
     struct arena done_arena;           /* files since the last cut */
     struct lake_data_file *done;
     size_t done_count, done_cap;
-    const char *field_ids, *codec;
     bool sorted;   /* rows come in the table's order */
     bool rewrites; /* its files take the place of others, and are to last */
-    int level, open_max, admitted, serial;
+    int open_max, admitted, serial;
     int64_t target_bytes, rows, done_bytes;
     struct part *parts[256];
     size_t part_count;
@@ -66,16 +71,16 @@ struct lake_writer {
 };
 
 int writer_nomem(struct err *err);
-/* The schema's columns from input columns of the same names; "*" when they are the same. */
-int writer_select_list(const struct lake_writer *w, const struct vec_columns *input,
-                       struct buf *out, struct err *err);
+/* Input columns to the schema's of the same names; *out NULL when they are the same. */
+int writer_cast_new(const struct lake_writer *w, struct vec_conn *conn,
+                    const struct vec_columns *input, struct vec_fragment **out, struct err *err);
 
 /* writer_file.c */
 void writer_part_close(struct part *part);
 /* Takes the chunk. */
 int writer_part_push_chunk(struct lake_writer *w, struct part *part, duckdb_data_chunk chunk,
                            struct err *err);
-/* Full chunks go to the running copy; a file that is large enough ends. */
+/* Takes the batch's chunks into the open file; one that is large enough ends. */
 int writer_part_push(struct lake_writer *w, struct part *part, struct vec_batch *batch,
                      struct err *err);
 int writer_part_flush(struct lake_writer *w, struct part *part, struct err *err);
@@ -105,9 +110,10 @@ int writer_overflow_write(struct lake_writer *w, struct err *err);
 int writer_place(const struct lake_metadata *metadata, const char *key, const char *name,
                  struct arena *arena, const char **out, struct err *err);
 
-/* writer_parquet.c */
-void writer_parquet(const struct lake_metadata *metadata, struct vec_copy_options *options);
+/* writer_parquet.c: what the table's properties ask of a file. Fresh files are to be written
+ * quickly, since merging will write their rows again. */
+int writer_parquet(const struct lake_metadata *metadata, bool fresh,
+                   struct parquet_options *options, struct err *err);
 int writer_format_check(const struct lake_metadata *metadata, struct err *err);
-const char *writer_codec(const struct lake_metadata *metadata);
 
 #endif

@@ -1,19 +1,15 @@
-/* writer_metrics.c - DuckDB's statistics of a written file as Iceberg's column metrics.
+/* writer_metrics.c - what the writer of a file knows of its columns as Iceberg's column metrics.
  *
- * Bounds are text there and binary here. Long texts are cut as the table's metrics mode says: the
- * lower bound to a prefix, which only goes down, the upper to a prefix whose last character is
- * raised, so both still enclose every value. What does not parse is left unknown, never guessed.
+ * Long texts are cut as the table's metrics mode says: the lower bound to a prefix, which only goes
+ * down, the upper to a prefix whose last character is raised, so both still enclose every value.
  */
-#include "base/codec.h"
-#include "lake/small_parquet.h"
+#include "lake/parquet.h"
 
 enum mode { MODE_NONE, MODE_COUNTS, MODE_TRUNCATE, MODE_FULL };
 struct metrics_mode {
     enum mode mode;
     int32_t len; /* TRUNCATE: characters or bytes */
 };
-
-#define ROW_GROUP_ROWS 122880 /* DuckDB's: has_nan is sure for one group only */
 
 static struct metrics_mode mode_parse(const char *text)
 {
@@ -44,30 +40,6 @@ static struct metrics_mode mode_of(const struct lake_metadata *m, const char *pa
     if (!text && (int64_t)place >= inferred)
         return (struct metrics_mode){MODE_NONE, 0};
     return mode_parse(text ? text : "truncate(16)");
-}
-
-/* The field that a statistic's path names; `repeated` when it is inside of a list or map. */
-static const struct lake_field *field_of(const struct lake_schema *schema,
-                                         const struct vec_stat *stat, bool *repeated, bool *top)
-{
-    const struct lake_type *type = &schema->root;
-    const struct lake_field *field = NULL;
-
-    *repeated = false;
-    *top = stat->part_count == 1;
-    for (size_t i = 0; i < stat->part_count; i++) {
-        const struct lake_field *next = NULL;
-
-        *repeated |= type->kind == LAKE_LIST || type->kind == LAKE_MAP;
-        for (size_t k = 0; k < type->field_count; k++)
-            if (!strcmp(type->fields[k].name, stat->parts[i]))
-                next = &type->fields[k];
-        if (!next) /* some writers name the levels in between: list.element, key_value.key */
-            continue;
-        field = next;
-        type = &next->type;
-    }
-    return field && lake_type_primitive(&field->type) ? field : NULL;
 }
 
 static struct slice prefix(const struct lake_type *type, struct slice bytes, int32_t len)
@@ -118,18 +90,6 @@ static bool raise_bytes(uint8_t *bytes, size_t *len)
     return false;
 }
 
-/* Statistics of blobs are plain hex, unlike blobs elsewhere in DuckDB. */
-static int parse_hex(const char *text, struct arena *arena, struct lake_value *out)
-{
-    size_t len = strlen(text) / 2;
-    uint8_t *bytes = arena_alloc(arena, len + 1);
-
-    if (!bytes)
-        return ERR_NOMEM;
-    *out = (struct lake_value){.bytes = slice_of(bytes, len)};
-    return hex_decode(slice_str(text), bytes);
-}
-
 int lake_bound_cut(const struct lake_type *type, struct slice whole, bool upper, int32_t len,
                    struct arena *arena, struct slice *out)
 {
@@ -152,8 +112,8 @@ int lake_bound_cut(const struct lake_type *type, struct slice whole, bool upper,
     return 0;
 }
 
-static int put_bound_of(const struct lake_type *type, const struct lake_value *value, bool upper,
-                        struct metrics_mode mode, struct arena *arena, struct slice *out)
+static int put_bound(const struct lake_type *type, const struct lake_value *value, bool upper,
+                     struct metrics_mode mode, struct arena *arena, struct slice *out)
 {
     bool cut = type->kind == LAKE_STRING || type->kind == LAKE_BINARY;
     struct slice whole;
@@ -167,23 +127,6 @@ static int put_bound_of(const struct lake_type *type, const struct lake_value *v
     return 0;
 }
 
-static int put_bound(const struct lake_type *type, const char *text, bool upper,
-                     struct metrics_mode mode, struct arena *arena, struct slice *out)
-{
-    struct lake_value value;
-    int rc;
-
-    if (type->kind == LAKE_BINARY || type->kind == LAKE_FIXED)
-        rc = parse_hex(text, arena, &value);
-    else
-        rc = lake_value_parse(type, text, arena, &value, NULL);
-    if (rc == ERR_NOMEM)
-        return rc;
-    if (rc || ((type->kind == LAKE_FLOAT || type->kind == LAKE_DOUBLE) && value.d != value.d))
-        return 0; /* unknown */
-    return put_bound_of(type, &value, upper, mode, arena, out);
-}
-
 static int cmp_id(const void *a, const void *b)
 {
     int32_t x = ((const struct lake_metric *)a)->field_id;
@@ -192,76 +135,27 @@ static int cmp_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int null_in_required(const struct lake_field *field, int64_t nulls, struct err *err)
-{
-    return err_set(err, ERR_INVALID, "column %s is required and %" PRId64 " values are NULL",
-                   field->name, nulls);
-}
-
-int writer_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
-                   const struct vec_copy_result *result, struct arena *arena,
-                   struct lake_data_file *out, struct err *err)
+int writer_metrics(const struct lake_metadata *metadata, const struct parquet_result *result,
+                   struct arena *arena, struct lake_data_file *out, struct err *err)
 {
     out->metrics = ARENA_ARRAY(arena, struct lake_metric, result->stat_count + 1);
     out->metric_count = 0;
     if (!out->metrics)
         return err_set(err, ERR_NOMEM, "column metrics");
     for (size_t i = 0; i < result->stat_count; i++) {
-        const struct vec_stat *stat = &result->stats[i];
+        const struct parquet_stat *stat = &result->stats[i];
+        const struct lake_type *type = &stat->field->type;
         struct lake_metric *m = &out->metrics[out->metric_count];
-        bool repeated, top;
-        const struct lake_field *field = field_of(schema, stat, &repeated, &top);
         struct metrics_mode mode = mode_of(metadata, stat->path, i);
-        bool real = field && (field->type.kind == LAKE_FLOAT || field->type.kind == LAKE_DOUBLE);
+        bool real = type->kind == LAKE_FLOAT || type->kind == LAKE_DOUBLE;
 
-        if (!field)
-            continue;
-        if (top && field->required && stat->null_count > 0)
-            return null_in_required(field, stat->null_count, err);
         if (mode.mode == MODE_NONE)
             continue;
-        *m = (struct lake_metric){
-            field->id, stat->size_bytes, stat->value_count, stat->null_count, -1, {0}, {0}};
-        if (real && !stat->has_nan && result->rows <= ROW_GROUP_ROWS)
-            m->nan_count = 0;
-        if (mode.mode >= MODE_TRUNCATE && !repeated &&
-            ((stat->min && put_bound(&field->type, stat->min, false, mode, arena, &m->lower)) ||
-             (stat->max && put_bound(&field->type, stat->max, true, mode, arena, &m->upper))))
-            return err_set(err, ERR_NOMEM, "column metrics");
-        out->metric_count++;
-    }
-    qsort(out->metrics, out->metric_count, sizeof(*out->metrics), cmp_id);
-    return 0;
-}
-
-int writer_small_metrics(const struct lake_metadata *metadata, const struct lake_schema *schema,
-                         const struct small_stat *stats, int64_t rows, struct arena *arena,
-                         struct lake_data_file *out, struct err *err)
-{
-    out->metrics = ARENA_ARRAY(arena, struct lake_metric, schema->root.field_count + 1);
-    out->metric_count = 0;
-    if (!out->metrics)
-        return err_set(err, ERR_NOMEM, "column metrics");
-    for (size_t i = 0; i < schema->root.field_count; i++) {
-        const struct lake_field *field = &schema->root.fields[i];
-        struct metrics_mode mode = mode_of(metadata, field->name, i);
-        bool real = field->type.kind == LAKE_FLOAT || field->type.kind == LAKE_DOUBLE;
-        struct lake_metric *m = &out->metrics[out->metric_count];
-
-        if (field->required && stats[i].null_count)
-            return null_in_required(field, stats[i].null_count, err);
-        if (mode.mode == MODE_NONE)
-            continue;
-        *m = (struct lake_metric){field->id,
-                                  stats[i].size_bytes,
-                                  rows,
-                                  stats[i].null_count,
-                                  real ? stats[i].nan_count : -1,
-                                  {0},
-                                  {0}};
-        if (mode.mode >= MODE_TRUNCATE && !stats[i].min.null &&
-            (put_bound_of(&field->type, &stats[i].min, false, mode, arena, &m->lower) ||
-             put_bound_of(&field->type, &stats[i].max, true, mode, arena, &m->upper)))
+        *m = (struct lake_metric){stat->field->id,        stat->bytes, stat->values, stat->nulls,
+                                  real ? stat->nans : -1, {0},         {0}};
+        if (mode.mode >= MODE_TRUNCATE && !stat->repeated && !stat->min.null &&
+            (put_bound(type, &stat->min, false, mode, arena, &m->lower) ||
+             put_bound(type, &stat->max, true, mode, arena, &m->upper)))
             return err_set(err, ERR_NOMEM, "column metrics");
         out->metric_count++;
     }

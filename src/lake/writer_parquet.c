@@ -1,102 +1,102 @@
-/* writer_parquet.c - what a table's write.parquet.* properties ask of the files that we write.
- *
- * DuckDB's writer knows codecs and levels, sizes of row groups in rows, dictionaries, and bloom
- * filters for columns that have a dictionary. It writes no page indexes and sizes its pages itself:
- * write.parquet.page-size-bytes and page-row-limit are kept for other writers. */
-#include <inttypes.h>
+/* writer_parquet.c - what a table's write.parquet.* properties ask of the files that we write. */
 #include <math.h>
 #include <stdlib.h>
 
-#include "lake/retype.h"
 #include "lake/writer_int.h"
 
-#define ROWS_STEP 2048
-#define ROWS_MAX  10000000
+/* Merging writes the rows of a fresh file again, at zstd's own level and with larger dictionaries:
+ * most of the time spent on a dictionary goes into columns that turn out to have none. */
+#define FRESH_LEVEL             1
+#define FRESH_DICTIONARY_VALUES 4096
 
-/* Bytes of a row before compression, guessed from the types: a row group is asked for in bytes and
- * cut by rows. */
-static double row_bytes(const struct lake_type *type)
+#define GROUP_ROWS_MAX 10000000 /* of groups that are cut by bytes */
+
+/* Iceberg's names of codecs. Parquet's older framing of lz4, which nobody agreed on, is not meant
+ * by any of them. */
+static const struct {
+    const char *name;
+    enum codec codec;
+} codecs[] = {
+    {"zstd", CODEC_ZSTD},         {"snappy", CODEC_SNAPPY_RAW}, {"gzip", CODEC_GZIP},
+    {"lz4", CODEC_LZ4_RAW},       {"lz4_raw", CODEC_LZ4_RAW},   {"lz4-raw", CODEC_LZ4_RAW},
+    {"uncompressed", CODEC_NONE}, {"none", CODEC_NONE},
+};
+
+static int find_codec(const struct lake_metadata *m, enum codec *out, struct err *err)
 {
-    double sum = 0;
+    const char *name = lake_metadata_property(m, "write.parquet.compression-codec");
 
-    switch (type->kind) {
-    case LAKE_BOOLEAN:
-        return 1;
-    case LAKE_INT:
-    case LAKE_FLOAT:
-    case LAKE_DATE:
-        return 4;
-    case LAKE_DECIMAL:
-        return type->precision > 18 ? 16 : 8;
-    case LAKE_STRING:
-    case LAKE_BINARY:
-    case LAKE_UUID:
-        return 16;
-    case LAKE_FIXED:
-        return type->width;
-    case LAKE_STRUCT:
-    case LAKE_LIST:
-    case LAKE_MAP:
-        for (size_t i = 0; i < type->field_count; i++)
-            sum += row_bytes(&type->fields[i].type);
-        return type->kind == LAKE_STRUCT ? sum : sum * 3;
-    default:
-        return 8;
-    }
-}
-
-static int64_t group_rows(const struct lake_metadata *m)
-{
-    int64_t bytes = lake_metadata_property_i64(m, "write.parquet.row-group-size-bytes", 0);
-    double one = row_bytes(&lake_metadata_schema(m)->root), rows;
-
-    if (bytes <= 0)
-        return 0; /* DuckDB's own: 122,880 rows */
-    rows = ceil((double)bytes / (one > 1 ? one : 1) / ROWS_STEP) * ROWS_STEP;
-    return rows > ROWS_MAX ? ROWS_MAX : (int64_t)rows;
-}
-
-/* Bytes of any kind, which DuckDB 1.5.5 hashes in one way when it writes and in another when it
- * reads: whoever looks a value up would not find it. */
-static bool has_bytes(const struct lake_type *type)
-{
-    bool found = type->kind == LAKE_BINARY || type->kind == LAKE_FIXED;
-
-    for (size_t i = 0; i < type->field_count && !found; i++)
-        found = has_bytes(&type->fields[i].type);
-    return found;
-}
-
-/* Bloom filters are for all columns or none: on as soon as one column asks, with the least of the
- * rates asked for; off when all that is said is no. */
-static void bloom(const struct lake_metadata *m, struct vec_copy_options *o)
-{
-    static const char enabled[] = "write.parquet.bloom-filter-enabled.column.";
-    static const char rate[] = "write.parquet.bloom-filter-fpp.column.";
-
-    for (size_t i = 0; i < m->property_count; i++) {
-        const struct lake_property *p = &m->properties[i];
-
-        if (!strncmp(p->key, enabled, sizeof(enabled) - 1)) {
-            bool yes = !strcasecmp(p->value, "true");
-
-            o->bloom = yes ? VEC_BLOOM_ON : o->bloom == VEC_BLOOM_ON ? o->bloom : VEC_BLOOM_OFF;
-        } else if (!strncmp(p->key, rate, sizeof(rate) - 1)) {
-            double fpp = strtod(p->value, NULL);
-
-            if (fpp > 0 && fpp < 1 && (o->bloom_fpp == 0 || fpp < o->bloom_fpp))
-                o->bloom_fpp = fpp;
+    *out = CODEC_ZSTD;
+    if (!name)
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(codecs); i++)
+        if (!strcasecmp(codecs[i].name, name)) {
+            *out = codecs[i].codec;
+            return 0;
         }
-    }
-    if (has_bytes(&lake_metadata_schema(m)->root))
-        o->bloom = VEC_BLOOM_OFF;
+    return err_set(err, ERR_UNSUPPORTED,
+                   "write.parquet.compression-codec is %.60s, which this tarn does not write: set "
+                   "it to zstd, snappy, gzip, lz4 or uncompressed",
+                   name);
 }
 
-void writer_parquet(const struct lake_metadata *m, struct vec_copy_options *o)
+/* A property of one column: PREFIX.column.NAME. */
+static const char *of_column(const struct lake_metadata *m, const char *prefix, const char *path)
 {
-    o->row_group_rows = group_rows(m);
-    o->dictionary_bytes = lake_metadata_property_i64(m, "write.parquet.dict-size-bytes", 0);
-    bloom(m, o);
+    char key[700];
+
+    snprintf(key, sizeof(key), "write.parquet.%s.column.%.600s", prefix, path);
+    return lake_metadata_property(m, key);
+}
+
+static void leaf_options(const void *arg, const char *path, struct parquet_leaf_options *out)
+{
+    const struct lake_metadata *m = arg;
+    const char *stats = of_column(m, "stats-enabled", path);
+    const char *bloom = of_column(m, "bloom-filter-enabled", path);
+    const char *rate = of_column(m, "bloom-filter-fpp", path);
+    double fpp = rate ? strtod(rate, NULL) : 0;
+
+    out->stats = !stats || strcasecmp(stats, "false") != 0;
+    out->bloom = bloom && !strcasecmp(bloom, "true");
+    if (fpp > 0 && fpp < 1)
+        out->bloom_fpp = fpp;
+}
+
+/* A number of at least 1; what is less says nothing. */
+static void put_number(const struct lake_metadata *m, const char *key, int64_t *out)
+{
+    int64_t value = lake_metadata_property_i64(m, key, *out);
+
+    if (value > 0)
+        *out = value;
+}
+
+int writer_parquet(const struct lake_metadata *m, bool fresh, struct parquet_options *o,
+                   struct err *err)
+{
+    parquet_options_init(o);
+    put_number(m, "write.parquet.page-size-bytes", &o->page_bytes);
+    put_number(m, "write.parquet.page-row-limit", &o->page_rows);
+    put_number(m, "write.parquet.row-group-size-bytes", &o->group_bytes);
+    put_number(m, "write.parquet.bloom-filter-max-bytes", &o->bloom_bytes);
+    if (o->group_bytes)
+        o->group_rows = GROUP_ROWS_MAX;
+    if (lake_metadata_property(m, "write.parquet.dict-size-bytes")) {
+        o->dictionary_bytes =
+            lake_metadata_property_i64(m, "write.parquet.dict-size-bytes", o->dictionary_bytes);
+        o->dictionary_values = o->dictionary_bytes; /* the bytes are what is asked for */
+    } else if (fresh) {
+        o->dictionary_values = FRESH_DICTIONARY_VALUES;
+    }
+    o->leaf = leaf_options;
+    o->leaf_arg = m;
+    o->level = (int)lake_metadata_property_i64(m, "write.parquet.compression-level", 0);
+    if (find_codec(m, &o->codec, err))
+        return ERR_UNSUPPORTED;
+    if (fresh && !o->level && o->codec == CODEC_ZSTD)
+        o->level = FRESH_LEVEL;
+    return 0;
 }
 
 /* DuckDB reads nanoseconds with a zone cut to microseconds: whoever writes such rows again, in a
@@ -116,7 +116,7 @@ int writer_format_check(const struct lake_metadata *m, struct err *err)
 {
     const struct lake_field *field = find_unwritable(&lake_metadata_schema(m)->root);
     const char *format = lake_metadata_property(m, "write.format.default");
-    const char *codec = writer_codec(m);
+    enum codec codec;
 
     if (field)
         return err_set(err, ERR_UNSUPPORTED,
@@ -127,26 +127,10 @@ int writer_format_check(const struct lake_metadata *m, struct err *err)
         return err_set(err, ERR_UNSUPPORTED,
                        "the table asks for encrypted files (encryption.key-id): this tarn writes "
                        "none");
-    if (retype_needed(lake_metadata_schema(m)) && !retype_reads(codec))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "the table has columns of type fixed[N], which are not written with "
-                       "%.40s: set write.parquet.compression-codec to zstd, snappy, "
-                       "gzip or uncompressed",
-                       codec);
     if (!format || !strcasecmp(format, "parquet"))
-        return 0;
+        return find_codec(m, &codec, err);
     return err_set(err, ERR_UNSUPPORTED,
                    "the table asks for files in format %.60s (write.format.default): this tarn "
                    "writes parquet",
                    format);
-}
-
-/* Iceberg's names of codecs as DuckDB's. */
-const char *writer_codec(const struct lake_metadata *m)
-{
-    const char *codec = lake_metadata_property(m, "write.parquet.compression-codec");
-
-    if (!codec)
-        return "zstd";
-    return strcasecmp(codec, "lz4") ? codec : "lz4_raw";
 }
