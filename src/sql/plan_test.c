@@ -415,6 +415,35 @@ static const struct claim first_rows_of_a_key_are_counted_claims[] = {
      "SELECT who, rn FROM (SELECT *, RANK() OVER (PARTITION BY who ORDER BY price) AS rn FROM "
      "orders) WHERE rn < 3",
      "line 1, column 48: RANK() on streaming table is not supported: ROW_NUMBER() is"},
+    /* The number may be missing: the condition is below and above. */
+    {"uno",
+     "SELECT s.id FROM ships AS s LEFT JOIN (SELECT id, ROW_NUMBER() OVER (PARTITION BY who ORDER "
+     "BY price) AS rn FROM orders) AS o ON s.id = o.id WHERE rn <= 2",
+     "  select  (line 1, changes)\n"
+     "    left join on left.c0 = right.c0  (line 1, changes, state grows with every row: SET "
+     "'table.exec.state.ttl' or join by time)\n"
+     "      select  (line 1)\n"
+     "        scan ships  (line 1)\n"
+     "      select  (line 1, changes)\n"
+     "        rows 1 to 2 of c1 order by c2  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            scan orders  (line 1)\n"},
+    /* Another number is counted between the two, over all rows. */
+    {"uno",
+     "SELECT who FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY price ORDER BY n) AS b FROM "
+     "(SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price) AS a FROM orders)) "
+     "WHERE a <= 2 AND b = 1",
+     "line 1, column 105: OVER windows' ordering in stream mode must be defined on a time "
+     "attribute. The first rows of a key are ROW_NUMBER() in a subquery and WHERE rn <= N above "
+     "it"},
+    /* It is of a row of another query. */
+    {"uno",
+     "SELECT who FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY who ORDER BY price) AS rn FROM "
+     "orders) AS o WHERE NOT EXISTS (SELECT 1 FROM ships WHERE ships.id = o.id AND o.rn <= 2)",
+     "line 1, column 34: OVER windows' ordering in stream mode must be defined on a time "
+     "attribute. The first rows of a key are ROW_NUMBER() in a subquery and WHERE rn <= N above "
+     "it"},
 };
 
 static void first_rows_of_a_key_are_counted(void **state)

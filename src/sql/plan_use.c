@@ -4,8 +4,9 @@
  * becomes a NULL, so that its aggregate is not counted either.
  *
  * WHERE rn <= 3 above SELECT ..., ROW_NUMBER() OVER (...) AS rn is a top-N only when both are seen
- * together: such a condition becomes part of the QUALIFY of the SELECT that has the call. It may,
- * since what lies between only projects and filters.
+ * together: such a condition becomes part of the QUALIFY of the SELECT that has the call. It may
+ * where what lies between only projects, filters and joins; it counts no rows of its own. Where an
+ * outer join may leave the number NULL the condition stays above too, which takes those rows away.
  */
 #include "sql/plan_int.h"
 
@@ -15,8 +16,35 @@ static void use_query(struct planner *p, struct sql_bound *query, const bool *ne
 
 static bool is_plain(const struct sql_bound *query)
 {
-    return query->kind == QUERY_SELECT && !query->aggregated && !query->distinct && !query->limit &&
-           !query->offset && !query->order_count;
+    bool plain = query->kind == QUERY_SELECT && !query->aggregated && !query->distinct &&
+                 !query->limit && !query->offset && !query->order_count && !query->qualify;
+
+    for (size_t i = 0; plain && i < query->output_count; i++)
+        plain = !plan_has_over(query->items[i]);
+    return plain;
+}
+
+enum place { NOT_THERE, THERE, MAY_MISS };
+
+/* Where a FROM has the source: MAY_MISS when an outer join gives rows without one of its. */
+static enum place place_of(const struct bound_source *from, const struct bound_source *source)
+{
+    enum place place;
+
+    if (!from || from->as_of) /* fewer rows would be other versions */
+        return NOT_THERE;
+    if (from == source)
+        return THERE;
+    if (from->kind != SOURCE_JOIN)
+        return NOT_THERE;
+    place = place_of(from->left, source);
+    if (place != NOT_THERE)
+        return from->join == SQL_JOIN_RIGHT || from->join == SQL_JOIN_FULL ? MAY_MISS : place;
+    place = place_of(from->right, source);
+    if (place != NOT_THERE && (from->join == SQL_JOIN_LEFT || from->join == SQL_JOIN_FULL ||
+                               from->join == SQL_JOIN_OUTER_APPLY))
+        return MAY_MISS;
+    return place;
 }
 
 static bool is_rank(const struct bound_expr *expr)
@@ -27,15 +55,20 @@ static bool is_rank(const struct bound_expr *expr)
            (!strcmp(name, "ROW_NUMBER") || !strcmp(name, "RANK") || !strcmp(name, "DENSE_RANK"));
 }
 
-/* The call that the column is, and its query; NULL: it is none. */
-static struct bound_expr *rank_of(const struct bound_expr *expr, struct sql_bound **query)
+/* The call that the column of a FROM is, and its query; NULL: it is none. */
+static struct bound_expr *rank_of(const struct bound_source *from, const struct bound_expr *expr,
+                                  struct sql_bound **query, bool *may_miss)
 {
     struct bound_expr *item;
 
+    *may_miss = false;
     while (expr->kind == BOUND_COLUMN && expr->source->kind == SOURCE_QUERY) {
         struct sql_bound *below = expr->source->query;
+        enum place place = place_of(from, expr->source);
 
-        if (below->kind != QUERY_SELECT || expr->column >= below->output_count)
+        *may_miss |= place == MAY_MISS;
+        if (place == NOT_THERE || below->kind != QUERY_SELECT ||
+            expr->column >= below->output_count)
             return NULL;
         item = below->items[expr->column];
         if (is_rank(item) && !below->distinct && !below->limit && !below->offset) {
@@ -45,6 +78,7 @@ static struct bound_expr *rank_of(const struct bound_expr *expr, struct sql_boun
         if (!is_plain(below))
             return NULL;
         expr = item;
+        from = below->from;
     }
     return NULL;
 }
@@ -55,19 +89,22 @@ static bool is_whole_number(const struct bound_expr *expr)
            sql_type_is_integer(expr->type);
 }
 
-static bool push_rank(struct planner *p, const struct bound_expr *cond)
+/* true: the condition is wholly below now. */
+static bool push_rank(struct planner *p, const struct bound_source *from,
+                      const struct bound_expr *cond)
 {
     static const char *const compares[] = {"=", "<", "<=", ">", ">="};
     const char *name = plan_function(cond);
     struct sql_bound *query;
     struct bound_expr *moved;
-    bool known = false;
+    bool known = false, may_miss;
 
     for (size_t i = 0; name && i < COUNT_OF(compares); i++)
         known = known || !strcmp(name, compares[i]);
     for (size_t i = 0; known && i < 2; i++) {
-        struct bound_expr *rank =
-            is_whole_number(cond->args[1 - i]) ? rank_of(cond->args[i], &query) : NULL;
+        struct bound_expr *rank = is_whole_number(cond->args[1 - i])
+                                      ? rank_of(from, cond->args[i], &query, &may_miss)
+                                      : NULL;
 
         if (!rank)
             continue;
@@ -77,7 +114,7 @@ static bool push_rank(struct planner *p, const struct bound_expr *cond)
         moved->args[i] = rank;
         moved->args[1 - i] = cond->args[1 - i];
         query->qualify = plan_and(p, query->qualify, moved);
-        return true;
+        return !may_miss;
     }
     return false;
 }
@@ -89,7 +126,7 @@ static void push_ranks(struct planner *p, struct sql_bound *query)
 
     plan_split(p, query->where, &conds);
     for (size_t i = 0; i < conds.count; i++)
-        any |= conds.list[i].done = push_rank(p, conds.list[i].expr);
+        any |= conds.list[i].done = push_rank(p, query->from, conds.list[i].expr);
     if (any)
         query->where = plan_rest(p, &conds);
 }
