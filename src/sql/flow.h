@@ -45,7 +45,7 @@ struct sql_flow_scan {
     const struct sql_table *table;
     const struct sql_flow_read *reads; /* what `marks` and SELECTs right above this table name */
     size_t read_count;
-    const char *marks; /* over the source's rows: partition, highest watermark in ms; NULL: none */
+    const char *marks; /* over the source's rows: partition, watermark in ms of each; NULL: none */
                        /* with them the table has one more column, SQL_FLOW_PARTITION */
 };
 
