@@ -52,7 +52,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-s3 bench-state bench-peers bench-nexmark bench-upsert bench-jobs bench-latency bench-long tidy demo install clean
+.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-parquet bench-s3 bench-state bench-peers bench-nexmark bench-upsert bench-jobs bench-latency bench-long tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -245,6 +245,11 @@ bench-plan: all $(BUILD)/tests/bench/plan_bench
 	@scripts/deps --test
 	@TARN=$(BUILD)/tarn PLAN_BENCH=$(BUILD)/tests/bench/plan_bench \
 		.deps/python/bin/python tests/bench/plan.py
+
+# Our Parquet writer beside DuckDB's COPY: rows per CPU second, bytes, and the CPU to scan them.
+bench-parquet: $(BUILD)/tests/bench/parquet_bench
+	@rm -rf $(BUILD)/parquet-bench && mkdir -p $(BUILD)/parquet-bench
+	@$< $(BUILD)/parquet-bench $(ROWS)
 
 # Tables written by key; UPSERT_ROWS="1e6 1e8" also asks for the large one (5 GB of disk).
 UPSERT_ROWS ?= 1e6

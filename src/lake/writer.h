@@ -2,12 +2,12 @@
  *
  * Two forms. The pull form writes one unpartitioned file from a feed on the calling thread: decoder
  * to Parquet with no copy between. The push form takes batches, routes rows by partition value and
- * keeps one running COPY per open partition, at most `open_max`; rows of further partitions are
+ * keeps one open file per partition, at most `open_max`; rows of further partitions are
  * kept, sorted by partition, and written in turn at the cut (or earlier, when very many wait).
  * Files land in the store (synced) as they are closed: <location>/data/<partition path>/NAME where
  * NAME is 00000-0-<uuid>.parquet (write.data.path is honoured). Nothing is visible before a commit;
  * an unfinished writer's files are removed by lake_writer_free.
- * Metrics come from the COPY's statistics, re-encoded as bounds; write.metadata.metrics.default and
+ * Metrics come from the rows as they pass; write.metadata.metrics.default and
  * .column.NAME (none, counts, truncate(N), full; truncate(16) by default) decide what is kept.
  * Threads: one thread at a time (worker).
  */

@@ -1,7 +1,7 @@
 /* writer_route.c - rows of many partitions, each to its file.
  *
- * The first partitions of an epoch, as many as COPYs may run, gather their rows in a chunk each;
- * full chunks go to the running COPY. Rows of further partitions lie mixed in the overflow, which
+ * The first partitions of an epoch, as many as may be open, gather their rows in a chunk each;
+ * full chunks go to its open file. Rows of further partitions lie mixed in the overflow, which
  * costs their own bytes and no more. At the cut, or when too many wait, they are sorted by
  * partition and written in turn.
  */
