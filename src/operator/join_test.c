@@ -333,7 +333,10 @@ static void table_free(struct op_lookup_table *table)
 
 static void a_table_is_asked_again_when_it_has_changed(void **state)
 {
-    struct test_table table = {{&table.columns, table_changed, table_read, table_free}};
+    struct test_table table = {{.columns = &table.columns,
+                                .changed = table_changed,
+                                .read = table_read,
+                                .free = table_free}};
     struct op_lookup_spec spec = {.table = &table.table,
                                   .left_keys = (size_t[]){0},
                                   .right_keys = (size_t[]){0},
