@@ -320,7 +320,7 @@ int s3_parse_http_date(const char *text, int64_t *out_us);
 int s3_parse_iso_date(const char *text, int64_t *out_us); /* with milliseconds or without */
 bool s3_is_utf8(const char *text);
 
-/* Where a website would send readers of the object: kept and told, for there are no websites here. */
+/* Where a website would send readers of the object: kept and told, for there are no websites. */
 #define S3_WEBSITE_REDIRECT "x-amz-website-redirect-location"
 int s3_check_redirect(struct s3_call *call); /* answers itself */
 /* What PutObject and CreateMultipartUpload keep of the headers; text in the arena. Answers itself

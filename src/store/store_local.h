@@ -144,7 +144,8 @@ int local_put_small(struct local *local, const char *bucket, const char *key, st
 bool local_is_held(struct local *local, const char *bucket, const char *key);
 /* Removes any object, by the journal: a sync shared with others, and not the folder's. Caller holds
  * the key's stripe. ERR_NOENT: there was none. */
-int local_remove_journaled(struct local *local, const char *bucket, const char *key, struct err *err);
+int local_remove_journaled(struct local *local, const char *bucket, const char *key,
+                           struct err *err);
 /* Before a change that does not go through the journal: makes what the journal holds of the key
  * durable, and lets the journal forget it. Caller holds the key's stripe, but not `names`. */
 int local_settle(struct local *local, const char *bucket, const char *key, struct err *err);
