@@ -3,7 +3,7 @@
 #   make          build/tarn            make test     unit, client and acceptance tests
 #   make demo     the payments example  make unit     unit tests alone
 #   make asan     unit tests under the address and undefined-behaviour sanitizers
-#   make tsan     unit tests under the thread sanitizer
+#   make tsan     unit tests under the thread sanitizer     make tsan-clients  client tests too
 #   make fuzz     minutes of fuzzing    make bench    figures with ratios
 #   make bench-s3     the S3 face beside nginx, and MinIO where it was built
 #   make s3-large     8 GiB in one upload, in 64 MB of memory
@@ -45,6 +45,10 @@ LDLIBS   += -lduckdb -luv -lmicrohttpd -lcurl -ljansson -lyaml -lsqlite3 -lpq -l
 SOURCES := $(filter-out %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))
 TESTS   := $(filter %_test.c,$(foreach room,$(ROOMS),$(wildcard src/$(room)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+ifneq ($(findstring thread,$(SAN)),)
+OBJECTS += $(BUILD)/obj/tests/tools/c11_threads.o
+LDFLAGS += -Wl,-u,thrd_create
+endif
 TEST_PROGRAMS := $(TESTS:src/%.c=$(BUILD)/tests/%)
 SIM_PROGRAMS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/*_sim.c))
 LIB := $(BUILD)/libtarn.a
@@ -52,7 +56,7 @@ LIB := $(BUILD)/libtarn.a
 # A simulator decides which of our allocations fail.
 SIM_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
-.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan fuzz bench bench-catalog bench-parquet bench-s3 bench-state bench-peers bench-nexmark bench-upsert bench-jobs bench-latency bench-long tidy demo install clean
+.PHONY: test-outside test-faults s3-suite s3-large all deps vectors unit test test-clients test-engines acceptance torture asan tsan tsan-clients fuzz bench bench-catalog bench-parquet bench-s3 bench-state bench-peers bench-nexmark bench-upsert bench-jobs bench-latency bench-long tidy demo install clean
 .SECONDARY:
 
 all: $(BUILD)/tarn
@@ -174,8 +178,20 @@ torture: all $(SIM_PROGRAMS) $(BUILD)/tests/flow/flow $(BUILD)/tests/lake/day_te
 asan:
 	$(MAKE) BUILD=build/asan SAN=address,undefined OPT=-O1 unit
 
+TSAN_SEES := suppressions=$(CURDIR)/tests/tsan.supp ignore_noninstrumented_modules=1
 tsan:
-	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp $(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
+	TSAN_OPTIONS="$(TSAN_SEES)" $(MAKE) BUILD=build/tsan SAN=thread OPT=-O1 unit
+
+# A tarn under the thread sanitizer, driven by clients; CLIENTS names other files of tests.
+TSAN_CLIENTS := $(addprefix tests/clients/,flow.py threads.py windows.py stream_aggregates.py \
+                  outside_topics.py s3_boto3.py s3_parts.py s3_versions.py s3_full.py)
+tsan-clients:
+	@scripts/deps --test
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 build/tsan/tarn
+	@rm -f build/tsan/race.*
+	@TSAN_OPTIONS="$(TSAN_SEES) log_path=$(CURDIR)/build/tsan/race exitcode=0" TARN=build/tsan/tarn \
+	    CLIENT_TIMEOUT=3600 .deps/python/bin/python tests/clients/run.py $(or $(CLIENTS),$(TSAN_CLIENTS))
+	@.deps/python/bin/python tests/tools/races.py $(CURDIR)/build/tsan/race
 
 # Fuzz targets: every fuzz/NAME_fuzz.c against all rooms, built with clang; its corpus is
 # fuzz/corpus/NAME. Inputs that a run finds go to build/fuzz/found/NAME, crashes beside them.

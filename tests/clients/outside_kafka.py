@@ -83,7 +83,7 @@ class Kafka:
             if not answers(self.plain):
                 return False
             try:
-                return bool(AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=2).brokers)
+                return bool(AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=20).brokers)
             except KafkaException:
                 return False
 
