@@ -3,7 +3,9 @@
 
 #include "state/state_int.h"
 
-#define SLICE 64 /* entries between two looks at the clock */
+#define SLICE   64      /* entries between two looks at the clock */
+#define STEP    4       /* likewise, where each may be a wait for the spill's disk */
+#define WAIT_NS 3000000 /* of a budget: who has less has other work than to wait for the disk */
 
 static bool base_needs(const struct space *space, const struct entry *entry)
 {
@@ -56,8 +58,9 @@ int before_change(struct state_table *table, struct space *space, struct entry *
     if (rc || entry->flags & table->state->changed)
         return rc;
     entry->flags |= table->state->changed;
-    return entry_list_add(&space->changed, entry) ? err_set(err, ERR_NOMEM, "state %s", table->name)
-                                                  : 0;
+    return entry_list_add(space, &space->changed, entry)
+               ? err_set(err, ERR_NOMEM, "state %s", table->name)
+               : 0;
 }
 
 /* `all` is [written for the base | to be written | made since]: the hole is filled from the end of
@@ -224,14 +227,14 @@ int state_seal(struct state *state, int64_t epoch, struct err *err)
 struct slice_of_work {
     struct clock *clock;
     int64_t end_ns;
-    int left; /* entries before the clock is looked at */
+    int left, step; /* entries before the clock is looked at */
 };
 
 static bool work_on(struct slice_of_work *work)
 {
     if (--work->left > 0)
         return true;
-    work->left = SLICE;
+    work->left = work->step;
     return work->end_ns == INT64_MAX || clock_mono_ns(work->clock) < work->end_ns;
 }
 
@@ -336,10 +339,15 @@ static int finish_base(struct state *state, struct err *err)
 
 int state_flush(struct state *state, int64_t budget_ns, bool *done, struct err *err)
 {
-    struct slice_of_work work = {state->clock, INT64_MAX, SLICE};
+    int step = state->spill && state->spill->base ? STEP : SLICE;
+    struct slice_of_work work = {state->clock, INT64_MAX, step, step};
     bool all = false;
     int rc = 0;
 
+    *done = false;
+    if (budget_ns != INT64_MAX && state_is_busy(state) &&
+        state_writer_is_full(state->writer, budget_ns < WAIT_NS ? 0 : budget_ns))
+        return 0;
     if (budget_ns != INT64_MAX)
         work.end_ns = clock_mono_ns(state->clock) + budget_ns;
     if (state->sealing) {

@@ -72,37 +72,48 @@ int run_open(struct state *state, struct run_writer *run, bool base, int64_t epo
 }
 
 /* The file is made with its first block: an epoch that changed nothing leaves none. */
-static int open_file(struct state *state, struct run_writer *run, struct err *err)
+static int begin_block(struct state *state, struct run_writer *run, struct err *err)
 {
     char path[4096];
-    int rc = disk_open(state->disk, &run->file, path_of(state, run->name, path),
-                       DISK_WRITE | DISK_CREATE | DISK_TRUNCATE, err);
+    int rc = 0;
 
-    if (!rc)
-        rc = file_pwrite(run->file, MAGIC, MAGIC_LEN, 0, err);
-    run->pos = (int64_t)MAGIC_LEN;
-    return rc;
+    run->packed.max = BLOCK_MAX;
+    if (run->file)
+        return 0;
+    run->pos = 0;
+    rc = written_new(&run->file, state->writer, state->disk, path_of(state, run->name, path), err);
+    return !rc && buf_append(&run->packed, MAGIC, MAGIC_LEN) ? err_set(err, ERR_NOMEM, "state")
+                                                             : rc;
+}
+
+static int put_block(struct run_writer *run, struct err *err)
+{
+    int64_t pos = run->pos;
+
+    run->pos += (int64_t)run->packed.len;
+    return written_put(run->file, &run->packed, pos, err);
 }
 
 static int write_block(struct state *state, struct run_writer *run, struct err *err)
 {
-    uint8_t head[HEAD_LEN] = {0};
-    int rc = run->file ? 0 : open_file(state, run, err);
+    uint8_t empty[HEAD_LEN] = {0}, *head;
+    size_t at, len;
+    int rc = begin_block(state, run, err);
 
-    buf_clear(&run->packed);
-    if (!rc && buf_append(&run->packed, head, HEAD_LEN))
+    at = run->packed.len;
+    if (!rc && buf_append(&run->packed, empty, HEAD_LEN))
         rc = err_set(err, ERR_NOMEM, "state");
     if (!rc)
         rc = codec_compress(CODEC_LZ4, 0, buf_slice(&run->raw), &run->packed, err);
     if (rc)
         return rc;
-    put_u32(run->packed.ptr, run->raw.len);
-    put_u32(run->packed.ptr + 4, run->packed.len - HEAD_LEN);
-    put_u32(run->packed.ptr + 8, crc32c(0, run->packed.ptr + HEAD_LEN, run->packed.len - HEAD_LEN));
-    rc = file_pwrite(run->file, run->packed.ptr, run->packed.len, run->pos, err);
-    run->pos += (int64_t)run->packed.len;
+    head = run->packed.ptr + at;
+    len = run->packed.len - at - HEAD_LEN;
+    put_u32(head, run->raw.len);
+    put_u32(head + 4, len);
+    put_u32(head + 8, crc32c(0, head + HEAD_LEN, len));
     buf_clear(&run->raw);
-    return rc;
+    return put_block(run, err);
 }
 
 static int begin_record(struct run_writer *run, const struct state_table *table, enum record what)
@@ -182,7 +193,7 @@ int state_sync_wait(struct state_sync *sync, struct err *err)
     if (!sync)
         return 0;
     for (struct state_sync *at = sync; at && !rc; at = at->next)
-        rc = file_sync(at->file, err);
+        rc = written_sync_wait(at->file, err);
     if (!rc)
         rc = sync->dir ? disk_sync_dir(sync->disk, sync->dir, err)
                        : err_set(err, ERR_NOMEM, "state");
@@ -195,7 +206,7 @@ void state_sync_free(struct state_sync *sync)
     while (sync) {
         struct state_sync *next = sync->next;
 
-        file_close(sync->file);
+        written_free(sync->file);
         free(sync->dir);
         free(sync);
         sync = next;
@@ -211,20 +222,20 @@ int run_close(struct state *state, struct run_writer *run, struct err *err)
         return rc;
     put_u32(end + 4, (size_t)run->pos);
     put_u32(end + 8, crc32c(0, end, 8));
-    rc = file_pwrite(run->file, end, HEAD_LEN, run->pos, err);
-    run->pos += (int64_t)HEAD_LEN;
+    rc = buf_append(&run->packed, end, HEAD_LEN) ? err_set(err, ERR_NOMEM, "state")
+                                                 : put_block(run, err);
     if (!rc && state->sync_later)
         return sync_later(state, run, err);
     if (!rc)
-        rc = file_sync(run->file, err);
-    file_close(run->file);
+        rc = written_sync_wait(run->file, err);
+    written_free(run->file);
     run->file = NULL;
     return rc ? rc : disk_sync_dir(state->disk, state->dir, err);
 }
 
 void run_deinit(struct run_writer *run)
 {
-    file_close(run->file);
+    written_free(run->file);
     buf_deinit(&run->raw);
     buf_deinit(&run->packed);
 }

@@ -1,7 +1,8 @@
 /* spill.c - state beyond its budget of memory: a file that is mapped, and whose pages leave memory
  * when there are too many of them.
  *
- * Blocks of pools are plain memory up to a quarter of the budget, indexes up to seven eighths.
+ * Blocks of pools are plain memory up to a quarter of the budget, indexes up to seven eighths;
+ * lists of entries are plain and count too.
  * Those that come later lie in a file without a name, in the state's folder. They are used like any
  * memory, by walks, joins and checkpoints too; the kernel reads a page when it is touched. What is
  * in the file is never read again by another process: it is a cache of what the checkpoints say.
@@ -122,6 +123,12 @@ static void *take_unit(struct spill *spill)
     if (posix_fallocate(spill->fd, (off_t)(unit * UNIT), (off_t)UNIT))
         return NULL;
     return spill->base + unit * UNIT;
+}
+
+void spill_plain(struct spill *spill, int64_t bytes)
+{
+    if (spill)
+        spill->plain += bytes;
 }
 
 /* What a search jumps about in lies on huge pages: by pages of 4 KiB it would wait for the tables

@@ -17,6 +17,7 @@ int state_new(struct state **out, const struct state_options *options, struct er
     state->clock = options->clock;
     state->changed = 1;
     state->sync_later = options->sync_later;
+    state->writer = options->writer;
     state->read_only = options->read_only;
     state->only = options->only;
     state->base_min_bytes = options->base_min_bytes ? options->base_min_bytes : BASE_MIN_BYTES;
@@ -227,6 +228,16 @@ int state_load(struct state *state, const char *manifest, struct err *err)
     }
     state->loading = false;
     return rc || state->read_only ? rc : remove_others(state, err);
+}
+
+int state_supersede(struct state *state, const char *manifest, struct err *err)
+{
+    int rc = parse_manifest(state, manifest, err);
+
+    state->obsolete = state->runs;
+    state->runs = NULL;
+    state->base_bytes = 0;
+    return rc;
 }
 
 void state_info(struct state *state, struct state_info *out)

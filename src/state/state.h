@@ -29,6 +29,7 @@
 
 struct state;
 struct state_table;
+struct state_writer;
 
 struct state_options {
     struct disk *disk;      /* borrowed for life */
@@ -41,6 +42,8 @@ struct state_options {
     bool read_only; /* of another's folder: nothing is written or removed there; state_load only */
     const char *only; /* tables whose names begin so, the others stay empty; NULL: all. Borrowed for
                          the state's life */
+    struct state_writer *writer; /* writes the files (writer.h), with sync_later; borrowed. NULL:
+                                    who flushes does */
     bool sync_later; /* files are durable only after state_sync_wait, which another thread may call:
                         flush never waits for the disk */
 };
@@ -73,6 +76,23 @@ int state_load(struct state *state, const char *manifest, struct err *err);
 /* Whether the file reads back whole: ERR_CORRUPT, ERR_NOENT. Any thread. */
 int state_file_check(struct disk *disk, const char *dir, const char *name, int64_t bytes,
                      struct err *err);
+
+/* ---- made of other states, instead of state_load ---- */
+
+/* The same tables, without a time to live: for what is to be read entry by entry. Those that are
+ * there already stay. */
+int state_tables_like(struct state *state, const struct state *other, struct err *err);
+struct state_table *state_table_find(struct state *state, const char *name); /* NULL: none */
+/* Every entry, in no order; nothing is to be changed meanwhile. */
+typedef int state_entry_fn(void *arg, const char *table, const struct state_key *key,
+                           uint32_t touched, struct slice value, struct err *err);
+int state_each(struct state *state, state_entry_fn *fn, void *arg, struct err *err);
+/* Puts an entry that another state had, with the time it was changed. The next epoch holds it. */
+int state_adopt(struct state_table *table, const struct state_key *key, uint32_t touched,
+                struct slice value, struct err *err);
+/* The files that `manifest` names in this folder stay until a manifest of this state is true, and
+ * go then, as what a base replaces does. */
+int state_supersede(struct state *state, const char *manifest, struct err *err);
 
 /* ---- entries ---- */
 
@@ -130,8 +150,8 @@ int state_tick(struct state *state, int64_t now_ms, struct err *err);
 /* ---- epochs ---- */
 
 int state_seal(struct state *state, int64_t epoch, struct err *err);
-/* Works for about budget_ns (INT64_MAX: to the end). *done: the sealed epoch is durable. A base may
- * still be under way then: further calls go on with it. */
+/* Works for about budget_ns (INT64_MAX: to the end), less when the writer has enough to do. *done:
+ * the sealed epoch is durable. A base may still be under way then: further calls go on with it. */
 int state_flush(struct state *state, int64_t budget_ns, bool *done, struct err *err);
 /* Of the sealed epoch, once flush was done: JSON, in the arena. */
 int state_manifest(struct state *state, struct arena *arena, const char **json, struct err *err);

@@ -20,6 +20,7 @@
 #define STATE_STATE_INT_H
 
 #include "state/state.h"
+#include "state/writer.h"
 
 #define LISTED 3 /* two flags: state->changed, in space->changed; the other, sealed_flag() */
 #define GONE   4 /* dropped; in no index, freed when neither list needs it */
@@ -104,7 +105,7 @@ struct state_table {
 
 /* A file being written: records gather in `raw`, blocks go to the disk. */
 struct run_writer {
-    struct file *file; /* NULL: none */
+    struct written *file; /* NULL: none */
     char name[40];
     const struct state_table *table; /* that the last record is of */
     struct buf raw, packed;
@@ -123,7 +124,8 @@ struct run {
 struct state {
     struct disk *disk;
     struct clock *clock;
-    char *dir; /* NULL: in memory alone */
+    struct state_writer *writer; /* NULL: none */
+    char *dir;                   /* NULL: in memory alone */
     struct state_table *tables;
     struct spill *spill; /* NULL: memory without a budget */
     bool loading;        /* nothing is over: a later file may say that it changed since */
@@ -145,7 +147,7 @@ struct state_sync {
     struct state_sync *next;
     struct disk *disk;
     char *dir; /* of the first alone */
-    struct file *file;
+    struct written *file;
 };
 
 /* Of entries in space->sealed that are not written yet. */
@@ -163,7 +165,7 @@ struct spill {
     struct file *file; /* NULL: not needed yet */
     int fd;
     int64_t budget; /* bytes */
-    int64_t plain;  /* of it, large pieces of memory that are not in the file */
+    int64_t plain;  /* of it, memory that is not in the file: large pieces, lists of entries */
     uint8_t *base;  /* addresses of the file; NULL: not needed yet */
     size_t end;     /* bytes of it in use, or free in `units` */
     uint32_t *units;
@@ -174,6 +176,7 @@ struct spill {
 int spill_new(struct spill **out, struct disk *disk, const char *dir, int64_t memory_bytes,
               struct err *err);
 void spill_free(struct spill *spill);
+void spill_plain(struct spill *spill, int64_t bytes); /* more, or less, of other memory */
 /* Not zeroed. The size is given again when it is freed. `spill` may be NULL. */
 void *huge_alloc(struct spill *spill, size_t size, bool index);
 void huge_free(struct spill *spill, void *memory, size_t size);
@@ -203,7 +206,7 @@ struct space *table_space(struct state_table *table, int64_t number, bool make);
 struct slice entry_key(const struct state_table *table, const struct entry *entry);
 struct slice entry_sub(const struct state_table *table, const struct entry *entry);
 void entry_release(struct state_table *table, struct space *space, struct entry *entry);
-int entry_list_add(struct entries *entries, struct entry *entry);
+int entry_list_add(struct space *space, struct entries *entries, struct entry *entry);
 void space_free(struct space *space);
 
 int load_put(struct state_table *table, const struct state_key *key, uint32_t touched,

@@ -73,14 +73,21 @@ struct space *table_space(struct state_table *table, int64_t number, bool make)
     return make ? (table->last = space_make(table, number, at)) : NULL;
 }
 
+/* Lists are as long as the state has entries: their memory is of its budget too. */
+static void free_list(struct space *space, struct entries *entries)
+{
+    spill_plain(space->pool.spill, -(int64_t)(entries->cap * sizeof(struct entry *)));
+    free(entries->list);
+}
+
 void space_free(struct space *space)
 {
     pool_deinit(&space->pool);
     index_deinit(&space->entries);
     index_deinit(&space->groups);
-    free(space->all.list);
-    free(space->changed.list);
-    free(space->sealed.list);
+    free_list(space, &space->all);
+    free_list(space, &space->changed);
+    free_list(space, &space->sealed);
     free(space);
 }
 
@@ -105,7 +112,7 @@ int64_t state_count(struct state_table *table)
 
 /* ---- entries ---- */
 
-int entry_list_add(struct entries *entries, struct entry *entry)
+int entry_list_add(struct space *space, struct entries *entries, struct entry *entry)
 {
     if (entries->count == entries->cap) {
         uint32_t cap = entries->cap ? entries->cap * 2 : 16;
@@ -113,6 +120,7 @@ int entry_list_add(struct entries *entries, struct entry *entry)
 
         if (!more)
             return ERR_NOMEM;
+        spill_plain(space->pool.spill, (int64_t)((cap - entries->cap) * sizeof(struct entry *)));
         entries->list = more;
         entries->cap = cap;
     }
@@ -329,7 +337,7 @@ static int add(struct state_table *table, struct space *space, const struct stat
     if (!entry)
         return err_set(err, ERR_NOMEM, "state %s", table->name);
     entry->at = space->all.count;
-    if (entry_list_add(&space->all, entry) == 0) {
+    if (entry_list_add(space, &space->all, entry) == 0) {
         if (index_add(&space->entries, entry->hash, entry) == 0)
             return 0;
         space->all.count--;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "state/state.h"
+#include "state/writer.h"
 
 #define MANY STATE_MANY
 
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
     }
     value_bytes = (uint32_t)number(argc, argv, 4, 100) / 8 * 8;
     rng_init(&rng, 1);
+    check(state_writer_new(&options.writer, &err));
     check(state_new(&state, &options, &err));
     check(state_table_open(state, &(struct state_table_options){.name = "t"}, &table, &err));
     check(state_load(state, NULL, &err));
@@ -154,5 +156,6 @@ int main(int argc, char **argv)
     }
     work(ops);
     state_free(state);
+    state_writer_free(options.writer);
     return 0;
 }
