@@ -272,12 +272,14 @@ static int temporal_read(struct op *op, int table, struct op_reader *to, struct 
     return rc;
 }
 
+static const char *const temporal_waiting[] = {"left", NULL};
 static const struct op_ops temporal_ops = {.name = "temporal join",
                                            .rows = temporal_rows,
                                            .mark = temporal_mark,
                                            .load = temporal_load,
                                            .view = temporal_view,
                                            .read = temporal_read,
+                                           .waiting = temporal_waiting,
                                            .free = temporal_free};
 
 int join_temporal_new(struct op **out, struct op *left, struct op *right,

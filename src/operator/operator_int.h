@@ -27,6 +27,7 @@ struct op_ops {
      * columns. false: there is no such table. */
     bool (*view)(const struct op *op, int table, struct op_view *out, const char **part);
     int (*read)(struct op *op, int table, struct op_reader *to, struct err *err);
+    const char *const *waiting; /* tables of rows that wait (waiting.c), to the NULL; NULL: none */
     void (*free)(struct op *op); /* what it owns beside struct op, and itself */
 };
 

@@ -603,12 +603,14 @@ static int over_read(struct op *op, int table, struct op_reader *to, struct err 
     return rc;
 }
 
+static const char *const over_waiting[] = {"waiting", "timers", NULL};
 static const struct op_ops over_ops = {.name = "over",
                                        .rows = over_rows,
                                        .mark = over_mark,
                                        .load = over_load,
                                        .view = over_view,
                                        .read = over_read,
+                                       .waiting = over_waiting,
                                        .free = over_free};
 
 /* ---- making one ---- */

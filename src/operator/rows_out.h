@@ -166,6 +166,7 @@ int waiting_release(struct waiting *waiting, struct err *err);
  * of the operator's, and its length in front of that. */
 int waiting_read(const struct waiting *waiting, const struct vec_codec *codec, bool headed,
                  struct op_reader *to, struct err *err);
+void waiting_renumber(struct waiting_row *row, int64_t number); /* the caller names it */
 static inline struct slice waiting_key(const struct waiting_row *row)
 {
     return slice_of(row->bytes + 16 + row->order_len, row->key_len);

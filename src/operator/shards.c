@@ -338,6 +338,11 @@ int op_shards_new(struct op **out, struct op *const *below, const struct op_shar
     return 0;
 }
 
+int shards_home(const struct op *op, struct slice bytes, size_t *shard, struct err *err)
+{
+    return split_shard(&((const struct shards *)op)->splits[0], bytes, shard, err);
+}
+
 size_t op_graph_shards(const struct op_graph *graph)
 {
     return graph->options.shard_count;

@@ -31,6 +31,10 @@ void split_deinit(struct split *split);
 int split_begin(struct split *split, const struct vec_batch *batch, struct err *err);
 int split_chunk(struct split *split, size_t chunk, struct err *err);
 int split_take(const struct split *split, size_t shard, struct vec_batch *out, struct err *err);
+/* Of a row's keys, which `bytes` begin with. ERR_CORRUPT: they do not. */
+int split_shard(const struct split *split, struct slice bytes, size_t *shard, struct err *err);
+/* The shard of rows with these keys in an operator that is shards. */
+int shards_home(const struct op *shards, struct slice bytes, size_t *shard, struct err *err);
 
 /* ---- changes of a batch, summed up per row (settle.c) ---- */
 

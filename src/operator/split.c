@@ -85,6 +85,21 @@ static void sort_rows(const struct split *split, struct split_piece *piece, idx_
         rows[starts[piece->shards[i] + 1]++] = (sel_t)i;
 }
 
+static uint16_t shard_of(struct slice key, size_t shards)
+{
+    return (uint16_t)((hash64(key.ptr, key.len, SEED) >> 32) * shards >> 32);
+}
+
+int split_shard(const struct split *split, struct slice bytes, size_t *shard, struct err *err)
+{
+    struct slice key;
+
+    if (vec_row_first(split->codec, bytes, &key))
+        return err_set(err, ERR_CORRUPT, "an entry of state has other keys than the rows");
+    *shard = shard_of(key, split->shards);
+    return 0;
+}
+
 int split_chunk(struct split *split, size_t chunk, struct err *err)
 {
     struct split_piece *piece = &split->pieces[chunk];
@@ -92,11 +107,8 @@ int split_chunk(struct split *split, size_t chunk, struct err *err)
 
     if (rc)
         return rc;
-    for (idx_t i = 0; i < piece->keys.count; i++) {
-        struct slice key = vec_row(&piece->keys, i);
-
-        piece->shards[i] = (uint16_t)((hash64(key.ptr, key.len, SEED) >> 32) * split->shards >> 32);
-    }
+    for (idx_t i = 0; i < piece->keys.count; i++)
+        piece->shards[i] = shard_of(vec_row(&piece->keys, i), split->shards);
     sort_rows(split, piece, piece->keys.count);
     return 0;
 }

@@ -78,6 +78,12 @@ int waiting_add(struct waiting *w, int64_t ms, struct slice order, struct slice 
                                                       : 0;
 }
 
+void waiting_renumber(struct waiting_row *row, int64_t number)
+{
+    row->number = number;
+    order_put_i64(row->bytes + 8 + row->order_len, number);
+}
+
 int waiting_take(struct waiting *w, int64_t until_ms, const struct waiting_row **out,
                  struct err *err)
 {

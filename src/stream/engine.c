@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "state/writer.h"
 #include "stream/stream_int.h"
 
 #define TRIM_S 8 /* pipelines have rested, and the last rows were committed */
 
 struct stream_engine {
     struct stream_engine_options options;
+    struct state_writer *writer;
     pthread_mutex_t mutex; /* of the list; taken before a job's */
     struct job *jobs;
     pthread_t watchdog;
@@ -156,6 +158,11 @@ int stream_engine_new(struct stream_engine **out, const struct stream_engine_opt
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&engine->wake, &attr);
     pthread_condattr_destroy(&attr);
+    rc = state_writer_new(&engine->writer, err);
+    if (rc) {
+        stream_engine_free(engine);
+        return rc;
+    }
     rc = pthread_create(&engine->watchdog, NULL, watchdog_main, engine);
     if (rc) {
         stream_engine_free(engine);
@@ -185,6 +192,7 @@ void stream_engine_free(struct stream_engine *engine)
         job_join(job);
         job_free(job);
     }
+    state_writer_free(engine->writer);
     pthread_cond_destroy(&engine->wake);
     pthread_mutex_destroy(&engine->mutex);
     free(engine);
@@ -216,6 +224,7 @@ static int start_row(struct stream_engine *engine, const struct job_row *row, st
 
     if (rc)
         return rc;
+    job->writer = engine->writer;
     rc = job_start(job, err);
     if (rc) {
         job_free(job);

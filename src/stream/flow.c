@@ -20,23 +20,17 @@ struct flow {
     _Atomic int64_t true_epoch; /* the last one whose transaction was made */
 };
 
-/* How many shards the state has, or is to have: what it was made with stays. */
+/* How many shards the state is to have, and whether the manifest's has as many. Who only reads
+ * leaves it as it is. */
 static int choose_shards(const struct pipeline *p, const char *manifest, size_t *shards,
-                         struct err *err)
+                         bool *moves, struct err *err)
 {
-    const struct stream_plan *plan = &p->job->plan;
-    size_t wanted = (size_t)stream_plan_shards(plan);
+    size_t wanted = p->spec->graph->keyed ? (size_t)stream_plan_shards(&p->job->plan) : 0;
     int rc = flow_state_shards(manifest, shards, err);
 
-    if (rc || (!p->spec->graph->keyed && !*shards))
-        return rc;
-    if (!manifest)
-        *shards = p->reads == READS_NOTHING ? wanted : 0;
-    else if (plan->max_parallelism && wanted != *shards && p->reads == READS_NOTHING)
-        rc = err_set(err, ERR_INVALID,
-                     "SET 'pipeline.max-parallelism' = '%" PRId64 "': the state of %s was made "
-                     "with %zu, which stays: SET it to that, or start the job under another name",
-                     plan->max_parallelism, p->spec->name, *shards ? *shards : 1);
+    *moves = manifest && p->reads == READS_NOTHING && wanted != *shards;
+    if (*moves || (!manifest && p->reads == READS_NOTHING))
+        *shards = wanted;
     return rc;
 }
 
@@ -74,12 +68,13 @@ int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struc
 {
     struct flow *flow = calloc(1, sizeof(*flow));
     size_t shards = 0;
+    bool moves = false;
     int rc;
 
     if (!flow)
         return err_set(err, ERR_NOMEM, "%s", p->spec->name);
     flow->pipeline = p;
-    rc = choose_shards(p, manifest, &shards, err);
+    rc = choose_shards(p, manifest, &shards, &moves, err);
     if (!rc)
         rc = flow_state_open(&flow->state, p, shards, err);
     if (!rc)
@@ -89,7 +84,10 @@ int flow_open(struct flow **out, struct pipeline *p, const char *manifest, struc
         return 0;
     }
     if (!rc)
-        rc = flow_state_load(&flow->state, manifest, err);
+        rc = moves ? flow_state_move(&flow->state, p, manifest, flow->graph, err)
+                   : flow_state_load(&flow->state, manifest, err);
+    if (!rc && !moves && p->reads == READS_NOTHING)
+        flow_state_sweep(&flow->state, p);
     if (!rc && read_epoch(flow, manifest))
         rc = err_set(err, ERR_CORRUPT, "%s: its state's manifest has no epoch", p->spec->name);
     if (!rc)

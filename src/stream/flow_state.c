@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/team.h"
+#include "operator/home.h"
 #include "stream/stream_int.h"
 
 static int no_memory(struct err *err)
@@ -36,6 +37,20 @@ int flow_state_shards(const char *manifest, size_t *shards, struct err *err)
     return rc;
 }
 
+static int open_reader(struct state **out, struct pipeline *p, size_t number, struct err *err)
+{
+    const struct stream_engine_options *o = p->job->options;
+    struct state_options options = {.disk = o->disk,
+                                    .clock = o->clock,
+                                    .memory_bytes = o->state_memory_bytes / 4,
+                                    .read_only = true};
+    char path[4096];
+
+    state_folder(o, p->job->id, p->spec->name, number, path, sizeof(path));
+    options.dir = path;
+    return state_new(out, &options, err);
+}
+
 static int open_one(struct flow_state *s, struct pipeline *p, size_t number, struct err *err)
 {
     const struct stream_engine_options *o = p->job->options;
@@ -44,6 +59,7 @@ static int open_one(struct flow_state *s, struct pipeline *p, size_t number, str
                                     .memory_bytes =
                                         o->state_memory_bytes / (int64_t)(s->shard_count + 1),
                                     .read_only = p->reads != READS_NOTHING,
+                                    .writer = p->job->writer,
                                     .sync_later = true};
     char path[4096];
     int rc;
@@ -103,19 +119,19 @@ static int load_one(void *arg, size_t i, struct err *err)
 }
 
 /* Each state's own text out of the flow's. */
-static int take_apart(struct loading *l, const char *manifest, struct err *err)
+static int take_apart(struct loading *l, size_t shards, const char *manifest, struct err *err)
 {
     json_t *root = NULL, *states;
     int rc;
 
-    if (!l->s->shard_count) {
+    if (!shards) {
         l->manifests[0] = strdup(manifest);
         return l->manifests[0] ? 0 : no_memory(err);
     }
     rc = json_parse(slice_str(manifest), &root, err);
     if (!rc)
         rc = json_get_arr(root, "states", "state", &states, err);
-    for (size_t i = 0; i <= l->s->shard_count && !rc; i++) {
+    for (size_t i = 0; i <= shards && !rc; i++) {
         l->manifests[i] = json_dumps(json_array_get(states, i), JSON_COMPACT);
         if (!l->manifests[i])
             rc = no_memory(err);
@@ -127,12 +143,123 @@ static int take_apart(struct loading *l, const char *manifest, struct err *err)
 int flow_state_load(struct flow_state *s, const char *manifest, struct err *err)
 {
     struct loading l = {.s = s};
-    int rc = manifest ? take_apart(&l, manifest, err) : 0;
+    int rc = manifest ? take_apart(&l, s->shard_count, manifest, err) : 0;
 
     if (!rc)
         rc = team_run(s->team, load_one, &l, s->shard_count + 1, err);
     for (size_t i = 0; i <= s->shard_count; i++)
         free(l.manifests[i]);
+    return rc;
+}
+
+void flow_state_sweep(const struct flow_state *s, const struct pipeline *p)
+{
+    const struct stream_engine_options *o = p->job->options;
+    char path[4096];
+
+    for (size_t i = s->shard_count + 1; i <= STREAM_SHARDS_MAX; i++) {
+        state_folder(o, p->job->id, p->spec->name, i, path, sizeof(path));
+        if (!disk_exists(o->disk, path))
+            break;
+        (void)disk_remove_tree(o->disk, path, NULL); /* else the next start does */
+    }
+}
+
+/* ---- moved to another number of shards ---- */
+
+struct move {
+    struct flow_state *s;
+    struct op_graph *graph;
+    struct op_moving entry;
+};
+
+/* Numbers only grow: what several shards say is the largest. */
+static int adopt_largest(struct state_table *table, const struct op_moving *m, uint32_t touched,
+                         struct err *err)
+{
+    int64_t has, comes;
+    uint32_t len;
+    const void *there = state_look(table, &m->key, &len);
+
+    if (there && len == sizeof(has) && m->value.len == sizeof(comes)) {
+        memcpy(&has, there, sizeof(has));
+        memcpy(&comes, m->value.ptr, sizeof(comes));
+        if (has >= comes)
+            return 0;
+    }
+    return state_adopt(table, &m->key, touched, m->value, err);
+}
+
+static int adopt(struct state *state, const struct op_moving *m, uint32_t touched, struct err *err)
+{
+    struct state_table *table = state_table_find(state, m->table);
+
+    if (!table)
+        return err_set(err, ERR_CORRUPT, "table %s has no place", m->table);
+    return strstr(m->table, ".progress") ? adopt_largest(table, m, touched, err)
+                                         : state_adopt(table, &m->key, touched, m->value, err);
+}
+
+static int move_entry(void *arg, const char *table, const struct state_key *key, uint32_t touched,
+                      struct slice value, struct err *err)
+{
+    struct move *move = arg;
+    struct op_moving *m = &move->entry;
+    struct flow_state *s = move->s;
+    int rc;
+
+    m->table = table;
+    m->key = *key;
+    m->value = value;
+    rc = op_graph_home(move->graph, m, err);
+    if (rc || m->home == OP_HOME_GRAPH)
+        return rc ? rc : adopt(s->states[0], m, touched, err);
+    if (m->home != OP_HOME_ALL)
+        return adopt(s->states[1 + m->home], m, touched, err);
+    for (size_t i = 1; i <= s->shard_count && !rc; i++)
+        rc = adopt(s->states[i], m, touched, err);
+    return rc;
+}
+
+/* Number 0 of a state in shards is of the operators that are in none. */
+static int move_state(struct move *move, struct pipeline *p, size_t number, size_t shards,
+                      const char *manifest, struct err *err)
+{
+    struct state *from = NULL;
+    int rc = open_reader(&from, p, number, err);
+
+    move->entry.from = number ? number - 1 : 0;
+    move->entry.of = number ? shards : 0;
+    for (size_t i = 0; i <= move->s->shard_count && i < 2 && !rc; i++)
+        rc = state_tables_like(from, move->s->states[i], err);
+    if (!rc)
+        rc = state_load(from, manifest, err);
+    if (!rc)
+        rc = state_each(from, move_entry, move, err);
+    state_free(from);
+    return rc;
+}
+
+int flow_state_move(struct flow_state *s, struct pipeline *p, const char *manifest,
+                    struct op_graph *graph, struct err *err)
+{
+    struct loading l = {.s = s};
+    struct move move = {.s = s, .graph = graph};
+    size_t shards = 0;
+    int rc = flow_state_shards(manifest, &shards, err);
+
+    if (!rc)
+        rc = take_apart(&l, shards, manifest, err);
+    for (size_t i = 0; i <= shards && !rc; i++)
+        rc = move_state(&move, p, i, shards, l.manifests[i], err);
+    for (size_t i = 0; i <= shards && i <= s->shard_count && !rc; i++)
+        rc = state_supersede(s->states[i], l.manifests[i], err);
+    for (size_t i = 0; i <= shards; i++)
+        free(l.manifests[i]);
+    buf_deinit(&move.entry.renamed);
+    if (!rc)
+        diag_info("job", "%s: the state of %s is in %zu shards now, not %zu", p->job->name,
+                  p->spec->name, s->shard_count ? s->shard_count : 1, shards ? shards : 1);
     return rc;
 }
 

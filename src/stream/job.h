@@ -20,8 +20,8 @@
  * - operators that go by keys (operator/shards.h): in shards, each with operators, state and
  *   connection of its own, rows going by a hash of their keys' values.
  * What has no keys is one operator, as it would be anyway. 'parallelism.default' is the number of
- * threads. The number of shards, 'pipeline.max-parallelism', is part of the state: fixed when a
- * pipeline first has one, to parallelism.default where it is not said.
+ * threads. The number of shards is 'pipeline.max-parallelism', or the threads where it is not said;
+ * a state that was made with another number is split anew at a start (flow_state.c).
  */
 #ifndef STREAM_JOB_H
 #define STREAM_JOB_H
@@ -101,7 +101,7 @@ struct stream_plan {
     int64_t commit_pause_ms;     /* at least, between the end of one and the next */
     struct stream_restart restart;
     int64_t parallelism;        /* threads a pipeline */
-    int64_t max_parallelism;    /* shards of a state; 0: as it has, or as many as threads */
+    int64_t max_parallelism;    /* shards of a state; 0: as many as threads */
     const char *savepoint_dir;  /* a folder or s3://...; NULL: the engine's */
     const char *checkpoint_dir; /* every commit is copied there; NULL: nowhere */
     const char *start_from;     /* a savepoint, when the job has no place yet; NULL: none */

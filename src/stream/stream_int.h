@@ -220,6 +220,7 @@ struct past {
 struct job {
     struct job *next; /* the engine's list */
     const struct stream_engine_options *options;
+    struct state_writer *writer; /* the engine's; NULL: none */
     char *name, *script;
     char id[33];
     struct arena arena; /* of the plan */
@@ -285,6 +286,12 @@ int flow_state_shards(const char *manifest, size_t *shards, struct err *err); /*
 int flow_state_open(struct flow_state *s, struct pipeline *p, size_t shards, struct err *err);
 void flow_state_close(struct flow_state *s);
 int flow_state_load(struct flow_state *s, const char *manifest, struct err *err);
+/* Of a manifest with another number of shards: each entry goes where it belongs now, and the next
+ * epoch holds all of it. What the manifest names stays until that is true. */
+int flow_state_move(struct flow_state *s, struct pipeline *p, const char *manifest,
+                    struct op_graph *graph, struct err *err);
+/* Once what was loaded needs no others: folders of shards that there were before. */
+void flow_state_sweep(const struct flow_state *s, const struct pipeline *p);
 int flow_state_seal(struct flow_state *s, int64_t epoch, struct err *err);
 int flow_state_flush(struct flow_state *s, int64_t budget_ns, bool *done, struct err *err);
 int flow_state_manifest(struct flow_state *s, int64_t epoch, struct arena *arena, const char **json,

@@ -134,6 +134,16 @@ static int skip_value(const struct field *field, struct slice *rest)
     }
 }
 
+int vec_row_first(const struct vec_codec *codec, struct slice bytes, struct slice *row)
+{
+    struct slice rest = bytes;
+    int rc =
+        bytes.len < (codec->root.count + 7) / 8 ? ERR_CORRUPT : skip_value(&codec->root, &rest);
+
+    *row = slice_of(bytes.ptr, bytes.len - rest.len);
+    return rc;
+}
+
 #define COPY_ALL(width_)                                                                           \
     for (idx_t i = 0; i < count; i++) {                                                            \
         if (is_null(&rows[i], bit))                                                                \

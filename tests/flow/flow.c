@@ -12,9 +12,9 @@
  * counted; one that only the stream refuses is a finding when it says INVALID. A failing seed
  * prints itself and its query; the same seed replays it.
  *
- * Most seeds have their operators in 2 to 4 shards. With --threads these run on as many threads as
- * the life at hand has, 1 to 4: then disk calls come in any order, and what a seed does between two
- * losses of power is not the same each time.
+ * Most seeds have their operators in 2 to 4 shards, half of them in others after each restart. With
+ * --threads these run on as many threads as the life at hand has, 1 to 4: then disk calls come in
+ * any order, and what a seed does between two losses of power is not the same each time.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -71,6 +71,7 @@ struct world {
     struct stream_job *job;
     bool threads;
     int64_t shards, lives; /* shards: of the state; 1: it has none */
+    bool moves;            /* another number of them in each life */
     int64_t fail_at;
     _Atomic int64_t calls;
     _Atomic bool power_gone;
@@ -491,6 +492,8 @@ static int plan(void *arg, const char *job, const char *script, struct arena *ar
         return rc;
     out->pipelines = ARENA_NEW(arena, struct stream_pipeline);
     out->count = 1;
+    if (w->moves)
+        w->shards = 1 + (int64_t)((w->seed / 8 + (uint64_t)w->lives) % 4);
     out->max_parallelism = w->shards;
     out->parallelism = 1 + (int64_t)((w->seed + (uint64_t)w->lives) % (uint64_t)w->shards);
     out->pipelines->name = "flow > o";
@@ -697,6 +700,7 @@ static void run_case(struct world *w)
     w->fail_at = 0;
     w->power_gone = false;
     w->shards = 1 + (int64_t)(w->seed % 4);
+    w->moves = w->seed / 4 % 2;
     w->lives = 0;
     rc = open_life(w, &err);
     if (rc == ERR_UNSUPPORTED) {
@@ -709,7 +713,7 @@ static void run_case(struct world *w)
         run_stream(w);
         compare(w, bound);
         w->done++;
-        w->sharded += w->shards > 1;
+        w->sharded += w->moves || w->shards > 1;
     }
     close_life(w);
     given_free(w->given);
