@@ -10,8 +10,8 @@
 #define BODY_MAX ((size_t)64 << 20) /* a commit of many snapshots is large */
 
 const struct rest_group *const rest_groups[] = {
-    &rest_general, &rest_namespaces, &rest_tables,  &rest_commits,
-    &rest_views,   &rest_planning,   &rest_signing, NULL,
+    &rest_general,  &rest_namespaces, &rest_tables,  &rest_commits, &rest_views,
+    &rest_planning, &rest_signing,    &rest_metrics, NULL,
 };
 
 /* ---- errors ---- */
@@ -360,7 +360,8 @@ int catalog_http_new(struct catalog_http **out, const struct catalog_http_option
     struct catalog_http *http = calloc(1, sizeof(*http));
     int rc;
 
-    if (!http || copy_options(http, options) || rest_plans_new(&http->plans, options->clock)) {
+    if (!http || copy_options(http, options) || rest_plans_new(&http->plans, options->clock) ||
+        rest_reports_new(&http->reports)) {
         catalog_http_free(http);
         return err_set(err, ERR_NOMEM, "catalog server");
     }
@@ -390,6 +391,7 @@ void catalog_http_free(struct catalog_http *http)
     free(http->bound);
     rest_auth_deinit(http);
     rest_plans_free(http->plans);
+    rest_reports_free(http->reports);
     free(http->s3_endpoint);
     free(http->s3_region);
     free(http->s3_access_key);

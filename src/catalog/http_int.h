@@ -9,6 +9,7 @@
 
 struct rest_call;
 struct rest_plans;
+struct rest_reports;
 typedef int rest_fn(struct rest_call *call, struct err *err);
 
 enum rest_flags {
@@ -34,7 +35,7 @@ struct rest_group {
     size_t count;
 };
 extern const struct rest_group rest_general, rest_namespaces, rest_tables, rest_commits, rest_views,
-    rest_planning, rest_signing;
+    rest_planning, rest_signing, rest_metrics;
 
 struct rest_bound { /* what a route hands to the dispatcher */
     struct catalog_http *http;
@@ -57,7 +58,8 @@ struct catalog_http {
     void *lend_arg;
     struct rest_principal *principals;
     size_t principal_count;
-    struct rest_plans *plans; /* http_plan.c */
+    struct rest_plans *plans;     /* http_plan.c */
+    struct rest_reports *reports; /* http_metrics.c */
     struct rest_bound *bound;
     size_t bound_count;
 };
@@ -131,6 +133,10 @@ int rest_table_reply(struct rest_call *call, const struct lake_ident *ident,
 /* http_plan.c: what is planned and not fetched yet. */
 int rest_plans_new(struct rest_plans **out, struct clock *clock);
 void rest_plans_free(struct rest_plans *plans); /* NULL is fine */
+
+/* http_metrics.c: what clients measured */
+int rest_reports_new(struct rest_reports **out);
+void rest_reports_free(struct rest_reports *reports); /* NULL is fine */
 
 /* ---- http_named.c: of tables and of views ---- */
 

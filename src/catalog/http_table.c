@@ -247,7 +247,7 @@ static int create(struct rest_call *call, struct err *err)
     return rc;
 }
 
-/* ---- drop, rename, register, metrics ---- */
+/* ---- drop, rename, register ---- */
 
 static int drop(struct rest_call *call, struct err *err)
 {
@@ -282,20 +282,6 @@ static int register_table(struct rest_call *call, struct err *err)
     return rc;
 }
 
-/* What a client measured of its scan or commit: taken and, so far, only noted. */
-static int metrics(struct rest_call *call, struct err *err)
-{
-    const char *type = NULL;
-    struct lake_ident ident = rest_path_ident(call);
-    int rc = json_get_str(call->body, "report-type", "report", &type, err);
-
-    if (rc)
-        return err_wrap(err, ERR_INVALID, "Cannot parse the request");
-    diag(DIAG_DEBUG, "catalog", "%.100s of %s", type, show_table(&ident).text);
-    http_status(call->reply, 204);
-    return 0;
-}
-
 /* Its files stay, to be registered elsewhere: the table as it was last. */
 static int unregister_table(struct rest_call *call, struct err *err)
 {
@@ -317,8 +303,6 @@ static const struct rest_op ops[] = {
     {"GET", "/namespaces/{ns}/tables/{table}", load, REST_PREFIX, NULL, NULL},
     {"HEAD", "/namespaces/{ns}/tables/{table}", exists, REST_PREFIX, NULL, NULL},
     {"DELETE", "/namespaces/{ns}/tables/{table}", drop, WRITE, NULL, NULL},
-    {"POST", "/namespaces/{ns}/tables/{table}/metrics", metrics, REST_PREFIX | REST_BODY, NULL,
-     NULL},
     {"POST", "/namespaces/{ns}/tables/{table}/unregister", unregister_table, REST_PREFIX, NULL,
      NULL},
     {"POST", "/namespaces/{ns}/register", register_table, WRITE | REST_BODY, NULL, named_again},

@@ -52,8 +52,8 @@ static void every_refusal_has_its_status_and_its_exception(void **state)
          "{\"requirements\":[{\"type\":\"assert-create\"}],\"updates\":[]}", 409,
          "CommitFailedException"},
         {"POST", "/v1/namespaces/db/tables/t",
-         "{\"requirements\":[{\"type\":\"assert-table-uuid\",\"uuid\":\"x\"}],\"updates\":[]}",
-         409, "CommitFailedException"},
+         "{\"requirements\":[{\"type\":\"assert-table-uuid\",\"uuid\":\"x\"}],\"updates\":[]}", 409,
+         "CommitFailedException"},
         {"POST", "/v1/namespaces/db/tables/no", "{\"requirements\":[],\"updates\":[]}", 404,
          "NoSuchTableException"},
         {"POST", "/v1/namespaces/db/properties", "{\"removals\":[\"a\"],\"updates\":{\"a\":\"b\"}}",
@@ -120,6 +120,16 @@ static void a_table_goes_its_whole_way(void **state)
           "\"destination\":{\"namespace\":[\"a\"],\"name\":\"u\"}}");
     quiet(f, 404, "HEAD", path, NULL);
     quiet(f, 204, "POST", "/v1/namespaces/a/tables/u/metrics", "{\"report-type\":\"scan-report\"}");
+    quiet(f, 204, "POST", "/v1/namespaces/a/tables/u/metrics",
+          "{\"report-type\":\"commit-report\",\"operation\":\"append\"}");
+    json = want(f, 200, "GET", "/v1/namespaces/a/tables/u/metrics", NULL); /* newest first */
+    assert_int_equal(json_array_size(json_object_get(json, "reports")), 2);
+    config = json_array_get(json_object_get(json, "reports"), 0);
+    assert_string_equal(at(config, "report", "operation"), "append");
+    json_decref(json);
+    json = want(f, 200, "GET", "/v1/namespaces/a/tables/v/metrics", NULL);
+    assert_int_equal(json_array_size(json_object_get(json, "reports")), 0);
+    json_decref(json);
     quiet(f, 204, "DELETE", "/v1/namespaces/a/tables/u", NULL);
     quiet(f, 200, "POST", "/v1/namespaces/a/register", register_body);
     json = want(f, 200, "GET", "/v1/namespaces/a/tables", NULL);
@@ -146,8 +156,8 @@ static void a_transaction_moves_all_tables_or_none(void **state)
     snprintf(text, sizeof(text), body, "missing");
     quiet(f, 404, "POST", "/v1/transactions/commit", text);
     json = want(f, 200, "GET", "/v1/namespaces/db/tables/t", NULL);
-    assert_null(json_object_get(json_object_get(json_object_get(json, "metadata"), "properties"),
-                                "x"));
+    assert_null(
+        json_object_get(json_object_get(json_object_get(json, "metadata"), "properties"), "x"));
     json_decref(json);
     snprintf(text, sizeof(text), body, "t");
     quiet(f, 400, "POST", "/v1/transactions/commit", text); /* twice the same */
@@ -160,8 +170,7 @@ static void a_table_whose_metadata_file_is_gone_is_called_so(void **state)
 
     quiet(f, 200, "POST", "/v1/namespaces", "{\"namespace\":[\"db\"]}");
     json = want(f, 200, "POST", "/v1/namespaces/db/tables", create_table);
-    assert_int_equal(
-        store_remove_at(f->stack.store, at(json, "metadata-location", NULL), NULL), 0);
+    assert_int_equal(store_remove_at(f->stack.store, at(json, "metadata-location", NULL), NULL), 0);
     json_decref(json);
     json = want(f, 404, "GET", "/v1/namespaces/db/tables/t", NULL);
     assert_string_equal(at(json, "error", "type"), "NotFoundException");

@@ -173,7 +173,8 @@ static int look_at(struct picker *p, const struct lake_manifest_file *line, size
         ++*seen;
         p->now = (struct candidate){.entry = manifest->entries[i]};
         if (p->now.entry.status == LAKE_DELETED || p->now.entry.file.content != LAKE_DATA ||
-            strcasecmp(p->now.entry.file.format, "parquet") != 0)
+            strcasecmp(p->now.entry.file.format, "parquet") != 0 ||
+            p->now.entry.file.key_metadata.len) /* nobody here can read it */
             continue;
         if (p->m->format_version >= 3 && p->now.entry.file.first_row_id < 0)
             continue; /* its rows have no ids yet: they get them with the next commit */

@@ -145,6 +145,9 @@ int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
     *out = cache_get(lake, CACHED_MANIFEST, line->path);
     if (*out)
         return 0;
+    if (line->key_metadata.len)
+        return err_set(err, ERR_UNSUPPORTED, "%s is encrypted, and this tarn has no keys",
+                       line->path);
     buf_init(&bytes, MANIFEST_BYTES_MAX);
     rc = store_get_at(lake_store(lake), line->path, &bytes, err);
     rc = rc ? rc : lake_manifest_parse(buf_slice(&bytes), line->path, metadata, line, out, err);
@@ -254,9 +257,16 @@ int lake_manifest_list_load(struct lake *lake, const struct lake_metadata *metad
                             struct err *err)
 {
     struct arena arena = {0};
-    const char *key = list_cache_key(metadata, snapshot, &arena);
+    const char *key;
     int rc = 0;
 
+    *out = NULL;
+    if (snapshot->key_id)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the files of snapshot %" PRId64 " are encrypted (key %.100s), and this tarn "
+                       "has no keys",
+                       snapshot->id, snapshot->key_id);
+    key = list_cache_key(metadata, snapshot, &arena);
     *out = key ? cache_get(lake, CACHED_LIST, key) : NULL;
     if (!key)
         rc = err_set(err, ERR_NOMEM, "manifest list");

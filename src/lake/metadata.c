@@ -186,6 +186,7 @@ static int view_snapshot(struct view *v, const json_t *json, void *at)
     s->first_row_id = i64_or(json, "first-row-id", -1);
     s->added_rows = i64_or(json, "added-rows", -1);
     s->manifest_list = text_of(json_object_get(json, "manifest-list"));
+    s->key_id = text_of(json_object_get(json, "key-id"));
     s->manifests = ARENA_ARRAY(v->arena, const char *, json_array_size(list) + 1);
     if (!s->manifests)
         return nomem(v);

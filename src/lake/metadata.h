@@ -23,8 +23,9 @@ struct lake_snapshot {
     const char *operation; /* "append", "replace", "overwrite", "delete"; "" unknown */
     struct lake_property *summary;
     size_t summary_count;
-    int32_t schema_id;     /* -1: none */
+    int32_t schema_id;                /* -1: none */
     int64_t first_row_id, added_rows; /* v3; -1: none */
+    const char *key_id;               /* v3: its manifest list is encrypted; NULL: it is not */
 };
 struct lake_ref {
     const char *name;
@@ -79,8 +80,7 @@ const struct lake_partition_spec *lake_metadata_spec(const struct lake_metadata 
 const struct lake_partition_spec *lake_metadata_spec_by_id(const struct lake_metadata *m,
                                                            int32_t id);
 const struct lake_snapshot *lake_metadata_snapshot(const struct lake_metadata *m); /* or NULL */
-const struct lake_snapshot *lake_metadata_snapshot_by_id(const struct lake_metadata *m,
-                                                         int64_t id);
+const struct lake_snapshot *lake_metadata_snapshot_by_id(const struct lake_metadata *m, int64_t id);
 /* The snapshot as of a time, by the snapshot log: for time travel. */
 const struct lake_snapshot *lake_metadata_snapshot_at(const struct lake_metadata *m,
                                                       int64_t timestamp_ms);

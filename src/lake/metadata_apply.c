@@ -852,6 +852,49 @@ static int check_added(struct change *c)
     return lake_schema_check_format(&schema, (int)number(c->doc, "format-version", 2), c->err);
 }
 
+/* Readers of the Java library do not open a table whose spec or order names a column that the
+ * schema has not, and nobody could write to it. Its error texts. */
+static int check_sources(struct change *c, const json_t *before)
+{
+    static const char *const keys[] = {"current-schema-id", "default-spec-id",
+                                       "default-sort-order-id"};
+    struct lake_partition_spec spec = {0};
+    struct lake_sort_order order = {0};
+    struct lake_schema schema;
+    const json_t *spec_json, *order_json;
+    bool same = before;
+    int rc;
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        same = same && number(before, keys[i], -1) == number(c->doc, keys[i], -1);
+    if (same)
+        return 0;
+    spec_json =
+        find(list(c, "partition-specs"), "spec-id", number(c->doc, "default-spec-id", -1), NULL);
+    order_json =
+        find(list(c, "sort-orders"), "order-id", number(c->doc, "default-sort-order-id", -1), NULL);
+    rc = current_schema(c, &schema);
+    if (!rc && spec_json)
+        rc = lake_spec_parse(spec_json, &c->arena, &spec, c->err);
+    if (!rc && order_json)
+        rc = lake_order_parse(order_json, &c->arena, &order, c->err);
+    for (size_t i = 0; i < spec.field_count && !rc; i++)
+        if (spec.fields[i].transform.kind != LAKE_VOID &&
+            !lake_schema_by_id(&schema, spec.fields[i].source_id))
+            rc = err_set(c->err, ERR_INVALID,
+                         "Cannot find source column for partition field %s: id %" PRId32
+                         " (drop the partition field first)",
+                         spec.fields[i].name, spec.fields[i].source_id);
+    for (size_t i = 0; i < order.field_count && !rc; i++)
+        if (order.fields[i].transform.kind != LAKE_VOID &&
+            !lake_schema_by_id(&schema, order.fields[i].source_id))
+            rc = err_set(c->err, ERR_INVALID,
+                         "Cannot find source column for sort field: id %" PRId32
+                         " (change the sort order first)",
+                         order.fields[i].source_id);
+    return rc;
+}
+
 /* What v1 has beside the lists says what they say. */
 static int mirror_v1(struct change *c)
 {
@@ -909,6 +952,7 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
     json_array_foreach((json_t *)updates, i, item) if (!rc) rc = apply_one(&c, item);
     rc = rc ? rc : check_added(&c);
     rc = rc ? rc : complete(&c);
+    rc = rc ? rc : check_sources(&c, base ? base->doc : NULL);
     arena_deinit(&c.arena);
     if (rc) {
         json_decref(c.doc);

@@ -275,6 +275,26 @@ static void schemas_and_specs_are_reused_and_numbered(void **state)
     lake_metadata_free(m);
 }
 
+#define ONE_COLUMN "{'id':1,'name':'id','required':true,'type':'long'}"
+
+/* A column that partitions were made of goes when the spec goes with it. */
+static void a_column_goes_with_its_partition_field(void **state)
+{
+    struct lake_metadata *m = created();
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'add-spec','spec':{'fields':[]}},"
+                           "{'action':'set-default-spec','spec-id':-1},"
+                           "{'action':'add-schema','schema':{'type':'struct','fields':[" ONE_COLUMN
+                           "]}},{'action':'set-current-schema','schema-id':-1}]",
+                           &err),
+                     0);
+    assert_int_equal(lake_metadata_schema(m)->root.field_count, 1);
+    lake_metadata_free(m);
+}
+
 static void updates_that_make_no_sense_are_refused(void **state)
 {
     static const struct {
@@ -294,6 +314,16 @@ static void updates_that_make_no_sense_are_refused(void **state)
         {"[{'action':'add-spec','spec':{'fields':[{'source-id':9,'transform':'identity','name':"
          "'d'}]}}]",
          ERR_INVALID},
+        {"[{'action':'add-schema','schema':{'type':'struct','fields':[" ONE_COLUMN
+         "]}},{'action':'set-current-schema','schema-id':-1}]",
+         ERR_INVALID}, /* the partition's column */
+        {"[{'action':'add-spec','spec':{'fields':[]}},{'action':'set-default-spec','spec-id':-1},"
+         "{'action':'add-sort-order','sort-order':{'order-id':1,'fields':[{'source-id':2,"
+         "'transform':'identity','direction':'asc','null-order':'nulls-first'}]}},"
+         "{'action':'set-default-sort-order','sort-order-id':-1},"
+         "{'action':'add-schema','schema':{'type':'struct','fields':[" ONE_COLUMN
+         "]}},{'action':'set-current-schema','schema-id':-1}]",
+         ERR_INVALID}, /* the order's */
         {"[{'action':'set-location','location':''}]", ERR_INVALID},
         {"[{'action':'set-properties','updates':{'a':1}}]", ERR_INVALID},
         {"[{'action':'add-snapshot','snapshot':{'snapshot-id':1}}]", ERR_INVALID},
@@ -388,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_table_is_created_by_updates),
         cmocka_unit_test(snapshots_and_refs_move_and_go),
         cmocka_unit_test(schemas_and_specs_are_reused_and_numbered),
+        cmocka_unit_test(a_column_goes_with_its_partition_field),
         cmocka_unit_test(updates_that_make_no_sense_are_refused),
         cmocka_unit_test(the_metadata_log_is_pruned),
         cmocka_unit_test(a_file_without_any_one_member_is_whole_or_refused),

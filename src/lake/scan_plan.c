@@ -83,7 +83,10 @@ static int plan_manifest(struct planner *p, const struct lake_manifest_file *lin
         if (entry.status == LAKE_DELETED)
             continue;
         lake_entry_inherit(&entry, line);
-        if (entry.file.content != LAKE_DATA)
+        if (entry.file.key_metadata.len)
+            rc = err_set(p->err, ERR_UNSUPPORTED, "%s is encrypted, and this tarn has no keys",
+                         entry.file.path);
+        else if (entry.file.content != LAKE_DATA)
             rc = keep_delete(p, &entry);
         else if (prune_file(p->m, p->plan->schema, &entry.file, p->predicates, p->predicate_count))
             p->plan->files_pruned++;

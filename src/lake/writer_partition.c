@@ -205,6 +205,8 @@ int writer_row_part(struct lake_writer *w, duckdb_data_chunk chunk, idx_t row,
             source_value(&w->sources[i], chunk, row, i < 16 ? space[i] : extra, &in);
         if (lake_transform_apply(&f->transform, w->sources[i].type, &in, &values[i]))
             return err_set(err, ERR_UNSUPPORTED, "partition field %s", f->name);
+        if (values[i].d == 0)
+            values[i].d = 0; /* of -0.0 too: readers that ask for 0 compare bit by bit */
     }
     /* Rows come in runs: the partition of the row before is the likely one. */
     if (*out && same_values(w, (*out)->values, values))

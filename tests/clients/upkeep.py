@@ -10,6 +10,7 @@ import unittest
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.transforms import BucketTransform
 
 from harness import ClientTest, Tarn, iceberg, wait_until
 
@@ -77,6 +78,29 @@ class Upkeep(ClientTest):
         self.assertEqual(files_of(table), 1)
         self.assertEqual(self.ids(table), list(range(9)))
         self.assertFalse(self.actions()["merge"]["due"])
+
+    def test_files_of_an_older_partition_spec_move_to_the_new_one(self):
+        table = self.make({"tarn.maintain.enabled": "false"})
+        for i in range(3):
+            table.append(numbers(i * 10, 10))
+        self.tarn.command("sql", "-e",
+                          f"DELETE FROM polariscatalog.{self.name} WHERE id IN (3, 14)")
+        table.refresh()
+        with table.update_spec() as update:
+            update.add_field("id", BucketTransform(4), "shard")
+        table.append(numbers(100, 4))
+        before = self.ids(table)
+        action = self.actions()["partition"]
+        self.assertTrue(action["due"])
+        self.assertIn("3 of 3 files", action["reason"])
+        self.tarn.command("maintain", self.name)
+        self.assertEqual(self.ids(table), before)
+        specs = set(table.inspect.files().column("spec_id").to_pylist())
+        self.assertEqual(specs, {table.spec().spec_id})
+        self.assertEqual(len(before), 32)
+        self.assertEqual(sorted(table.scan("id = 14 or id = 15").to_arrow().column("id")
+                                .to_pylist()), [15])
+        self.assertIn("ok", self.tarn.command("fsck", self.name))
 
     def test_snapshots_expire_and_a_tag_keeps_its_own(self):
         table = self.make({"tarn.maintain.enabled": "false",
