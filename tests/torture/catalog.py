@@ -19,6 +19,7 @@ import collections
 import http.client
 import json
 import logging
+import multiprocessing
 import os
 import random
 import sys
@@ -37,6 +38,7 @@ TABLES = [f"t{number}" for number in range(8)]
 CALM = TABLES[6:]  # where those who take long and do not try again have a chance
 PATH = "/v1/namespaces/db/tables/"
 ROWS = 3  # of each append of a foreign writer
+PATIENCE = 240  # seconds of one append: DuckDB tries each request four times, for half a minute
 
 
 class Gone(Exception):
@@ -164,6 +166,57 @@ def by_duckdb(tarn, name, tag):
         connection.close()
 
 
+Address = collections.namedtuple("Address", "s3 rest")
+
+
+def serve(append, pipe):
+    """In the other process: one append after the other, until the pipe is closed."""
+    while True:
+        try:
+            tarn, name, tag = pipe.recv()
+        except EOFError:
+            return
+        try:
+            append(tarn, name, tag)
+            pipe.send("")
+        except Exception as error:
+            pipe.send(repr(error))
+
+
+class Aside:
+    """An engine in a process of its own, which is ended and begun anew when it answers no more: DuckDB
+    1.5.5 waits for a lock that it holds itself when the store goes while it reads a file's length."""
+
+    def __init__(self, append):
+        self.append, self.process, self.pipe, self.stuck = append, None, None, 0
+
+    def __call__(self, tarn, name, tag):
+        if not self.process:
+            spawn = multiprocessing.get_context("spawn")
+            self.pipe, theirs = spawn.Pipe()
+            self.process = spawn.Process(target=serve, args=(self.append, theirs), daemon=True)
+            self.process.start()
+            theirs.close()
+        try:
+            self.pipe.send((Address(tarn.s3, tarn.rest), name, tag))
+            if not self.pipe.poll(PATIENCE):
+                self.stuck += 1
+                raise Gone("no answer")
+            error = self.pipe.recv()
+        except (OSError, EOFError, Gone) as error:
+            self.end()
+            raise Gone(error) from error
+        if error:
+            raise Gone(error)
+
+    def end(self):
+        if self.process:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+        self.process = None
+
+
 class Foreign(threading.Thread):
     """Another engine, with its own idea of trying again."""
 
@@ -249,7 +302,7 @@ def main():
     tarn, state, began = Tarn(settings={"kafka": {"enabled": False}}), State(), time.monotonic()
     problems = []
     try:
-        tarn.start()
+        tarn.start(timeout=PATIENCE)
         catalog = iceberg(tarn, "")
         catalog.create_namespace("db")
         for name in TABLES:
@@ -257,22 +310,24 @@ def main():
                 pa.table({"who": pa.array(["first"] * ROWS, pa.string())}))
         writers = [Writer(tarn.catalog, f"w{number}", options.seed, number % 2 == 0, state)
                    for number in range(30)]
+        duckdb = Aside(by_duckdb)
         foreigners = [Foreign(tarn, name, options.seed, state, append) for name, append in
-                      (("pyiceberg", by_pyiceberg), ("duckdb", by_duckdb))]
+                      (("pyiceberg", by_pyiceberg), ("duckdb", duckdb))]
         for thread in writers + foreigners:
             thread.start()
         for _ in range(options.rounds):
             time.sleep(chance.uniform(0.3, 2.5))
             tarn.kill()
-            tarn.start()
+            tarn.start(timeout=PATIENCE)
         wait_until(lambda: all(writer.count for writer in writers), "every writer to begin")
         state.stopping.set()
         for thread in writers + foreigners:
-            thread.join(600)  # DuckDB tries each request four times, for half a minute
+            thread.join(2 * PATIENCE)
             if thread.is_alive():
                 problems.append(f"{thread.name} does not end")
             if thread.failure:
                 problems.append(f"{thread.name}: {thread.failure!r}")
+        duckdb.end()
         found, snapshots = check(tarn, writers, foreigners)
         problems += found
         told = collections.Counter(how for writer in writers for _, how in writer.told.values())
@@ -280,6 +335,7 @@ def main():
               f"{told['found']} found again, {told['refused']} refused, {told['absent']} not made; "
               f"{state.unheard} answers lost; "
               + "; ".join(f"{f.name} {len(f.done)} of {len(f.tried)}" for f in foreigners)
+              + (f" ({duckdb.stuck} times it stood still)" if duckdb.stuck else "")
               + f"; {time.monotonic() - began:.0f} s")
     finally:
         tarn.close()
