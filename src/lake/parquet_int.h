@@ -193,10 +193,13 @@ void parquet_dictionary_deinit(struct parquet_dictionary *d);
 /* The ids at hand as PLAIN values. */
 int parquet_dictionary_undo(struct parquet_leaf *leaf);
 
-/* parquet_values.c: PLAIN values behind the leaf's page, up to `max` bytes of them and one more;
- * *taken says how many. ERR_INVALID: of another length than the type says. */
+/* parquet_values.c: values of a fixed column are as long as it says. ERR_INVALID. */
+int parquet_check_widths(const struct parquet_leaf *leaf, struct parquet_values values,
+                         struct err *err);
+/* PLAIN values behind the leaf's page, up to `max` bytes of them and one more; *taken says how
+ * many. Only memory fails. */
 int parquet_plain_add(struct parquet_leaf *leaf, struct parquet_values values, size_t max,
-                      size_t *taken, struct err *err);
+                      size_t *taken);
 /* Behind `out`, BYTES without a length. */
 int parquet_plain_value(const struct parquet_leaf *leaf, const void *value, struct buf *out);
 static inline struct slice parquet_text(const duckdb_string_t *s)

@@ -338,10 +338,10 @@ static int add_plain(struct parquet_writer *w, struct parquet_leaf *leaf,
                      struct parquet_values values, size_t *taken, struct err *err)
 {
     size_t before = leaf->plain.len, head = leaf->physical == P_BYTE_ARRAY ? 4 : 0;
-    int rc = parquet_plain_add(leaf, values, (size_t)w->options.page_bytes, taken, err);
+    int rc = 0;
 
-    if (rc)
-        return rc;
+    if (parquet_plain_add(leaf, values, (size_t)w->options.page_bytes, taken))
+        return parquet_nomem(err);
     values.count = *taken;
     if (parquet_extent_add(&leaf->page_extent, leaf->kind, values))
         return parquet_nomem(err);
@@ -436,6 +436,7 @@ static int add_slots(struct parquet_writer *w, struct parquet_leaf *leaf, const 
     size_t taken = 0, more = 0;
     int rc = values_of(w, leaf, data, slots, from, *count, &values) ? parquet_nomem(err) : 0;
 
+    rc = rc ? rc : parquet_check_widths(leaf, values, err);
     do { /* a row never crosses a page: nested ones go in whole, however long they are */
         left = (struct parquet_values){(const uint8_t *)values.data + taken * leaf->size,
                                        values.count - taken};

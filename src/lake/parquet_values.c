@@ -2,11 +2,23 @@
  * booleans eight to a byte, texts behind their length, values of a fixed length as they are. */
 #include "lake/parquet_int.h"
 
-static int wrong_length(const struct parquet_leaf *leaf, size_t len, struct err *err)
+int parquet_check_widths(const struct parquet_leaf *leaf, struct parquet_values values,
+                         struct err *err)
 {
-    return err_set(err, ERR_INVALID,
-                   "a value of %zu bytes in a column of %" PRId32 " bytes (fixed[%" PRId32 "])",
-                   len, leaf->width, leaf->width);
+    const duckdb_string_t *texts = values.data;
+
+    if (leaf->kind != CLASS_BYTES || leaf->physical != P_FIXED)
+        return 0;
+    for (size_t i = 0; i < values.count; i++) {
+        size_t len = parquet_text(&texts[i]).len;
+
+        if (len != (size_t)leaf->width)
+            return err_set(err, ERR_INVALID,
+                           "a value of %zu bytes in a column of %" PRId32 " bytes (fixed[%" PRId32
+                           "])",
+                           len, leaf->width, leaf->width);
+    }
+    return 0;
 }
 
 /* Big endian, as many bytes as the type has. */
@@ -90,22 +102,17 @@ static int add_texts(struct parquet_leaf *leaf, const duckdb_string_t *values, s
     return 0;
 }
 
-static int add_fixed(struct parquet_leaf *leaf, const duckdb_string_t *values, size_t count,
-                     struct err *err)
+static int add_fixed(struct parquet_leaf *leaf, const duckdb_string_t *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct slice text = parquet_text(&values[i]);
+    int rc = 0;
 
-        if (text.len != (size_t)leaf->width)
-            return wrong_length(leaf, text.len, err);
-        if (buf_append_slice(&leaf->plain, text))
-            return parquet_nomem(err);
-    }
-    return 0;
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = buf_append_slice(&leaf->plain, parquet_text(&values[i]));
+    return rc;
 }
 
 int parquet_plain_add(struct parquet_leaf *leaf, struct parquet_values values, size_t max,
-                      size_t *taken, struct err *err)
+                      size_t *taken)
 {
     size_t width = leaf->width ? (size_t)leaf->width : leaf->size;
     size_t room = max > leaf->plain.len ? (max - leaf->plain.len) / width + 1 : 1;
@@ -122,12 +129,12 @@ int parquet_plain_add(struct parquet_leaf *leaf, struct parquet_values values, s
         rc = add_huge(leaf, values.data, *taken);
         break;
     case CLASS_BYTES:
-        if (leaf->physical == P_FIXED)
-            return add_fixed(leaf, values.data, *taken, err);
-        rc = add_texts(leaf, values.data, values.count, max > before ? max : before + 1, taken);
+        rc = leaf->physical == P_FIXED ? add_fixed(leaf, values.data, *taken)
+                                       : add_texts(leaf, values.data, values.count,
+                                                   max > before ? max : before + 1, taken);
         break;
     default:
         rc = buf_append(&leaf->plain, values.data, *taken * leaf->size);
     }
-    return rc ? parquet_nomem(err) : 0;
+    return rc;
 }
