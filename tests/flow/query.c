@@ -20,6 +20,8 @@ struct relation {
 struct maker {
     struct rng *rng;
     int depth;
+    bool more;    /* query.h */
+    bool doubled; /* a relation stands in it twice: more would give too many rows */
 };
 
 static int below(struct maker *m, int bound)
@@ -570,6 +572,53 @@ static struct relation *interval_joined(struct maker *m)
     return r;
 }
 
+/* Rows of a table with the windows of one that end near a row's time: windows come once, so the
+ * join forgets rows. */
+static struct relation *joined_by_windows(struct maker *m)
+{
+    static const char *const kinds[] = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"};
+    struct relation *rows = table(m, true), *from = table(m, true), *windows = relation_new();
+    struct relation *r = relation_new();
+    bool swapped = chance(m, 50);
+    const char *key = chance(m, 70) ? "t.c1" : "t.c2";
+    int kind = below(m, 4), before = below(m, 20), after = below(m, 10) - 5;
+
+    add(windows->sql,
+        "WITH t AS (%s) SELECT %s AS c0, COUNT(*) AS c1, window_start AS c2, window_end AS c3 FROM "
+        "TABLE(",
+        from->sql, key);
+    put_window(m, windows->sql);
+    add(windows->sql, ") AS t GROUP BY %s, window_start, window_end", key);
+    windows->types[2] = windows->types[3] = TIME;
+    windows->count = 4;
+    add(r->sql, "SELECT ");
+    put_columns(m, rows, "l", r, false);
+    put_columns(m, windows, "w", r, false);
+    add(r->sql, " FROM (%s) AS %c %s (%s) AS %c ON l.c1 = w.c0", swapped ? windows->sql : rows->sql,
+        swapped ? 'w' : 'l', kinds[kind], swapped ? rows->sql : windows->sql, swapped ? 'l' : 'w');
+    add(r->sql, " AND l.c4 BETWEEN w.c3 - INTERVAL '%d' SECOND AND w.c3 + INTERVAL '%d' SECOND",
+        before, after > 0 ? after : 0);
+    r->changes = true;
+    free(rows);
+    free(from);
+    free(windows);
+    return r;
+}
+
+/* The same text on both sides of a join. */
+static struct relation *joined_with_itself(struct maker *m)
+{
+    struct relation *r, *again;
+
+    m->doubled = true;
+    r = any(m);
+    if (strlen(r->sql) > QUERY_MAX / 4)
+        return r;
+    again = relation_new();
+    *again = *r;
+    return joined(m, r, again);
+}
+
 static struct relation *over(struct maker *m)
 {
     static const char *const calls[] = {"SUM(t.c2)", "COUNT(*)", "MIN(t.c2)", "MAX(t.c2)",
@@ -602,6 +651,11 @@ static struct relation *any(struct maker *m)
     if (m->depth >= 3)
         return table(m, false);
     m->depth++;
+    if (m->more && chance(m, 40)) {
+        r = m->doubled || chance(m, 60) ? joined_by_windows(m) : joined_with_itself(m);
+        m->depth--;
+        return r;
+    }
     switch (below(m, 16)) {
     case 0:
     case 1:
@@ -648,9 +702,9 @@ static struct relation *any(struct maker *m)
     return r;
 }
 
-void query_random(struct rng *rng, char out[QUERY_MAX])
+void query_random(struct rng *rng, bool more, char out[QUERY_MAX])
 {
-    struct maker m = {rng, 0};
+    struct maker m = {.rng = rng, .more = more};
     struct relation *r = any(&m);
 
     memcpy(out, r->sql, QUERY_MAX);

@@ -13,7 +13,8 @@
 
 #define QUERY_MAX 16384
 
-/* The query's text into `out`. */
-void query_random(struct rng *rng, char out[QUERY_MAX]);
+/* The query's text into `out`. `more`: also joins with windows that bound a row's time, and what is
+ * asked for twice; without, a state of rng gives the query that it gave before there were those. */
+void query_random(struct rng *rng, bool more, char out[QUERY_MAX]);
 
 #endif
