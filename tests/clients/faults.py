@@ -153,6 +153,35 @@ class Records(Faults):
         wait_until(lambda: {(r["who"], r["rn"]): r["amount"]
                             for r in self.tarn.sql("SELECT * FROM polariscatalog.db.best")} == best, "the best three")
 
+    def test_other_threads_at_each_start(self):
+        """A state is split anew whenever a start says another number, behind kills and from a savepoint."""
+        joined = """
+            CREATE TABLE IF NOT EXISTS polariscatalog.db.joined (id BIGINT, n BIGINT, PRIMARY KEY (id) NOT ENFORCED);
+            EXECUTE STATEMENT SET BEGIN """ + COPY + TOTALS + """
+            INSERT INTO polariscatalog.db.joined SELECT e.id, g.n FROM events AS e
+                JOIN (SELECT who, COUNT(*) AS n FROM events GROUP BY who) AS g ON e.who = g.who;
+            END;"""
+        self.start(SCRIPT + joined)
+        for threads in (1, 3, 2, 1, 4):
+            self.tarn.kill()
+            self.tarn.write("tarn.yaml", self.settings(threads))
+            self.tarn.start()
+            self.produce(300)
+            self.assert_all_once()
+            counts = {who: n for who, n, _ in self.totals()}
+            wanted = {event["id"]: counts[event["who"]] for event in self.events}
+            wait_until(lambda: {r["id"]: r["n"] for r in self.tarn.sql("SELECT * FROM polariscatalog.db.joined")}
+                       == wanted, f"each event with its key's number, on {threads} threads")
+        with open(self.tarn.output) as said:
+            text = said.read()
+        for now, before in ((3, 1), (2, 3), (1, 2), (4, 1)):
+            self.assertIn(f"is in {now} shards now, not {before}", text)
+
+    def settings(self, threads):
+        with open(os.path.join(self.tarn.dir, "tarn.yaml")) as text:
+            lines = [line for line in text if not line.startswith("flink:")]
+        return "".join(lines) + f'flink: {{"settings": {{"parallelism.default": "{threads}"}}}}\n'
+
 
 class Outage(Proxy):
     """A proxy that is well, answers nothing but 500, is silent, or is not there."""
