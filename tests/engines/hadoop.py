@@ -39,7 +39,7 @@ class Shell:
     def __call__(self, *arguments, status=0):
         """`hadoop fs ARGUMENTS`; what it printed, errors too."""
         done = subprocess.run(["java", "-Xmx300m", "-XX:TieredStopAtLevel=1", "-cp", ":".join([self.dir, *self.jars]),
-                               "org.apache.hadoop.fs.FsShell", *arguments], text=True, timeout=120,
+                               "org.apache.hadoop.fs.FsShell", *arguments], text=True, timeout=900,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         text = "".join(line for line in done.stdout.splitlines(keepends=True) if not line.startswith("SLF4J"))
         assert done.returncode == status, f"fs {' '.join(arguments)}: status {done.returncode}\n{text[-2000:]}"

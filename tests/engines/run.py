@@ -45,7 +45,7 @@ ORDER = ["pyiceberg", "duckdb", "tarn", "spark", "flink", "trino"]
 TOOLS = ["hadoop"]  # play no tables, but in checks of special.py
 # Who has nothing to do in a turn is left out. A step of one may wait for another's: all read in the end.
 SWEEPS = ["spark", "flink", "trino", "spark", "flink", "trino", "spark", "flink"]
-STEP_SECONDS = 180
+STEP_SECONDS = 900  # of what hangs: on a busy machine a step of seconds takes minutes
 
 
 def make(name):
