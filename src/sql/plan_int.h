@@ -45,6 +45,7 @@ struct planner {
     struct binder *b;
     struct plan_read *reads; /* columns that texts name, each once; also those of feeds */
     size_t read_count, read_max;
+    bool nomem; /* for those, while a text was printed */
     const struct sql_plan_options *options;
     struct plan_node **scans;
     size_t scan_count, scan_max;

@@ -255,8 +255,11 @@ static void note_read(void *arg, const struct sql_table *table, const char *colu
             return;
     if (p->read_count == p->read_max) {
         size_t max = p->read_max ? p->read_max * 2 : 32;
-        struct plan_read *more = BIND_ARRAY(p->b, struct plan_read, max);
+        struct plan_read *more = ARENA_ARRAY(p->b->arena, struct plan_read, max);
 
+        p->nomem |= !more; /* the printer is under way, and must come to its end */
+        if (!more)
+            return;
         if (p->read_count)
             memcpy(more, p->reads, p->read_count * sizeof(*more));
         p->reads = more;
@@ -296,7 +299,7 @@ const char *plan_print(struct planner *p, struct sql_bound *query)
         b->rc = rc;
         longjmp(b->fail, 1);
     }
-    if (!text)
+    if (!text || p->nomem)
         bind_nomem(b);
     return text;
 }
