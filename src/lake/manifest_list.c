@@ -263,7 +263,8 @@ int lake_manifest_list_load(struct lake *lake, const struct lake_metadata *metad
     *out = NULL;
     if (snapshot->key_id)
         return err_set(err, ERR_UNSUPPORTED,
-                       "the files of snapshot %" PRId64 " are encrypted (key %.100s), and this tarn "
+                       "the files of snapshot %" PRId64
+                       " are encrypted (key %.100s), and this tarn "
                        "has no keys",
                        snapshot->id, snapshot->key_id);
     key = list_cache_key(metadata, snapshot, &arena);
