@@ -380,9 +380,9 @@ int savepoint_restore(const struct stream_engine_options *options, const char *j
                       const char *script, const char *path, struct err *err);
 void savepoint_sweep(const struct stream_engine_options *options); /* folders of no job */
 
-/* repair.c: a state was not loaded for `loaded`, and `err` says why. 0: its torn files were fetched from where they
- * were copied to, and it may be loaded again. ERR_INVALID: they were not, and `err` says behind its
- * text what can be done. */
+/* repair.c: a state was not loaded for `loaded`, and `err` says why. 0: its torn files were fetched
+ * from where they were copied to, and it may be loaded again. ERR_INVALID: they were not, and `err`
+ * says behind its text what can be done. */
 int state_repair(struct job *job, const char *pipeline, const char *manifest, int loaded,
                  struct err *err);
 

@@ -530,7 +530,13 @@ static void a_missing_topic_is_waited_for(void **state)
     world.produced = 100;
     e = engine(&world);
     assert_int_equal(stream_engine_submit(e, "job", "script", NULL), 0);
-    clock_system()->sleep_ns(clock_system(), 50000000);
+    for (int i = 0; i < 2000; i++) {
+        const struct stream_job_info *job = only_job(e, &arena);
+
+        if (job->count && job->pipelines[0].waiting)
+            break;
+        clock_system()->sleep_ns(clock_system(), 5000000);
+    }
     assert_string_equal(only_job(e, &arena)->state, "RUNNING");
     assert_non_null(only_job(e, &arena)->pipelines[0].waiting);
     world.gone = false;

@@ -39,7 +39,7 @@ int vec_rows_encode(const struct vec_codec *codec, duckdb_data_chunk chunk, stru
  * in order: lists grow. ERR_CORRUPT when the bytes are none of this codec's. */
 int vec_row_decode(const struct vec_codec *codec, struct slice bytes, duckdb_data_chunk chunk,
                    idx_t first, idx_t row, struct err *err);
-/* The row that `bytes` begin with; what is behind it is another's. ERR_CORRUPT: they are too few. */
+/* The row that `bytes` begin with; the rest is not looked at. ERR_CORRUPT: they are too few. */
 int vec_row_first(const struct vec_codec *codec, struct slice bytes, struct slice *row);
 /* Many rows into rows `at` and following. `to`: the chunk's column of each of the codec's, -1 not
  * wanted; NULL: `first` and those behind it. A row whose ptr is NULL is all NULL. */
