@@ -55,8 +55,9 @@ int parquet_new(struct parquet_writer **out, const struct lake_schema *schema,
 void parquet_free(struct parquet_writer *writer); /* NULL is fine */
 
 /* The chunk's columns are the schema's, in its order, of the types that lake_columns() names, and
- * flat: not a selection of other vectors. Borrowed for the call. ERR_INVALID: a NULL that the schema forbids, or a value of a fixed column
- * with another length; the file is lost then, as after any error. */
+ * flat: not a selection of other vectors. Borrowed for the call. ERR_INVALID: a NULL that the
+ * schema forbids, or a value of a fixed column with another length; the file is lost then, as
+ * after any error. */
 int parquet_push(struct parquet_writer *writer, duckdb_data_chunk chunk, struct err *err);
 int64_t parquet_rows(const struct parquet_writer *writer);
 /* What the file has come to: given away, and waiting in pages. */

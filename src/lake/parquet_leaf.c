@@ -11,7 +11,7 @@
 #define BOUND_CHUNK 256  /* in the statistics of a chunk */
 #define HOPELESS    7    /* row groups that do not try a dictionary after one that found none */
 #define SURE        256  /* entries of a dictionary that nobody doubts */
-#define STEP        2048 /* slots of nested columns looked at between two looks at the page's size */
+#define STEP        2048 /* slots of nested columns between two looks at the page's size */
 
 void parquet_leaf_deinit(struct parquet_leaf *leaf)
 {

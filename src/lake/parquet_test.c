@@ -95,25 +95,31 @@ static void round_trip(struct real *r, const char *schema, const struct parquet_
     "{\"id\":" #id ",\"name\":\"" name "\",\"required\":false,\"type\":" type "}"
 #define SCHEMA(fields) "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[" fields "]}"
 
-static const char flat_schema[] = SCHEMA(
-    "{\"id\":1,\"name\":\"id\",\"required\":true,\"type\":\"long\"}," FIELD(2, "b", "\"boolean\"") "," FIELD(
-        3, "i",
-        "\"int\"") "," FIELD(4, "f",
-                             "\"float\"") "," FIELD(5, "d",
-                                                    "\"double\"") "," FIELD(6, "s",
-                                                                            "\"string\"") "," FIELD(7,
-                                                                                                    "day", "\"date\"") "," FIELD(8,
-                                                                                                                                 "t",
-                                                                                                                                 "\"time\"") "," FIELD(9, "ts", "\"timestamp\"") "," FIELD(10, "tz", "\"timestamptz\"") "," FIELD(11, "ns", "\"timestamp_ns\"") "," FIELD(12, "m4", "\"decimal(4,1)\"") "," FIELD(13,
-                                                                                                                                                                                                                                                                                                                  "m9", "\"decimal(9,2)\"") "," FIELD(14, "m18", "\"decimal(18,4)\"") "," FIELD(15, "m38", "\"decimal(38,10)\"") "," FIELD(16,
-                                                                                                                                                                                                                                                                                                                                                                                                                                           "m20", "\"decimal(20,0)\"") "," FIELD(17,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 "u", "\"uuid\"") "," FIELD(18,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                            "x", "\"fixed[3]\"") "," FIELD(19,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "raw",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                           "\"binary\"") "," FIELD(20, "one", "\"string\"") "," FIELD(21,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      "nothing", "\"string\"") "," FIELD(22,
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "many",
-                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         "\"string\""));
+static const char flat_schema[] =
+    "{\"type\":\"struct\",\"schema-id\":0,\"fields\":["
+    "{\"id\":1,\"name\":\"id\",\"required\":true,\"type\":\"long\"},"
+    "{\"id\":2,\"name\":\"b\",\"required\":false,\"type\":\"boolean\"},"
+    "{\"id\":3,\"name\":\"i\",\"required\":false,\"type\":\"int\"},"
+    "{\"id\":4,\"name\":\"f\",\"required\":false,\"type\":\"float\"},"
+    "{\"id\":5,\"name\":\"d\",\"required\":false,\"type\":\"double\"},"
+    "{\"id\":6,\"name\":\"s\",\"required\":false,\"type\":\"string\"},"
+    "{\"id\":7,\"name\":\"day\",\"required\":false,\"type\":\"date\"},"
+    "{\"id\":8,\"name\":\"t\",\"required\":false,\"type\":\"time\"},"
+    "{\"id\":9,\"name\":\"ts\",\"required\":false,\"type\":\"timestamp\"},"
+    "{\"id\":10,\"name\":\"tz\",\"required\":false,\"type\":\"timestamptz\"},"
+    "{\"id\":11,\"name\":\"ns\",\"required\":false,\"type\":\"timestamp_ns\"},"
+    "{\"id\":12,\"name\":\"m4\",\"required\":false,\"type\":\"decimal(4,1)\"},"
+    "{\"id\":13,\"name\":\"m9\",\"required\":false,\"type\":\"decimal(9,2)\"},"
+    "{\"id\":14,\"name\":\"m18\",\"required\":false,\"type\":\"decimal(18,4)\"},"
+    "{\"id\":15,\"name\":\"m38\",\"required\":false,\"type\":\"decimal(38,10)\"},"
+    "{\"id\":16,\"name\":\"m20\",\"required\":false,\"type\":\"decimal(20,0)\"},"
+    "{\"id\":17,\"name\":\"u\",\"required\":false,\"type\":\"uuid\"},"
+    "{\"id\":18,\"name\":\"x\",\"required\":false,\"type\":\"fixed[3]\"},"
+    "{\"id\":19,\"name\":\"raw\",\"required\":false,\"type\":\"binary\"},"
+    "{\"id\":20,\"name\":\"one\",\"required\":false,\"type\":\"string\"},"
+    "{\"id\":21,\"name\":\"nothing\",\"required\":false,\"type\":\"string\"},"
+    "{\"id\":22,\"name\":\"many\",\"required\":false,\"type\":\"string\"}"
+    "]}";
 
 /* Every column has NULLs at places of its own; values go up and down, some few, some many. */
 static const char flat_sql[] =
