@@ -476,6 +476,7 @@ int session_alter_table(struct session *s, const struct sql_statement *st, struc
     const struct sql_name *name = &alter->name;
     const struct session_table *handle;
     const struct sql_table *table;
+    struct table_entry *entry;
     const char *parts[3];
     int rc;
 
@@ -489,8 +490,14 @@ int session_alter_table(struct session *s, const struct sql_statement *st, struc
     if (rc)
         return rc;
     handle = table->handle;
-    if (!handle || handle->kind != SESSION_LAKE)
-        return err_set(err, ERR_UNSUPPORTED, "ALTER TABLE works on Iceberg tables; `%s` is none",
+    entry = session_find_table(s, table->catalog, table->database, table->name);
+    if (entry && handle == &entry->handle)
+        return session_alter_memory(s, st, entry, err);
+    if (!handle || handle->kind != SESSION_LAKE || st->kind == SQL_STMT_ALTER_VIEW)
+        return err_set(err, ERR_UNSUPPORTED,
+                       handle && handle->kind == SESSION_VIEW
+                           ? "view `%s` is the Iceberg catalog's: who made it changes it, over REST"
+                           : "`%s` is no table that ALTER changes",
                        table->name);
     if (s->replays) /* it was done when the job was submitted */
         return 0;

@@ -4,14 +4,8 @@
 #include "connector/flink_settings.h"
 #include "connector/session_int.h"
 
-/* A name of one to three parts, completed with what is current. */
-struct full_name {
-    const char *catalog, *database, *name;
-    struct catalog_entry *entry;
-};
-
-static int complete(struct session *s, const struct sql_name *name, struct full_name *out,
-                    struct err *err)
+int session_complete(struct session *s, const struct sql_name *name, struct full_name *out,
+                     struct err *err)
 {
     const struct sql_ident *parts = name->parts;
     size_t count = name->count;
@@ -57,89 +51,135 @@ static int alias_lake_table(struct session *s, const struct sql_create_table *cr
     return rc;
 }
 
-static int create_table(struct session *s, const struct sql_statement *st, struct err *err)
+/* Its columns, with those of LIKE; where it lies is not asked. */
+static int define(struct session *s, const struct sql_create_table *create, struct sql_table *out,
+                  struct err *err)
 {
-    const struct sql_create_table *create = st->create_table;
     const struct sql_table *like = NULL;
-    struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
-    struct full_name name;
-    const char *connector;
-    int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
+    int rc = 0;
 
-    if (!rc && create->has_like) {
+    if (create->has_like) {
         const char *parts[3];
 
         for (size_t i = 0; i < create->like.count && i < 3; i++)
             parts[i] = create->like.parts[i].text;
         rc = session_resolver(s)->table(s, parts, create->like.count, &like, err);
     }
-    if (!rc)
-        rc = sql_table_define(create, like, session_resolver(s), s->arena, &entry->table, err);
-    if (rc)
-        return rc;
-    if (name.entry->lake) {
-        struct lake_ident ident = {name.database, name.name};
+    return rc ? rc : sql_table_define(create, like, session_resolver(s), s->arena, out, err);
+}
 
-        return lake_table_create(s, &ident, create, &entry->table, err);
-    }
-    if (!session_has_database(s, name.database))
-        return err_set(err, ERR_NOENT, "there is no database `%s`", name.database);
-    if (session_find_table(s, name.database, name.name) && !create->or_replace)
-        return create->if_not_exists
-                   ? 0
-                   : err_set(err, ERR_EXISTS, "table `%s` exists already", name.name);
-    rc = sql_options_modernize(&entry->table.options, s->arena, err);
+/* What sql_table does not keep of the statement and ALTER TABLE wants to. */
+static void remember(struct table_entry *entry, const struct sql_create_table *create)
+{
+    const struct sql_schema_def *schema = &create->schema;
+
+    entry->comment = create->comment;
+    entry->distribution = create->distribution;
+    for (size_t i = 0; i < schema->constraint_count; i++)
+        if (schema->constraints[i].primary)
+            entry->key_name = schema->constraints[i].name;
+    for (size_t i = 0; i < schema->column_count; i++)
+        if (schema->columns[i].primary_key)
+            entry->key_name = schema->columns[i].constraint_name;
+}
+
+static int check_connector(const struct sql_statement *st, const struct sql_table *table,
+                           struct err *err)
+{
+    const struct sql_schema_def *schema = &st->create_table->schema;
+    const char *connector = sql_option(table->options, "connector");
+
+    if (!connector)
+        return err_set(
+            err, ERR_INVALID,
+            "line %u, column %u: table `%s` needs the option 'connector': only tables of "
+            "an Iceberg catalog do without",
+            st->pos.line, st->pos.column, table->name);
+    for (size_t i = 0; i < schema->column_count && strcmp(connector, "iceberg") != 0; i++)
+        if (schema->columns[i].default_value)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "line %u, column %u: column `%s`: only Iceberg tables have DEFAULT",
+                           schema->columns[i].name.pos.line, schema->columns[i].name.pos.column,
+                           schema->columns[i].name.text);
+    return 0;
+}
+
+static void put_entry(struct session *s, struct table_entry *entry, struct table_entry *old)
+{
+    if (old)
+        old->dropped = true;
+    entry->next = s->tables;
+    s->tables = entry;
+}
+
+int session_define_table(struct session *s, const struct sql_statement *st, struct table_entry *old,
+                         struct err *err)
+{
+    const struct sql_create_table *create = st->create_table;
+    struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
+    struct full_name name;
+    int rc = entry ? session_complete(s, &create->name, &name, err) : session_no_memory(err);
+
+    if (!rc)
+        rc = define(s, create, &entry->table, err);
+    if (!rc)
+        rc = sql_options_modernize(&entry->table.options, s->arena, err);
     if (!rc)
         rc = sql_options_check(entry->table.options, st->pos, err);
     if (rc)
         return rc;
+    remember(entry, create);
     entry->table.catalog = name.catalog;
     entry->table.database = name.database;
     entry->table.name = name.name;
     entry->handle = (struct session_table){.kind = SESSION_CONNECTOR};
     entry->handle.text = arena_cstr(s->arena, st->text);
     entry->table.handle = &entry->handle;
-    connector = sql_option(entry->table.options, "connector");
-    if (!connector)
-        return err_set(
-            err, ERR_INVALID,
-            "line %u, column %u: table `%s` needs the option 'connector': only tables of "
-            "an Iceberg catalog do without",
-            st->pos.line, st->pos.column, name.name);
-    for (size_t i = 0; i < create->schema.column_count && strcmp(connector, "iceberg") != 0; i++)
-        if (create->schema.columns[i].default_value)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "line %u, column %u: column `%s`: only Iceberg tables have DEFAULT",
-                           create->schema.columns[i].name.pos.line,
-                           create->schema.columns[i].name.pos.column,
-                           create->schema.columns[i].name.text);
-    if (!strcmp(connector, "iceberg"))
+    rc = check_connector(st, &entry->table, err);
+    if (!rc && !strcmp(sql_option(entry->table.options, "connector"), "iceberg"))
         rc = alias_lake_table(s, create, entry, err);
-    if (rc)
-        return rc;
-    entry->next = s->tables;
-    s->tables = entry;
-    return 0;
+    if (!rc)
+        put_entry(s, entry, old);
+    return rc;
 }
 
-static int create_view(struct session *s, const struct sql_statement *st, struct err *err)
+static int create_table(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_create_table *create = st->create_table;
+    struct table_entry *old;
+    struct full_name name;
+    int rc = session_complete(s, &create->name, &name, err);
+
+    if (!rc && name.entry->lake) {
+        struct lake_ident ident = {name.database, name.name};
+        struct sql_table table;
+
+        rc = define(s, create, &table, err);
+        return rc ? rc : lake_table_create(s, &ident, create, &table, err);
+    }
+    if (rc)
+        return rc;
+    if (!session_has_database(s, name.catalog, name.database))
+        return err_set(err, ERR_NOENT, "there is no database `%s`", name.database);
+    old = session_find_table(s, name.catalog, name.database, name.name);
+    if (old && !create->or_replace)
+        return create->if_not_exists
+                   ? 0
+                   : err_set(err, ERR_EXISTS, "table `%s` exists already", name.name);
+    return session_define_table(s, st, old, err);
+}
+
+int session_define_view(struct session *s, const struct sql_statement *st, struct table_entry *old,
+                        struct err *err)
 {
     const struct sql_create_view *create = st->create_view;
     struct table_entry *entry = ARENA_NEW(s->arena, struct table_entry);
     struct sql_bound *bound;
     struct full_name name;
-    int rc = entry ? complete(s, &create->name, &name, err) : session_no_memory(err);
+    int rc = entry ? session_complete(s, &create->name, &name, err) : session_no_memory(err);
 
-    if (rc)
-        return rc;
-    if (name.entry->lake)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "views in an Iceberg catalog are not built yet: "
-                       "create it in " MEMORY_CATALOG "." MEMORY_DATABASE);
-    if (session_find_table(s, name.database, name.name) && !create->or_replace)
-        return create->if_not_exists ? 0
-                                     : err_set(err, ERR_EXISTS, "`%s` exists already", name.name);
-    rc = sql_bind_stream_query(create->query, session_resolver(s), s->arena, &bound, err);
+    if (!rc)
+        rc = sql_bind_stream_query(create->query, session_resolver(s), s->arena, &bound, err);
     if (rc)
         return rc;
     entry->table = (struct sql_table){.catalog = name.catalog,
@@ -159,143 +199,37 @@ static int create_view(struct session *s, const struct sql_statement *st, struct
     entry->handle = (struct session_table){.kind = SESSION_VIEW};
     entry->handle.text = arena_cstr(s->arena, st->text);
     entry->table.handle = &entry->handle;
-    entry->next = s->tables;
-    s->tables = entry;
+    put_entry(s, entry, old);
     return 0;
 }
 
-/* Is the catalog behind this address ours? Host names of one machine are many, ports are few: what
- * counts is the port. */
-static bool uri_is_ours(struct session *s, const char *uri)
+static int create_view(struct session *s, const struct sql_statement *st, struct err *err)
 {
-    const int *ports = connector_catalog_ports(s->connector);
-    const char *host = strstr(uri, "://");
-    const char *colon = strchr(host ? host + 3 : uri, ':');
-    int port = colon ? atoi(colon + 1) : 80;
-
-    for (; ports && *ports; ports++)
-        if (*ports == port)
-            return true;
-    return false;
-}
-
-static int create_catalog(struct session *s, const struct sql_statement *st, struct err *err)
-{
-    const struct sql_create_catalog *create = st->create_catalog;
-    const char *name = create->name.parts[0].text;
-    const char *type = sql_option(&create->options, "type");
-    const char *uri;
-    int rc = sql_catalog_options_check(&create->options, st->pos, err);
+    const struct sql_create_view *create = st->create_view;
+    struct table_entry *old;
+    struct full_name name;
+    int rc = session_complete(s, &create->name, &name, err);
 
     if (rc)
         return rc;
-    if (session_find_catalog(s, name))
-        return create->if_not_exists || session_find_catalog(s, name)->lake
-                   ? 0
-                   : err_set(err, ERR_EXISTS, "catalog `%s` exists already", name);
-    if (type && !strcmp(type, "generic_in_memory"))
+    if (name.entry->lake)
         return err_set(err, ERR_UNSUPPORTED,
-                       "a second in-memory catalog is not built: use " MEMORY_CATALOG);
-    uri = sql_option(&create->options, "uri");
-    if (uri && !uri_is_ours(s, uri))
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "catalog `%s` is at %s, which is not this tarn's catalog: jobs commit to our "
-            "own catalog only, so far",
-            name, uri);
-    return session_add_catalog(s, name, true, sql_option(&create->options, "default-database"),
-                               err);
+                       "views in an Iceberg catalog are not built yet: "
+                       "create it in " MEMORY_CATALOG "." MEMORY_DATABASE);
+    old = session_find_table(s, name.catalog, name.database, name.name);
+    if (old && !create->or_replace)
+        return create->if_not_exists ? 0
+                                     : err_set(err, ERR_EXISTS, "`%s` exists already", name.name);
+    return session_define_view(s, st, old, err);
 }
 
-static int create_database(struct session *s, const struct sql_statement *st, struct err *err)
+static int drop_table(struct session *s, const struct sql_drop *d, struct err *err)
 {
-    const struct sql_create_database *create = st->create_database;
-    const char *name = create->name.parts[create->name.count - 1].text;
-    const char *catalog = create->name.count > 1 ? create->name.parts[0].text : s->catalog;
-    struct catalog_entry *entry = session_find_catalog(s, catalog);
-    int rc;
-
-    if (!entry)
-        return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
-    if (entry->lake) {
-        rc = catalog_namespace_create(s->lake_catalog, name, NULL, err);
-        return rc == ERR_EXISTS && (create->if_not_exists || s->replays) ? 0 : rc;
-    }
-    if (session_has_database(s, name))
-        return create->if_not_exists
-                   ? 0
-                   : err_set(err, ERR_EXISTS, "database `%s` exists already", name);
-    return session_add_database(s, name, err);
-}
-
-/* Only the name: the tables are the Iceberg catalog's and stay. */
-static int drop_catalog(struct session *s, const struct sql_drop *d, struct err *err)
-{
-    const char *name = d->name.parts[d->name.count - 1].text;
-
-    for (struct catalog_entry **link = &s->catalogs; *link; link = &(*link)->next) {
-        if (strcmp((*link)->name, name) != 0)
-            continue;
-        if (!strcmp(name, s->catalog) || !strcmp(name, MEMORY_CATALOG))
-            return err_set(err, ERR_INVALID, "catalog `%s` is in use", name);
-        *link = (*link)->next;
-        return 0;
-    }
-    return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no catalog `%s`", name);
-}
-
-/* With CASCADE its tables go with it; Flink refuses to drop one that has some otherwise. */
-static int drop_memory_database(struct session *s, const struct sql_drop *d, struct err *err)
-{
-    const char *name = d->name.parts[d->name.count - 1].text;
-    struct database_entry **link = &s->databases;
-
-    while (*link && strcmp((*link)->name, name) != 0)
-        link = &(*link)->next;
-    if (!*link)
-        return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no database `%s`", name);
-    if (!strcmp(name, MEMORY_DATABASE))
-        return err_set(err, ERR_INVALID, "database `%s` is always there", name);
-    for (struct table_entry *t = s->tables; t; t = t->next) {
-        if (t->dropped || strcmp(t->table.database, name) != 0)
-            continue;
-        if (!d->cascade)
-            return err_set(err, ERR_INVALID,
-                           "database `%s` is not empty: DROP DATABASE ... CASCADE", name);
-        t->dropped = true;
-    }
-    *link = (*link)->next;
-    return 0;
-}
-
-static int drop(struct session *s, const struct sql_statement *st, struct err *err)
-{
-    const struct sql_drop *d = st->drop;
+    enum session_table_kind kind = d->object == SQL_OBJECT_VIEW ? SESSION_VIEW : SESSION_CONNECTOR;
     struct table_entry *table;
     struct full_name name;
-    int rc;
+    int rc = session_complete(s, &d->name, &name, err);
 
-    if (d->object == SQL_OBJECT_DATABASE) {
-        const char *catalog = d->name.count > 1 ? d->name.parts[0].text : s->catalog;
-        struct catalog_entry *entry = session_find_catalog(s, catalog);
-
-        if (!entry)
-            return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
-        if (!entry->lake)
-            return drop_memory_database(s, d, err);
-        if (s->replays)
-            return 0;
-        rc = catalog_namespace_drop(s->lake_catalog, d->name.parts[d->name.count - 1].text, err);
-        return rc == ERR_NOENT && d->if_exists ? 0 : rc;
-    }
-    if (d->object == SQL_OBJECT_FUNCTION)
-        return session_drop_function(s, d, err);
-    if (d->object == SQL_OBJECT_CATALOG)
-        return drop_catalog(s, d, err);
-    if (d->object != SQL_OBJECT_TABLE && d->object != SQL_OBJECT_VIEW)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "DROP of a materialized table: there are none, tables are filled by INSERT");
-    rc = complete(s, &d->name, &name, err);
     if (rc)
         return rc;
     if (name.entry->lake && s->replays)
@@ -306,11 +240,31 @@ static int drop(struct session *s, const struct sql_statement *st, struct err *e
         rc = catalog_table_drop(s->lake_catalog, &ident, false, err);
         return rc == ERR_NOENT && d->if_exists ? 0 : rc;
     }
-    table = session_find_table(s, name.database, name.name);
-    if (!table)
-        return d->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no table `%s`", name.name);
+    table = session_find_table(s, name.catalog, name.database, name.name);
+    if (!table || table->handle.kind != kind)
+        return d->if_exists ? 0
+                            : err_set(err, ERR_NOENT, "there is no %s `%s`",
+                                      kind == SESSION_VIEW ? "view" : "table", name.name);
     table->dropped = true;
     return 0;
+}
+
+static int drop(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    switch (st->drop->object) {
+    case SQL_OBJECT_TABLE:
+    case SQL_OBJECT_VIEW:
+        return drop_table(s, st->drop, err);
+    case SQL_OBJECT_DATABASE:
+        return session_drop_database(s, st->drop, err);
+    case SQL_OBJECT_CATALOG:
+        return session_drop_catalog(s, st->drop, err);
+    case SQL_OBJECT_FUNCTION:
+        return session_drop_function(s, st->drop, err);
+    default:
+        return err_set(err, ERR_UNSUPPORTED,
+                       "DROP of a materialized table: there are none, tables are filled by INSERT");
+    }
 }
 
 static int use(struct session *s, const struct sql_statement *st, struct err *err)
@@ -335,7 +289,7 @@ static int use(struct session *s, const struct sql_statement *st, struct err *er
     }
     if (entry->lake)
         rc = catalog_namespace_load(s->lake_catalog, last, NULL, err);
-    else if (!session_has_database(s, last))
+    else if (!session_has_database(s, catalog, last))
         rc = err_set(err, ERR_NOENT, "there is no database `%s`", last);
     if (!rc) {
         s->catalog = entry->name;
@@ -395,13 +349,17 @@ static const struct {
 } executors[] = {
     {SQL_STMT_CREATE_TABLE, create_table},
     {SQL_STMT_CREATE_VIEW, create_view},
-    {SQL_STMT_CREATE_CATALOG, create_catalog},
-    {SQL_STMT_CREATE_DATABASE, create_database},
+    {SQL_STMT_CREATE_CATALOG, session_create_catalog},
+    {SQL_STMT_CREATE_DATABASE, session_create_database},
     {SQL_STMT_CREATE_FUNCTION, session_create_function},
     {SQL_STMT_JAR, session_pass_over},
     {SQL_STMT_MODULE, session_pass_over},
     {SQL_STMT_DROP, drop},
     {SQL_STMT_ALTER_TABLE, session_alter_table},
+    {SQL_STMT_ALTER_VIEW, session_alter_table},
+    {SQL_STMT_ALTER_CATALOG, session_alter_catalog},
+    {SQL_STMT_ALTER_DATABASE, session_alter_database},
+    {SQL_STMT_ALTER_FUNCTION, session_alter_function},
     {SQL_STMT_CALL, session_call},
     {SQL_STMT_USE, use},
     {SQL_STMT_SET, set},

@@ -38,6 +38,24 @@ int session_create_function(struct session *s, const struct sql_statement *st, s
     return 0;
 }
 
+/* Whoever called it before goes on with the class that it was. */
+int session_alter_function(struct session *s, const struct sql_statement *st, struct err *err)
+{
+    const struct sql_alter *alter = st->alter;
+    const char *name = alter->name.parts[alter->name.count - 1].text;
+    struct function_entry *old = find(s, name), *entry = ARENA_NEW(s->arena, struct function_entry);
+
+    if (!old)
+        return alter->if_exists ? 0 : err_set(err, ERR_NOENT, "there is no function `%s`", name);
+    if (!entry || !(entry->class_name = arena_strdup(s->arena, alter->class_name)))
+        return session_no_memory(err);
+    entry->name = old->name;
+    old->dropped = true;
+    entry->next = s->functions;
+    s->functions = entry;
+    return 0;
+}
+
 int session_drop_function(struct session *s, const struct sql_drop *drop, struct err *err)
 {
     const char *name = drop->name.parts[drop->name.count - 1].text;

@@ -31,11 +31,12 @@ int session_add_catalog(struct session *s, const char *name, bool lake, const ch
     return 0;
 }
 
-int session_add_database(struct session *s, const char *name, struct err *err)
+int session_add_database(struct session *s, const char *catalog, const char *name, struct err *err)
 {
     struct database_entry *entry = ARENA_NEW(s->arena, struct database_entry);
 
-    if (!entry || !(entry->name = arena_strdup(s->arena, name)))
+    if (!entry || !(entry->name = arena_strdup(s->arena, name)) ||
+        !(entry->catalog = arena_strdup(s->arena, catalog)))
         return session_no_memory(err);
     entry->next = s->databases;
     s->databases = entry;
@@ -51,21 +52,23 @@ struct catalog_entry *session_find_catalog(struct session *s, const char *name)
     return entry;
 }
 
-bool session_has_database(struct session *s, const char *name)
+bool session_has_database(struct session *s, const char *catalog, const char *name)
 {
     struct database_entry *entry = s->databases;
 
-    while (entry && strcmp(entry->name, name) != 0)
+    while (entry && (strcmp(entry->name, name) != 0 || strcmp(entry->catalog, catalog) != 0))
         entry = entry->next;
     return entry != NULL;
 }
 
-struct table_entry *session_find_table(struct session *s, const char *database, const char *name)
+struct table_entry *session_find_table(struct session *s, const char *catalog, const char *database,
+                                       const char *name)
 {
     struct table_entry *entry = s->tables;
 
-    while (entry && (entry->dropped || strcmp(entry->table.database, database) != 0 ||
-                     strcmp(entry->table.name, name) != 0))
+    while (entry &&
+           (entry->dropped || strcmp(entry->table.catalog, catalog) != 0 ||
+            strcmp(entry->table.database, database) != 0 || strcmp(entry->table.name, name) != 0))
         entry = entry->next;
     return entry;
 }
@@ -92,7 +95,7 @@ int session_new(struct session **out, struct connector *connector, struct arena 
     if (!rc)
         rc = session_add_catalog(s, MEMORY_CATALOG, false, MEMORY_DATABASE, err);
     if (!rc)
-        rc = session_add_database(s, MEMORY_DATABASE, err);
+        rc = session_add_database(s, MEMORY_CATALOG, MEMORY_DATABASE, err);
     if (!rc)
         *out = s;
     return rc;
@@ -299,7 +302,7 @@ static int look_up(struct session *s, const char *catalog, const char *database,
         return err_set(err, ERR_NOENT, "there is no catalog `%s`", catalog);
     if (entry->lake)
         return load_lake_table(s, catalog, database, name, out, err);
-    table = session_find_table(s, database, name);
+    table = session_find_table(s, catalog, database, name);
     if (!table)
         return no_such_table(s, catalog, database, name, err);
     if (table->alias.name)
@@ -402,7 +405,8 @@ int session_databases(struct session *s, const char *catalog, struct session_nam
     if (!out->list)
         return session_no_memory(err);
     for (struct database_entry *d = s->databases; d; d = d->next)
-        out->list[out->count++] = d->name;
+        if (!strcmp(d->catalog, entry->name))
+            out->list[out->count++] = d->name;
     return sorted(out);
 }
 
@@ -431,8 +435,8 @@ int session_tables(struct session *s, const char *catalog, const char *database,
     if (!out->list)
         return session_no_memory(err);
     for (struct table_entry *t = s->tables; t; t = t->next)
-        if (!t->dropped && !strcmp(t->table.database, db) &&
-            (!views_only || t->handle.kind == SESSION_VIEW))
+        if (!t->dropped && !strcmp(t->table.catalog, entry->name) &&
+            !strcmp(t->table.database, db) && (!views_only || t->handle.kind == SESSION_VIEW))
             out->list[out->count++] = t->table.name;
     return sorted(out);
 }

@@ -80,6 +80,13 @@ int session_databases(struct session *session, const char *catalog, struct sessi
                       struct err *err);
 int session_tables(struct session *session, const char *catalog, const char *database,
                    bool views_only, struct session_names *out, struct err *err);
+/* What CREATE CATALOG said; of the catalogs that are always there, only their type. */
+int session_catalog_options(struct session *session, const char *name,
+                            const struct sql_options **options, const char **comment,
+                            struct err *err);
+/* Of a table in memory, as ALTER TABLE ... ADD PARTITION has made them: p=1/q=a. */
+int session_partitions(struct session *session, const struct sql_name *table,
+                       struct session_names *out, struct err *err);
 /* In how many shards operators with keys would be made (stream/job.h); 0: in one. */
 int session_plan_shards(struct session *session, struct arena *arena, int64_t *shards,
                         struct err *err);

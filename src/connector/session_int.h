@@ -10,17 +10,27 @@
 struct catalog_entry {
     struct catalog_entry *next;
     const char *name;
-    bool lake;
+    bool lake;                    /* the Iceberg catalog; else in memory */
     const char *default_database; /* or NULL */
+    struct sql_options options;   /* as CREATE CATALOG and ALTER CATALOG have them */
+    const char *comment;          /* or NULL */
 };
-struct database_entry { /* of the memory catalog */
+struct database_entry { /* of a catalog in memory */
     struct database_entry *next;
-    const char *name;
+    const char *catalog, *name;
 };
-struct table_entry { /* of the memory catalog */
+struct partition_entry { /* only a name: what a source reads does not hang on it */
+    struct partition_entry *next;
+    const char *name; /* p=1/q=a, in the order of PARTITIONED BY */
+};
+struct table_entry { /* of a catalog in memory */
     struct table_entry *next;
     struct sql_table table;
     struct session_table handle;
+    struct sql_ident key_name; /* CONSTRAINT name PRIMARY KEY; text NULL: it has none */
+    const char *comment;
+    struct sql_distribution distribution;
+    struct partition_entry *partitions;
     struct lake_ident alias; /* 'connector' = 'iceberg': the table it stands for; name NULL: none */
     bool dropped;
 };
@@ -61,17 +71,47 @@ struct session {
 
 int session_no_memory(struct err *err);
 struct catalog_entry *session_find_catalog(struct session *s, const char *name);
-bool session_has_database(struct session *s, const char *name);
-struct table_entry *session_find_table(struct session *s, const char *database, const char *name);
+bool session_has_database(struct session *s, const char *catalog, const char *name);
+struct table_entry *session_find_table(struct session *s, const char *catalog, const char *database,
+                                       const char *name);
 int session_add_catalog(struct session *s, const char *name, bool lake, const char *database,
                         struct err *err);
-int session_add_database(struct session *s, const char *name, struct err *err);
+int session_add_database(struct session *s, const char *catalog, const char *name, struct err *err);
+
+/* ddl.c */
+/* A name of one to three parts, completed with what is current. */
+struct full_name {
+    const char *catalog, *database, *name;
+    struct catalog_entry *entry;
+};
+int session_complete(struct session *s, const struct sql_name *name, struct full_name *out,
+                     struct err *err);
+/* What a statement makes in a catalog in memory, in place of `old`; NULL: of nothing. */
+int session_define_table(struct session *s, const struct sql_statement *st, struct table_entry *old,
+                         struct err *err);
+int session_define_view(struct session *s, const struct sql_statement *st, struct table_entry *old,
+                        struct err *err);
+
+/* ddl_catalog.c: catalogs and databases. */
+int session_create_catalog(struct session *s, const struct sql_statement *st, struct err *err);
+int session_alter_catalog(struct session *s, const struct sql_statement *st, struct err *err);
+int session_drop_catalog(struct session *s, const struct sql_drop *drop, struct err *err);
+int session_create_database(struct session *s, const struct sql_statement *st, struct err *err);
+int session_drop_database(struct session *s, const struct sql_drop *drop, struct err *err);
+int session_alter_database(struct session *s, const struct sql_statement *st, struct err *err);
+/* memory_partitions.c: ADD and DROP PARTITION; *list is what the table is to have. */
+int session_alter_partitions(struct session *s, const struct sql_alter *alter,
+                             const struct sql_table *table, struct partition_entry **list,
+                             struct err *err);
+/* alter_memory.c: ALTER TABLE and ALTER VIEW of what is in memory. */
+int session_alter_memory(struct session *s, const struct sql_statement *st,
+                         struct table_entry *entry, struct err *err);
 
 /* session.c: one to three names. */
 int session_resolve(struct session *s, const char *const *parts, size_t count,
                     const struct sql_table **out, struct err *err);
-int session_lake_columns(struct session *s, const struct lake_schema *schema,
-                         struct sql_table *out, struct err *err);
+int session_lake_columns(struct session *s, const struct lake_schema *schema, struct sql_table *out,
+                         struct err *err);
 /* travel.c: names and versions behind them; the resolver's functions. */
 int session_table(void *arg, const char *const *parts, size_t count, const struct sql_table **out,
                   struct err *err);
@@ -93,6 +133,7 @@ int session_given(struct session *s, const struct lake_field *field, const char 
 int session_alter_table(struct session *s, const struct sql_statement *st, struct err *err);
 /* made.c: functions, and tables of queries. */
 int session_create_function(struct session *s, const struct sql_statement *st, struct err *err);
+int session_alter_function(struct session *s, const struct sql_statement *st, struct err *err);
 int session_drop_function(struct session *s, const struct sql_drop *drop, struct err *err);
 int session_function(void *arg, const char *name, const struct sql_expr **body, struct err *err);
 int session_pass_over(struct session *s, const struct sql_statement *st, struct err *err);

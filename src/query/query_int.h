@@ -117,6 +117,17 @@ void states_close(struct query_session *q);
 int analyze_run(struct query_session *q, const struct sql_statement *st,
                 const struct query_out *out, struct err *err);
 /* show.c: SHOW, DESCRIBE, EXPLAIN, SET without arguments. */
+/* describe.c */
+int describe_run(struct query_session *q, const struct sql_describe *describe,
+                 const struct query_out *out, struct err *err);
+int describe_table(struct query_session *q, const struct sql_name *name,
+                   const struct query_out *out, struct err *err);
+/* only: the id of one job; NULL: all. */
+int describe_jobs(struct query_session *q, const char *only, const struct query_out *out,
+                  struct err *err);
+/* show.c: columns of text under these names, in `out`. */
+const struct cell_column *text_columns(const char *const *names, size_t count,
+                                       struct cell_column *out);
 int show_run(struct query_session *q, const struct sql_statement *st, const struct query_out *out,
              struct err *err);
 

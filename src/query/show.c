@@ -4,8 +4,8 @@
 
 #include "query/dml.h"
 
-static const struct cell_column *text_columns(const char *const *names, size_t count,
-                                              struct cell_column *out)
+const struct cell_column *text_columns(const char *const *names, size_t count,
+                                       struct cell_column *out)
 {
     for (size_t i = 0; i < count; i++)
         out[i] = (struct cell_column){names[i], &sql_type_string};
@@ -44,88 +44,6 @@ static int print_names(const struct query_out *out, const char *title, const str
     if (!rc)
         rc = results_end(results, err);
     results_free(results);
-    return rc;
-}
-
-static int show_jobs(struct query_session *q, const struct query_out *out, struct err *err)
-{
-    static const char *const names[] = {"job id", "job name", "status", "start time"};
-    struct cell_column columns[4];
-    struct stream_job_info *jobs = NULL;
-    struct results *results = NULL;
-    struct arena arena = {0};
-    size_t count = 0;
-    int rc =
-        q->options.engine ? stream_engine_list(q->options.engine, &arena, &jobs, &count, err) : 0;
-
-    if (!rc)
-        rc = results_new(&results, out, text_columns(names, 4, columns), 4, err);
-    for (size_t i = 0; i < count && !rc; i++) {
-        duckdb_timestamp_struct ts =
-            duckdb_from_timestamp((duckdb_timestamp){jobs[i].created_ms * 1000});
-        const char *when =
-            arena_printf(&arena, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)ts.date.year, ts.date.month,
-                         ts.date.day, ts.time.hour, ts.time.min, ts.time.sec);
-        const char *row[] = {jobs[i].id, jobs[i].name, jobs[i].state, when};
-
-        rc = results_row(results, row, err);
-    }
-    if (!rc)
-        rc = results_end(results, err);
-    results_free(results);
-    arena_deinit(&arena);
-    return rc;
-}
-
-static int describe_table(struct query_session *q, const struct sql_name *name,
-                          const struct query_out *out, struct err *err)
-{
-    static const char *const names[] = {"name", "type", "null", "key", "extras", "watermark"};
-    struct cell_column columns[6];
-    struct results *results = NULL;
-    struct arena arena = {0};
-    const struct sql_resolver *resolver = session_resolver(q->session);
-    const struct sql_table *table = NULL;
-    const char *parts[4] = {0};
-    int rc;
-
-    for (size_t i = 0; i < name->count && i < COUNT_OF(parts); i++)
-        parts[i] = name->parts[i].text;
-    rc = resolver->table(resolver->arg, parts, name->count, &table, err);
-    if (!rc)
-        rc = results_new(&results, out, text_columns(names, 6, columns), 6, err);
-    for (size_t i = 0; !rc && i < table->column_count; i++) {
-        const struct session_table *handle = table->handle;
-        const struct sql_column *c = &table->columns[i];
-        const struct sql_type *plain = sql_type_nullable(&arena, c->type, true);
-        const char *row[6] = {c->name, plain ? sql_type_text(&arena, plain) : "",
-                              c->type->nullable ? "TRUE" : "FALSE"};
-        struct buf extra = {0};
-
-        for (size_t k = 0; k < table->primary_key_count; k++)
-            if (!strcmp(table->primary_key[k], c->name))
-                row[3] = "PRI";
-        if (c->kind == SQL_COLUMN_COMPUTED && !buf_append_str(&extra, "AS ") &&
-            !sql_print_flink_expr(c->expr, NULL, &extra, NULL))
-            row[4] = arena_cstr(&arena, buf_slice(&extra));
-        if (c->given && !buf_append_str(&extra, "DEFAULT ") &&
-            !default_print(&handle->schema->root.fields[i], &arena, &extra))
-            row[4] = arena_cstr(&arena, buf_slice(&extra));
-        if (c->kind == SQL_COLUMN_METADATA)
-            row[4] = arena_printf(&arena, "METADATA FROM '%s'%s",
-                                  c->metadata_key ? c->metadata_key : c->name,
-                                  c->is_virtual ? " VIRTUAL" : "");
-        buf_clear(&extra);
-        if (table->rowtime && !strcmp(table->rowtime, c->name) &&
-            !sql_print_flink_expr(table->watermark, NULL, &extra, NULL))
-            row[5] = arena_cstr(&arena, buf_slice(&extra));
-        buf_deinit(&extra);
-        rc = results_row(results, row, err);
-    }
-    if (!rc)
-        rc = results_end(results, err);
-    results_free(results);
-    arena_deinit(&arena);
     return rc;
 }
 
@@ -218,6 +136,63 @@ static int show_create(struct query_session *q, const struct sql_show *show,
     return rc;
 }
 
+/* As Flink writes it: options in the order of their names. */
+static int put_options(struct buf *out, const struct sql_options *options)
+{
+    const char *last = "";
+    int rc = 0;
+
+    for (size_t n = 0; n < options->count && !rc; n++) {
+        const struct sql_option *next = NULL;
+
+        for (size_t i = 0; i < options->count; i++)
+            if (strcmp(options->list[i].key, last) > 0 &&
+                (!next || strcmp(options->list[i].key, next->key) < 0))
+                next = &options->list[i];
+        if (!next)
+            break;
+        last = next->key;
+        rc = buf_printf(out, "%s\n  ", n ? "," : "");
+        rc = rc ? rc : lake_sql_text(out, next->key);
+        rc = rc ? rc : buf_append_str(out, " = ");
+        rc = rc ? rc : lake_sql_text(out, next->value);
+    }
+    return rc;
+}
+
+static int show_create_catalog(struct query_session *q, const struct sql_show *show,
+                               const struct query_out *out, struct err *err)
+{
+    const char *name = show->name.parts[show->name.count - 1].text, *comment;
+    const struct sql_options *options;
+    struct buf plain = {0}, text = {0};
+    int rc = session_catalog_options(q->session, name, &options, &comment, err);
+
+    if (!rc)
+        rc = buf_printf(&plain, "CREATE CATALOG `%s`", name);
+    if (!rc && comment) {
+        rc = buf_append_str(&plain, "\nCOMMENT ");
+        rc = rc ? rc : lake_sql_text(&plain, comment);
+    }
+    rc = rc ? rc : buf_append_str(&plain, " WITH (");
+    rc = rc ? rc : put_options(&plain, options);
+    rc = rc ? rc : buf_append_str(&plain, "\n)");
+    rc = rc ? rc : sql_hide_secrets(buf_slice(&plain), &text);
+    rc = rc ? rc : print_text(out, "result", &text, err);
+    buf_deinit(&plain);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int show_partitions(struct query_session *q, const struct sql_show *show,
+                           const struct query_out *out, struct err *err)
+{
+    struct session_names names;
+    int rc = session_partitions(q->session, &show->name, &names, err);
+
+    return rc ? rc : print_names(out, "partition name", show, names.list, names.count, err);
+}
+
 static int show_functions(const struct sql_show *show, const struct query_out *out, struct err *err)
 {
     struct arena arena = {0};
@@ -261,6 +236,10 @@ static int show(struct query_session *q, const struct sql_show *s, const struct 
         return print_names(out, "current database name", s, &one, 1, err);
     case SQL_SHOW_COLUMNS:
         return describe_table(q, &s->name, out, err);
+    case SQL_SHOW_PARTITIONS:
+        return show_partitions(q, s, out, err);
+    case SQL_SHOW_CREATE_CATALOG:
+        return show_create_catalog(q, s, out, err);
     case SQL_SHOW_CREATE_TABLE:
     case SQL_SHOW_CREATE_VIEW:
         return show_create(q, s, out, err);
@@ -276,9 +255,7 @@ static int show(struct query_session *q, const struct sql_show *s, const struct 
     case SQL_SHOW_MATERIALIZED_TABLES: /* there are none */
         return print_names(out, "name", s, NULL, 0, err);
     case SQL_SHOW_JOBS:
-        return show_jobs(q, out, err);
-    case SQL_SHOW_PARTITIONS:
-    case SQL_SHOW_CREATE_CATALOG:
+        return describe_jobs(q, NULL, out, err);
     case SQL_SHOW_CREATE_MATERIALIZED_TABLE:
         break;
     }
@@ -379,9 +356,7 @@ int show_run(struct query_session *q, const struct sql_statement *st, const stru
     case SQL_STMT_SHOW:
         return show(q, st->show, out, err);
     case SQL_STMT_DESCRIBE:
-        if (st->describe->object != SQL_OBJECT_TABLE)
-            return err_set(err, ERR_UNSUPPORTED, "DESCRIBE works on tables and views");
-        return describe_table(q, &st->describe->name, out, err);
+        return describe_run(q, st->describe, out, err);
     case SQL_STMT_EXPLAIN:
         return explain(q, st, out, err);
     default:

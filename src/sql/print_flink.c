@@ -143,13 +143,13 @@ void flink_partition(struct flink *f, const struct sql_partition *partition)
     flink_put(f, ")");
 }
 
-static void put_if(struct flink *f, bool condition, const char *text)
+void flink_if(struct flink *f, bool condition, const char *text)
 {
     if (condition)
         flink_put(f, text);
 }
 
-static void put_comment(struct flink *f, const char *comment)
+void flink_comment(struct flink *f, const char *comment)
 {
     if (comment) {
         flink_put(f, " COMMENT ");
@@ -157,7 +157,7 @@ static void put_comment(struct flink *f, const char *comment)
     }
 }
 
-static void put_with(struct flink *f, const struct sql_options *options)
+void flink_with(struct flink *f, const struct sql_options *options)
 {
     if (options->count) {
         flink_put(f, " WITH ");
@@ -192,17 +192,17 @@ static void print_column(struct flink *f, const struct sql_column_def *column)
             flink_put(f, " FROM ");
             flink_text(f, column->metadata_key);
         }
-        put_if(f, column->is_virtual, " VIRTUAL");
+        flink_if(f, column->is_virtual, " VIRTUAL");
     }
     if (column->constraint_name.text) {
         flink_put(f, " CONSTRAINT ");
         flink_ident(f, &column->constraint_name);
     }
-    put_if(f, column->primary_key, " PRIMARY KEY");
-    put_if(f, column->unique, " UNIQUE");
+    flink_if(f, column->primary_key, " PRIMARY KEY");
+    flink_if(f, column->unique, " UNIQUE");
     put_enforced(f, column->enforced, column->not_enforced);
-    put_comment(f, column->comment);
-    put_if(f, column->position == SQL_POSITION_FIRST, " FIRST");
+    flink_comment(f, column->comment);
+    flink_if(f, column->position == SQL_POSITION_FIRST, " FIRST");
     if (column->position == SQL_POSITION_AFTER) {
         flink_put(f, " AFTER ");
         flink_ident(f, &column->after);
@@ -221,7 +221,7 @@ static void print_constraint(struct flink *f, const struct sql_constraint *const
     put_enforced(f, constraint->enforced, constraint->not_enforced);
 }
 
-static void print_schema(struct flink *f, const struct sql_schema_def *schema)
+void flink_schema(struct flink *f, const struct sql_schema_def *schema)
 {
     const char *sep = "";
 
@@ -242,8 +242,8 @@ static void print_schema(struct flink *f, const struct sql_schema_def *schema)
     }
 }
 
-static void print_distribution(struct flink *f, const char *word,
-                               const struct sql_distribution *distribution)
+void flink_distribution(struct flink *f, const char *word,
+                        const struct sql_distribution *distribution)
 {
     static const char *const kinds[] = {"", "HASH", "RANGE"};
 
@@ -279,7 +279,7 @@ static void print_like(struct flink *f, const struct sql_create_table *create)
     for (size_t i = 0; i < create->like_option_count; i++)
         flink_fmt(f, "%s%s %s", i ? " " : " (", strategies[create->like_options[i].strategy],
                   features[create->like_options[i].feature]);
-    put_if(f, create->like_option_count > 0, ")");
+    flink_if(f, create->like_option_count > 0, ")");
 }
 
 static void print_create_table(struct flink *f, const struct sql_create_table *create)
@@ -289,16 +289,16 @@ static void print_create_table(struct flink *f, const struct sql_create_table *c
     flink_name(f, &create->name);
     if (create->has_schema) {
         flink_put(f, " (");
-        print_schema(f, &create->schema);
+        flink_schema(f, &create->schema);
         flink_put(f, ")");
     } else if (create->as_column_count) {
         flink_put(f, " ");
         flink_idents(f, create->as_columns, create->as_column_count);
     }
-    put_comment(f, create->comment);
-    print_distribution(f, " DISTRIBUTED", &create->distribution);
+    flink_comment(f, create->comment);
+    flink_distribution(f, " DISTRIBUTED", &create->distribution);
     print_partitioned(f, create->partitions, create->partition_count);
-    put_with(f, &create->options);
+    flink_with(f, &create->options);
     if (create->has_like)
         print_like(f, create);
     if (create->as) {
@@ -315,11 +315,11 @@ static void print_create_view(struct flink *f, const struct sql_create_view *cre
     for (size_t i = 0; i < create->column_count; i++) {
         flink_put(f, i ? ", " : " (");
         flink_ident(f, &create->columns[i].name);
-        put_comment(f, create->columns[i].comment);
+        flink_comment(f, create->columns[i].comment);
     }
-    put_if(f, create->column_count > 0, ")");
-    put_comment(f, create->comment);
-    put_with(f, &create->options);
+    flink_if(f, create->column_count > 0, ")");
+    flink_comment(f, create->comment);
+    flink_with(f, &create->options);
     flink_put(f, " AS ");
     flink_query(f, create->query);
 }
@@ -328,16 +328,16 @@ static void print_create_catalog(struct flink *f, const struct sql_create_catalo
 {
     flink_fmt(f, "CREATE CATALOG %s", create->if_not_exists ? "IF NOT EXISTS " : "");
     flink_name(f, &create->name);
-    put_comment(f, create->comment);
-    put_with(f, &create->options);
+    flink_comment(f, create->comment);
+    flink_with(f, &create->options);
 }
 
 static void print_create_database(struct flink *f, const struct sql_create_database *create)
 {
     flink_fmt(f, "CREATE DATABASE %s", create->if_not_exists ? "IF NOT EXISTS " : "");
     flink_name(f, &create->name);
-    put_comment(f, create->comment);
-    put_with(f, &create->options);
+    flink_comment(f, create->comment);
+    flink_with(f, &create->options);
 }
 
 static void print_create_function(struct flink *f, const struct sql_create_function *create)
@@ -353,7 +353,7 @@ static void print_create_function(struct flink *f, const struct sql_create_funct
         flink_put(f, i ? ", JAR " : " USING JAR ");
         flink_text(f, create->jars[i]);
     }
-    put_with(f, &create->options);
+    flink_with(f, &create->options);
 }
 
 static void print_create_materialized(struct flink *f,
@@ -366,10 +366,10 @@ static void print_create_materialized(struct flink *f,
         print_constraint(f, create->constraint);
         flink_put(f, ")");
     }
-    put_comment(f, create->comment);
-    print_distribution(f, " DISTRIBUTED", &create->distribution);
+    flink_comment(f, create->comment);
+    flink_distribution(f, " DISTRIBUTED", &create->distribution);
     print_partitioned(f, create->partitions, create->partition_count);
-    put_with(f, &create->options);
+    flink_with(f, &create->options);
     flink_put(f, " FRESHNESS = ");
     flink_expr(f, create->freshness);
     if (create->refresh_mode)
@@ -378,135 +378,7 @@ static void print_create_materialized(struct flink *f,
     flink_query(f, create->query);
 }
 
-/* ---- ALTER, DROP ----------------------------------------------------------------------------- */
-
-static void print_alter_partitions(struct flink *f, const struct sql_alter *alter)
-{
-    bool add = alter->action == SQL_ALTER_ADD_PARTITIONS;
-
-    flink_put(f, add ? " ADD" : " DROP");
-    put_if(f, alter->if_not_exists, " IF NOT EXISTS");
-    put_if(f, alter->part_if_exists, " IF EXISTS");
-    for (size_t i = 0; i < alter->partition_count; i++) {
-        flink_put(f, i && !add ? ", " : " ");
-        flink_partition(f, &alter->partitions[i]);
-        if (add)
-            put_with(f, &alter->partition_options[i]);
-    }
-}
-
-static void print_drop_columns(struct flink *f, const struct sql_alter *alter)
-{
-    flink_put(f, alter->parenthesized ? " DROP (" : " DROP ");
-    for (size_t i = 0; i < alter->column_count; i++) {
-        flink_put(f, i ? ", " : "");
-        flink_name(f, &alter->columns[i]);
-    }
-    put_if(f, alter->parenthesized, ")");
-}
-
-static void print_alter_action(struct flink *f, const struct sql_alter *alter)
-{
-    switch (alter->action) {
-    case SQL_ALTER_RENAME:
-        flink_put(f, " RENAME TO ");
-        flink_name(f, &alter->new_name);
-        break;
-    case SQL_ALTER_RENAME_COLUMN:
-        flink_put(f, " RENAME ");
-        flink_name(f, &alter->column);
-        flink_put(f, " TO ");
-        flink_name(f, &alter->new_column);
-        break;
-    case SQL_ALTER_SET:
-    case SQL_ALTER_RESET:
-        flink_put(f, alter->action == SQL_ALTER_SET ? " SET " : " RESET ");
-        flink_options(f, &alter->options);
-        break;
-    case SQL_ALTER_COMMENT:
-        put_comment(f, alter->comment);
-        break;
-    case SQL_ALTER_ADD:
-    case SQL_ALTER_MODIFY:
-        flink_put(f, alter->action == SQL_ALTER_ADD ? " ADD " : " MODIFY ");
-        put_if(f, alter->parenthesized, "(");
-        print_schema(f, &alter->schema);
-        put_if(f, alter->parenthesized, ")");
-        break;
-    case SQL_ALTER_ADD_DISTRIBUTION:
-        print_distribution(f, " ADD DISTRIBUTION", &alter->distribution);
-        break;
-    case SQL_ALTER_MODIFY_DISTRIBUTION:
-        print_distribution(f, " MODIFY DISTRIBUTION", &alter->distribution);
-        break;
-    case SQL_ALTER_DROP_DISTRIBUTION:
-        flink_put(f, " DROP DISTRIBUTION");
-        break;
-    case SQL_ALTER_DROP_COLUMNS:
-        print_drop_columns(f, alter);
-        break;
-    case SQL_ALTER_DROP_CONSTRAINT:
-        flink_put(f, " DROP CONSTRAINT ");
-        flink_name(f, &alter->new_column);
-        break;
-    case SQL_ALTER_DROP_PRIMARY_KEY:
-        flink_put(f, " DROP PRIMARY KEY");
-        break;
-    case SQL_ALTER_DROP_WATERMARK:
-        flink_put(f, " DROP WATERMARK");
-        break;
-    case SQL_ALTER_ADD_PARTITIONS:
-    case SQL_ALTER_DROP_PARTITIONS:
-        print_alter_partitions(f, alter);
-        break;
-    case SQL_ALTER_COMPACT:
-    case SQL_ALTER_REFRESH:
-        flink_put(f, alter->action == SQL_ALTER_REFRESH ? " REFRESH" : "");
-        if (alter->partition_count) {
-            flink_put(f, " ");
-            flink_partition(f, &alter->partitions[0]);
-        }
-        flink_put(f, alter->action == SQL_ALTER_COMPACT ? " COMPACT" : "");
-        break;
-    case SQL_ALTER_AS:
-        flink_put(f, " AS ");
-        flink_query(f, alter->query);
-        break;
-    case SQL_ALTER_FUNCTION:
-        flink_put(f, " AS ");
-        flink_text(f, alter->class_name);
-        if (alter->language)
-            flink_fmt(f, " LANGUAGE %s", alter->language);
-        break;
-    case SQL_ALTER_SUSPEND:
-        flink_put(f, " SUSPEND");
-        break;
-    case SQL_ALTER_RESUME:
-        flink_put(f, " RESUME");
-        put_with(f, &alter->options);
-        break;
-    case SQL_ALTER_FRESHNESS:
-        flink_put(f, " SET FRESHNESS = ");
-        flink_expr(f, alter->freshness);
-        break;
-    case SQL_ALTER_REFRESH_MODE:
-        flink_fmt(f, " SET REFRESH_MODE = %s", alter->refresh_mode);
-        break;
-    default:
-        flink_iceberg(f, alter);
-    }
-}
-
-static void print_alter(struct flink *f, enum sql_statement_kind kind,
-                        const struct sql_alter *alter)
-{
-    const char *name = sql_statement_kind_name(kind); /* "ALTER TABLE" */
-
-    flink_fmt(f, "ALTER %s%s%s %s", alter->temporary ? "TEMPORARY " : "",
-              alter->system ? "SYSTEM " : "", name + 6, alter->if_exists ? "IF EXISTS " : "");
-    flink_name(f, &alter->name);
-    print_alter_action(f, alter);
-}
+/* ---- DROP ------------------------------------------------------------------------------------ */
 
 static const char *const object_names[] = {
     [SQL_OBJECT_TABLE] = "TABLE",       [SQL_OBJECT_VIEW] = "VIEW",
@@ -544,7 +416,7 @@ static void print_insert(struct flink *f, const struct sql_insert *insert)
         flink_put(f, i ? ", " : "(");
         flink_name(f, &insert->columns[i]);
     }
-    put_if(f, insert->column_count > 0, ") ");
+    flink_if(f, insert->column_count > 0, ") ");
     flink_query(f, insert->query);
 }
 
@@ -674,7 +546,7 @@ static void print_explain(struct flink *f, const struct sql_explain *explain)
         flink_fmt(f, "%s%s", sep, names[i]);
         sep = ", ";
     }
-    put_if(f, *sep != 0, " ");
+    flink_if(f, *sep != 0, " ");
     print_nested(f, explain->statement);
 }
 
@@ -688,7 +560,7 @@ static void print_describe(struct flink *f, const struct sql_describe *describe)
     }
     if (describe->object != SQL_OBJECT_TABLE)
         flink_fmt(f, "%s ", object_names[describe->object]);
-    put_if(f, describe->extended, "EXTENDED ");
+    flink_if(f, describe->extended, "EXTENDED ");
     flink_name(f, &describe->name);
 }
 
@@ -768,7 +640,7 @@ static void print_analyze(struct flink *f, const struct sql_analyze *analyze)
         flink_partition(f, &analyze->partition);
     }
     flink_put(f, " COMPUTE STATISTICS");
-    put_if(f, analyze->all_columns, " FOR ALL COLUMNS");
+    flink_if(f, analyze->all_columns, " FOR ALL COLUMNS");
     for (size_t i = 0; i < analyze->column_count; i++) {
         flink_put(f, i ? ", " : " FOR COLUMNS ");
         flink_ident(f, &analyze->columns[i]);
@@ -781,7 +653,7 @@ static void print_plan(struct flink *f, const struct sql_plan *plan)
                  : plan->execute ? "COMPILE AND EXECUTE PLAN "
                                  : "COMPILE PLAN ");
     flink_text(f, plan->path);
-    put_if(f, plan->if_not_exists, " IF NOT EXISTS");
+    flink_if(f, plan->if_not_exists, " IF NOT EXISTS");
     if (plan->statement) {
         flink_put(f, " FOR ");
         print_nested(f, plan->statement);
@@ -792,18 +664,19 @@ static void print_module(struct flink *f, const struct sql_module *module)
 {
     flink_put(f, module->unload ? "UNLOAD MODULE " : "LOAD MODULE ");
     flink_ident(f, &module->name);
-    put_with(f, &module->options);
+    flink_with(f, &module->options);
 }
 
 static void print_stop(struct flink *f, const struct sql_stop_job *stop)
 {
     flink_put(f, "STOP JOB ");
     flink_text(f, stop->job);
-    put_if(f, stop->with_savepoint, " WITH SAVEPOINT");
-    put_if(f, stop->with_drain, " WITH DRAIN");
+    flink_if(f, stop->with_savepoint, " WITH SAVEPOINT");
+    flink_if(f, stop->with_drain, " WITH DRAIN");
 }
 
-static void print_statement(struct flink *f, const struct sql_statement *statement)
+/* Of rows. false: the statement is another one. */
+static bool print_of_rows(struct flink *f, const struct sql_statement *statement)
 {
     switch (statement->kind) {
     case SQL_STMT_QUERY:
@@ -832,6 +705,16 @@ static void print_statement(struct flink *f, const struct sql_statement *stateme
         flink_put(f, "EXECUTE ");
         print_statement(f, statement->execute);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* Of names and what stands behind them; likewise. */
+static bool print_definition(struct flink *f, const struct sql_statement *statement)
+{
+    switch (statement->kind) {
     case SQL_STMT_CREATE_TABLE:
         print_create_table(f, statement->create_table);
         break;
@@ -856,11 +739,20 @@ static void print_statement(struct flink *f, const struct sql_statement *stateme
     case SQL_STMT_ALTER_DATABASE:
     case SQL_STMT_ALTER_FUNCTION:
     case SQL_STMT_ALTER_MATERIALIZED_TABLE:
-        print_alter(f, statement->kind, statement->alter);
+        flink_alter(f, statement->kind, statement->alter);
         break;
     case SQL_STMT_DROP:
         print_drop(f, statement->drop);
         break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static void print_command(struct flink *f, const struct sql_statement *statement)
+{
+    switch (statement->kind) {
     case SQL_STMT_EXPLAIN:
         print_explain(f, statement->explain);
         break;
@@ -900,7 +792,15 @@ static void print_statement(struct flink *f, const struct sql_statement *stateme
     case SQL_STMT_CLIENT:
         flink_put(f, statement->client);
         break;
+    default:
+        break;
     }
+}
+
+static void print_statement(struct flink *f, const struct sql_statement *statement)
+{
+    if (!print_of_rows(f, statement) && !print_definition(f, statement))
+        print_command(f, statement);
 }
 
 /* ---- the ways in ----------------------------------------------------------------------------- */

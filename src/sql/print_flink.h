@@ -19,6 +19,14 @@ void flink_name(struct flink *f, const struct sql_name *name);
 void flink_idents(struct flink *f, const struct sql_ident *list, size_t count); /* (a, b) */
 void flink_type(struct flink *f, const struct sql_type *type);
 void flink_options(struct flink *f, const struct sql_options *options);
+void flink_if(struct flink *f, bool condition, const char *text);
+void flink_comment(struct flink *f, const char *comment);            /* NULL: nothing */
+void flink_with(struct flink *f, const struct sql_options *options); /* none: nothing */
+void flink_schema(struct flink *f, const struct sql_schema_def *schema);
+void flink_distribution(struct flink *f, const char *word,
+                        const struct sql_distribution *distribution);
+void flink_alter(struct flink *f, enum sql_statement_kind kind,
+                 const struct sql_alter *alter); /* print_alter.c */
 void flink_hints(struct flink *f, const struct sql_hints *hints);
 void flink_partition(struct flink *f, const struct sql_partition *partition);
 void flink_expr(struct flink *f, const struct sql_expr *expr); /* print_flink_expr.c */

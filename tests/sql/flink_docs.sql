@@ -28,3 +28,8 @@ CREATE VIEW my_view AS SELECT id FROM t1;
 CREATE TABLE left_input (join_key INT, v INT);
 CREATE TABLE right_input (join_key INT, v INT);
 CREATE TABLE LatestRates (currency STRING, rate INT);
+
+-- Another table of this name, for examples of ALTER that do not go with the first.
+CREATE TABLE MyTable (id BIGINT NOT NULL, measurement FLOAT, log_ts STRING, ts AS CAST(NULL AS TIMESTAMP(3)),
+  PRIMARY KEY (id) NOT ENFORCED, WATERMARK FOR ts AS ts);
+CREATE CATALOG cat2 WITH ('type' = 'generic_in_memory');
