@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "connector/factory.h"
-#include "operator/operator.h"
+#include "format/row_format.h"
 #include "query/query_int.h"
 
 #define WAIT_MS 100
@@ -133,7 +133,7 @@ static int put_last(const struct sql_table *table, size_t kind, struct buf *out,
         }
     rc = rc ? rc
             : buf_printf(out, " ORDER BY file_row_number DESC) = 1 AND v%zu NOT IN (%d, %d)", kind,
-                         (int)OP_UPDATE_BEFORE, (int)OP_DELETE);
+                         (int)ROW_UPDATE_BEFORE, (int)ROW_DELETE);
     return rc ? err_set(err, rc, "table `%s`", table->name) : 0;
 }
 
