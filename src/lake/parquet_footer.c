@@ -1,12 +1,12 @@
 /* parquet_footer.c - page indexes and the footer: parquet.thrift, FileMetaData and below. */
 #include "lake/parquet_int.h"
 
+/* The form that parquet-mr takes apart, to know writers whose statistics it must not believe. */
 #define CREATED_BY "tarn version 0.1.0 (build lake)"
 
 /* ---- page indexes ---------------------------------------------------------------------------- */
 
-/* Bounds as numbers or bytes have them in memory order are not comparable as text: what tells the
- * order is kept as it was written, so it is looked up in values. */
+/* Bounds are kept as the file has them: to order them, they are read again. */
 static int cmp_bound(const struct parquet_leaf *leaf, struct slice a, struct slice b)
 {
     struct lake_value x, y;

@@ -167,8 +167,6 @@ int parquet_put(struct parquet_writer *w, struct slice bytes, struct err *err);
 int parquet_tree_new(struct parquet_writer *w, struct err *err);
 void parquet_tree_free(struct parquet_writer *w);
 void parquet_tree_schema(const struct parquet_writer *w, struct thrift_out *t);
-/* What `fields` and all below them come to. */
-size_t parquet_count_leaves(const struct lake_type *type);
 
 /* parquet_shred.c */
 int parquet_shred(struct parquet_writer *w, struct parquet_node *node, duckdb_vector vector,

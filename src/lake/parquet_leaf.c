@@ -81,7 +81,7 @@ static int put_body(const struct parquet_leaf *leaf, struct buf *out)
                                 width, out);
 }
 
-/* parquet.thrift: PageHeader, in front of the body that w->body holds; both behind `out`. */
+/* parquet.thrift: PageHeader, and behind it the body, compressed; both behind `out`. */
 static int put_page(struct parquet_writer *w, const struct parquet_leaf *leaf, int kind,
                     struct slice plain, struct buf *out, struct err *err)
 {
