@@ -25,7 +25,7 @@ int parquet_check_widths(const struct parquet_leaf *leaf, struct parquet_values 
 static void huge_bytes(const struct parquet_leaf *leaf, __int128 value, uint8_t *out)
 {
     if (leaf->field->type.kind == LAKE_UUID)
-        value ^= (__int128)1 << 127;
+        value ^= (__int128)((unsigned __int128)1 << 127);
     for (int32_t i = leaf->width; i-- > 0; value >>= 8)
         out[i] = (uint8_t)value;
 }
