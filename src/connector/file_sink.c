@@ -218,30 +218,24 @@ static int add_chunk(struct file_sink *s, struct file_cut *cut, duckdb_data_chun
     return 0;
 }
 
-static int take_feed(struct file_sink *s, struct file_cut *cut, const struct vec_feed *feed,
-                     int (*add)(struct file_sink *s, struct file_cut *cut, duckdb_data_chunk chunk,
-                                struct err *err),
-                     struct err *err)
+struct draining {
+    struct file_sink *sink;
+    struct file_cut *cut;
+    int (*add)(struct file_sink *s, struct file_cut *cut, duckdb_data_chunk chunk, struct err *err);
+};
+
+static int take_chunk(void *arg, duckdb_data_chunk chunk, struct err *err)
 {
-    idx_t rows = 1;
-    int rc = 0;
+    const struct draining *d = arg;
 
-    while (!rc && rows) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-
-        rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
-        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
-        if (rows)
-            rc = add(s, cut, chunk, err);
-        duckdb_destroy_data_chunk(&chunk);
-    }
-    return rc;
+    return d->add(d->sink, d->cut, chunk, err);
 }
 
 static int drain_lines(struct file_sink *s, struct file_cut *cut, const struct vec_feed *feed,
                        struct err *err)
 {
-    int rc = take_feed(s, cut, feed, add_chunk, err);
+    struct draining draining = {s, cut, add_chunk};
+    int rc = vec_feed_each(feed, take_chunk, &draining, err);
 
     for (size_t i = 0; i < cut->count && !rc; i++)
         rc = write_out(s, &cut->parts[i], err);
@@ -363,8 +357,9 @@ static int add_chunk_by_part(struct file_sink *s, struct file_cut *cut, duckdb_d
 static int drain_parquet_by_part(struct file_sink *s, struct file_cut *cut,
                                  const struct vec_feed *feed, struct err *err)
 {
+    struct draining draining = {s, cut, add_chunk_by_part};
     struct arena arena = {0};
-    int rc = take_feed(s, cut, feed, add_chunk_by_part, err);
+    int rc = vec_feed_each(feed, take_chunk, &draining, err);
 
     for (size_t i = 0; i < cut->count && !rc; i++) {
         struct vec_copy_result result;

@@ -392,16 +392,24 @@ struct given_cut {
     struct buf lines;
 };
 
-static int take(struct given_sink *s, duckdb_data_chunk chunk, idx_t rows, struct buf *lines,
-                struct err *err)
+struct draining {
+    struct given_sink *sink;
+    struct given_cut *cut;
+};
+
+static int take_chunk(void *arg, duckdb_data_chunk chunk, struct err *err)
 {
+    const struct draining *d = arg;
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
     int rc = 0;
 
     for (idx_t row = 0; row < rows && !rc; row++) {
-        rc = flink_row_text(&s->columns, chunk, row, lines, err);
-        if (!rc && buf_append_u8(lines, '\n'))
-            rc = err_set(err, ERR_LIMIT, "`%s`: more changes than a test can hold", s->table->name);
+        rc = flink_row_text(&d->sink->columns, chunk, row, &d->cut->lines, err);
+        if (!rc && buf_append_u8(&d->cut->lines, '\n'))
+            rc = err_set(err, ERR_LIMIT, "`%s`: more changes than a test can hold",
+                         d->sink->table->name);
     }
+    d->cut->cut.rows += (int64_t)rows;
     return rc;
 }
 
@@ -414,28 +422,18 @@ static void free_cut(struct given_cut *cut)
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
                  struct err *err)
 {
-    struct given_sink *s = (struct given_sink *)sink;
     struct given_cut *cut = calloc(1, sizeof(*cut));
-    int rc = cut ? 0 : err_set(err, ERR_NOMEM, "rows");
-    idx_t rows = 1;
+    struct draining draining = {(struct given_sink *)sink, cut};
+    int rc;
 
     *out = NULL;
-    if (cut)
-        cut->lines.max = (size_t)64 << 20;
-    while (!rc && rows) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-
-        rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
-        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
-        if (!rc)
-            rc = take(s, chunk, rows, &cut->lines, err);
-        if (cut)
-            cut->cut.rows += (int64_t)rows;
-        duckdb_destroy_data_chunk(&chunk);
-    }
-    if (cut && (rc || !cut->cut.rows))
+    if (!cut)
+        return err_set(err, ERR_NOMEM, "rows");
+    cut->lines.max = (size_t)64 << 20;
+    rc = vec_feed_each(feed, take_chunk, &draining, err);
+    if (rc || !cut->cut.rows)
         free_cut(cut);
-    else if (cut)
+    else
         *out = &cut->cut;
     return rc;
 }

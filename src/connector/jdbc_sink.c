@@ -277,21 +277,16 @@ static int add_chunk(struct jdbc_sink *s, struct jdbc_cut *cut, duckdb_data_chun
     return rc;
 }
 
-static int drain_all(struct jdbc_sink *s, struct jdbc_cut *cut, const struct vec_feed *feed,
-                     struct err *err)
-{
-    for (;;) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-        int rc = chunk ? feed->pull(feed->arg, chunk, err)
-                       : err_set(err, ERR_NOMEM, "rows of `%s`", s->table.name);
-        idx_t rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+struct draining {
+    struct jdbc_sink *sink;
+    struct jdbc_cut *cut;
+};
 
-        if (rows)
-            rc = add_chunk(s, cut, chunk, err);
-        duckdb_destroy_data_chunk(&chunk);
-        if (rc || !rows)
-            return rc ? rc : send_pending(s, cut, err);
-    }
+static int take_chunk(void *arg, duckdb_data_chunk chunk, struct err *err)
+{
+    const struct draining *d = arg;
+
+    return add_chunk(d->sink, d->cut, chunk, err);
 }
 
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
@@ -299,9 +294,13 @@ static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct s
 {
     struct jdbc_sink *s = self(sink);
     struct jdbc_cut *cut = calloc(1, sizeof(*cut));
-    int rc = cut ? drain_all(s, cut, feed, err) : err_set(err, ERR_NOMEM, "`%s`", s->table.name);
+    struct draining draining = {s, cut};
+    int rc = cut ? vec_feed_each(feed, take_chunk, &draining, err)
+                 : err_set(err, ERR_NOMEM, "`%s`", s->table.name);
 
     *out = NULL;
+    if (!rc)
+        rc = send_pending(s, cut, err);
     if (!rc && cut->cut.rows) {
         *out = &cut->cut;
         return 0;

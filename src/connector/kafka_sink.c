@@ -190,21 +190,24 @@ static void drop_batches(struct kafka_sink *s)
     }
 }
 
+struct draining {
+    struct kafka_sink *sink;
+    struct kafka_cut *cut;
+};
+
+static int take_chunk(void *arg, duckdb_data_chunk chunk, struct err *err)
+{
+    const struct draining *d = arg;
+
+    return add_chunk(d->sink, d->cut, chunk, err);
+}
+
 static int drain_all(struct kafka_sink *s, struct kafka_cut *cut, const struct vec_feed *feed,
                      struct err *err)
 {
-    for (;;) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-        int rc = chunk ? feed->pull(feed->arg, chunk, err)
-                       : err_set(err, ERR_NOMEM, "rows of topic %s", s->config.topic);
-        idx_t rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+    struct draining draining = {s, cut};
 
-        if (rows)
-            rc = add_chunk(s, cut, chunk, err);
-        duckdb_destroy_data_chunk(&chunk);
-        if (rc || !rows)
-            return rc;
-    }
+    return vec_feed_each(feed, take_chunk, &draining, err);
 }
 
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,

@@ -126,23 +126,25 @@ static int add_chunk(struct outside_sink *s, struct outside_cut *cut, duckdb_dat
     return rc;
 }
 
+struct draining {
+    struct outside_sink *sink;
+    struct outside_cut *cut;
+};
+
+static int take_chunk(void *arg, duckdb_data_chunk chunk, struct err *err)
+{
+    const struct draining *d = arg;
+
+    return add_chunk(d->sink, d->cut, chunk, err);
+}
+
 static int drain_all(struct outside_sink *s, struct outside_cut *cut, const struct vec_feed *feed,
                      struct err *err)
 {
-    for (;;) {
-        duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-        int rc = chunk ? feed->pull(feed->arg, chunk, err)
-                       : err_set(err, ERR_NOMEM, "rows of topic %s", s->config.topic);
-        idx_t rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+    struct draining draining = {s, cut};
+    int rc = vec_feed_each(feed, take_chunk, &draining, err);
 
-        if (rows)
-            rc = add_chunk(s, cut, chunk, err);
-        duckdb_destroy_data_chunk(&chunk);
-        if (!rc && !rows)
-            return s->outbox ? send_builder(s, err) : 0;
-        if (rc)
-            return rc;
-    }
+    return rc || !s->outbox ? rc : send_builder(s, err);
 }
 
 /* A cut whose records are still on their way: librdkafka names its tally until it is gone. */

@@ -30,38 +30,33 @@ static int print_rows(struct print_sink *s, duckdb_data_chunk chunk, idx_t rows,
     return 0;
 }
 
-/* One chunk of the feed; *rows 0 at its end. */
-static int take(struct print_sink *s, const struct vec_feed *feed, idx_t *rows, struct err *err)
-{
-    duckdb_data_chunk chunk = vec_chunk_new(&s->columns);
-    int rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows to print");
+struct printing {
+    struct print_sink *sink;
+    int64_t rows;
+};
 
-    *rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
-    if (!rc && s->prefix)
-        rc = print_rows(s, chunk, *rows, err);
-    duckdb_destroy_data_chunk(&chunk);
-    return rc;
+static int take(void *arg, duckdb_data_chunk chunk, struct err *err)
+{
+    struct printing *p = arg;
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+
+    p->rows += (int64_t)rows;
+    return p->sink->prefix ? print_rows(p->sink, chunk, rows, err) : 0;
 }
 
 static int drain(struct stream_sink *sink, const struct vec_feed *feed, struct stream_cut **out,
                  struct err *err)
 {
-    struct print_sink *s = self(sink);
-    struct stream_cut cut = {0};
-    idx_t rows = 1;
-    int rc = 0;
+    struct printing printing = {.sink = self(sink)};
+    int rc = vec_feed_each(feed, take, &printing, err);
 
     *out = NULL;
-    while (!rc && rows) {
-        rc = take(s, feed, &rows, err);
-        cut.rows += (int64_t)rows;
-    }
-    if (rc || !cut.rows)
+    if (rc || !printing.rows)
         return rc;
-    *out = malloc(sizeof(**out));
+    *out = calloc(1, sizeof(**out));
     if (!*out)
         return err_set(err, ERR_NOMEM, "rows to print");
-    **out = cut;
+    (*out)->rows = printing.rows;
     return 0;
 }
 

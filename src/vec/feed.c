@@ -38,8 +38,7 @@ static void feed_bind(duckdb_bind_info info)
         return;
     }
     for (size_t i = 0; i < slot->columns.count; i++)
-        duckdb_bind_add_result_column(info, slot->columns.list[i].name,
-                                      slot->columns.list[i].type);
+        duckdb_bind_add_result_column(info, slot->columns.list[i].name, slot->columns.list[i].type);
     duckdb_bind_set_bind_data(info, slot, NULL);
 }
 
@@ -170,4 +169,23 @@ int vec_feed_sql(const struct vec_slot *slot, const char *sql, struct buf *out, 
                    recursive ? "RECURSIVE " : "", slot->number, with ? ", " : " ", rest))
         return err_set(err, ERR_NOMEM, "statement of %zu bytes", strlen(sql));
     return 0;
+}
+
+int vec_feed_each(const struct vec_feed *feed,
+                  int (*take)(void *arg, duckdb_data_chunk chunk, struct err *err), void *arg,
+                  struct err *err)
+{
+    idx_t rows = 1;
+    int rc = 0;
+
+    while (!rc && rows) {
+        duckdb_data_chunk chunk = vec_chunk_new(feed->columns);
+
+        rc = chunk ? feed->pull(feed->arg, chunk, err) : err_set(err, ERR_NOMEM, "rows");
+        rows = rc ? 0 : duckdb_data_chunk_get_size(chunk);
+        if (rows)
+            rc = take(arg, chunk, err);
+        duckdb_destroy_data_chunk(&chunk);
+    }
+    return rc;
 }

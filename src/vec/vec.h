@@ -80,6 +80,10 @@ struct vec_feed {
     int (*pull)(void *arg, duckdb_data_chunk out, struct err *err);
     void *arg;
 };
+/* Pulls the feed to its end: `take` gets each chunk that has rows, borrowed for the call. */
+int vec_feed_each(const struct vec_feed *feed,
+                  int (*take)(void *arg, duckdb_data_chunk chunk, struct err *err), void *arg,
+                  struct err *err);
 /* Makes out's vectors refer to chunk's without a copy; both have the same types. The chunk stays
  * alive until the next pull. */
 void vec_chunk_refer(duckdb_data_chunk out, duckdb_data_chunk chunk);
