@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 import urllib.request
 
 import hadoop
@@ -201,6 +202,62 @@ def s3a_with_the_keys_of_a_role_may_only_read(up, tarn):
         assert fs("-cat", "s3a://roles/mine/file") == "body\n"
         assert "Status Code: 403" in fs("-cat", "s3a://roles/other/file", status=1)
         assert "Status Code: 403" in fs("-touchz", "s3a://roles/mine/new", status=1)
+
+
+# ---- files, by Parquet's own library ----
+
+@check("spark", "tarn")
+def parquet_mr_finds_rows_by_indexes_and_bloom_filters(up, tarn):
+    """tarn's pages, bounds of pages and bloom filters, read by the library that Spark brings."""
+    import pyarrow.parquet
+
+    table, spark = (SPACE, "indexed"), up["spark"]
+    rows = [{"id": n * 7 % 1511, "w": None if n % 11 == 0 else f"w{n:05}"} for n in range(1500)]
+    spark.do_create(table, FIELDS, properties={
+        "write.parquet.page-row-limit": "200", "write.parquet.bloom-filter-enabled.column.w": "true"})
+    up["tarn"].do_append(table, FIELDS, rows)
+    (path,), = spark.sql(f"SELECT file_path FROM lake.{SPACE}.indexed.files")
+    bucket, key = re.match("s3://([^/]+)/(.+)", path).groups()
+    jvm = spark.session.sparkContext._jvm
+    parquet, conf = jvm.org.apache.parquet, jvm.org.apache.hadoop.conf.Configuration()
+    binary = parquet.io.api.Binary.fromString
+    with tempfile.TemporaryDirectory(prefix="tarn-parquet-") as folder:
+        local = os.path.join(folder, "file.parquet")
+        boto(tarn).download_file(bucket, key, local)
+        stored = pyarrow.parquet.read_table(local).to_pylist()
+        where = jvm.org.apache.hadoop.fs.Path("file://" + local)
+        reader = parquet.hadoop.ParquetFileReader.open(parquet.hadoop.util.HadoopInputFile.fromPath(where, conf))
+        block, = reader.getFooter().getBlocks()
+        for column in block.getColumns():
+            name, bounds, pages = column.getPath().toDotString(), reader.readColumnIndex(column), reader.readOffsetIndex(column)
+            assert pages.getPageCount() >= 1500 // 200, pages.getPageCount()
+            for page in range(pages.getPageCount()):
+                first, last = pages.getFirstRowIndex(page), pages.getLastRowIndex(page, len(stored))
+                assert last - first < 200, (first, last)
+                held = [row[name] for row in stored[first:last + 1]]
+                values = [value for value in held if value is not None]
+                assert bounds.getNullCounts()[page] == len(held) - len(values), (name, page)
+                least, most = (bytes(side[page].array()) for side in (bounds.getMinValues(), bounds.getMaxValues()))
+                if name == "id":
+                    assert [int.from_bytes(b, "little") for b in (least, most)] == [min(values), max(values)], (name, page)
+                else:
+                    assert (least.decode(), most.decode()) == (min(values), max(values)), (name, page)
+            if name == "w":
+                bloom = reader.readBloomFilter(column)
+                assert all(bloom.findHash(bloom.hash(binary(row["w"]))) for row in rows if row["w"])
+                assert sum(bloom.findHash(bloom.hash(binary(f"x{n}"))) for n in range(1000)) < 100
+        reader.close()
+        only = parquet.filter2.predicate.FilterApi
+        for text, count in (("w01322", 1), ("w01322x", 0)):
+            found = (parquet.hadoop.ParquetReader.builder(parquet.hadoop.example.GroupReadSupport(), where).withConf(conf)
+                     .withFilter(parquet.filter2.compat.FilterCompat.get(only.eq(only.binaryColumn("w"), binary(text))))
+                     .usePageChecksumVerification().build())
+            group, got = found.read(), []
+            while group is not None:
+                got.append((group.getLong("id", 0), group.getString("w", 0)))
+                group = found.read()
+            found.close()
+            assert got == [(1322 * 7 % 1511, "w01322")][:count], got
 
 
 # ---- keys: none at all ----
