@@ -130,11 +130,6 @@ int parquet_push(struct parquet_writer *w, duckdb_data_chunk chunk, struct err *
     return w->rc;
 }
 
-int64_t parquet_rows(const struct parquet_writer *w)
-{
-    return w->rows;
-}
-
 int64_t parquet_bytes(const struct parquet_writer *w)
 {
     return w->pos + waiting_bytes(w);

@@ -59,7 +59,6 @@ void parquet_free(struct parquet_writer *writer); /* NULL is fine */
  * schema forbids, or a value of a fixed column with another length; the file is lost then, as
  * after any error. */
 int parquet_push(struct parquet_writer *writer, duckdb_data_chunk chunk, struct err *err);
-int64_t parquet_rows(const struct parquet_writer *writer);
 /* What the file has come to: given away, and waiting in pages. */
 int64_t parquet_bytes(const struct parquet_writer *writer);
 

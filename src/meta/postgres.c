@@ -190,25 +190,13 @@ void postgres_rows_free(struct postgres_rows *rows)
 
 /* ---- names ---- */
 
-static int put_quoted(struct buf *out, struct slice s, uint8_t quote)
-{
-    int rc = buf_append_u8(out, quote);
-
-    for (size_t i = 0; i < s.len && !rc; i++) {
-        rc = s.ptr[i] == quote ? buf_append_u8(out, quote) : 0;
-        rc = rc ? rc : buf_append_u8(out, s.ptr[i]);
-    }
-    return rc ? rc : buf_append_u8(out, quote);
-}
-
 int postgres_put_name(struct buf *out, struct slice name)
 {
-    return put_quoted(out, name, '"');
-}
+    int rc = buf_append_u8(out, '"');
 
-/* Sessions have standard_conforming_strings on, as every server since 9.1: a backslash is itself.
- */
-int postgres_put_text(struct buf *out, struct slice text)
-{
-    return put_quoted(out, text, '\'');
+    for (size_t i = 0; i < name.len && !rc; i++) {
+        rc = name.ptr[i] == '"' ? buf_append_u8(out, '"') : 0;
+        rc = rc ? rc : buf_append_u8(out, name.ptr[i]);
+    }
+    return rc ? rc : buf_append_u8(out, '"');
 }

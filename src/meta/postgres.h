@@ -34,8 +34,7 @@ size_t postgres_row_count(const struct postgres_rows *rows);
 struct slice postgres_value(const struct postgres_rows *rows, size_t row, size_t column);
 void postgres_rows_free(struct postgres_rows *rows); /* NULL is fine */
 
-/* Appends a name in double quotes, a literal in single ones. */
+/* Appends a name in double quotes. */
 int postgres_put_name(struct buf *out, struct slice name);
-int postgres_put_text(struct buf *out, struct slice text);
 
 #endif

@@ -28,11 +28,25 @@ static bool is_topic(const struct sql_table *table)
     return is_connector(table, "kafka") || is_connector(table, "upsert-kafka");
 }
 
-/* What has no end by itself gets one, or is refused. */
-static int put_end(const struct sql_table *table, struct sql_options *options, struct err *err)
+/* A topic's end that the table gives itself. */
+static bool has_end(const struct sql_table *table)
+{
+    const char *mode = sql_option(table->options, "scan.bounded.mode");
+
+    return mode && strcasecmp(mode, "unbounded") != 0;
+}
+
+/* Does the option say that a table goes on for ever? */
+static bool is_endless(const struct sql_table *table, const char *key)
+{
+    return !strcmp(key, "source.monitor-interval") ||
+           (!strcmp(key, "scan.bounded.mode") && !has_end(table));
+}
+
+static int check_bounds(const struct sql_table *table, const struct sql_options *options,
+                        struct err *err)
 {
     const char *start = sql_option(options, "scan.startup.mode");
-    size_t kept = 0;
 
     if (is_topic(table) && start && !strcasecmp(start, "latest-offset"))
         return err_set(err, ERR_INVALID,
@@ -40,16 +54,6 @@ static int put_end(const struct sql_table *table, struct sql_options *options, s
                        "OPTIONS('scan.startup.mode' = 'earliest-offset') */ behind its name shows "
                        "what is there",
                        table->name);
-    for (size_t i = 0; i < options->count; i++)
-        if (strcmp(options->list[i].key, "source.monitor-interval") != 0 &&
-            strcmp(options->list[i].key, "scan.bounded.mode") != 0)
-            options->list[kept++] = options->list[i];
-        else if (is_topic(table) && strcasecmp(options->list[i].value, "unbounded") != 0)
-            return 0;
-    options->count = kept;
-    if (is_topic(table))
-        options->list[options->count++] =
-            (struct sql_option){.key = "scan.bounded.mode", .value = "latest-offset"};
     if (!sql_source_bounded(options))
         return err_set(err, ERR_INVALID,
                        "`%s` has no end: say how many rows a query takes of it, with /*+ "
@@ -58,6 +62,7 @@ static int put_end(const struct sql_table *table, struct sql_options *options, s
     return 0;
 }
 
+/* What has no end by itself gets one, or is refused. */
 static int with_end(const struct sql_table *table, struct arena *arena, struct sql_table *out,
                     struct err *err)
 {
@@ -71,8 +76,12 @@ static int with_end(const struct sql_table *table, struct arena *arena, struct s
     if (!options || !options->list)
         return err_set(err, ERR_NOMEM, "table `%s`", table->name);
     for (size_t i = 0; i < count; i++)
-        options->list[options->count++] = table->options->list[i];
-    return put_end(table, options, err);
+        if (!is_endless(table, table->options->list[i].key))
+            options->list[options->count++] = table->options->list[i];
+    if (is_topic(table) && !has_end(table))
+        options->list[options->count++] =
+            (struct sql_option){.key = "scan.bounded.mode", .value = "latest-offset"};
+    return check_bounds(table, options, err);
 }
 
 /* ---- rows ---- */

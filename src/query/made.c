@@ -50,17 +50,6 @@ int made_close(struct query_made *m, int rc, struct arena *arena, struct lake_pl
     return rc;
 }
 
-static int put_quoted(struct buf *sql, const char *text, char quote)
-{
-    int rc = buf_append_u8(sql, (uint8_t)quote);
-
-    for (const char *c = text; *c && !rc; c++) {
-        rc = *c == quote ? buf_append_u8(sql, (uint8_t)quote) : 0;
-        rc = rc ? rc : buf_append_u8(sql, (uint8_t)*c);
-    }
-    return rc ? rc : buf_append_u8(sql, (uint8_t)quote);
-}
-
 int made_put_select(const struct query_made *m, const struct sql_table *table, const char *tail,
                     struct buf *sql)
 {
@@ -71,10 +60,10 @@ int made_put_select(const struct query_made *m, const struct sql_table *table, c
         if (table->columns[i].kind == SQL_COLUMN_COMPUTED)
             continue;
         rc = buf_printf(sql, "%sv%zu AS ", at ? ", " : "", at);
-        rc = rc ? rc : put_quoted(sql, table->columns[i].name, '"');
+        rc = rc ? rc : lake_sql_name(sql, table->columns[i].name);
         at++;
     }
     rc = rc ? rc : buf_append_str(sql, " FROM read_parquet(");
-    rc = rc ? rc : put_quoted(sql, m->path, '\'');
+    rc = rc ? rc : lake_sql_text(sql, m->path);
     return rc ? rc : buf_printf(sql, ", file_row_number = true)%s)", tail);
 }
