@@ -681,8 +681,7 @@ int file_sink_new(const struct sink_request *r, struct stream_sink **out, struct
     s->sink.ops = &ops;
     s->meta = r->connector->meta;
     s->db = r->connector->db;
-    s->changes =
-        r->columns->count && !strcmp(r->columns->list[r->columns->count - 1].name, OP_KIND);
+    s->changes = op_kind_column(r->columns) >= 0;
     rc = files_init(&s->files, lake_store(r->connector->lake), path, err);
     if (!rc && asprintf(&s->folder, "%s/file-sink", s->files.store->staging) < 0)
         s->folder = NULL;

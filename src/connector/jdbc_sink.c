@@ -426,7 +426,7 @@ static int read_table(struct jdbc_sink *s, const struct sink_request *r, struct 
 
     if (rc)
         return rc;
-    s->changes = s->columns.count && !strcmp(s->columns.list[s->columns.count - 1].name, OP_KIND);
+    s->changes = op_kind_column(&s->columns) >= 0;
     if (s->columns.count - s->changes != s->table.count)
         return err_set(err, ERR_INTERNAL, "the feed has other columns than the table");
     if (s->changes && !s->table.key_count)

@@ -209,7 +209,7 @@ int kafka_sink_config_init(struct kafka_sink_config *c, const struct sink_reques
 
     *c = (struct kafka_sink_config){.timestamp = -1, .headers = -1};
     c->upsert = !strcmp(sql_option(table->options, "connector"), "upsert-kafka");
-    c->changes = columns->count && !strcmp(columns->list[columns->count - 1].name, OP_KIND);
+    c->changes = op_kind_column(columns) >= 0;
     if (!topic || strchr(topic, ';'))
         return err_set(
             err, ERR_INVALID,

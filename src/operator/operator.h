@@ -34,6 +34,8 @@
 
 #define OP_KIND "$row_kind"
 enum op_kind { OP_INSERT, OP_UPDATE_BEFORE, OP_UPDATE_AFTER, OP_DELETE };
+/* Column of kinds in the rows of `columns`; -1: all +I. */
+int op_kind_column(const struct vec_columns *columns);
 
 #define OP_TIME_MIN INT64_MIN
 #define OP_TIME_MAX INT64_MAX

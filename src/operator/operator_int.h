@@ -77,8 +77,6 @@ int op_table(struct op *op, const char *name, bool grouped, struct state_table *
              struct err *err);
 int op_table_open(struct op *op, const struct state_table_options *options,
                   struct state_table **out, struct err *err);
-/* Column of kinds in the rows of `columns`; -1: all +I. */
-int op_kind_column(const struct vec_columns *columns);
 
 /* ---- rows going out ---- */
 

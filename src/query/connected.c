@@ -102,9 +102,9 @@ static int read_all(struct query_session *q, struct stream_source *source, struc
 {
     struct vec_batch rows = {0};
     struct err why = {0};
-    int rc;
+    int rc = source->ops->seek(source, NULL, &why);
 
-    do {
+    while (!rc) {
         rc = source->ops->poll(source, &rows, no_hole, NULL, &why);
         if (!rc && !rows.rows)
             source->ops->wait(source, WAIT_MS);
@@ -117,7 +117,7 @@ static int read_all(struct query_session *q, struct stream_source *source, struc
         }
         if (!rc && atomic_load(&q->cancelled))
             rc = err_set(&why, ERR_CANCELLED, "cancelled");
-    } while (!rc);
+    }
     vec_batch_deinit(&rows);
     return rc == ERR_CLOSED ? 0 : why.code ? err_set(err, rc, "%s", why.text) : rc;
 }
@@ -146,29 +146,27 @@ static int put_last(const struct sql_table *table, size_t kind, struct buf *out,
     return rc ? err_set(err, rc, "table `%s`", table->name) : 0;
 }
 
-int connected_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
-                   struct lake_plan *plan, struct buf *sql, struct err *err)
+int connected_scan(struct query_plan *s, const struct sql_table *table, struct lake_plan *plan,
+                   struct buf *sql, struct err *err)
 {
     struct sql_table ending;
-    struct source_request r = {.connector = connector_options(q->options.connector),
+    struct source_request r = {.connector = connector_options(s->q->options.connector),
                                .table = &ending,
-                               .time_zone = session_resolver(q->session)->time_zone};
+                               .time_zone = session_resolver(s->q->session)->time_zone};
     struct stream_source *source = NULL;
     struct query_made made = {0};
     struct buf tail = {0};
-    int rc = with_end(table, arena, &ending, err);
+    int rc = with_end(table, &s->arena, &ending, err);
 
     if (!rc)
-        rc = factory_source(&r, arena, &source, NULL, err);
+        rc = factory_source(&r, &s->arena, &source, NULL, err);
     if (!rc && sql_source_changes(table->options) != SQL_SOURCE_APPENDS)
         rc = put_last(table, source->ops->columns(source)->count - 1, &tail, err);
     if (!rc)
-        rc = source->ops->seek(source, NULL, err);
-    if (!rc)
-        rc = made_open(&made, q, source->ops->columns(source), arena, err);
-    if (!rc)
-        rc = read_all(q, source, &made, err);
-    rc = made_close(&made, rc, arena, plan, err);
+        rc = made_open(&made, s->q, source->ops->columns(source), &s->arena, err);
+    if (!rc && !s->explained)
+        rc = read_all(s->q, source, &made, err);
+    rc = made_close(&made, rc, &s->arena, plan, err);
     if (source)
         source->ops->free(source);
     if (!rc && (!buf_cstr(&tail) || made_put_select(&made, table, buf_cstr(&tail), sql)))

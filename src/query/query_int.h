@@ -68,6 +68,7 @@ struct query_plan {
     struct query_scan *scans;
     size_t scan_count;
     struct buf sql;
+    bool explained; /* no row is wanted: what is made for the statement stays empty */
     /* The table whose rows come with their addresses, and who looks at its files before they are
      * spelled out (and may take some away); NULL: none. */
     const struct sql_table *addressed;
@@ -102,16 +103,16 @@ int made_close(struct query_made *made, int rc, struct arena *arena, struct lake
 int made_put_select(const struct query_made *made, const struct sql_table *table, const char *tail,
                     struct buf *sql);
 /* connected.c: a table of a connector, as it is now. */
-int connected_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
-                   struct lake_plan *plan, struct buf *sql, struct err *err);
+int connected_scan(struct query_plan *s, const struct sql_table *table, struct lake_plan *plan,
+                   struct buf *sql, struct err *err);
 /* states.c: state.JOB.OPERATOR. Two functions of a session_states, and what a plan needs; `close`
  * behind each statement. ERR_CONFLICT: a job has committed meanwhile: close, and again. */
 int states_table(void *arg, const char *job, const char *name, struct arena *arena,
                  struct sql_table *out, struct err *err);
 int states_names(void *arg, const char *job, struct arena *arena, struct session_names *out,
                  struct err *err);
-int states_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
-                struct lake_plan *plan, struct buf *sql, struct err *err);
+int states_scan(struct query_plan *s, const struct sql_table *table, struct lake_plan *plan,
+                struct buf *sql, struct err *err);
 void states_close(struct query_session *q);
 /* analyze.c: ANALYZE TABLE */
 int analyze_run(struct query_session *q, const struct sql_statement *st,

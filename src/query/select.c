@@ -87,8 +87,8 @@ static int plan_scan(struct query_plan *s, struct query_scan *scan, struct err *
     for (size_t i = 0; i < scan->table->column_count; i++)
         columns[i] = scan->table->columns[i].name;
     if (handle->kind != SESSION_LAKE) {
-        rc = (handle->kind == SESSION_STATE ? states_scan : connected_scan)(
-            s->q, scan->table, &s->arena, &scan->plan, &sql, err);
+        rc = (handle->kind == SESSION_STATE ? states_scan : connected_scan)(s, scan->table,
+                                                                            &scan->plan, &sql, err);
         scan->planned = rc == 0;
     } else if (handle->inspect >= 0) {
         struct lake_inspect of = {(enum lake_inspect_kind)handle->inspect, handle->metadata,
@@ -364,7 +364,7 @@ int query_plan_explain(struct query_plan *s, struct buf *out, struct err *err)
 int select_explain(struct query_session *q, const struct sql_query *query, struct buf *out,
                    struct err *err)
 {
-    struct query_plan s = {.q = q};
+    struct query_plan s = {.q = q, .explained = true};
     int rc = prepare(&s, query, err);
 
     rc = rc ? rc : query_plan_explain(&s, out, err);

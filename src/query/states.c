@@ -134,22 +134,22 @@ int states_names(void *arg, const char *job, struct arena *arena, struct session
 
 /* ---- rows ---- */
 
-int states_scan(struct query_session *q, const struct sql_table *table, struct arena *arena,
-                struct lake_plan *plan, struct buf *sql, struct err *err)
+int states_scan(struct query_plan *s, const struct sql_table *table, struct lake_plan *plan,
+                struct buf *sql, struct err *err)
 {
     struct vec_columns columns = {0};
     struct query_made made = {0};
     struct stream_states *states;
     size_t which;
-    int rc = find_table(q, table->database, table->name, &states, &which, err);
+    int rc = find_table(s->q, table->database, table->name, &states, &which, err);
 
     if (!rc)
         rc = stream_states_columns(states, which, &columns, err);
     if (!rc)
-        rc = made_open(&made, q, &columns, arena, err);
-    if (!rc)
+        rc = made_open(&made, s->q, &columns, &s->arena, err);
+    if (!rc && !s->explained)
         rc = stream_states_read(states, which, made_push, &made, err);
-    rc = made_close(&made, rc, arena, plan, err);
+    rc = made_close(&made, rc, &s->arena, plan, err);
     vec_columns_free(&columns);
     return rc ? rc : made_put_select(&made, table, "", sql);
 }

@@ -191,6 +191,7 @@ class Jdbc(unittest.TestCase):
                "'fields.n.start' = '1', 'fields.n.end' = '100', 'rows-per-second' = '10000');"
         self.assertEqual(tarn.sql(made + "SELECT SUM(n) AS s FROM made /*+ OPTIONS('number-of-rows' = '4') */"), [{"s": 10}])
         self.produce(tarn, "clicks", [{"id": "no number"}])
+        tarn.command("sql", "-e", clicks + "EXPLAIN SELECT id FROM clicks")  # reads no record, so none is bad
         for text, reason in [
                 (clicks + "SELECT * FROM clicks", "offset 30, column id"),
                 (clicks + "SELECT * FROM clicks /*+ OPTIONS('scan.startup.mode' = 'latest-offset') */", "earliest-offset"),

@@ -73,23 +73,6 @@ static int put_timestamp(struct buf *out, int64_t value, int64_t units, bool ins
     return rc || !instant ? rc : buf_append_u8(out, 'Z');
 }
 
-static __int128 decimal_at(duckdb_logical_type type, const void *data, idx_t row)
-{
-    __int128 wide;
-
-    switch (duckdb_decimal_internal_type(type)) {
-    case DUCKDB_TYPE_SMALLINT:
-        return ((const int16_t *)data)[row];
-    case DUCKDB_TYPE_INTEGER:
-        return ((const int32_t *)data)[row];
-    case DUCKDB_TYPE_BIGINT:
-        return ((const int64_t *)data)[row];
-    default:
-        memcpy(&wide, (const duckdb_hugeint *)data + row, sizeof(wide));
-        return wide;
-    }
-}
-
 static int put_list(struct buf *out, const struct sql_type *type, duckdb_logical_type duck,
                     duckdb_vector vector, idx_t row)
 {
@@ -192,7 +175,7 @@ static int put(struct buf *out, const struct sql_type *type, duckdb_logical_type
     case DUCKDB_TYPE_DECIMAL:
         return buf_append(
             out, text,
-            vec_text_decimal(decimal_at(duck, data, row), duckdb_decimal_scale(duck), text));
+            vec_text_decimal(vec_decimal_at(duck, data, row), duckdb_decimal_scale(duck), text));
     case DUCKDB_TYPE_VARCHAR:
         return put_text(out, slice_of(duckdb_string_t_data(s), duckdb_string_t_length(*s)));
     case DUCKDB_TYPE_BLOB:
