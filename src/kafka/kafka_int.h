@@ -113,7 +113,7 @@ void conns_resume(struct broker_loop *loop);
 void frames_idle(struct frame_pool *pool); /* gives the memory back when nobody used it lately */
 void frames_clear(struct frame_pool *pool);
 
-/* ---- topics (topics.c, topic_config.c) ------------------------------------------------------ */
+/* ---- topics (topic.c, topics.c, topic_config.c) --------------------------------------------- */
 
 struct topic_config { /* one value per line of the table in topic_config.c; fixed at decoding */
     int64_t retention_ms, retention_bytes, segment_bytes, segment_ms;
@@ -236,6 +236,13 @@ int txns_resolve(struct broker *broker, struct err *err);  /* txns.c: at the sta
 struct topic *topic_find_slice(struct broker *broker, struct slice name);
 struct topic *topic_find_id(struct broker *broker, const struct uuid *id);
 struct partition *topic_partition(struct topic *topic, int32_t index); /* NULL: none */
+/* With no partition yet, and one reference. */
+int topic_new(struct topic **out, struct broker *broker, struct slice name, const struct uuid *id,
+              bool owned, struct err *err);
+void topic_free(struct topic *topic);
+/* Makes the set larger by opening logs; readers keep the old one. `owned_ends`: a number for each
+ * partition, or NULL. */
+int topic_grow(struct topic *topic, int32_t count, const int64_t *owned_ends, struct err *err);
 int topics_load(struct broker *broker, struct err *err);
 void topics_close(struct broker *broker);
 int topic_grow_wait(struct broker *broker, struct slice name, int32_t count, struct err *err);
