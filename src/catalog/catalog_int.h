@@ -112,7 +112,7 @@ struct places {
 /* A swap with what must become true beside it. Everything borrowed. */
 struct swap {
     struct lake_swap lake;
-    const char *place; /* the table's location, when it is new or moves; NULL: as it was */
+    const char *place;    /* the table's location, when it is new or moves; NULL: as it was */
     struct places others; /* that its properties name since this change */
     const struct ride *rides;
     size_t ride_count;
@@ -191,6 +191,7 @@ struct ticket {
     struct catalog_table out;
     int rc;
     struct err err;
+    enum { TURN_ANY, TURN_ALONE, TURN_HAD } turn; /* in this round: staged with others already? */
     bool leads;
     sem_t wake;
     struct ticket *next;

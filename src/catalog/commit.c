@@ -131,10 +131,15 @@ static int step_load(struct step *step, const struct lake_ident *ident, struct e
     return rc == ERR_NOENT ? 0 : rc;
 }
 
+static struct lake_metadata *step_now(const struct step *step)
+{
+    return step->next ? step->next : step->base.metadata;
+}
+
 /* Puts one change on top of what the step holds. Refused: the step is as before. */
 static int step_apply(struct step *step, const struct catalog_change *change, struct err *err)
 {
-    struct lake_metadata *now = step->next ? step->next : step->base.metadata, *next = NULL;
+    struct lake_metadata *now = step_now(step), *next = NULL;
     int rc = now ? lake_metadata_apply(now, change->requirements, change->updates,
                                        clock_wall_ms(step->catalog->clock), &next, err)
                  : apply_new(step->catalog, change, step->arena, &next, err);
@@ -150,25 +155,43 @@ static int step_apply(struct step *step, const struct catalog_change *change, st
     return 0;
 }
 
-/* The same with a change that stages itself. */
-static int step_stage(struct step *step, const struct lake_part *part, struct err *err)
+/* What came of staging, with so many rides before it. */
+static int step_take(struct step *step, int rc, size_t rides, struct lake_metadata *next)
 {
-    struct lake_metadata *now = step->next ? step->next : step->base.metadata, *next = NULL;
-    size_t rides = step->ride_count;
-    int rc =
-        now ? part->stage(part->arg, now, &step->carrier, &next, err) : no_table(err, &part->ident);
-
     if (rc) {
         step->ride_count = rides;
         return rc;
     }
-    if (next == now) { /* it found nothing to do */
+    if (next == step_now(step)) { /* it found nothing to do */
         lake_metadata_free(next);
         return 0;
     }
     lake_metadata_free(step->next);
     step->next = next;
     return 0;
+}
+
+/* The same with a change that stages itself. */
+static int step_stage(struct step *step, const struct lake_part *part, struct err *err)
+{
+    struct lake_metadata *now = step_now(step), *next = NULL;
+    size_t rides = step->ride_count;
+    int rc =
+        now ? part->stage(part->arg, now, &step->carrier, &next, err) : no_table(err, &part->ident);
+
+    return step_take(step, rc, rides, next);
+}
+
+/* Several of them, by the function that `one` of them names. */
+static int step_stage_together(struct step *step, const struct lake_part *one, void *const *args,
+                               size_t count, struct err *err)
+{
+    struct lake_metadata *now = step_now(step), *next = NULL;
+    size_t rides = step->ride_count;
+    int rc = now ? one->stage_together(args, count, now, &step->carrier, &next, err)
+                 : no_table(err, &one->ident);
+
+    return step_take(step, rc, rides, next);
 }
 
 /* The file is written when this returns, and the swap is ready. */
@@ -256,14 +279,44 @@ static void leave(struct group *group, size_t at)
     group->count--;
 }
 
+static bool may_join(const struct ticket *ticket, const struct lake_part *one)
+{
+    return ticket->part && ticket->part->stage_together == one->stage_together;
+}
+
+/* From this place on, parts that can share a snapshot do, when there are two or more. What they
+ * cannot do together, each has to do by itself. */
+static void group_share(struct group *group, struct step *step, size_t from)
+{
+    const struct lake_part *one = group->list[from]->part;
+    void *args[GROUP_MAX];
+    struct err err = {0};
+    size_t count = 0;
+    int rc;
+
+    for (size_t i = from; i < group->count; i++)
+        if (may_join(group->list[i], one))
+            args[count++] = group->list[i]->part->arg;
+    rc = count > 1 ? step_stage_together(step, one, args, count, &err) : ERR_AGAIN;
+    for (size_t i = from; i < group->count; i++)
+        if (may_join(group->list[i], one))
+            group->list[i]->turn = rc ? TURN_ALONE : TURN_HAD;
+}
+
 static void group_apply(struct group *group, struct step *step)
 {
+    for (size_t i = 0; i < group->count; i++)
+        group->list[i]->turn = TURN_ANY;
     for (size_t i = 0; i < group->count;) {
         struct ticket *ticket = group->list[i];
 
         ticket->err = (struct err){0};
-        ticket->rc = ticket->part ? step_stage(step, ticket->part, &ticket->err)
-                                  : step_apply(step, ticket->change, &ticket->err);
+        ticket->rc = 0;
+        if (ticket->turn == TURN_ANY && ticket->part && ticket->part->stage_together)
+            group_share(group, step, i);
+        if (ticket->turn != TURN_HAD)
+            ticket->rc = ticket->part ? step_stage(step, ticket->part, &ticket->err)
+                                      : step_apply(step, ticket->change, &ticket->err);
         if (ticket->rc)
             leave(group, i);
         else

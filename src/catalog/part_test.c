@@ -24,6 +24,7 @@ struct writer {
     struct lake_metadata *base;
     char name[16];
     int number, rc;
+    bool plain; /* adds its file and says nothing else */
 };
 
 static int note(struct meta_txn *txn, void *arg, struct err *err)
@@ -80,7 +81,12 @@ static void *commit(void *arg)
     struct writer *w = arg;
     struct lake_part part = part_of(w);
     struct lake_catalog *catalog = catalog_lake(w->stack->catalog);
+    struct lake_change change = {.added = &w->file, .added_count = 1, .maintain = true};
 
+    if (w->plain) {
+        w->rc = lake_commit_wait(w->stack->lake, catalog, &w->table, &change, NULL, NULL);
+        return NULL;
+    }
     w->rc = catalog->ops->commit(catalog, &part, 1, NULL);
     finish(w);
     return NULL;
@@ -122,6 +128,7 @@ static void commit_together(struct stack *stack, struct writer *writers)
 
 struct plan {
     struct power power;
+    bool plain;
     struct writer writers[WRITERS * ROUNDS];
 };
 
@@ -140,8 +147,10 @@ static void run_script(void *arg, struct stack *stack)
     struct catalog_table table = {0};
     int rc = open_stack(stack, true, NULL);
 
-    for (int i = 0; i < WRITERS * ROUNDS; i++)
+    for (int i = 0; i < WRITERS * ROUNDS; i++) {
         init_writer(&plan->writers[i], stack, i);
+        plan->writers[i].plain = plan->plain;
+    }
     rc = rc ? rc : catalog_namespace_create(stack->catalog, "db", NULL, NULL);
     rc = rc ? rc : make_table(stack, "db", "t", &table, &arena, NULL);
     catalog_table_deinit(&table);
@@ -224,6 +233,33 @@ static void check(void *arg, struct stack *stack)
     stack_close(stack);
 }
 
+/* Files that share a snapshot: each is there as it was told, once. */
+static void check_plain(void *arg, struct stack *stack)
+{
+    struct plan *plan = arg;
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    struct found found = {0};
+    struct err err = {0};
+
+    if (open_stack(stack, true, &err))
+        fail_msg("call %" PRId64 ": %s", plan->power.at, err.text);
+    if (catalog_table_load(stack->catalog, &table_ident, &arena, &table, &err) == 0 &&
+        lake_metadata_snapshot(table.metadata))
+        read_files(stack, table.metadata, &found);
+    for (int i = 0; i < WRITERS * ROUNDS; i++) {
+        int told = plan->writers[i].rc;
+
+        if (found.files[i] > 1 || (told != ERR_UNKNOWN && found.files[i] != (told == 0)))
+            fail_msg("call %" PRId64 ": commit %d was told %d; its file is there %d times",
+                     plan->power.at, i, told, found.files[i]);
+        arena_deinit(&plan->writers[i].arena);
+    }
+    catalog_table_deinit(&table);
+    arena_deinit(&arena);
+    stack_close(stack);
+}
+
 static int64_t try_everywhere(bool for_good, int64_t step)
 {
     struct plan plan = {.power = {.script = run_script, .check = check}};
@@ -243,6 +279,16 @@ static void a_group_is_true_or_not_when_any_disk_call_fails(void **state)
 {
     (void)state;
     try_everywhere(false, 3);
+}
+
+static void a_shared_snapshot_is_true_or_not_wherever_the_power_goes(void **state)
+{
+    struct plan plan = {.power = {.script = run_script, .check = check_plain}, .plain = true};
+
+    (void)state;
+    plan.power.arg = &plan;
+    assert_true(power_everywhere(&plan.power, true, 1) > 50);
+    power_everywhere(&plan.power, false, 2);
 }
 
 /* ---- parts of several tables ---- */
@@ -358,9 +404,58 @@ static void who_waits_together_shares_one_metadata_file(void **state)
     disk_sim_free(sim);
 }
 
+/* What the script with plain changes leaves, as the table's metadata. */
+static void run_plain(struct plan *plan, struct stack *stack, struct arena *arena,
+                      struct catalog_table *table)
+{
+    plan->plain = true;
+    run_script(plan, stack);
+    assert_int_equal(open_stack(stack, true, NULL), 0);
+    assert_int_equal(catalog_table_load(stack->catalog, &table_ident, arena, table, NULL), 0);
+}
+
+static void changes_that_only_add_files_share_a_snapshot(void **state)
+{
+    struct plan plan = {0};
+    struct arena arena = {0};
+    struct catalog_table table = {0};
+    struct disk_sim *sim = NULL;
+    struct clock_fake clock;
+    struct stack stack = {0};
+    struct found found = {0};
+
+    (void)state;
+    clock_fake_init(&clock, 1700000000000000);
+    assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
+    stack.disk = disk_sim_disk(sim);
+    stack.clock = &clock.clock;
+    run_plain(&plan, &stack, &arena, &table);
+    assert_int_equal(table.metadata->snapshot_count, ROUNDS);
+    for (int i = 0; i < ROUNDS; i++) {
+        const struct lake_snapshot *s = &table.metadata->snapshots[i];
+
+        assert_string_equal(s->operation, "append");
+        assert_int_equal(atoi(lake_summary(s, "added-data-files")), WRITERS);
+        assert_int_equal(atoi(lake_summary(s, "added-records")), WRITERS);
+        assert_int_equal(atoi(lake_summary(s, "total-records")), WRITERS * (i + 1));
+    }
+    read_files(&stack, table.metadata, &found);
+    for (int i = 0; i < WRITERS * ROUNDS; i++) {
+        assert_int_equal(plan.writers[i].rc, 0);
+        assert_int_equal(found.files[i], 1);
+        arena_deinit(&plan.writers[i].arena);
+    }
+    catalog_table_deinit(&table);
+    stack_close(&stack);
+    arena_deinit(&arena);
+    disk_sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_that_only_add_files_share_a_snapshot),
+        cmocka_unit_test(a_shared_snapshot_is_true_or_not_wherever_the_power_goes),
         cmocka_unit_test(who_waits_together_shares_one_metadata_file),
         cmocka_unit_test(parts_of_two_tables_are_all_true_or_none_wherever_the_power_goes),
         cmocka_unit_test(a_group_is_true_or_not_after_power_loss_at_every_disk_call),

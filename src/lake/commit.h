@@ -8,11 +8,11 @@
  * client fills it in for a foreign one.
  *
  * A catalog may have a queue (`commit`). Changes to one table that wait for it together are then
- * staged one upon the other, each a snapshot of its own, and become true with one metadata file and
- * one transaction, as if they had come in that order. Their small files need no sync of their own:
- * the bytes travel in the transaction that makes them true, and a crash before the files are synced
- * puts them again. Changes that belong together, to one table or to several, wait for all of their
- * tables and become true at once.
+ * staged one upon the other, those that only add files as one snapshot, and become true with one
+ * metadata file and one transaction, as if they had come one by one. Their small files need no sync
+ * of their own: the bytes travel in the transaction that makes them true, and a crash before the
+ * files are synced puts them again. Changes that belong together, to one table or to several, wait
+ * for all of their tables and become true at once.
  */
 #ifndef LAKE_COMMIT_H
 #define LAKE_COMMIT_H
@@ -22,7 +22,7 @@
 struct meta_txn;
 
 struct lake_ident {
-    const char *ns;   /* levels joined by U+001F, as in the REST catalog's paths */
+    const char *ns; /* levels joined by U+001F, as in the REST catalog's paths */
     const char *name;
 };
 
@@ -52,6 +52,12 @@ struct lake_part {
      * returns but 0 is what `commit` returns. */
     int (*stage)(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
                  struct lake_metadata **next, struct err *err);
+    /* The same for parts of one table that wait together and name the same function: what they do
+     * becomes one snapshot, by the `arg` of each. 0: all of them are staged; otherwise none is, and
+     * `stage` is asked for each. NULL: this one stands by itself. */
+    int (*stage_together)(void *const *args, size_t count, struct lake_metadata *base,
+                          struct lake_carrier *carrier, struct lake_metadata **next,
+                          struct err *err);
     void *arg;
     /* What must become true with it, in the same transaction; NULL: nothing. As a meta_fn: on the
      * metadata writer's thread, maybe more than once, without side effects outside of txn. */
@@ -73,8 +79,7 @@ struct lake_catalog_ops {
     /* Through the queue, as often as it takes, all parts in one transaction: true and durable on 0;
      * ERR_UNKNOWN; otherwise nothing of any of them happened. Parts of one table are staged one
      * upon the other, in their order. NULL: there is no queue. Worker. */
-    int (*commit)(struct lake_catalog *, const struct lake_part *parts, size_t count,
-                  struct err *);
+    int (*commit)(struct lake_catalog *, const struct lake_part *parts, size_t count, struct err *);
 };
 struct lake_catalog {
     const struct lake_catalog_ops *ops;

@@ -510,28 +510,7 @@ int lake_stage_part(struct lake *lake, const struct lake_ident *ident, struct la
 
 /* ---- committing ---- */
 
-struct queued { /* a change on its way through a catalog's queue */
-    struct lake *lake;
-    const struct lake_ident *ident;
-    const struct lake_change *change;
-    struct lake_staged *staged;
-    struct lake_metadata *base; /* staged borrows from it */
-};
-
-static int stage_queued(void *arg, struct lake_metadata *base, struct lake_carrier *carrier,
-                        struct lake_metadata **next, struct err *err)
-{
-    struct queued *q = arg;
-    struct lake_metadata *before = q->base;
-    int rc;
-
-    q->base = lake_metadata_ref(base);
-    rc = lake_stage_part(q->lake, q->ident, base, q->change, carrier, &q->staged, next, err);
-    lake_metadata_free(before);
-    return rc;
-}
-
-static void end_commit(struct lake_staged *staged, int rc)
+void stage_end(struct lake_staged *staged, int rc)
 {
     if (!rc)
         lake_staged_settle(staged);
@@ -539,27 +518,6 @@ static void end_commit(struct lake_staged *staged, int rc)
         lake_staged_free(staged);
     else
         lake_staged_abandon(staged);
-}
-
-static void tell(const struct lake_staged *staged, struct lake_committed *out)
-{
-    if (out)
-        *out = (struct lake_committed){lake_staged_snapshot_id(staged), staged->rewrites_kept};
-}
-
-static int commit_queued(struct lake *lake, struct lake_catalog *catalog,
-                         const struct lake_ident *ident, const struct lake_change *change,
-                         struct lake_committed *out, struct err *err)
-{
-    struct queued q = {.lake = lake, .ident = ident, .change = change};
-    struct lake_part part = {.ident = *ident, .stage = stage_queued, .arg = &q};
-    int rc = catalog->ops->commit(catalog, &part, 1, err);
-
-    if (!rc)
-        tell(q.staged, out);
-    end_commit(q.staged, rc);
-    lake_metadata_free(q.base);
-    return rc;
 }
 
 int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
@@ -571,7 +529,7 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
     int rc = ERR_CONFLICT;
 
     if (catalog->ops->commit)
-        return commit_queued(lake, catalog, ident, change, out, err);
+        return stage_through_queue(lake, catalog, ident, change, out, err);
     for (int64_t attempt = 0; rc == ERR_CONFLICT && attempt <= retries; attempt++) {
         struct arena arena = {0};
         struct lake_metadata *base = NULL;
@@ -586,11 +544,11 @@ int lake_commit_wait(struct lake *lake, struct lake_catalog *catalog,
             rc = lake_stage(lake, ident, base, location, change, &staged, err);
         }
         rc = rc ? rc : catalog->ops->swap(catalog, &staged->swap, 1, err);
-        if (!rc)
-            tell(staged, out);
+        if (!rc && out)
+            *out = (struct lake_committed){lake_staged_snapshot_id(staged), staged->rewrites_kept};
         lake_metadata_free(base);
         arena_deinit(&arena);
     }
-    end_commit(staged, rc);
+    stage_end(staged, rc);
     return rc;
 }

@@ -5,6 +5,7 @@
  *   stage_list.c      manifests merged; files replaced by files with the same rows
  *   stage_cut.c       files found in a manifest list, and taken out of it
  *   stage_rebase.c    deletes that follow rewritten rows
+ *   stage_queue.c     a change that waits with others for its table
  *   stage_snapshot.c  snapshots: summary, manifest list
  *   tidy.c            manifests written anew
  */
@@ -61,6 +62,15 @@ struct change_totals {
 };
 int totals_add(struct change_totals *totals, bool removed, const struct lake_data_file *file,
                struct arena *arena, struct err *err);
+
+/* Settled, freed or abandoned, by how its commit ended. */
+void stage_end(struct lake_staged *staged, int rc);
+
+/* stage_queue.c: lake_commit_wait for a catalog with a queue. */
+struct lake_committed;
+int stage_through_queue(struct lake *lake, struct lake_catalog *catalog,
+                        const struct lake_ident *ident, const struct lake_change *change,
+                        struct lake_committed *out, struct err *err);
 
 /* stage_snapshot.c: writes the list of a->lines and adds the snapshot to the updates. */
 int stage_snapshot(struct attempt *a, int64_t id, const char *operation,

@@ -5,8 +5,8 @@
  * What a job's epoch or an INSERT does, without what comes before it: ten rows become a data file,
  * the change is staged on the newest state of its table and made true by the catalog, durable when
  * the call returns. Writers are threads of this process; those of one table wait for each other in
- * the catalog's queue. Merging is off, snapshots expire and manifests are merged as for every table
- * that a stream fills. BENCH_DIR: where it all lies (a folder in /tmp).
+ * the catalog's queue, and share its snapshots. Merging is off, snapshots expire and manifests are
+ * merged as for every table that a stream fills. BENCH_DIR: where it all lies (a folder in /tmp).
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -213,29 +213,37 @@ static double cpu_s(void)
            (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-/* Every commit added one snapshot; expired ones are counted by the sequence number. */
+/* Every row of every commit is there, once. */
 static int check_count(struct bench *b, const struct bench_case *bench, int64_t commits,
-                       struct err *err)
+                       int64_t *snapshots, struct err *err)
 {
     int64_t found = 0;
     int rc = 0;
 
+    *snapshots = 0;
     for (int i = 0; i < bench->tables && !rc; i++) {
         struct catalog_table table = {0};
         struct arena arena = {0};
         char name[32];
         struct lake_ident ident = {"bench", name};
+        int64_t rows = 0;
 
         snprintf(name, sizeof(name), "t%d", i);
         rc = catalog_table_load(b->catalog, &ident, &arena, &table, err);
+        if (!rc && lake_metadata_snapshot(table.metadata) &&
+            slice_to_i64(
+                slice_str(lake_summary(lake_metadata_snapshot(table.metadata), "total-records")),
+                &rows))
+            rc = err_set(err, ERR_INTERNAL, "no total of rows");
         if (!rc)
-            found += table.metadata->last_sequence_number;
+            *snapshots += table.metadata->last_sequence_number;
+        found += rows;
         catalog_table_deinit(&table);
         arena_deinit(&arena);
     }
-    if (!rc && found != commits)
-        rc = err_set(err, ERR_INTERNAL, "%" PRId64 " commits made %" PRId64 " snapshots", commits,
-                     found);
+    if (!rc && found != commits * ROWS)
+        rc = err_set(err, ERR_INTERNAL, "%" PRId64 " commits of %d rows made %" PRId64 " rows",
+                     commits, ROWS, found);
     return rc;
 }
 
@@ -246,6 +254,7 @@ static int run_case(struct bench *b, const struct bench_case *bench, double seco
     static struct hist all;
     pthread_t threads[LANES_MAX];
     double began, cpu;
+    int64_t snapshots = 0;
     int rc = 0;
 
     memset(lanes, 0, sizeof(lanes));
@@ -276,11 +285,13 @@ static int run_case(struct bench *b, const struct bench_case *bench, double seco
         lane_close(&lanes[i]);
     }
     if (!rc)
-        rc = check_count(b, bench, (int64_t)all.count, err);
+        rc = check_count(b, bench, (int64_t)all.count, &snapshots, err);
     if (!rc)
-        printf("%-42s %8.0f/s   p50 %7.2f ms   p99 %7.2f ms   CPU %5.2f ms each\n", bench->name,
-               (double)all.count / seconds, (double)hist_percentile(&all, 50) / 1e6,
-               (double)hist_percentile(&all, 99) / 1e6, cpu * 1e3 / (double)all.count);
+        printf(
+            "%-42s %8.0f/s   p50 %7.2f ms   p99 %7.2f ms   CPU %5.2f ms each   %5.1f a snapshot\n",
+            bench->name, (double)all.count / seconds, (double)hist_percentile(&all, 50) / 1e6,
+            (double)hist_percentile(&all, 99) / 1e6, cpu * 1e3 / (double)all.count,
+            (double)all.count / (double)snapshots);
     fflush(stdout);
     return rc;
 }
