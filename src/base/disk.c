@@ -82,6 +82,12 @@ void file_write_early(struct file *file, int64_t pos, int64_t len)
         file->ops->write_early(file, pos, len);
 }
 
+void file_reserve(struct file *file, int64_t pos, int64_t len)
+{
+    if (file->ops->reserve)
+        file->ops->reserve(file, pos, len);
+}
+
 int file_fd(struct file *file) { return file->ops->fd(file); }
 
 int disk_rename(struct disk *disk, const char *from, const char *to, struct err *err)

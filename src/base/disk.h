@@ -56,6 +56,7 @@ struct disk_ops {
     int (*set_attr)(struct file *, struct slice value, struct err *);
     int (*get_attr)(struct file *, struct buf *out, struct err *); /* appends */
     void (*write_early)(struct file *, int64_t pos, int64_t len); /* NULL: nothing to tell */
+    void (*reserve)(struct file *, int64_t pos, int64_t len);     /* likewise */
     int (*fd)(struct file *); /* for sendfile and mmap; -1 when there is none */
     int (*rename)(struct disk *, const char *from, const char *to, struct err *); /* replaces */
     int (*swap)(struct disk *, const char *a, const char *b, struct err *); /* NULL: rename, then */
@@ -103,6 +104,9 @@ int file_set_attr(struct file *, struct slice value, struct err *);
 int file_get_attr(struct file *, struct buf *out, struct err *);
 /* These bytes may go to the disk already: a later sync finds less to do. Promises nothing. */
 void file_write_early(struct file *, int64_t pos, int64_t len);
+/* These bytes will be written next: room found for all of them at once costs ext4 a third less than
+ * page by page. Promises nothing, and the file's size stays. */
+void file_reserve(struct file *, int64_t pos, int64_t len);
 int file_fd(struct file *);
 int disk_rename(struct disk *, const char *from, const char *to, struct err *);
 /* As disk_rename where there is a file `to` already, which is gone then. Promises no more, and

@@ -130,6 +130,11 @@ static void fault_write_early(struct file *file, int64_t pos, int64_t len)
     file_write_early(of(file)->under, pos, len);
 }
 
+static void fault_reserve(struct file *file, int64_t pos, int64_t len)
+{
+    file_reserve(of(file)->under, pos, len);
+}
+
 static int fault_fd(struct file *file) { return file_fd(of(file)->under); }
 
 static int fault_rename(struct disk *disk, const char *from, const char *to, struct err *err)
@@ -216,6 +221,7 @@ static const struct disk_ops ops = {
     .set_attr = fault_set_attr,
     .get_attr = fault_get_attr,
     .write_early = fault_write_early,
+    .reserve = fault_reserve,
     .fd = fault_fd,
     .rename = fault_rename,
     .link = fault_link,

@@ -191,6 +191,12 @@ static void system_write_early(struct file *file, int64_t pos, int64_t len)
     sync_file_range(of(file)->fd, pos, len, SYNC_FILE_RANGE_WRITE);
 }
 
+/* Where it cannot be done, or there is no room, the write itself will tell. */
+static void system_reserve(struct file *file, int64_t pos, int64_t len)
+{
+    fallocate(of(file)->fd, FALLOC_FL_KEEP_SIZE, pos, len);
+}
+
 static int system_fd(struct file *file)
 {
     return of(file)->fd;
@@ -362,7 +368,8 @@ static int scratch_sync_path(struct disk *disk, const char *path, struct err *er
     .open = system_open, .close = system_close, .pread = system_pread, .pwrite = system_pwrite,    \
     .truncate = system_truncate, .size = system_size, .stat_file = system_stat_file,               \
     .set_mtime = system_set_mtime, .set_attr = system_set_attr, .get_attr = system_get_attr,       \
-    .write_early = system_write_early, .fd = system_fd, .rename = system_rename,                   \
+    .write_early = system_write_early, .reserve = system_reserve, .fd = system_fd,                 \
+    .rename = system_rename,                                                                       \
     .link = system_link, .unlink = system_unlink, .mkdir = system_mkdir, .rmdir = system_rmdir,    \
     .swap = system_swap, .stat = system_stat, .list = system_list, .free_bytes = system_free_bytes
 

@@ -56,6 +56,8 @@ static void exercise(struct disk *disk, const char *root)
     assert_int_equal(disk_open(disk, &file, a, DISK_READ, &err), ERR_NOENT);
     assert_non_null(strstr(err.text, a));
     assert_int_equal(disk_open(disk, &file, a, DISK_WRITE | DISK_CREATE | DISK_EXCLUSIVE, &err), 0);
+    file_reserve(file, 0, 1 << 20); /* neither size nor bytes are of that */
+    file_reserve(file, 5, 0);
     assert_int_equal(file_pwrite(file, "hello", 5, 3, &err), 0);
     assert_int_equal(file_pread(file, got, sizeof(got), 0, &n, &err), 0);
     assert_int_equal(n, 8);

@@ -242,7 +242,8 @@ static int begin_pipe(struct s3_call *call, struct err *err)
     if (!body->placed)
         rc = open_file(call, err);
     if (!rc)
-        rc = s3_pipe_new(&body->pipe, call->server->hasher, body->file, body->base, err);
+        rc = s3_pipe_new(&body->pipe, call->server->hasher, body->file, body->base,
+                         body->size_expected, err);
     if (!rc)
         rc = s3_pipe_add(body->pipe, buf_slice(&body->text), err);
     buf_deinit(&body->text);

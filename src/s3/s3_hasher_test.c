@@ -30,7 +30,7 @@ static void *upload_run(void *arg)
     size_t step = 1000 + upload->len % 70000;
     struct s3_pipe *pipe = NULL;
 
-    upload->rc = s3_pipe_new(&pipe, upload->hasher, upload->file, 0, NULL);
+    upload->rc = s3_pipe_new(&pipe, upload->hasher, upload->file, 0, (int64_t)upload->len, NULL);
     for (size_t at = 0; at < upload->len && !upload->rc; at += step) {
         size_t len = upload->len - at < step ? upload->len - at : step;
 
@@ -100,7 +100,7 @@ static void a_body_may_end_early(void **state)
     assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
     assert_int_equal(s3_hasher_new(&hasher, NULL), 0);
     assert_int_equal(disk_open(disk_sim_disk(sim), &file, "0", DISK_WRITE | DISK_CREATE, NULL), 0);
-    assert_int_equal(s3_pipe_new(&pipe, hasher, file, 0, NULL), 0);
+    assert_int_equal(s3_pipe_new(&pipe, hasher, file, 0, -1, NULL), 0);
     assert_int_equal(s3_pipe_add(pipe, slice_of(bytes, sizeof(bytes)), NULL), 0);
     s3_pipe_free(pipe);
     s3_hasher_free(hasher);

@@ -8,19 +8,20 @@
 
 #define BUFFERS      S3_HASH_WAITING
 #define BUFFER_BYTES ((size_t)256 << 10)
-#define EARLY_BYTES  ((int64_t)4 << 20) /* told to the disk at a time */
+#define EARLY_BYTES  ((int64_t)4 << 20)  /* told to the disk at a time */
+#define AHEAD_BYTES  ((int64_t)64 << 20) /* reserved at a time: a client may promise terabytes */
 
 struct s3_pipe {
-    struct s3_hasher *hasher; /* borrowed */
-    struct file *file;        /* likewise */
-    int64_t written, early;
+    struct s3_hasher *hasher;              /* borrowed */
+    struct file *file;                     /* likewise */
+    int64_t written, early, reserved, end; /* places in the file; end -1: not known */
     uint8_t *buffers[BUFFERS];
     size_t which, len; /* the one that fills, and how much is in it */
     struct s3_hashing hashing;
 };
 
 int s3_pipe_new(struct s3_pipe **out, struct s3_hasher *hasher, struct file *file, int64_t pos,
-                struct err *err)
+                int64_t size, struct err *err)
 {
     struct s3_pipe *pipe = calloc(1, sizeof(*pipe));
     bool failed = !pipe;
@@ -28,7 +29,8 @@ int s3_pipe_new(struct s3_pipe **out, struct s3_hasher *hasher, struct file *fil
     if (pipe) {
         pipe->hasher = hasher;
         pipe->file = file;
-        pipe->written = pipe->early = pos;
+        pipe->written = pipe->early = pipe->reserved = pos;
+        pipe->end = size < 0 ? -1 : pos + size;
         s3_hashing_init(&pipe->hashing);
         for (int i = 0; i < BUFFERS; i++)
             failed |= !(pipe->buffers[i] = malloc(BUFFER_BYTES));
@@ -41,12 +43,25 @@ int s3_pipe_new(struct s3_pipe **out, struct s3_hasher *hasher, struct file *fil
     return 0;
 }
 
-/* Writes the buffer that was filling, and gives it to be hashed; the next one is free then. */
+static void reserve(struct s3_pipe *pipe)
+{
+    int64_t left = pipe->end - pipe->reserved, len = left < AHEAD_BYTES ? left : AHEAD_BYTES;
+
+    if (pipe->end < 0 || len <= 0 || pipe->written < pipe->reserved)
+        return;
+    file_reserve(pipe->file, pipe->reserved, len);
+    pipe->reserved += len;
+}
+
+/* Gives the buffer that was filling to be hashed, and writes it; the next one is free then. */
 static int pass_on(struct s3_pipe *pipe, struct err *err)
 {
     struct slice piece = slice_of(pipe->buffers[pipe->which], pipe->len);
-    int rc = file_pwrite(pipe->file, piece.ptr, piece.len, pipe->written, err);
+    int rc;
 
+    s3_hasher_add(pipe->hasher, &pipe->hashing, piece);
+    reserve(pipe);
+    rc = file_pwrite(pipe->file, piece.ptr, piece.len, pipe->written, err);
     if (rc)
         return rc;
     pipe->written += (int64_t)piece.len;
@@ -54,7 +69,6 @@ static int pass_on(struct s3_pipe *pipe, struct err *err)
         file_write_early(pipe->file, pipe->early, pipe->written - pipe->early);
         pipe->early = pipe->written;
     }
-    s3_hasher_add(pipe->hasher, &pipe->hashing, piece);
     s3_hasher_wait(pipe->hasher, &pipe->hashing, BUFFERS - 1);
     pipe->which = (pipe->which + 1) % BUFFERS;
     pipe->len = 0;
