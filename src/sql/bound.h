@@ -301,10 +301,29 @@ struct bound_expr *bind_convert(struct binder *b, struct bound_expr *expr,
                                 const struct sql_type *type);
 struct bound_expr *bound_column(struct binder *b, struct sql_pos pos, struct bound_source *source,
                                 size_t column);
+/* `expr` with room for `count` arguments. */
+struct bound_expr *bound_with_args(struct binder *b, struct bound_expr *expr, size_t count);
 bool bound_equal(const struct bound_expr *a, const struct bound_expr *b);
 /* What the column's bare name means: itself, or with those that FULL JOIN USING unites it with. */
 struct bound_expr *bound_united(struct binder *b, struct sql_pos pos, struct bound_source *source,
                                 size_t column);
+
+/* bind_column.c */
+struct bound_expr *bind_column(struct binder *b, struct scope *scope, const struct sql_expr *expr);
+struct bound_expr *bind_field(struct binder *b, struct bound_expr *row,
+                              const struct sql_ident *name);
+
+/* bind_literal.c */
+struct bound_expr *bind_literal(struct binder *b, const struct sql_expr *expr);
+/* -5 is a literal, so that -2147483648 is one too; a call of anything else. */
+struct bound_expr *bind_negative(struct binder *b, struct bound_expr *arg);
+/* The text as a value of `type`: a literal where it is one, else a cast. */
+struct bound_expr *bind_text_as(struct binder *b, struct bound_expr *text,
+                                const struct sql_type *type);
+/* Flink compares text with times by reading the text, and with numbers where order is asked for;
+ * it refuses `number = text`. */
+struct bound_expr *bind_compare(struct binder *b, struct sql_pos pos, const char *name,
+                                struct bound_expr *left, struct bound_expr *right);
 
 /* bind_in.c: IN (query); SOME, ANY and ALL of one. */
 struct bound_expr *bind_in_query(struct binder *b, struct scope *scope,
