@@ -3,8 +3,6 @@
  * Specification: Calcite's validator as Flink 1.20 sets it up; where the two of them print a plan,
  * types and column names here are those of that plan.
  */
-#include <stdio.h>
-
 #include "sql/bound.h"
 
 struct bound_expr *bound_new(struct binder *b, enum bound_kind kind, struct sql_pos pos,

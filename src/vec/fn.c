@@ -11,12 +11,14 @@ static duckdb_logical_type type_of(char letter, int scale)
         char letter;
         duckdb_type type;
     } types[] = {
-        {'b', DUCKDB_TYPE_BOOLEAN},   {'t', DUCKDB_TYPE_TINYINT},      {'h', DUCKDB_TYPE_SMALLINT},
-        {'i', DUCKDB_TYPE_INTEGER},   {'l', DUCKDB_TYPE_BIGINT},       {'f', DUCKDB_TYPE_FLOAT},
-        {'d', DUCKDB_TYPE_DOUBLE},    {'s', DUCKDB_TYPE_VARCHAR},      {'y', DUCKDB_TYPE_BLOB},
-        {'D', DUCKDB_TYPE_DATE},      {'T', DUCKDB_TYPE_TIME},         {'S', DUCKDB_TYPE_TIMESTAMP},
+        {'b', DUCKDB_TYPE_BOOLEAN},      {'t', DUCKDB_TYPE_TINYINT},
+        {'h', DUCKDB_TYPE_SMALLINT},     {'i', DUCKDB_TYPE_INTEGER},
+        {'l', DUCKDB_TYPE_BIGINT},       {'f', DUCKDB_TYPE_FLOAT},
+        {'d', DUCKDB_TYPE_DOUBLE},       {'s', DUCKDB_TYPE_VARCHAR},
+        {'y', DUCKDB_TYPE_BLOB},         {'D', DUCKDB_TYPE_DATE},
+        {'T', DUCKDB_TYPE_TIME},         {'S', DUCKDB_TYPE_TIMESTAMP},
         {'Z', DUCKDB_TYPE_TIMESTAMP_TZ}, {'N', DUCKDB_TYPE_TIMESTAMP_NS},
-        {'V', DUCKDB_TYPE_INTERVAL},  {'*', DUCKDB_TYPE_ANY},
+        {'V', DUCKDB_TYPE_INTERVAL},     {'*', DUCKDB_TYPE_ANY},
     };
     duckdb_logical_type text, out = NULL;
 
@@ -55,8 +57,8 @@ static void run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vecto
 {
     const struct fn *fn = duckdb_scalar_function_get_extra_info(info);
     idx_t rows = duckdb_data_chunk_get_size(input);
-    struct fn_call call = {.info = info, .out = output, .scale = fn->scale,
-                           .try = (fn->flags & TRY) != 0};
+    struct fn_call call = {
+        .info = info, .out = output, .scale = fn->scale, .try = (fn->flags & TRY) != 0};
     idx_t count = duckdb_data_chunk_get_column_count(input);
 
     if (count > FN_ARGS_MAX) {
@@ -190,8 +192,9 @@ int fn_register(duckdb_connection conn, const struct fn *list, size_t count, str
 int vec_functions_register(struct vec_conn *conn, struct err *err)
 {
     static int (*const files[])(duckdb_connection, struct err *) = {
-        fn_number_register, fn_decimal_register, fn_string_register, fn_regex_register,
-        fn_hash_register,   fn_cast_register,    fn_time_register,   fn_json_register,
+        fn_number_register, fn_decimal_register, fn_string_register, fn_charset_register,
+        fn_url_register,    fn_regex_register,   fn_hash_register,   fn_cast_register,
+        fn_time_register,   fn_json_register,    fn_nested_register,
     };
 
     /* One transaction: nine hundred of their own would take longer than all else at the start. */

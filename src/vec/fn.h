@@ -65,6 +65,10 @@ static inline bool arg_null(const struct fn_call *c, int i)
 
     return v && !(v[c->row >> 6] >> (c->row & 63) & 1);
 }
+static inline bool fn_null_at(duckdb_vector vector, idx_t row) /* of an element */
+{
+    return !duckdb_validity_row_is_valid(duckdb_vector_get_validity(vector), row);
+}
 #define ARG(c, i, type) (((type *)(c)->args[i].data)[(c)->row])
 static inline struct slice arg_text(struct fn_call *c, int i)
 {
@@ -88,6 +92,13 @@ static inline void give_buf(struct fn_call *c, const struct buf *buf)
 /* Null under TRY, else an error of the statement. */
 void call_fail(struct fn_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* One of the call's own buffers, emptied. */
+static inline struct buf *call_buf(struct fn_call *c, int i)
+{
+    buf_clear(&c->scratch[i]);
+    return &c->scratch[i];
+}
+
 /* Locked until call_state_release: a statement may run on several threads. */
 void *call_state(struct fn_call *c);
 void call_state_release(struct fn_call *c);
@@ -109,11 +120,14 @@ int utf8_put(struct buf *out, uint32_t point);
 int fn_number_register(duckdb_connection conn, struct err *err);
 int fn_decimal_register(duckdb_connection conn, struct err *err);
 int fn_string_register(duckdb_connection conn, struct err *err);
+int fn_charset_register(duckdb_connection conn, struct err *err);
+int fn_url_register(duckdb_connection conn, struct err *err);
 int fn_regex_register(duckdb_connection conn, struct err *err);
 int fn_hash_register(duckdb_connection conn, struct err *err);
 int fn_cast_register(duckdb_connection conn, struct err *err);
 int fn_time_register(duckdb_connection conn, struct err *err);
 int fn_json_register(duckdb_connection conn, struct err *err);
+int fn_nested_register(duckdb_connection conn, struct err *err);
 int fn_macro_register(struct vec_conn *conn, struct err *err);
 
 #endif

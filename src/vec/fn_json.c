@@ -1,4 +1,4 @@
-/* fn_json.c - SQL's JSON functions over text, and nested values as text.
+/* fn_json.c - SQL's JSON functions over text.
  *
  * Documents are parsed by jansson; paths are the part of SQL/JSON that Flink's own examples use:
  * [lax|strict] $ then .key ['key'] [n] [n, m] [n:m] .* [*] ..key. As in Flink a path without a mode
@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/codec.h"
 #include "base/json.h"
 #include "vec/fn.h"
 #include "vec/fn_pattern.h"
@@ -470,236 +469,6 @@ static void json_query(struct fn_call *c)
     json_decref(v);
 }
 
-/* ---- values of vectors as text: JSON, or what CAST(... AS STRING) shows ---- */
-
-struct writer {
-    struct buf *out;
-    const struct zone *zone;
-    bool json;
-    const char *unknown; /* a type that has no such text */
-};
-
-static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector vector, idx_t row,
-                      int depth);
-
-static bool null_at(duckdb_vector vector, idx_t row)
-{
-    return !duckdb_validity_row_is_valid(duckdb_vector_get_validity(vector), row);
-}
-
-static void put_list(struct writer *w, duckdb_logical_type type, duckdb_vector vector, idx_t row,
-                     int depth)
-{
-    duckdb_list_entry entry = ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row];
-    duckdb_logical_type item = duckdb_list_type_child_type(type);
-
-    buf_append_u8(w->out, '[');
-    for (idx_t i = 0; i < entry.length; i++) {
-        if (i)
-            buf_append_str(w->out, w->json ? "," : ", ");
-        put_value(w, item, duckdb_list_vector_get_child(vector), entry.offset + i, depth + 1);
-    }
-    buf_append_u8(w->out, ']');
-    duckdb_destroy_logical_type(&item);
-}
-
-static void put_map(struct writer *w, duckdb_logical_type type, duckdb_vector vector, idx_t row,
-                    int depth)
-{
-    duckdb_list_entry entry = ((duckdb_list_entry *)duckdb_vector_get_data(vector))[row];
-    duckdb_vector entries = duckdb_list_vector_get_child(vector);
-    duckdb_logical_type key = duckdb_map_type_key_type(type),
-                        value = duckdb_map_type_value_type(type);
-
-    buf_append_u8(w->out, '{');
-    for (idx_t i = entry.offset; i < entry.offset + entry.length; i++) {
-        if (i > entry.offset)
-            buf_append_str(w->out, w->json ? "," : ", ");
-        put_value(w, key, duckdb_struct_vector_get_child(entries, 0), i, depth + 1);
-        buf_append_u8(w->out, w->json ? ':' : '=');
-        put_value(w, value, duckdb_struct_vector_get_child(entries, 1), i, depth + 1);
-    }
-    buf_append_u8(w->out, '}');
-    duckdb_destroy_logical_type(&key);
-    duckdb_destroy_logical_type(&value);
-}
-
-static void put_row(struct writer *w, duckdb_logical_type type, duckdb_vector vector, idx_t row,
-                    int depth)
-{
-    idx_t count = duckdb_struct_type_child_count(type);
-
-    buf_append_u8(w->out, w->json ? '{' : '(');
-    for (idx_t i = 0; i < count; i++) {
-        char *name = duckdb_struct_type_child_name(type, i);
-        duckdb_logical_type child = duckdb_struct_type_child_type(type, i);
-
-        if (i)
-            buf_append_str(w->out, w->json ? "," : ", ");
-        if (w->json) {
-            put_quoted(w->out, slice_str(name));
-            buf_append_u8(w->out, ':');
-        }
-        put_value(w, child, duckdb_struct_vector_get_child(vector, i), row, depth + 1);
-        duckdb_destroy_logical_type(&child);
-        duckdb_free(name);
-    }
-    buf_append_u8(w->out, w->json ? '}' : ')');
-}
-
-static void put_word(struct writer *w, const char *text, size_t len, bool quoted)
-{
-    if (quoted && w->json)
-        put_quoted(w->out, slice_of(text, len));
-    else
-        buf_append(w->out, text, len);
-}
-
-static void put_time(struct writer *w, int64_t nanos, bool instant)
-{
-    int64_t day = (int64_t)86400 * 1000000000, days = nanos / day - (nanos % day < 0);
-    char date[24], clock[24], text[64];
-
-    vec_text_date(days, date);
-    vec_text_time(nanos - days * day, -1, clock);
-    put_word(w, text,
-             (size_t)snprintf(text, sizeof(text), "%s%c%s%s", date, w->json ? 'T' : ' ', clock,
-                              instant && w->json ? "Z" : ""),
-             true);
-}
-
-/* Trailing zeros go: Jackson normalises decimals. */
-static size_t decimal_text(const struct writer *w, __int128 value, int scale, char out[48])
-{
-    while (w->json && scale > 0 && value % 10 == 0) {
-        value /= 10;
-        scale--;
-    }
-    return vec_text_decimal(value, scale, out);
-}
-
-static void put_decimal(struct writer *w, duckdb_logical_type type, const void *data, idx_t row)
-{
-    __int128 value = vec_decimal_at(type, data, row);
-    char text[48];
-
-    put_word(w, text, decimal_text(w, value, duckdb_decimal_scale(type), text), false);
-}
-
-static void put_value(struct writer *w, duckdb_logical_type type, duckdb_vector vector, idx_t row,
-                      int depth)
-{
-    void *data = duckdb_vector_get_data(vector);
-    duckdb_string_t *strings = data;
-    char text[48];
-    int64_t us;
-
-    if (depth > DEPTH_MAX || null_at(vector, row)) {
-        buf_append_str(w->out, w->json ? "null" : "NULL");
-        return;
-    }
-    switch (duckdb_get_type_id(type)) {
-    case DUCKDB_TYPE_BOOLEAN:
-        buf_append_str(w->out, w->json               ? ((bool *)data)[row] ? "true" : "false"
-                               : ((bool *)data)[row] ? "TRUE"
-                                                     : "FALSE");
-        return;
-    case DUCKDB_TYPE_TINYINT:
-        buf_printf(w->out, "%d", ((int8_t *)data)[row]);
-        return;
-    case DUCKDB_TYPE_SMALLINT:
-        buf_printf(w->out, "%d", ((int16_t *)data)[row]);
-        return;
-    case DUCKDB_TYPE_INTEGER:
-        buf_printf(w->out, "%d", ((int32_t *)data)[row]);
-        return;
-    case DUCKDB_TYPE_BIGINT:
-        buf_printf(w->out, "%" PRId64, ((int64_t *)data)[row]);
-        return;
-    case DUCKDB_TYPE_FLOAT:
-        put_word(w, text, vec_text_float(((float *)data)[row], text),
-                 !isfinite(((float *)data)[row]));
-        return;
-    case DUCKDB_TYPE_DOUBLE:
-        put_word(w, text, vec_text_double(((double *)data)[row], text),
-                 !isfinite(((double *)data)[row]));
-        return;
-    case DUCKDB_TYPE_DECIMAL:
-        put_decimal(w, type, data, row);
-        return;
-    case DUCKDB_TYPE_VARCHAR:
-        put_word(w, duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row]),
-                 true);
-        return;
-    case DUCKDB_TYPE_BLOB:
-        if (w->json)
-            buf_append_u8(w->out, '"');
-        if (w->json)
-            base64_encode(
-                slice_of(duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row])),
-                w->out);
-        else
-            put_word(w, duckdb_string_t_data(&strings[row]), duckdb_string_t_length(strings[row]),
-                     false);
-        if (w->json)
-            buf_append_u8(w->out, '"');
-        return;
-    case DUCKDB_TYPE_DATE:
-        put_word(w, text, vec_text_date(((int32_t *)data)[row], text), true);
-        return;
-    case DUCKDB_TYPE_TIME:
-        put_word(w, text, vec_text_time(((int64_t *)data)[row] * 1000, -1, text), true);
-        return;
-    case DUCKDB_TYPE_TIMESTAMP:
-        put_time(w, ((int64_t *)data)[row] * 1000, false);
-        return;
-    case DUCKDB_TYPE_TIMESTAMP_NS:
-        put_time(w, ((int64_t *)data)[row], false);
-        return;
-    case DUCKDB_TYPE_TIMESTAMP_TZ:
-        us = ((int64_t *)data)[row];
-        if (!w->json && w->zone)
-            us += (int64_t)zone_offset(w->zone, us / 1000000 - (us % 1000000 < 0)) * 1000000;
-        put_time(w, us * 1000, true);
-        return;
-    case DUCKDB_TYPE_LIST:
-        put_list(w, type, vector, row, depth);
-        return;
-    case DUCKDB_TYPE_MAP:
-        put_map(w, type, vector, row, depth);
-        return;
-    case DUCKDB_TYPE_STRUCT:
-        put_row(w, type, vector, row, depth);
-        return;
-    default:
-        w->unknown = "a value of this type has no text";
-    }
-}
-
-static void value_text(struct fn_call *c, bool json)
-{
-    struct writer w = {
-        .out = &c->scratch[0], .json = json, .zone = zone_get(arg_text(c, c->count - 1))};
-    duckdb_logical_type type = duckdb_vector_get_column_type(c->args[0].vector);
-
-    buf_clear(w.out);
-    put_value(&w, type, c->args[0].vector, c->row, 0);
-    duckdb_destroy_logical_type(&type);
-    if (w.unknown)
-        call_fail(c, "%s", w.unknown);
-    else
-        give_buf(c, w.out);
-}
-
-static void json_text(struct fn_call *c)
-{
-    value_text(c, true);
-}
-static void nested_to_string(struct fn_call *c)
-{
-    value_text(c, false);
-}
-
 /* ---- constructors: values come as JSON text, NULL is null ---- */
 
 static bool absent(const struct slice how)
@@ -787,7 +556,7 @@ static struct slice list_text(struct fn_call *c, int i, idx_t at)
     duckdb_vector child = duckdb_list_vector_get_child(c->args[i].vector);
     duckdb_string_t *strings = duckdb_vector_get_data(child);
 
-    if (null_at(child, at))
+    if (fn_null_at(child, at))
         return (struct slice){0};
     return slice_of(duckdb_string_t_data(&strings[at]), duckdb_string_t_length(strings[at]));
 }
@@ -849,8 +618,6 @@ static const struct fn functions[] = {
     {"flink_json_exists", "sss", 'b', json_exists},
     {"flink_json_value", "sss*s*", 's', json_value, NULLS},
     {"flink_json_query", "sssss", 's', json_query},
-    {"flink_json_string", "*s", 's', json_text},
-    {"flink_nested_to_string", "*ss", 's', nested_to_string},
     {"flink_json_object", "s+", 's', json_object_new, NULLS},
     {"flink_json_array", "s+", 's', json_array_new, NULLS},
     {"flink_json_object_of_lists", "saa", 's', json_object_of_lists, NULLS},

@@ -383,10 +383,41 @@ static bool read_year(struct cursor *c, const struct run *run, bool simple, int 
     return true;
 }
 
+/* 0: AM, 1: PM, -1: neither. */
+static int take_half(struct cursor *c, bool any_case)
+{
+    static const char *const halves[] = {"AM", "PM"};
+
+    for (int i = 0; i < 2; i++) {
+        if (c->end - c->p >= 2 && !strncasecmp((const char *)c->p, halves[i], 2) &&
+            (any_case || !memcmp(c->p, halves[i], 2))) {
+            c->p += 2;
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* SimpleDateFormat counts milliseconds, whatever the letters; DateTimeFormatter a fraction. */
+static bool take_fraction(struct cursor *c, const struct run *run, bool simple, bool next_is_number,
+                          int64_t *nanos)
+{
+    if (simple) {
+        if (!take_digits(c, 1, next_is_number ? run->count : 9, nanos))
+            return false;
+        *nanos *= 1000000;
+        return true;
+    }
+    if (!take_digits(c, run->count, run->count, nanos))
+        return false;
+    for (int i = run->count; i < 9; i++)
+        *nanos *= 10;
+    return true;
+}
+
 static bool read_run(struct cursor *c, const struct run *run, bool simple, bool next_is_number,
                      struct fields *f)
 {
-    static const char *const halves[] = {"AM", "PM"};
     int min, max, found;
     int64_t value;
 
@@ -414,14 +445,8 @@ static bool read_run(struct cursor *c, const struct run *run, bool simple, bool 
     case 'E':
         return take_name(c, weekdays, 7, run->count, simple) >= 0;
     case 'a':
-        found = -1;
-        for (int i = 0; i < 2; i++)
-            if (c->end - c->p >= 2 && !strncasecmp((const char *)c->p, halves[i], 2) &&
-                (simple || !memcmp(c->p, halves[i], 2)))
-                found = i;
-        c->p += found >= 0 ? 2 : 0;
-        f->pm = found;
-        return found >= 0;
+        f->pm = take_half(c, simple);
+        return f->pm >= 0;
     case 'G':
         if (c->end - c->p < 2)
             return false;
@@ -449,18 +474,7 @@ static bool read_run(struct cursor *c, const struct run *run, bool simple, bool 
     case 's':
         return take_digits(c, min, max, &f->second);
     case 'S':
-        if (simple) {
-            if (!take_digits(c, 1, next_is_number ? run->count : 9, &value))
-                return false;
-            f->nanos = value * 1000000;
-            return true;
-        }
-        if (!take_digits(c, run->count, run->count, &value))
-            return false;
-        for (int i = run->count; i < 9; i++)
-            value *= 10;
-        f->nanos = value;
-        return true;
+        return take_fraction(c, run, simple, next_is_number, &f->nanos);
     case 'n':
         return take_digits(c, min, max, &f->nanos);
     case 'X':

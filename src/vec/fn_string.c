@@ -7,12 +7,6 @@
 
 #include "vec/fn.h"
 
-static struct buf *fresh(struct fn_call *c, int i)
-{
-    buf_clear(&c->scratch[i]);
-    return &c->scratch[i];
-}
-
 /* ---- case ---- */
 
 /* Characters whose upper case is more than one: Unicode's SpecialCasing, unconditional part. */
@@ -56,7 +50,7 @@ static void put_upper(struct buf *out, uint32_t point)
 static void upper(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     for (size_t i = 0, used = 1; i < s.len; i += used) {
         if (s.ptr[i] < 0x80) {
@@ -73,7 +67,7 @@ static void upper(struct fn_call *c)
 static void lower(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
     locale_t locale = utf8_locale();
     bool letter = false;
 
@@ -108,7 +102,7 @@ static void lower(struct fn_call *c)
 static void initcap(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
     bool word = false;
 
     for (size_t i = 0; i < s.len; i++) {
@@ -124,7 +118,7 @@ static void initcap(struct fn_call *c)
 static void reverse(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     for (size_t end = s.len; end > 0;) {
         size_t start = end - 1;
@@ -152,7 +146,7 @@ static void ascii(struct fn_call *c)
 static void chr(struct fn_call *c)
 {
     int64_t code = ARG(c, 0, int64_t);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     if (code >= 0)
         utf8_put(out, (uint32_t)(code & 0xff));
@@ -261,7 +255,7 @@ static void overlay(struct fn_call *c)
     struct slice s = arg_text(c, 0), by = arg_text(c, 1);
     int64_t from = ARG(c, 2, int32_t), chars = utf8_count(s);
     int64_t count = c->count > 3 ? ARG(c, 3, int32_t) : utf8_count(by);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
     size_t after;
 
     if (from <= 0 || from > chars) {
@@ -280,7 +274,7 @@ static void overlay(struct fn_call *c)
 static void replace(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0), what = arg_text(c, 1), by = arg_text(c, 2);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     for (size_t i = 0; i < s.len;) {
         const uint8_t *hit;
@@ -356,7 +350,7 @@ static void repeat(struct fn_call *c)
 {
     struct slice s = arg_text(c, 0);
     int64_t count = ARG(c, 1, int32_t);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     if (count > 0 && s.len > TEXT_MAX / (size_t)count) {
         call_fail(c, "REPEAT: text past %zu bytes", TEXT_MAX);
@@ -371,7 +365,7 @@ static void pad(struct fn_call *c, bool before)
 {
     struct slice s = arg_text(c, 0), by = arg_text(c, 2);
     int64_t want = ARG(c, 1, int32_t), chars = utf8_count(s);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     if (want < 0 || by.len == 0) {
         give_null(c);
@@ -405,7 +399,7 @@ static void rpad(struct fn_call *c)
 
 static void concat(struct fn_call *c)
 {
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     for (int i = 0; i < c->count; i++)
         buf_append_slice(out, arg_text(c, i));
@@ -414,7 +408,7 @@ static void concat(struct fn_call *c)
 
 static void concat_ws(struct fn_call *c)
 {
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
     bool first = true;
 
     if (arg_null(c, 0)) {
@@ -450,7 +444,7 @@ static void cut_bytes(struct fn_call *c)
 static void pad_with(struct fn_call *c, int64_t have, size_t keep, uint8_t byte)
 {
     int64_t want = arg_integer(c, 1);
-    struct buf *out = fresh(c, 0);
+    struct buf *out = call_buf(c, 0);
 
     buf_append(out, arg_text(c, 0).ptr, keep);
     for (; have < want; have++)
@@ -553,125 +547,6 @@ static void like_escape(struct fn_call *c)
         GIVE(c, bool, like(arg_text(c, 0), pattern, point));
 }
 
-/* ---- charsets ---- */
-
-enum charset { CS_ASCII, CS_LATIN1, CS_UTF8, CS_UTF16BE, CS_UTF16LE, CS_UTF16, CS_COUNT };
-
-static enum charset charset_of(struct slice name)
-{
-    static const struct {
-        const char *name;
-        enum charset charset;
-    } names[] = {{"US-ASCII", CS_ASCII},   {"ASCII", CS_ASCII},      {"ISO-8859-1", CS_LATIN1},
-                 {"LATIN1", CS_LATIN1},    {"UTF-8", CS_UTF8},       {"UTF8", CS_UTF8},
-                 {"UTF-16BE", CS_UTF16BE}, {"UTF-16LE", CS_UTF16LE}, {"UTF-16", CS_UTF16}};
-
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (slice_ieq(name, slice_str(names[i].name)))
-            return names[i].charset;
-    return CS_COUNT;
-}
-
-static void put_unit(struct buf *out, uint32_t unit, bool little)
-{
-    uint8_t bytes[2] = {(uint8_t)(little ? unit : unit >> 8), (uint8_t)(little ? unit >> 8 : unit)};
-
-    buf_append(out, bytes, 2);
-}
-
-static void encode(struct fn_call *c)
-{
-    struct slice s = arg_text(c, 0), name = arg_text(c, 1);
-    enum charset to = charset_of(name);
-    struct buf *out = fresh(c, 0);
-
-    if (to == CS_COUNT) {
-        call_fail(c, "unknown charset '%.*s'", (int)(name.len > 40 ? 40 : name.len), name.ptr);
-        return;
-    }
-    if (to == CS_UTF16 && s.len)
-        buf_append(out, "\xfe\xff", 2);
-    for (size_t i = 0, used; i < s.len; i += used) {
-        uint32_t point = utf8_get(s.ptr + i, s.len - i, &used);
-        bool little = to == CS_UTF16LE;
-
-        if (to == CS_UTF8) {
-            buf_append(out, s.ptr + i, used);
-        } else if (to == CS_ASCII || to == CS_LATIN1) {
-            buf_append_u8(out, point < (to == CS_ASCII ? 0x80u : 0x100u) ? (uint8_t)point : '?');
-        } else if (point < 0x10000) {
-            put_unit(out, point, little);
-        } else {
-            put_unit(out, 0xd800 + ((point - 0x10000) >> 10), little);
-            put_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff), little);
-        }
-    }
-    give_buf(c, out);
-}
-
-static void decode_utf16(struct slice s, bool little, struct buf *out)
-{
-    for (size_t i = 0; i < s.len; i += 2) {
-        uint32_t unit, low;
-
-        if (i + 1 >= s.len) {
-            utf8_put(out, 0xfffd);
-            return;
-        }
-        unit = little ? (uint32_t)(s.ptr[i] | s.ptr[i + 1] << 8)
-                      : (uint32_t)(s.ptr[i] << 8 | s.ptr[i + 1]);
-        if (unit >= 0xd800 && unit < 0xdc00 && i + 3 < s.len) {
-            low = little ? (uint32_t)(s.ptr[i + 2] | s.ptr[i + 3] << 8)
-                         : (uint32_t)(s.ptr[i + 2] << 8 | s.ptr[i + 3]);
-            if (low >= 0xdc00 && low < 0xe000) {
-                utf8_put(out, 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00));
-                i += 2;
-                continue;
-            }
-        }
-        utf8_put(out, unit >= 0xd800 && unit < 0xe000 ? 0xfffd : unit);
-    }
-}
-
-static void decode(struct fn_call *c)
-{
-    struct slice s = arg_text(c, 0), name = arg_text(c, 1);
-    enum charset from = charset_of(name);
-    struct buf *out = fresh(c, 0);
-    bool little = from == CS_UTF16LE;
-
-    if (from == CS_COUNT) {
-        call_fail(c, "unknown charset '%.*s'", (int)(name.len > 40 ? 40 : name.len), name.ptr);
-        return;
-    }
-    if (from == CS_UTF16 && s.len >= 2 && (s.ptr[0] ^ s.ptr[1]) == 1 && (s.ptr[0] | 1) == 0xff) {
-        little = s.ptr[0] == 0xff;
-        s = slice_of(s.ptr + 2, s.len - 2);
-    }
-    if (from >= CS_UTF16BE)
-        decode_utf16(s, little, out);
-    else
-        for (size_t i = 0, used = 1; i < s.len; i += used)
-            utf8_put(out, from == CS_UTF8     ? utf8_get(s.ptr + i, s.len - i, &used)
-                          : from == CS_LATIN1 ? s.ptr[i]
-                          : s.ptr[i] < 0x80   ? s.ptr[i]
-                                              : 0xfffd);
-    give_buf(c, out);
-}
-
-/* CAST(bytes AS STRING): new String(bytes, UTF_8). */
-static void utf8(struct fn_call *c)
-{
-    struct slice s = arg_text(c, 0);
-    struct buf *out = fresh(c, 0);
-
-    for (size_t i = 0, used; i < s.len; i += used)
-        utf8_put(out, utf8_get(s.ptr + i, s.len - i, &used));
-    give_buf(c, out);
-}
-
-/* ---- SPLIT_INDEX, PARSE_URL ---- */
-
 /* StringUtils.splitByWholeSeparatorPreserveAllTokens: an empty separator means white space. */
 static void split_index(struct fn_call *c)
 {
@@ -714,120 +589,6 @@ static void split_index(struct fn_call *c)
     }
 }
 
-struct url {
-    struct slice protocol, authority, userinfo, host, path, query, ref;
-    bool has_authority, has_userinfo, has_query, has_ref;
-};
-
-/* java.net.URL's rules, for the protocols that it knows. */
-static bool url_parse(struct slice s, struct url *u)
-{
-    static const char *const known[] = {"http", "https", "ftp", "file", "jar", "mailto"};
-    const uint8_t *p = memchr(s.ptr, ':', s.len), *end, *at;
-    bool found = false;
-
-    *u = (struct url){0};
-    if (!s.len || !p)
-        return false;
-    u->protocol = slice_of(s.ptr, (size_t)(p - s.ptr));
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        found |= slice_ieq(u->protocol, slice_str(known[i]));
-    if (!found)
-        return false;
-    s = slice_of(p + 1, s.len - (size_t)(p - s.ptr) - 1);
-    if ((at = memchr(s.ptr, '#', s.len))) {
-        u->has_ref = true;
-        u->ref = slice_of(at + 1, s.len - (size_t)(at - s.ptr) - 1);
-        s.len = (size_t)(at - s.ptr);
-    }
-    if ((at = memchr(s.ptr, '?', s.len))) {
-        u->has_query = true;
-        u->query = slice_of(at + 1, s.len - (size_t)(at - s.ptr) - 1);
-        s.len = (size_t)(at - s.ptr);
-    }
-    if (s.len >= 2 && !memcmp(s.ptr, "//", 2)) {
-        s = slice_of(s.ptr + 2, s.len - 2);
-        end = memchr(s.ptr, '/', s.len);
-        u->authority = slice_of(s.ptr, end ? (size_t)(end - s.ptr) : s.len);
-        u->has_authority = true;
-        s = slice_of(s.ptr + u->authority.len, s.len - u->authority.len);
-        u->host = u->authority;
-        at = memrchr(u->authority.ptr, '@', u->authority.len);
-        if (at) {
-            u->has_userinfo = true;
-            u->userinfo = slice_of(u->authority.ptr, (size_t)(at - u->authority.ptr));
-            u->host = slice_of(at + 1, u->authority.len - u->userinfo.len - 1);
-        }
-        at = memrchr(u->host.ptr, ':', u->host.len);
-        if (at && !memchr(at, ']', u->host.len - (size_t)(at - u->host.ptr)))
-            u->host.len = (size_t)(at - u->host.ptr);
-    }
-    u->path = s;
-    return true;
-}
-
-static void give_or_null(struct fn_call *c, bool there, struct slice s)
-{
-    if (there)
-        give_text(c, s.ptr, s.len);
-    else
-        give_null(c);
-}
-
-static void query_value(struct fn_call *c, struct slice query, struct slice key)
-{
-    while (query.len) {
-        const uint8_t *end = memchr(query.ptr, '&', query.len);
-        size_t len = end ? (size_t)(end - query.ptr) : query.len;
-
-        if (len > key.len && query.ptr[key.len] == '=' && !memcmp(query.ptr, key.ptr, key.len)) {
-            give_text(c, query.ptr + key.len + 1, len - key.len - 1);
-            return;
-        }
-        len += end != NULL;
-        query = slice_of(query.ptr + len, query.len - len);
-    }
-    give_null(c);
-}
-
-static void parse_url(struct fn_call *c)
-{
-    struct slice part = arg_text(c, 1);
-    struct buf *out = fresh(c, 0);
-    struct url u;
-
-    if (!url_parse(arg_text(c, 0), &u)) {
-        give_null(c);
-    } else if (c->count > 2) {
-        if (slice_is(part, "QUERY") && u.has_query)
-            query_value(c, u.query, arg_text(c, 2));
-        else
-            give_null(c);
-    } else if (slice_is(part, "HOST")) {
-        give_text(c, u.host.ptr, u.host.len);
-    } else if (slice_is(part, "PATH")) {
-        give_text(c, u.path.ptr, u.path.len);
-    } else if (slice_is(part, "QUERY")) {
-        give_or_null(c, u.has_query, u.query);
-    } else if (slice_is(part, "REF")) {
-        give_or_null(c, u.has_ref, u.ref);
-    } else if (slice_is(part, "PROTOCOL")) {
-        give_text(c, u.protocol.ptr, u.protocol.len);
-    } else if (slice_is(part, "FILE")) {
-        buf_append_slice(out, u.path);
-        if (u.has_query)
-            buf_append_u8(out, '?');
-        buf_append_slice(out, u.query);
-        give_buf(c, out);
-    } else if (slice_is(part, "AUTHORITY")) {
-        give_or_null(c, u.has_authority, u.authority);
-    } else if (slice_is(part, "USERINFO")) {
-        give_or_null(c, u.has_userinfo, u.userinfo);
-    } else {
-        give_null(c);
-    }
-}
-
 static const struct fn functions[] = {
     {"flink_upper", "s", 's', upper},
     {"flink_lower", "s", 's', lower},
@@ -863,13 +624,8 @@ static const struct fn functions[] = {
     {"flink_pad", "sl", 's', pad_text},
     {"flink_pad", "yl", 'y', pad_bytes},
     {"flink_like", "sss", 'b', like_escape},
-    {"flink_encode", "ss", 'y', encode},
-    {"flink_decode", "ys", 's', decode},
-    {"flink_utf8", "y", 's', utf8},
     {"flink_split_index", "ssi", 's', split_index},
     {"flink_split_index", "sii", 's', split_index},
-    {"flink_parse_url", "ss", 's', parse_url},
-    {"flink_parse_url", "sss", 's', parse_url},
 };
 
 int fn_string_register(duckdb_connection conn, struct err *err)
