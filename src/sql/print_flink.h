@@ -1,4 +1,4 @@
-/* print_flink.h - what the two halves of the Flink printer share. */
+/* print_flink.h - what the parts of the Flink printer share. */
 #ifndef SQL_PRINT_FLINK_H
 #define SQL_PRINT_FLINK_H
 
@@ -22,6 +22,11 @@ void flink_options(struct flink *f, const struct sql_options *options);
 void flink_if(struct flink *f, bool condition, const char *text);
 void flink_comment(struct flink *f, const char *comment);            /* NULL: nothing */
 void flink_with(struct flink *f, const struct sql_options *options); /* none: nothing */
+/* print_statement.c */
+void flink_statement(struct flink *f, const struct sql_statement *statement);
+/* print_create.c: of names and what stands behind them. false: the statement is another one. */
+bool flink_definition(struct flink *f, const struct sql_statement *statement);
+const char *flink_object(enum sql_object object); /* TABLE, VIEW, ... */
 void flink_schema(struct flink *f, const struct sql_schema_def *schema);
 void flink_distribution(struct flink *f, const char *word,
                         const struct sql_distribution *distribution);
