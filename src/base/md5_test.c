@@ -4,10 +4,12 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
 
 #include "base/base.h"
 #include "base/codec.h"
 #include "base/md5.h"
+#include "base/md5_int.h"
 
 static void md5_of(const void *ptr, size_t len, uint8_t out[16])
 {
@@ -98,11 +100,59 @@ static void md5_side_by_side_equals_alone(void **state)
     }
 }
 
+/* Goal: each way of one text is MD5. Method: texts of random bytes and lengths, up to many blocks
+ * and at any address, against OpenSSL's. */
+static void every_way_of_one_text_equals_openssl(md5_blocks_fn *take)
+{
+    static uint8_t bytes[20000];
+    struct rng rng;
+
+    rng_init(&rng, 2);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)rng_below(&rng, 256);
+    for (int turn = 0; turn < 2000; turn++) {
+        size_t at = (size_t)rng_below(&rng, 64), whole;
+        size_t len = (size_t)rng_below(&rng, turn % 20 ? 400 : sizeof(bytes) - 64);
+        uint32_t words[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
+        uint64_t bits = (uint64_t)len * 8;
+        uint8_t end[128] = {0}, wanted[EVP_MAX_MD_SIZE];
+
+        whole = len / 64;
+        memcpy(end, bytes + at + whole * 64, len % 64);
+        end[len % 64] = 0x80;
+        memcpy(end + (len % 64 < 56 ? 56 : 120), &bits, 8);
+        take(words, bytes + at, whole);
+        take(words, end, len % 64 < 56 ? 1 : 2);
+        assert_int_equal(EVP_Digest(bytes + at, len, wanted, NULL, EVP_md5(), NULL), 1);
+        assert_memory_equal(words, wanted, 16);
+    }
+}
+
+static void numbers_equal_openssl(void **state)
+{
+    (void)state;
+    every_way_of_one_text_equals_openssl(md5_blocks_plain);
+}
+
+static void vectors_equal_openssl(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512vl")) {
+        every_way_of_one_text_equals_openssl(md5_blocks_avx512);
+        return;
+    }
+#endif
+    skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(md5_does_not_depend_on_pieces),
         cmocka_unit_test(md5_side_by_side_equals_alone),
+        cmocka_unit_test(numbers_equal_openssl),
+        cmocka_unit_test(vectors_equal_openssl),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
