@@ -37,28 +37,67 @@ static bool is_kept(const struct rows *r, int64_t row)
     return row < 0 || row >= r->count || !(r->words[row >> 6] >> (row & 63) & 1);
 }
 
+/* Up to where from `at` rows are of the same set and file as the first one, and whether they are
+ * one after the other: so a scan gives them, as long as nothing below took some away. */
+static idx_t same_file(const int64_t *sets, const uint64_t *files, const int64_t *rows, idx_t at,
+                       idx_t count, bool *in_a_row)
+{
+    uint64_t first = (uint64_t)rows[at] - at, astray = 0;
+    idx_t end = at;
+
+    for (; end < count && files[end] == files[at] && sets[end] == sets[at]; end++)
+        astray |= (uint64_t)rows[end] - end - first;
+    *in_a_row = !astray;
+    return end;
+}
+
+/* Eight rows at a time: the bits from `row` on, each as a byte that is 1 for a row that is kept.
+ * All of them are of the set. Returns how many were told. */
+static idx_t tell_eights(const struct rows *r, int64_t row, idx_t count, bool *out)
+{
+    static const uint64_t ones = 0x0101010101010101u, diagonal = 0x8040201008040201u;
+    idx_t told = 0;
+
+    for (; told + 8 <= count; told += 8, row += 8) {
+        unsigned shift = (unsigned)row & 63;
+        uint64_t bits = r->words[row >> 6] >> shift, bytes;
+
+        if (shift > 56)
+            bits |= r->words[(row >> 6) + 1] << (64 - shift);
+        bytes = (bits & 0xff) * ones & diagonal;   /* byte i has bit i alone, or is 0 */
+        bytes = (bytes + 0x7f * ones) >> 7 & ones; /* any bit becomes 1 */
+        bytes ^= ones;
+        memcpy(out + told, &bytes, sizeof(bytes));
+    }
+    return told;
+}
+
 static void run(duckdb_function_info info, duckdb_data_chunk input, duckdb_vector output)
 {
     struct vec_db *db = duckdb_scalar_function_get_extra_info(info);
     const int64_t *sets = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 0));
     const uint64_t *files = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 1));
     const int64_t *rows = duckdb_vector_get_data(duckdb_data_chunk_get_vector(input, 2));
-    idx_t count = duckdb_data_chunk_get_size(input);
-    bool *out = duckdb_vector_get_data(output);
+    idx_t count = duckdb_data_chunk_get_size(input), end;
+    bool *out = duckdb_vector_get_data(output), in_a_row;
     const struct vec_bits *bits = count ? find(db, (uint64_t)sets[0]) : NULL;
 
-    for (idx_t i = 0; i < count;) {
+    for (idx_t i = 0; i < count; i = end) { /* mostly once: a chunk is of one file */
         const struct rows *of;
-        uint64_t file = files[i];
 
-        if (!bits || bits->number != (uint64_t)sets[i] || file >= bits->file_count) {
+        if (!bits || bits->number != (uint64_t)sets[i] || files[i] >= bits->file_count) {
             duckdb_scalar_function_set_error(info, "no such set of rows");
             return;
         }
-        of = &bits->files[file];
-        for (; !of->words && i < count && files[i] == file; i++)
-            out[i] = true;
-        for (; i < count && files[i] == file; i++) /* most chunks are of one file */
+        of = &bits->files[files[i]];
+        end = same_file(sets, files, rows, i, count, &in_a_row);
+        if (!of->words) {
+            memset(out + i, true, end - i);
+            continue;
+        }
+        if (in_a_row && rows[i] >= 0 && rows[end - 1] < of->count)
+            i += tell_eights(of, rows[i], end - i, out + i);
+        for (; i < end; i++)
             out[i] = is_kept(of, rows[i]);
     }
 }
