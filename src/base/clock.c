@@ -96,7 +96,7 @@ int64_t memory_resident_bytes(void)
 
 void memory_stack_rest(void)
 {
-    const uintptr_t page = 4096, kept = 16384;
+    const uintptr_t page = 4096, kept = page; /* kept: for the calls made here */
     pthread_attr_t attr;
     uintptr_t low, end;
     size_t size;

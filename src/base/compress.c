@@ -88,6 +88,14 @@ static struct contexts *contexts(void)
     return own;
 }
 
+void codec_rest(void)
+{
+    if (!own)
+        return;
+    (void)pthread_setspecific(contexts_key, NULL);
+    free_contexts(own);
+}
+
 /* Room for more output: half as much again as is there, up to `max` bytes after `base`. */
 static int grow(struct buf *out, size_t base, size_t max, enum codec codec, struct err *err)
 {

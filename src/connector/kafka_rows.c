@@ -246,6 +246,13 @@ int kafka_rows_init(struct kafka_rows *r, struct kafka_source_config *config,
     return rc || options->threads < 2 ? rc : kafka_slices_new(&r->slices, options, err);
 }
 
+void kafka_rows_rest(struct kafka_rows *r)
+{
+    free(r->origins);
+    r->origins = NULL;
+    r->origin_cap = r->count = 0;
+}
+
 void kafka_rows_deinit(struct kafka_rows *r)
 {
     if (r->chunk)

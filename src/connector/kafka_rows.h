@@ -68,6 +68,7 @@ int kafka_rows_add(struct kafka_rows *rows, const struct kafka_origin *at,
 int kafka_rows_end(struct kafka_rows *rows, struct err *err); /* also after an error */
 int kafka_rows_origin(const struct kafka_rows *rows, int64_t row, struct stream_reject *out,
                       struct err *err);
+void kafka_rows_rest(struct kafka_rows *rows); /* between polls: the last one's origins go */
 /* Those of `from` behind the others. */
 int kafka_rows_take_origins(struct kafka_rows *rows, const struct kafka_rows *from,
                             struct err *err);

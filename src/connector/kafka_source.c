@@ -462,9 +462,14 @@ static void share(struct stream_source *source, struct team *team)
     s->read_bytes = READ_BYTES * (size_t)team_threads(team);
 }
 
+static void rest(struct stream_source *source)
+{
+    kafka_rows_rest(&self(source)->rows);
+}
+
 static const struct stream_source_ops ops = {
-    poll,  origin, wait,    wake,        position, seek,
-    flush, lag,    columns, source_free, listen,   .share = share,
+    poll, origin,  wait,        wake,   position,       seek,         flush,
+    lag,  columns, source_free, listen, .share = share, .rest = rest,
 };
 
 int kafka_source_new(struct stream_source **out, const struct kafka_source_options *options,

@@ -83,33 +83,75 @@ static int init_calls(struct agg *agg, struct op *below, const struct op_aggrega
     return rc;
 }
 
-static bool make_room(struct agg *agg, size_t call_count)
-{
-    idx_t rows = vec_chunk_rows();
+/* What a chunk of rows needs beside the groups: an array each, at this place of struct agg. A quiet
+ * aggregate has none of them. */
+struct room {
+    size_t at, row_bytes;
+};
+#define ROOM(field)                                                                                \
+    {                                                                                              \
+        offsetof(struct agg, field), sizeof(*((struct agg *)0)->field)                             \
+    }
+#define WIDENED_BYTES 16
+static const struct room chunk_rooms[] = {
+    ROOM(at),    ROOM(names),   ROOM(spaces),
+    ROOM(signs), ROOM(changes), {offsetof(struct agg, widened), WIDENED_BYTES}};
+static const struct room pending_rooms[] = {ROOM(out.keys),  ROOM(out.wide),   ROOM(out.groups),
+                                            ROOM(out.kinds), ROOM(out.starts), ROOM(out.ends)};
 
-    agg->calls = calloc(call_count + 1, sizeof(*agg->calls));
-    agg->at = calloc(rows, sizeof(uint8_t *));
-    agg->names = calloc(rows, sizeof(*agg->names));
-    agg->spaces = calloc(rows, sizeof(*agg->spaces));
-    agg->signs = calloc(rows, 1);
-    agg->changes = calloc(rows, 1);
-    agg->widened = calloc(rows, 16);
-    agg->out.keys = calloc(rows, sizeof(*agg->out.keys));
-    agg->out.wide = calloc(rows, sizeof(*agg->out.wide));
-    agg->out.groups = calloc(rows, sizeof(const struct agg_group *));
-    agg->out.kinds = calloc(rows, 1);
-    agg->out.starts = calloc(rows, sizeof(int64_t));
-    agg->out.ends = calloc(rows, sizeof(int64_t));
-    return agg->calls && agg->at && agg->names && agg->spaces && agg->signs && agg->changes &&
-           agg->widened && agg->out.keys && agg->out.wide && agg->out.groups && agg->out.kinds &&
-           agg->out.starts && agg->out.ends;
+static void **room_of(struct agg *agg, const struct room *room)
+{
+    return (void **)(void *)((uint8_t *)agg + room->at);
+}
+
+static void give_room(struct agg *agg, const struct room *rooms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(*room_of(agg, &rooms[i]));
+        *room_of(agg, &rooms[i]) = NULL;
+    }
+}
+
+static int take_room(struct agg *agg, const struct room *rooms, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        *room_of(agg, &rooms[i]) = calloc(vec_chunk_rows(), rooms[i].row_bytes);
+        if (!*room_of(agg, &rooms[i])) {
+            give_room(agg, rooms, count);
+            return no_memory(err);
+        }
+    }
+    return 0;
+}
+
+int agg_reserve(struct agg *agg, struct err *err)
+{
+    return agg->at ? 0 : take_room(agg, chunk_rooms, COUNT_OF(chunk_rooms), err);
+}
+
+void agg_rest(struct agg *agg)
+{
+    give_room(agg, chunk_rooms, COUNT_OF(chunk_rooms));
+    if (!agg->out.count)
+        give_room(agg, pending_rooms, COUNT_OF(pending_rooms));
+    vec_rows_deinit(&agg->keys);
+    for (size_t i = 0; i < agg->call_count; i++) {
+        vec_rows_deinit(&agg->calls[i].seen);
+        vec_rows_deinit(&agg->calls[i].seen2);
+    }
+    arena_deinit(&agg->arena);
+    buf_deinit(&agg->scratch);
+    buf_deinit(&agg->result);
+    buf_deinit(&agg->made);
 }
 
 int agg_init(struct agg *agg, struct op *below, const struct op_aggregate_spec *spec,
              struct err *err)
 {
-    int rc = make_room(agg, spec->call_count) ? 0 : no_memory(err);
+    int rc;
 
+    agg->calls = calloc(spec->call_count + 1, sizeof(*agg->calls));
+    rc = agg->calls ? 0 : no_memory(err);
     agg->kind_column = op_kind_column(&below->columns);
     agg->group_size = sizeof(struct agg_group);
     agg->key_count = spec->key_count;
@@ -225,18 +267,8 @@ void agg_deinit(struct agg *agg)
     vec_codec_free(agg->key_codec);
     vec_codec_free(agg->out_codec);
     vec_rows_deinit(&agg->keys);
-    free(agg->at);
-    free(agg->names);
-    free(agg->spaces);
-    free(agg->signs);
-    free(agg->changes);
-    free(agg->widened);
-    free(agg->out.keys);
-    free(agg->out.wide);
-    free((void *)agg->out.groups);
-    free(agg->out.kinds);
-    free(agg->out.starts);
-    free(agg->out.ends);
+    give_room(agg, chunk_rooms, COUNT_OF(chunk_rooms));
+    give_room(agg, pending_rooms, COUNT_OF(pending_rooms));
     arena_deinit(&agg->arena);
     ordered_deinit(&agg->map);
     ordered_deinit(&agg->twin);
@@ -251,8 +283,12 @@ int agg_read_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
     const uint8_t *kinds;
-    int rc = vec_rows_encode(agg->key_codec, chunk, &agg->keys, err);
+    int rc = agg_reserve(agg, err);
 
+    if (!rc)
+        rc = vec_rows_encode(agg->key_codec, chunk, &agg->keys, err);
+    if (rc)
+        return rc;
     memset(agg->changes, 1, rows);
     if (agg->kind_column >= 0) {
         kinds =
@@ -260,9 +296,9 @@ int agg_read_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err)
         for (idx_t i = 0; i < rows; i++)
             agg->changes[i] = kinds[i] == OP_UPDATE_BEFORE || kinds[i] == OP_DELETE ? -1 : 1;
     }
-    for (idx_t i = 0; i < rows && !rc; i++)
+    for (idx_t i = 0; i < rows; i++)
         agg->names[i] = vec_row(&agg->keys, i);
-    return rc;
+    return 0;
 }
 
 /* Which rows a call takes, and in which direction. */
@@ -617,6 +653,10 @@ int agg_put(struct agg *agg, enum op_kind kind, struct slice key, const struct a
     struct agg_pending *out = &agg->out;
     int rc = out->count == vec_chunk_rows() ? agg_flush(agg, err) : 0;
 
+    if (!out->keys)
+        rc = take_room(agg, pending_rooms, COUNT_OF(pending_rooms), err);
+    if (!out->keys)
+        return rc;
     out->keys[out->count] = slice_of(key.ptr, key.len - agg->key_tail);
     out->groups[out->count] = group;
     out->wide[out->count] = wide;

@@ -57,7 +57,7 @@ struct agg_call {
     struct vec_rows seen, seen2; /* of the chunk */
 };
 
-/* Rows on their way out, of at most a chunk. */
+/* Rows on their way out, of at most a chunk; NULL: none came since the operator rested. */
 struct agg_pending {
     struct slice *keys, *wide;
     const struct agg_group **groups;
@@ -80,7 +80,7 @@ struct agg {
     struct vec_codec *out_codec; /* of the keys in the output */
     struct agg_store store;
     struct vec_rows keys;
-    /* Of one chunk. */
+    /* Of one chunk; NULL likewise. */
     uint8_t **at;        /* group of each row; NULL: the row is not counted */
     struct slice *names; /* its key: in `keys`, or with a tail; lives as long as the chunk */
     int64_t *spaces;     /* and space */
@@ -111,6 +111,9 @@ int agg_open(struct agg *agg, struct err *err); /* its tables, once it is in the
 /* The same tables in a state of its own, for groups that live as long as a call. */
 int agg_open_scratch(struct agg *agg, struct state *state, struct agg_store *out, struct err *err);
 void agg_deinit(struct agg *agg);
+int agg_reserve(struct agg *agg,
+                struct err *err); /* room for a chunk; agg_read_chunk does it too */
+void agg_rest(struct agg *agg);   /* between batches: all that the next one makes again goes */
 
 /* Keys and directions of a chunk's rows. */
 int agg_read_chunk(struct agg *agg, duckdb_data_chunk chunk, struct err *err);

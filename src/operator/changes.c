@@ -219,6 +219,16 @@ static int changes_read(struct op *op, int table, struct op_reader *to, struct e
     return rc ? rc : agg_read_end(&c->agg, to, err);
 }
 
+static void changes_rest(struct op *op)
+{
+    struct changes *c = (struct changes *)op;
+
+    agg_rest(&c->agg);
+    free(c->touched);
+    c->touched = NULL;
+    c->count = c->cap = 0;
+}
+
 static void changes_free(struct op *op)
 {
     struct changes *c = (struct changes *)op;
@@ -233,6 +243,7 @@ static const struct op_ops changes_ops = {.name = "aggregate",
                                           .mark = changes_mark,
                                           .view = agg_view,
                                           .read = changes_read,
+                                          .rest = changes_rest,
                                           .free = changes_free};
 
 int changes_new(struct op **out, struct op *below, const struct op_aggregate_spec *spec,

@@ -67,7 +67,7 @@ static void final_free(struct op *op)
 
     vec_codec_free(f->codec);
     vec_rows_deinit(&f->rows);
-    rows_out_deinit(&f->out);
+    rows_out_rest(&f->out);
     free(f->signs);
     free(f);
 }
@@ -116,7 +116,7 @@ int op_final_new(struct op **out, struct op *below, struct err *err)
     if (!rc)
         rc = rows_columns(&f->op.columns, &below->columns, err);
     if (!rc)
-        rc = rows_out_init(&f->out, &f->op, f->codec, count, NULL, false, err);
+        rows_out_init(&f->out, &f->op, f->codec, count, NULL, false);
     if (!rc)
         rc = op_add(&f->op, below->graph, &below, 1, &final_ops, err);
     if (rc) {

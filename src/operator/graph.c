@@ -286,6 +286,15 @@ bool op_graph_by_clock(const struct op_graph *graph)
     return false;
 }
 
+void op_graph_rest(struct op_graph *graph)
+{
+    for (struct op *op = graph->last; op; op = op->next) {
+        vec_batch_deinit(&op->out);
+        if (op->ops->rest)
+            op->ops->rest(op);
+    }
+}
+
 struct vec_batch *op_graph_out(struct op_graph *graph)
 {
     return &graph->last->out;

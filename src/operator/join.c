@@ -92,12 +92,24 @@ int join_init(struct join *j, struct op_graph *graph, const struct vec_columns *
     if (!rc && changes)
         rc = rows_add_kind(&j->op.columns, err);
     if (!rc)
-        rc = rows_out_init(&j->out, &j->op, j->side[LEFT].codec, j->side[LEFT].column_count,
-                           marks      ? j->mark_codec
-                           : one_side ? NULL
-                                      : j->side[RIGHT].codec,
-                           false, err);
+        rows_out_init(&j->out, &j->op, j->side[LEFT].codec, j->side[LEFT].column_count,
+                      marks      ? j->mark_codec
+                      : one_side ? NULL
+                                 : j->side[RIGHT].codec,
+                      false);
     return rc;
+}
+
+void join_rest(struct op *op)
+{
+    struct join *j = (struct join *)op;
+
+    for (int s = LEFT; s <= RIGHT; s++) {
+        vec_rows_deinit(&j->side[s].key_bytes);
+        vec_rows_deinit(&j->side[s].row_bytes);
+    }
+    rows_out_rest(&j->out);
+    pairs_deinit(&j->pairs);
 }
 
 void join_deinit(struct join *j)
@@ -113,7 +125,7 @@ void join_deinit(struct join *j)
         vec_rows_deinit(&side->key_bytes);
         vec_rows_deinit(&side->row_bytes);
     }
-    rows_out_deinit(&j->out);
+    rows_out_rest(&j->out);
     condition_deinit(&j->condition);
     pairs_deinit(&j->pairs);
     vec_codec_free(j->mark_codec);

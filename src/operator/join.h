@@ -106,6 +106,7 @@ int join_init(struct join *join, struct op_graph *graph, const struct vec_column
               const struct vec_columns *right, const struct op_join_spec *spec, bool changes,
               struct err *err);
 void join_deinit(struct join *join);
+void join_rest(struct op *join); /* op_ops.rest of all kinds */
 /* Adds it to the graph; on an error, its own or the `rc` so far, frees it. */
 int join_add(struct join *join, struct op *const *below, int count, const struct op_ops *ops,
              int rc, struct err *err);

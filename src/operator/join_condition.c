@@ -154,6 +154,7 @@ void pairs_deinit(struct pairs *pairs)
     free(pairs->asked_lefts);
     free(pairs->asked_rights);
     free(pairs->yes);
+    *pairs = (struct pairs){0};
 }
 
 static int grow(struct pairs *p)

@@ -303,6 +303,7 @@ static const struct op_ops interval_ops = {.name = "interval join",
                                            .tick = interval_tick,
                                            .view = join_view,
                                            .read = interval_read,
+                                           .rest = join_rest,
                                            .free = interval_free};
 
 static void plan_interval(struct interval *v, const struct op_join_spec *spec)

@@ -196,6 +196,7 @@ static const struct op_ops not_in_ops = {.name = "join of NOT IN",
                                          .load = not_in_load,
                                          .view = not_in_view,
                                          .read = not_in_read,
+                                         .rest = join_rest,
                                          .free = not_in_free};
 
 int join_not_in_new(struct op **out, struct op *left, struct op *right,

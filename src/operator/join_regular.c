@@ -480,6 +480,7 @@ static const struct op_ops regular_ops = {.name = "join",
                                           .mark = regular_mark,
                                           .view = join_view,
                                           .read = regular_read,
+                                          .rest = join_rest,
                                           .free = regular_free};
 
 static int open_tables(struct regular *r, struct err *err)

@@ -280,6 +280,7 @@ static const struct op_ops temporal_ops = {.name = "temporal join",
                                            .view = temporal_view,
                                            .read = temporal_read,
                                            .waiting = temporal_waiting,
+                                           .rest = join_rest,
                                            .free = temporal_free};
 
 int join_temporal_new(struct op **out, struct op *left, struct op *right,

@@ -244,6 +244,7 @@ static const struct op_ops window_ops = {.name = "window join",
                                          .load = window_load,
                                          .view = window_view,
                                          .read = window_read,
+                                         .rest = join_rest,
                                          .free = window_free};
 
 int join_window_new(struct op **out, struct op *left, struct op *right,

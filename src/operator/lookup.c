@@ -138,7 +138,7 @@ static void lookup_free(struct op *op)
 }
 
 static const struct op_ops lookup_ops = {
-    .name = "lookup join", .rows = lookup_rows, .free = lookup_free};
+    .name = "lookup join", .rows = lookup_rows, .rest = join_rest, .free = lookup_free};
 
 int op_lookup_new(struct op **out, struct op *below, const struct op_lookup_spec *spec,
                   struct err *err)

@@ -71,7 +71,7 @@ static void normalize_free(struct op *op)
     vec_codec_free(n->codec);
     vec_rows_deinit(&n->keys);
     vec_rows_deinit(&n->rows);
-    rows_out_deinit(&n->out);
+    rows_out_rest(&n->out);
     arena_deinit(&n->arena);
     free(n->signs);
     free(n);
@@ -124,7 +124,7 @@ int op_normalize_new(struct op **out, struct op *below, const struct op_normaliz
     if (!rc)
         rc = rows_add_kind(&n->op.columns, err);
     if (!rc)
-        rc = rows_out_init(&n->out, &n->op, n->codec, count, NULL, false, err);
+        rows_out_init(&n->out, &n->op, n->codec, count, NULL, false);
     if (!rc)
         rc = op_add(&n->op, below->graph, &below, 1, &normalize_ops, err);
     if (rc) {

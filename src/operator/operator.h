@@ -89,6 +89,9 @@ int op_graph_clock(struct op_graph *graph, int64_t now_ms, struct err *err);
  * but for entries of state whose time is over, which may wait a second. */
 bool op_graph_by_clock(const struct op_graph *graph);
 struct vec_batch *op_graph_out(struct op_graph *graph);
+/* Between batches, when none has come for a while: gives memory back that only a batch needs, what
+ * is in op_graph_out too. State stays as it is. */
+void op_graph_rest(struct op_graph *graph);
 const struct vec_columns *op_graph_columns(const struct op_graph *graph); /* of the root */
 
 /* What an operator did, for EXPLAIN and screens. Newest first: the root is the first one. */

@@ -28,6 +28,8 @@ struct op_ops {
     bool (*view)(const struct op *op, int table, struct op_view *out, const char **part);
     int (*read)(struct op *op, int table, struct op_reader *to, struct err *err);
     const char *const *waiting; /* tables of rows that wait (waiting.c), to the NULL; NULL: none */
+    /* No rows have come for a while: what the next batch makes again goes back. Between calls. */
+    void (*rest)(struct op *op);
     void (*free)(struct op *op); /* what it owns beside struct op, and itself */
 };
 

@@ -144,6 +144,8 @@ static void stream(const struct plan *plan, const struct vec_columns *columns,
         keep(&life, out);
         vec_batch_deinit(&batch);
         next += len;
+        if (rng_below(&rng, 4) == 0)
+            op_graph_rest(life.graph);
         if (plan->dies && rng_below(&rng, 3) == 0)
             save(&life, &saved, next, out->count, mark, ++epoch);
         if (plan->dies && rng_below(&rng, 5) == 0) {

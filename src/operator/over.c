@@ -147,10 +147,11 @@ static void number_row(const struct over_row *row)
 static int add_events(struct over *o, size_t from, idx_t count, struct err *err)
 {
     duckdb_data_chunk chunk = o->chunk;
-    int rc;
+    int rc = agg_reserve(&o->agg, err);
 
     duckdb_data_chunk_reset(chunk);
-    rc = vec_rows_decode(o->arg_codec, o->events + from, count, chunk, o->arg_to, 0, 0, err);
+    if (!rc)
+        rc = vec_rows_decode(o->arg_codec, o->events + from, count, chunk, o->arg_to, 0, 0, err);
     duckdb_data_chunk_set_size(chunk, count);
     o->agg.keys.count = count;
     for (idx_t i = 0; i < count && !rc; i++) {
@@ -603,6 +604,17 @@ static int over_read(struct op *op, int table, struct op_reader *to, struct err 
     return rc;
 }
 
+static void over_rest(struct op *op)
+{
+    struct over *o = (struct over *)op;
+
+    agg_rest(&o->agg);
+    vec_rows_deinit(&o->keys);
+    vec_rows_deinit(&o->rows);
+    vec_rows_deinit(&o->args);
+    arena_deinit(&o->arena);
+}
+
 static const char *const over_waiting[] = {"waiting", "timers", NULL};
 static const struct op_ops over_ops = {.name = "over",
                                        .rows = over_rows,
@@ -611,6 +623,7 @@ static const struct op_ops over_ops = {.name = "over",
                                        .view = over_view,
                                        .read = over_read,
                                        .waiting = over_waiting,
+                                       .rest = over_rest,
                                        .free = over_free};
 
 /* ---- making one ---- */

@@ -31,8 +31,18 @@ int rank_init(struct rank *r, struct op *below, const struct op_rank_spec *spec,
     if (!rc && changes)
         rc = rows_add_kind(&r->op.columns, err);
     if (!rc)
-        rc = rows_out_init(&r->out, &r->op, r->codec, count, NULL, spec->with_number, err);
+        rows_out_init(&r->out, &r->op, r->codec, count, NULL, spec->with_number);
     return rc;
+}
+
+void rank_rest(struct op *op)
+{
+    struct rank *r = (struct rank *)op;
+
+    rows_out_rest(&r->out);
+    vec_rows_deinit(&r->keys);
+    vec_rows_deinit(&r->rows);
+    vec_rows_deinit(&r->orders);
 }
 
 void rank_deinit(struct rank *r)
@@ -41,10 +51,7 @@ void rank_deinit(struct rank *r)
     vec_codec_free(r->key_codec);
     vec_codec_free(r->codec);
     order_keys_free(r->order_keys);
-    rows_out_deinit(&r->out);
-    vec_rows_deinit(&r->keys);
-    vec_rows_deinit(&r->rows);
-    vec_rows_deinit(&r->orders);
+    rank_rest(&r->op);
 }
 
 int rank_read(struct rank *r, duckdb_data_chunk chunk, struct err *err)
@@ -149,6 +156,7 @@ static const struct op_ops first_ops = {.name = "first rows",
                                         .rows = first_rows,
                                         .view = first_view,
                                         .read = first_read,
+                                        .rest = rank_rest,
                                         .free = first_free};
 
 int rank_first_new(struct op **out, struct op *below, const struct op_rank_spec *spec,

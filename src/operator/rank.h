@@ -18,6 +18,7 @@ struct rank {
 int rank_init(struct rank *rank, struct op *below, const struct op_rank_spec *spec, bool changes,
               struct err *err);
 void rank_deinit(struct rank *rank);
+void rank_rest(struct op *rank); /* op_ops.rest of all kinds */
 int rank_read(struct rank *rank, duckdb_data_chunk chunk, struct err *err);
 /* Adds it to the graph; on an error frees it. */
 int rank_add(struct rank *rank, struct op *below, const struct op_ops *ops, int rc,

@@ -646,6 +646,7 @@ static const struct op_ops changes_ops = {.name = "top rows of changes",
                                           .load = changes_load,
                                           .view = changes_view,
                                           .read = changes_read,
+                                          .rest = rank_rest,
                                           .free = changes_free};
 
 int rank_changes_new(struct op **out, struct op *below, const struct op_rank_spec *spec,

@@ -436,6 +436,7 @@ static const struct op_ops top_ops = {.name = "top rows",
                                       .load = top_load,
                                       .view = top_view,
                                       .read = top_read,
+                                      .rest = rank_rest,
                                       .free = top_free};
 
 int rank_top_new(struct op **out, struct op *below, const struct op_rank_spec *spec,

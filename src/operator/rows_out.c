@@ -101,11 +101,9 @@ void rows_signs(duckdb_data_chunk chunk, int kind_column, int8_t *out)
 
 /* ---- out ---- */
 
-int rows_out_init(struct rows_out *out, struct op *op, const struct vec_codec *left,
-                  size_t left_count, const struct vec_codec *right, bool numbered, struct err *err)
+void rows_out_init(struct rows_out *out, struct op *op, const struct vec_codec *left,
+                   size_t left_count, const struct vec_codec *right, bool numbered)
 {
-    idx_t rows = vec_chunk_rows();
-
     *out = (struct rows_out){.op = op,
                              .left = left,
                              .right = right,
@@ -113,21 +111,32 @@ int rows_out_init(struct rows_out *out, struct op *op, const struct vec_codec *l
                              .kind_at = op_kind_column(&op->columns),
                              .numbered = numbered};
     out->number_at = op->columns.count - 1 - (out->kind_at >= 0);
-    out->lefts = calloc(rows, sizeof(*out->lefts));
-    out->rights = calloc(rows, sizeof(*out->rights));
-    out->numbers = calloc(rows, sizeof(*out->numbers));
-    out->kinds = calloc(rows, 1);
-    if (!out->lefts || !out->rights || !out->numbers || !out->kinds)
-        return err_set(err, ERR_NOMEM, "rows of an operator");
-    return 0;
 }
 
-void rows_out_deinit(struct rows_out *out)
+void rows_out_rest(struct rows_out *out)
 {
     free(out->lefts);
     free(out->rights);
     free(out->numbers);
     free(out->kinds);
+    out->lefts = out->rights = NULL;
+    out->numbers = NULL;
+    out->kinds = NULL;
+    out->count = 0;
+}
+
+static int take_room(struct rows_out *out, struct err *err)
+{
+    idx_t rows = vec_chunk_rows();
+
+    out->lefts = calloc(rows, sizeof(*out->lefts));
+    out->rights = calloc(rows, sizeof(*out->rights));
+    out->numbers = calloc(rows, sizeof(*out->numbers));
+    out->kinds = calloc(rows, 1);
+    if (out->lefts && out->rights && out->numbers && out->kinds)
+        return 0;
+    rows_out_rest(out);
+    return err_set(err, ERR_NOMEM, "rows of an operator");
 }
 
 /* `count` of the gathered rows, from `from` on, behind the rows that `chunk` has. */
@@ -186,6 +195,10 @@ int rows_out_flush(struct rows_out *out, struct err *err)
 int rows_out_put(struct rows_out *out, struct slice left, struct slice right, enum op_kind kind,
                  int64_t number, struct err *err)
 {
+    int rc = out->kinds ? 0 : take_room(out, err);
+
+    if (rc)
+        return rc;
     out->lefts[out->count] = left;
     out->rights[out->count] = right;
     out->numbers[out->count] = number;

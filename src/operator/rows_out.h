@@ -26,15 +26,15 @@ struct rows_out {
     idx_t right_at, number_at;            /* columns */
     int kind_at;                          /* -1: none */
     bool numbered;
-    struct slice *lefts, *rights; /* a chunk's rows; ptr NULL: all NULL */
+    struct slice *lefts, *rights; /* a chunk's rows; ptr NULL: all NULL. NULL: none came yet */
     int64_t *numbers;
     uint8_t *kinds;
     idx_t count;
 };
 /* The columns of `op` are known by now. */
-int rows_out_init(struct rows_out *out, struct op *op, const struct vec_codec *left,
-                  size_t left_count, const struct vec_codec *right, bool numbered, struct err *err);
-void rows_out_deinit(struct rows_out *out);
+void rows_out_init(struct rows_out *out, struct op *op, const struct vec_codec *left,
+                   size_t left_count, const struct vec_codec *right, bool numbered);
+void rows_out_rest(struct rows_out *out); /* gives all memory back; rows may come again */
 int rows_out_put(struct rows_out *out, struct slice left, struct slice right, enum op_kind kind,
                  int64_t number, struct err *err);
 int rows_out_flush(struct rows_out *out, struct err *err);

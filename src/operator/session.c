@@ -317,6 +317,8 @@ static int add_chunk(struct sessions *o, duckdb_data_chunk chunk, struct err *er
 
     if (!rc)
         rc = name_rows(o, err);
+    if (rc)
+        return rc;
     window_clock_read(&o->clock, &agg->op, o->fired, chunk);
     memset(agg->at, 0, agg->keys.count * sizeof(agg->at[0]));
     o->chunk++;
@@ -506,6 +508,11 @@ static int session_read(struct op *op, int table, struct op_reader *to, struct e
 
 /* ---- making one ---- */
 
+static void session_rest(struct op *op)
+{
+    agg_rest(&((struct sessions *)op)->agg);
+}
+
 static void session_free(struct op *op)
 {
     struct sessions *o = (struct sessions *)op;
@@ -524,6 +531,7 @@ static const struct op_ops session_ops = {.name = "session aggregate",
                                           .load = session_load,
                                           .view = agg_view,
                                           .read = session_read,
+                                          .rest = session_rest,
                                           .free = session_free};
 
 static int session_init(struct sessions *o, struct op *below, const struct op_aggregate_spec *spec,

@@ -69,7 +69,7 @@ static void sets_free(struct op *op)
     vec_codec_free(s->codec[0]);
     vec_codec_free(s->codec[1]);
     vec_rows_deinit(&s->rows);
-    rows_out_deinit(&s->out);
+    rows_out_rest(&s->out);
     free(s->signs);
     free(s);
 }
@@ -131,7 +131,7 @@ int op_sets_new(struct op **out, struct op *left, struct op *right, const struct
     if (!rc)
         rc = rows_add_kind(&s->op.columns, err);
     if (!rc)
-        rc = rows_out_init(&s->out, &s->op, s->codec[0], count, NULL, false, err);
+        rows_out_init(&s->out, &s->op, s->codec[0], count, NULL, false);
     if (!rc)
         rc = op_add(&s->op, left->graph, (struct op *[]){left, right}, 2, &sets_ops, err);
     if (rc) {

@@ -17,13 +17,22 @@ int settle_init(struct settle *settle, const struct vec_columns *columns, struct
     return settle->kind_column < 0 ? 0 : rows_codec(&settle->codec, columns, &count, err);
 }
 
-void settle_deinit(struct settle *settle)
+void settle_rest(struct settle *settle)
 {
     for (size_t i = 0; i < settle->row_cap; i++)
         vec_rows_deinit(&settle->rows[i]);
     free(settle->rows);
     free(settle->list);
     free(settle->table);
+    settle->rows = NULL;
+    settle->list = NULL;
+    settle->table = NULL;
+    settle->row_cap = settle->cap = settle->table_cap = 0;
+}
+
+void settle_deinit(struct settle *settle)
+{
+    settle_rest(settle);
     vec_codec_free(settle->codec);
 }
 

@@ -219,6 +219,23 @@ static struct op_graph *shards_inner(const struct op *op, size_t i)
     return i < s->count ? s->list[i].graph : NULL;
 }
 
+static void shards_rest(struct op *op)
+{
+    struct shards *s = (struct shards *)op;
+
+    for (size_t i = 0; i < s->count; i++) {
+        struct shard *shard = &s->list[i];
+
+        op_graph_rest(shard->graph);
+        vec_batch_deinit(&shard->in);
+        vec_batch_deinit(&shard->taken);
+        vec_batch_deinit(&shard->given);
+        settle_rest(&shard->settle);
+    }
+    for (int n = 0; n < op->inputs; n++)
+        split_rest(&s->splits[n]);
+}
+
 /* ---- made, freed ---- */
 
 static void shards_free(struct op *op)
@@ -251,6 +268,7 @@ static const struct op_ops shards_ops = {.name = "shards",
                                          .info = shards_info,
                                          .entry = shards_entry,
                                          .inner = shards_inner,
+                                         .rest = shards_rest,
                                          .free = shards_free};
 
 /* The operators inside are numbered as they would be without shards, whose number is that of the

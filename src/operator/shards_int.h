@@ -26,6 +26,7 @@ struct split {
 int split_init(struct split *split, const struct vec_columns *columns,
                const struct op_shard_keys *keys, size_t shards, struct err *err);
 void split_deinit(struct split *split);
+void split_rest(struct split *split); /* between batches: gives back what the next makes again */
 /* A batch, borrowed until the next: first each chunk by itself, then each shard's rows. Chunks and
  * shards are independent of each other: on any thread. */
 int split_begin(struct split *split, const struct vec_batch *batch, struct err *err);
@@ -57,6 +58,7 @@ struct settle {
 };
 int settle_init(struct settle *settle, const struct vec_columns *columns, struct err *err);
 void settle_deinit(struct settle *settle);
+void settle_rest(struct settle *settle); /* as split_rest */
 /* Empties `rows` into what is taken back and what is given. */
 int settle_rows(struct settle *settle, struct vec_batch *rows, struct vec_batch *taken,
                 struct vec_batch *given, struct err *err);

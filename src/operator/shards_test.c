@@ -89,6 +89,7 @@ static void give(struct shards *s, struct op *leaf, const char *select)
     run(select, NULL, NULL, NULL, &rows);
     OK(op_graph_rows(leaf, &rows, &err));
     assert_int_equal(vec_batch_move(&s->out, op_graph_out(s->graph)), 0);
+    op_graph_rest(s->graph); /* what the next batch needs it makes again */
     vec_batch_deinit(&rows);
 }
 

@@ -87,7 +87,7 @@ static void sort_free(struct op *op)
     vec_codec_free(s->codec);
     vec_rows_deinit(&s->rows);
     vec_rows_deinit(&s->orders);
-    rows_out_deinit(&s->out);
+    rows_out_rest(&s->out);
     waiting_deinit(&s->waiting);
     free(s);
 }
@@ -135,7 +135,7 @@ int op_sort_new(struct op **out, struct op *below, const struct op_sort_spec *sp
     if (!rc)
         rc = rows_columns(&s->op.columns, &below->columns, err);
     if (!rc)
-        rc = rows_out_init(&s->out, &s->op, s->codec, count, NULL, false, err);
+        rows_out_init(&s->out, &s->op, s->codec, count, NULL, false);
     if (!rc)
         rc = op_add(&s->op, below->graph, &below, 1, &sort_ops, err);
     if (rc) {

@@ -29,7 +29,7 @@ int split_init(struct split *split, const struct vec_columns *columns,
     return rc;
 }
 
-void split_deinit(struct split *split)
+void split_rest(struct split *split)
 {
     for (size_t i = 0; i < split->cap; i++) {
         vec_rows_deinit(&split->pieces[i].keys);
@@ -39,6 +39,13 @@ void split_deinit(struct split *split)
             duckdb_destroy_selection_vector(split->pieces[i].rows);
     }
     free(split->pieces);
+    split->pieces = NULL;
+    split->cap = 0;
+}
+
+void split_deinit(struct split *split)
+{
+    split_rest(split);
     vec_codec_free(split->codec);
 }
 

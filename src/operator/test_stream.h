@@ -242,6 +242,8 @@ static void stream(const struct test_plan *plan, const struct test_input *inputs
         if (life.next[n] >= inputs[n].rows.rows)
             break;
         step(&life, plan, &inputs[n], n, len, out);
+        if (rng_below(&rng, 4) == 0)
+            op_graph_rest(life.graph);
         flush(&life, &saved, rng_below(&rng, 3) == 0 ? INT64_MAX : 1);
         if (dies && !life.sealing && rng_below(&rng, 3) == 0)
             seal(&life, out->count, ++epoch);

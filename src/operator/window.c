@@ -413,6 +413,11 @@ static int window_read(struct op *op, int table, struct op_reader *to, struct er
     return rc ? rc : agg_read_end(&o->agg, to, err);
 }
 
+static void window_rest(struct op *op)
+{
+    agg_rest(&((struct windows *)op)->agg);
+}
+
 static const struct op_ops window_ops = {.name = "window aggregate",
                                          .rows = window_rows,
                                          .mark = window_mark,
@@ -420,6 +425,7 @@ static const struct op_ops window_ops = {.name = "window aggregate",
                                          .load = window_load,
                                          .view = agg_view,
                                          .read = window_read,
+                                         .rest = window_rest,
                                          .free = window_free};
 
 /* ---- making one ---- */

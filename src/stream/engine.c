@@ -11,7 +11,7 @@
 #include "state/writer.h"
 #include "stream/stream_int.h"
 
-#define TRIM_S 8 /* pipelines have rested, and the last rows were committed */
+#define TRIM_S 4 /* pipelines have rested by then */
 
 struct stream_engine {
     struct stream_engine_options options;
@@ -21,7 +21,7 @@ struct stream_engine {
     pthread_t watchdog;
     pthread_cond_t wake; /* ends the watchdog's nap */
     bool stopping, watching;
-    int64_t rows; /* of all jobs, when it was looked last: the watchdog's, as is the next */
+    int64_t work; /* of all jobs, when it was looked last: the watchdog's, as is the next */
     int quiet_s;  /* since they were others */
 };
 
@@ -70,28 +70,29 @@ static void watch(struct stream_engine *engine, struct job *job)
         diag_error("job", "%s: state not written: %s", job->name, err.text);
 }
 
-/* With the engine's mutex held. */
-static int64_t rows_so_far(struct stream_engine *engine)
+/* Rows and commits. With the engine's mutex held. */
+static int64_t work_so_far(struct stream_engine *engine)
 {
-    int64_t rows = 0;
+    int64_t work = 0;
 
     for (struct job *job = engine->jobs; job; job = job->next) {
         pthread_mutex_lock(&job->mutex);
         for (size_t i = 0; i < job->count; i++)
-            rows += atomic_load(&job->pipelines[i].rows_in);
+            work += atomic_load(&job->pipelines[i].rows_in);
+        work += job->epoch;
         pthread_mutex_unlock(&job->mutex);
     }
-    return rows;
+    return work;
 }
 
-/* When nobody has had a row for a while, what the allocators keep goes back, once. Called every
- * second with the engine's mutex held, which is given back meanwhile. */
+/* When nobody has had a row or made a commit for a while, what the allocators keep goes back, once.
+ * Called every second with the engine's mutex held, which is given back meanwhile. */
 static void trim_when_quiet(struct stream_engine *engine)
 {
-    int64_t rows = rows_so_far(engine);
+    int64_t work = work_so_far(engine);
 
-    if (rows != engine->rows) {
-        engine->rows = rows;
+    if (work != engine->work) {
+        engine->work = work;
         engine->quiet_s = 0;
         return;
     }

@@ -362,6 +362,15 @@ int input_open(struct input *in, struct pipeline *p, const struct stream_input *
     return rc ? err_wrap(err, rc, "%s", spec->name) : 0;
 }
 
+void input_rest(struct input *in)
+{
+    vec_batch_deinit(&in->polled);
+    vec_batch_deinit(&in->shaped);
+    vec_batch_deinit(&in->marked);
+    if (in->first == in && in->spec->source->ops->rest)
+        in->spec->source->ops->rest(in->spec->source);
+}
+
 void input_close(struct input *in)
 {
     vec_batch_deinit(&in->polled);

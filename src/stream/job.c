@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/codec.h"
 #include "stream/stream_int.h"
 
 int job_new(struct job **out, const struct stream_engine_options *options,
@@ -483,6 +484,8 @@ static int run_cuts(struct job *job, struct pipeline_cut *cuts, struct err *err)
     int rc = 0;
 
     while (!rc && !stop && !all_over(job)) {
+        codec_rest(); /* commits are seldom, and there may be a thousand of these threads */
+        memory_stack_rest();
         wait_for_cut_time(job, next_cut_ns(job, began_ns));
         began_ns = clock_mono_ns(clock);
         stop = is_last_cut(job);
@@ -508,7 +511,6 @@ static int job_run(struct job *job, struct err *err)
     if (!rc)
         rc = start_pipelines(job, err);
     vec_rest(); /* planning is over, and what is left to do needs little */
-    memory_stack_rest();
     if (!rc)
         rc = run_cuts(job, cuts, err);
     set_ending(job);

@@ -8,6 +8,7 @@
  */
 #include <time.h>
 
+#include "base/codec.h"
 #include "stream/stream_int.h"
 
 #define WAIT_SHORT_MS                                                                              \
@@ -23,7 +24,7 @@ struct nap {
     pthread_cond_t wake;
     _Atomic bool woken;
     bool told;      /* every source tells of rows */
-    int64_t rested; /* `rows_ns` when it last rested */
+    int64_t rested; /* `work_ns` when it last rested */
 };
 
 static void wake(void *arg)
@@ -129,13 +130,18 @@ static int64_t longest_nap(const struct pipeline *p)
     return ms;
 }
 
-/* A thread that has worked keeps stack and freed memory for the next time. Of a thousand that wait,
- * few will need it soon. */
+/* Who has worked keeps buffers, stack and freed memory for the next time. Of a thousand that wait,
+ * few will need them soon. */
 static void rest(struct pipeline *p, int64_t now)
 {
-    if (p->nap->rested == p->rows_ns + 1 || now - p->rows_ns < REST_NS)
+    if (p->nap->rested == p->work_ns + 1 || now - p->work_ns < REST_NS)
         return;
-    p->nap->rested = p->rows_ns + 1;
+    p->nap->rested = p->work_ns + 1;
+    for (size_t i = 0; i < p->count; i++)
+        input_rest(&p->inputs[i]);
+    if (p->flow)
+        op_graph_rest(flow_graph(p->flow));
+    codec_rest();
     vec_rest();
     memory_stack_rest();
 }

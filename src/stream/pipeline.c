@@ -185,7 +185,7 @@ static void set_gone(struct pipeline *p, struct input *in, bool gone, const char
 static int take_rows(struct pipeline *p, struct input *in, struct err *err)
 {
     p->stirred = true;
-    p->rows_ns = now_ns(p);
+    p->rows_ns = p->work_ns = now_ns(p);
     p->bytes_in_epoch += in->polled.rows * BYTES_PER_ROW;
     atomic_fetch_add(&p->rows_in, in->polled.rows);
     if (!atomic_exchange(&p->job->uncommitted, true))
@@ -421,6 +421,8 @@ int pipeline_epoch(struct pipeline *p, struct pipeline_cut *out)
         pipeline_cut_deinit(out);
         return rc;
     }
+    if (p->stirred) /* to end it has touched what was given back */
+        p->work_ns = now_ns(p);
     out->rejects = p->rejects.batch;
     p->rejects.batch = (struct vec_batch){0};
     p->rejects.bytes = 0;

@@ -75,6 +75,9 @@ struct stream_source_ops {
     void (*committed)(struct stream_source *, const struct stream_position *);
     /* Polls may share their work out among the team from now on. NULL: they do not. */
     void (*share)(struct stream_source *, struct team *);
+    /* Polls have given nothing for a while: memory that only rows need goes. NULL: there is none.
+     */
+    void (*rest)(struct stream_source *);
 };
 struct stream_source {
     const struct stream_source_ops *ops;

@@ -142,6 +142,7 @@ struct pipeline {
     int64_t ticked_ms, awake_ms; /* mono time of the last tick; time but for long waits: a sink that
                                     stalls makes no partition idle */
     int64_t rows_ns;             /* mono time of the last rows */
+    int64_t work_ns;             /* likewise, or of the end of an epoch that had some */
     struct nap *nap;             /* NULL: without threads */
     int64_t bytes_in_epoch;
     int64_t polls_left; /* step mode: polls until the feed ends; -1: no limit (threads) */
@@ -234,8 +235,8 @@ struct job {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     /* Under the mutex. */
-    const char *state; /* a literal */
-    char reason[500]; /* as long as that of an error */
+    const char *state;    /* a literal */
+    char reason[500];     /* as long as that of an error */
     bool stop, cut_early; /* stop: what `stopping` says, for those that wait */
     bool ending;          /* the part that each pipeline gives next is its last */
     int64_t cuts_done;    /* the number of the last cut whose commit is over */
@@ -303,6 +304,7 @@ void flow_state_take_syncs(struct flow_state *s, struct syncs *out);
 int syncs_wait(struct syncs *syncs, struct err *err); /* any thread; empties it */
 void syncs_free(struct syncs *syncs);                 /* without */
 
+void input_rest(struct input *in); /* between polls: the last one's rows and all for them goes */
 void input_seen(struct input *in); /* none of its partitions was silent up to now */
 
 /* flow.c: what a pipeline remembers. All calls on its thread but flow_is_true. */
