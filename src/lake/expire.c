@@ -25,9 +25,36 @@ static int64_t limit(const struct lake_metadata *m, int64_t own, const char *key
     return own >= 0 ? own : lake_metadata_property_i64(m, key, fallback);
 }
 
+/* Which snapshots stay, by their place in the metadata. */
+struct kept {
+    bool *list;
+    size_t count; /* of those that do */
+};
+
+/* By its id, which a foreign file may hold twice. */
+static bool is_kept(const struct lake_metadata *m, const struct lake_snapshot *s,
+                    const struct kept *kept)
+{
+    bool found = kept->list[s - m->snapshots];
+
+    for (size_t i = 0; i < m->snapshot_count && !found; i++)
+        found = kept->list[i] && m->snapshots[i].id == s->id;
+    return found;
+}
+
+static void keep(const struct lake_metadata *m, const struct lake_snapshot *s, struct kept *kept)
+{
+    bool *at = s ? &kept->list[s - m->snapshots] : NULL;
+
+    if (at && !*at)
+        kept->count++;
+    if (at)
+        *at = true;
+}
+
 /* Follows a branch back and keeps what its limits allow. */
 static void keep_branch(const struct lake_metadata *m, const struct lake_ref *ref, size_t fresh,
-                        int64_t now_ms, int64_t *keep, size_t *count)
+                        int64_t now_ms, struct kept *kept)
 {
     int64_t age =
         limit(m, ref->max_snapshot_age_ms, "history.expire.max-snapshot-age-ms", 432000000);
@@ -35,19 +62,17 @@ static void keep_branch(const struct lake_metadata *m, const struct lake_ref *re
     int64_t max = limit(m, -1, "tarn.expire.max-snapshots", 1000);
     const struct lake_snapshot *s = lake_metadata_snapshot_by_id(m, ref->snapshot_id);
     int64_t seen = (int64_t)fresh;
+    size_t steps = 0; /* a foreign history may run in a ring */
 
     /* The head always stays, even with newer snapshots on their way: what those name is what the
      * head names and what this commit wrote, so garbage is told by the base alone. */
-    for (; s; s = s->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, s->parent_id)) {
+    for (; s && steps++ < m->snapshot_count; s = lake_metadata_parent(m, s)) {
         bool head = s->id == ref->snapshot_id;
 
         if (!head && seen >= (min > 1 ? min : 1) && (now_ms - s->timestamp_ms > age || seen >= max))
             return;
-        if (!id_in(keep, *count, s->id))
-            keep[(*count)++] = s->id;
+        keep(m, s, kept);
         seen++;
-        if (*count >= m->snapshot_count)
-            return;
     }
 }
 
@@ -69,7 +94,7 @@ static int64_t staged_age(const struct lake_snapshot *s, int64_t age)
     return lake_summary(s, "wap.id") && age < STAGED_AGE_MS ? STAGED_AGE_MS : age;
 }
 
-static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *keep, size_t *count)
+static void keep_young(const struct lake_metadata *m, int64_t now_ms, struct kept *kept)
 {
     int64_t age = limit(m, -1, "history.expire.max-snapshot-age-ms", 432000000);
 
@@ -82,13 +107,11 @@ static void keep_young(const struct lake_metadata *m, int64_t now_ms, int64_t *k
                 lake_metadata_snapshot_by_id(m, m->branches[r].snapshot_id);
             size_t steps = 0;
 
-            for (; at && !reached && steps++ <= m->snapshot_count;
-                 at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, at->parent_id))
+            for (; at && !reached && steps++ <= m->snapshot_count; at = lake_metadata_parent(m, at))
                 reached = at->id == s->id;
         }
-        if (!reached && now_ms - s->timestamp_ms <= staged_age(s, age) &&
-            !id_in(keep, *count, s->id))
-            keep[(*count)++] = s->id;
+        if (!reached && now_ms - s->timestamp_ms <= staged_age(s, age))
+            keep(m, s, kept);
     }
 }
 
@@ -99,35 +122,36 @@ static bool all_on_main(const struct lake_metadata *m)
     size_t count = 0;
 
     for (; s && count <= m->snapshot_count; count++)
-        s = s->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(m, s->parent_id);
+        s = lake_metadata_parent(m, s);
     return count == m->snapshot_count;
 }
 
 int expire_pick(const struct lake_metadata *m, const char *branch, size_t fresh, int64_t now_ms,
                 struct arena *arena, struct expiry *out, struct err *err)
 {
-    int64_t *keep = ARENA_ARRAY(arena, int64_t, m->snapshot_count * 2 + 1);
-    size_t count = 0;
+    struct kept kept = {.list = ARENA_ARRAY(arena, bool, m->snapshot_count + 1)};
 
     memset(out, 0, sizeof(*out));
-    out->ids = ARENA_ARRAY(arena, int64_t, m->snapshot_count + 1);
     out->refs = ARENA_ARRAY(arena, const char *, m->branch_count + 1);
-    if (!keep || !out->ids || !out->refs)
+    if (!kept.list || !out->refs)
         return err_set(err, ERR_NOMEM, "expiry");
     for (size_t i = 0; i < m->branch_count; i++) {
         const struct lake_ref *ref = &m->branches[i];
 
         if (ref_expired(m, ref, now_ms))
             out->refs[out->ref_count++] = ref->name;
-        else if (ref->is_tag && !id_in(keep, count, ref->snapshot_id))
-            keep[count++] = ref->snapshot_id;
-        else if (!ref->is_tag)
-            keep_branch(m, ref, strcmp(ref->name, branch) ? 0 : fresh, now_ms, keep, &count);
+        else if (ref->is_tag)
+            keep(m, lake_metadata_snapshot_by_id(m, ref->snapshot_id), &kept);
+        else
+            keep_branch(m, ref, strcmp(ref->name, branch) ? 0 : fresh, now_ms, &kept);
     }
     if (!all_on_main(m))
-        keep_young(m, now_ms, keep, &count);
+        keep_young(m, now_ms, &kept);
+    out->ids = ARENA_ARRAY(arena, int64_t, m->snapshot_count - kept.count + 1);
+    if (!out->ids)
+        return err_set(err, ERR_NOMEM, "expiry");
     for (size_t i = 0; i < m->snapshot_count; i++)
-        if (!id_in(keep, count, m->snapshots[i].id))
+        if (!is_kept(m, &m->snapshots[i], &kept))
             out->ids[out->count++] = m->snapshots[i].id;
     return 0;
 }
@@ -189,8 +213,7 @@ static const struct lake_snapshot *line_end(const struct sweep *s)
     const struct lake_snapshot *at = lake_metadata_snapshot(s->m), *oldest = NULL;
     size_t kept = 0, gone = 0;
 
-    for (; at && kept + gone <= s->m->snapshot_count;
-         at = at->parent_id < 0 ? NULL : lake_metadata_snapshot_by_id(s->m, at->parent_id)) {
+    for (; at && kept + gone <= s->m->snapshot_count; at = lake_metadata_parent(s->m, at)) {
         if (!at->manifest_list)
             return NULL;
         if (id_in(s->expiry->ids, s->expiry->count, at->id)) {
@@ -246,9 +269,7 @@ static int sweep_line(struct sweep *s, const struct lake_snapshot *oldest)
 
     rc = rc ? rc : spare_vectors(s, next);
     while (!rc) {
-        const struct lake_snapshot *before =
-            snapshot->parent_id < 0 ? NULL
-                                    : lake_metadata_snapshot_by_id(s->m, snapshot->parent_id);
+        const struct lake_snapshot *before = lake_metadata_parent(s->m, snapshot);
         struct path_set held = {.arena = s->arena};
 
         if (!before)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/codec.h"
-#include "lake/lake_int.h"
+#include "lake/metadata_share.h"
 
 #define METADATA_BYTES_MAX ((size_t)512 << 20)
 
@@ -171,39 +171,6 @@ static int view_pairs(struct view *v, const json_t *obj, struct lake_property **
     return 0;
 }
 
-static int view_snapshot(struct view *v, const json_t *json, void *at)
-{
-    struct lake_snapshot *s = at;
-    const json_t *list = json_object_get(json, "manifests");
-    int rc = json_get_i64(json, "snapshot-id", "snapshot", &s->id, v->err);
-
-    rc = rc ? rc : json_get_i64(json, "timestamp-ms", "snapshot", &s->timestamp_ms, v->err);
-    if (rc)
-        return rc;
-    s->parent_id = i64_or(json, "parent-snapshot-id", -1);
-    s->sequence_number = i64_or(json, "sequence-number", 0);
-    s->schema_id = (int32_t)i64_or(json, "schema-id", -1);
-    s->first_row_id = i64_or(json, "first-row-id", -1);
-    s->added_rows = i64_or(json, "added-rows", -1);
-    s->manifest_list = text_of(json_object_get(json, "manifest-list"));
-    s->key_id = text_of(json_object_get(json, "key-id"));
-    s->manifests = ARENA_ARRAY(v->arena, const char *, json_array_size(list) + 1);
-    if (!s->manifests)
-        return nomem(v);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        s->manifests[i] = text_of(json_array_get(list, i));
-        if (!s->manifests[i])
-            return err_set(v->err, ERR_CORRUPT, "snapshot.manifests: not text");
-        s->manifest_count++;
-    }
-    if (!s->manifest_list && !json_is_array(list))
-        return err_set(v->err, ERR_CORRUPT, "snapshot %" PRId64 ": no manifest list", s->id);
-    rc = view_pairs(v, json_object_get(json, "summary"), &s->summary, &s->summary_count);
-    s->operation = lake_summary(s, "operation");
-    s->operation = s->operation ? s->operation : "";
-    return rc;
-}
-
 static int view_log_entry(struct view *v, const json_t *json, void *at)
 {
     struct lake_log_entry *entry = at;
@@ -278,24 +245,47 @@ static int view_scalars(struct view *v)
     return m->location && m->uuid ? 0 : nomem(v);
 }
 
-static int view_lists(struct view *v)
+/* Schemas, specs and orders: those of the base, or seen anew. */
+static int view_shape(struct view *v, const struct lake_metadata *base)
+{
+    static const struct {
+        size_t size;
+        bool required;
+        int (*item)(struct view *, const json_t *, void *);
+    } lists[SHAPE_LISTS] = {
+        [SHAPE_SCHEMAS] = {sizeof(struct lake_schema), true, view_schema},
+        [SHAPE_SPECS] = {sizeof(struct lake_partition_spec), true, view_spec},
+        [SHAPE_ORDERS] = {sizeof(struct lake_sort_order), false, view_order},
+    };
+    struct lake_metadata *m = v->m;
+    struct metadata_shape *shape;
+    bool made = false;
+    int rc = share_shape(m, base, &made, v->err);
+
+    if (rc)
+        return rc;
+    shape = m->shape;
+    v->arena = &shape->arena;
+    for (int i = 0; i < SHAPE_LISTS && made && !rc; i++)
+        rc = view_list(v, shape_keys[i], lists[i].size, lists[i].required, lists[i].item,
+                       &shape->items[i], &shape->counts[i]);
+    v->arena = &m->arena;
+    m->schemas = shape->items[SHAPE_SCHEMAS];
+    m->schema_count = shape->counts[SHAPE_SCHEMAS];
+    m->specs = shape->items[SHAPE_SPECS];
+    m->spec_count = shape->counts[SHAPE_SPECS];
+    m->orders = shape->items[SHAPE_ORDERS];
+    m->order_count = shape->counts[SHAPE_ORDERS];
+    return rc;
+}
+
+static int view_lists(struct view *v, const struct lake_metadata *base)
 {
     struct lake_metadata *m = v->m;
-    int rc = view_list(v, "schemas", sizeof(*m->schemas), true, view_schema, (void **)&m->schemas,
-                       &m->schema_count);
+    int rc = view_shape(v, base);
 
-    rc = rc ? rc
-            : view_list(v, "partition-specs", sizeof(*m->specs), true, view_spec,
-                        (void **)&m->specs, &m->spec_count);
-    rc = rc ? rc
-            : view_list(v, "sort-orders", sizeof(*m->orders), false, view_order,
-                        (void **)&m->orders, &m->order_count);
-    rc = rc ? rc
-            : view_list(v, "snapshots", sizeof(*m->snapshots), false, view_snapshot,
-                        (void **)&m->snapshots, &m->snapshot_count);
-    rc = rc ? rc
-            : view_list(v, "snapshot-log", sizeof(*m->snapshot_log), false, view_log_entry,
-                        (void **)&m->snapshot_log, &m->snapshot_log_count);
+    rc = rc ? rc : share_snapshots(m, base, v->err);
+    rc = rc ? rc : share_snapshot_log(m, base, v->err);
     rc = rc ? rc
             : view_list(v, "metadata-log", sizeof(*m->metadata_log), false, view_log_entry,
                         (void **)&m->metadata_log, &m->metadata_log_count);
@@ -329,7 +319,8 @@ static int view_check(struct view *v)
     return 0;
 }
 
-int lake_metadata_from_json(json_t *doc, struct lake_metadata **out, struct err *err)
+int lake_metadata_from_fork(json_t *doc, const struct lake_metadata *base,
+                            struct lake_metadata **out, struct err *err)
 {
     struct lake_metadata *m = calloc(1, sizeof(*m));
     struct view v = {m, m ? &m->arena : NULL, err};
@@ -352,7 +343,7 @@ int lake_metadata_from_json(json_t *doc, struct lake_metadata **out, struct err 
         rc = nomem(&v);
     m->format_version = rc ? 2 : (int)version;
     rc = rc ? rc : view_scalars(&v);
-    rc = rc ? rc : view_lists(&v);
+    rc = rc ? rc : view_lists(&v, base);
     rc = rc ? rc : view_refs(&v);
     rc = rc ? rc : view_check(&v);
     if (rc) {
@@ -362,6 +353,11 @@ int lake_metadata_from_json(json_t *doc, struct lake_metadata **out, struct err 
     }
     *out = m;
     return 0;
+}
+
+int lake_metadata_from_json(json_t *doc, struct lake_metadata **out, struct err *err)
+{
+    return lake_metadata_from_fork(doc, NULL, out, err);
 }
 
 int lake_metadata_parse(struct slice text, struct lake_metadata **out, struct err *err)
@@ -382,11 +378,6 @@ int lake_metadata_parse(struct slice text, struct lake_metadata **out, struct er
     return lake_metadata_from_json(doc, out, err);
 }
 
-int lake_metadata_print(const struct lake_metadata *metadata, struct buf *out, struct err *err)
-{
-    return json_print(metadata->doc, 0, out, err);
-}
-
 struct lake_metadata *lake_metadata_ref(struct lake_metadata *m)
 {
     if (m)
@@ -398,6 +389,7 @@ void lake_metadata_free(struct lake_metadata *m)
 {
     if (!m || __atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    share_release(m);
     json_decref(m->doc);
     arena_deinit(&m->arena);
     free(m);
@@ -437,6 +429,18 @@ const struct lake_snapshot *lake_metadata_snapshot_by_id(const struct lake_metad
         if (m->snapshots[i].id == id)
             return &m->snapshots[i];
     return NULL;
+}
+
+/* Mostly the one before it: so a walk along a line of snapshots is one through the list. */
+const struct lake_snapshot *lake_metadata_parent(const struct lake_metadata *m,
+                                                 const struct lake_snapshot *snapshot)
+{
+    if (snapshot->parent_id < 0)
+        return NULL;
+    for (size_t i = (size_t)(snapshot - m->snapshots); i-- > 0;)
+        if (m->snapshots[i].id == snapshot->parent_id)
+            return &m->snapshots[i];
+    return lake_metadata_snapshot_by_id(m, snapshot->parent_id);
 }
 
 const struct lake_snapshot *lake_metadata_snapshot(const struct lake_metadata *m)

@@ -64,12 +64,18 @@ struct lake_metadata {
     size_t snapshot_log_count, metadata_log_count;
     struct lake_property *properties;
     size_t property_count;
+    struct snapshot_card **cards; /* metadata_share.c: one per snapshot */
+    struct metadata_shape *shape; /* likewise: holds schemas, specs and orders */
 };
 
 /* The caller owns *out: lake_metadata_free drops one reference, NULL is fine. ERR_CORRUPT and
  * ERR_UNSUPPORTED (a format version we do not know) name the field. gzip'd files are read too. */
 int lake_metadata_parse(struct slice text, struct lake_metadata **out, struct err *err);
 int lake_metadata_from_json(json_t *doc /* take */, struct lake_metadata **out, struct err *err);
+/* The same of a document that was forked from that of `base` (draft.h): what did not change is
+ * shared. base NULL: nothing is. */
+int lake_metadata_from_fork(json_t *doc /* take */, const struct lake_metadata *base,
+                            struct lake_metadata **out, struct err *err);
 int lake_metadata_print(const struct lake_metadata *metadata, struct buf *out, struct err *err);
 struct lake_metadata *lake_metadata_ref(struct lake_metadata *metadata);
 void lake_metadata_free(struct lake_metadata *metadata);
@@ -81,6 +87,9 @@ const struct lake_partition_spec *lake_metadata_spec_by_id(const struct lake_met
                                                            int32_t id);
 const struct lake_snapshot *lake_metadata_snapshot(const struct lake_metadata *m); /* or NULL */
 const struct lake_snapshot *lake_metadata_snapshot_by_id(const struct lake_metadata *m, int64_t id);
+/* The one that `snapshot`, of this metadata, came from; NULL: none, or it is gone. */
+const struct lake_snapshot *lake_metadata_parent(const struct lake_metadata *m,
+                                                 const struct lake_snapshot *snapshot);
 /* The snapshot as of a time, by the snapshot log: for time travel. */
 const struct lake_snapshot *lake_metadata_snapshot_at(const struct lake_metadata *m,
                                                       int64_t timestamp_ms);

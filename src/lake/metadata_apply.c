@@ -8,12 +8,14 @@
 #include "lake/lake_int.h"
 
 struct change {
+    const struct lake_metadata *base; /* what `doc` was forked from; NULL: nothing */
     json_t *doc;
     int64_t now_ms;
     struct err *err;
     struct arena arena;
     int32_t added_schema, added_spec, added_order; /* what -1 means in set-...; -1: none yet */
     int64_t updated_ms;                            /* of the newest added snapshot; 0: none */
+    bool snapshots_changed;                        /* they are not those of the base any more */
 };
 
 static int nomem(struct change *c)
@@ -56,6 +58,24 @@ static json_t *find(json_t *array, const char *key, int64_t id, size_t *index)
         return item;
     }
     return NULL;
+}
+
+/* The newest are last, and it is they who are asked for. */
+static json_t *find_snapshot(struct change *c, int64_t id)
+{
+    json_t *snapshots = list(c, "snapshots");
+
+    for (size_t i = json_array_size(snapshots); i-- > 0;)
+        if (number(json_array_get(snapshots, i), "snapshot-id", INT64_MIN) == id)
+            return json_array_get(snapshots, i);
+    return NULL;
+}
+
+/* As long as they are the base's, its view tells without a look at the document. */
+static bool has_snapshot(struct change *c, int64_t id)
+{
+    return c->base && !c->snapshots_changed ? lake_metadata_snapshot_by_id(c->base, id) != NULL
+                                            : find_snapshot(c, id) != NULL;
 }
 
 static int64_t highest(json_t *array, const char *key, int64_t least)
@@ -372,6 +392,7 @@ static int keep_snapshot(struct change *c, const json_t *snapshot, bool v1)
 {
     json_t *kept = json_deep_copy(snapshot);
 
+    c->snapshots_changed = true;
     if (kept && v1)
         json_object_del(kept, "sequence-number");
     return json_array_append_new(list(c, "snapshots"), kept) ? nomem(c) : 0;
@@ -389,7 +410,7 @@ static int add_snapshot(struct change *c, const json_t *update)
     if (rc)
         return rc;
     seq = number(snapshot, "sequence-number", 0);
-    if (find(list(c, "snapshots"), "snapshot-id", id, NULL))
+    if (has_snapshot(c, id))
         return err_set(c->err, ERR_INVALID, "Snapshot already exists for id: %" PRId64, id);
     if (!v1 && seq <= last && json_is_integer(json_object_get(snapshot, "parent-snapshot-id")))
         return err_set(c->err, ERR_INVALID,
@@ -451,7 +472,7 @@ static int set_ref(struct change *c, const json_t *update)
     rc = rc ? rc : want_i64(c, update, "snapshot-id", &id);
     if (rc)
         return rc;
-    snapshot = find(list(c, "snapshots"), "snapshot-id", id, NULL);
+    snapshot = find_snapshot(c, id);
     if (!snapshot)
         return err_set(c->err, ERR_INVALID, "Cannot set %s to unknown snapshot: %" PRId64, name,
                        id);
@@ -539,6 +560,7 @@ static int remove_snapshots(struct change *c, const json_t *update)
 
     if (rc)
         return rc;
+    c->snapshots_changed = true;
     json_array_foreach(ids, i, id)
     {
         int64_t snapshot_id = json_integer_value(id);
@@ -938,8 +960,12 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
                         const json_t *updates, int64_t now_ms, struct lake_metadata **out,
                         struct err *err)
 {
-    struct change c = {
-        .now_ms = now_ms, .err = err, .added_schema = -1, .added_spec = -1, .added_order = -1};
+    struct change c = {.base = base,
+                       .now_ms = now_ms,
+                       .err = err,
+                       .added_schema = -1,
+                       .added_spec = -1,
+                       .added_order = -1};
     json_t *item;
     size_t i;
     int rc = 0;
@@ -958,6 +984,6 @@ int lake_metadata_apply(const struct lake_metadata *base, const json_t *requirem
         json_decref(c.doc);
         return rc;
     }
-    rc = lake_metadata_from_json(c.doc, out, err);
+    rc = lake_metadata_from_fork(c.doc, base, out, err);
     return rc == ERR_CORRUPT ? err_wrap(err, ERR_INVALID, "the updates make no table") : rc;
 }

@@ -204,5 +204,5 @@ int lake_metadata_log_base(const struct lake_metadata *metadata, const struct la
             ++*drop_count;
         json_array_remove(log, 0);
     }
-    return lake_metadata_from_json(doc, out, err);
+    return lake_metadata_from_fork(doc, metadata, out, err);
 }

@@ -35,6 +35,40 @@ static json_t *js(const char *text) /* single quotes are double ones */
     return json;
 }
 
+/* A version that shares with the one before is what it would be had it been read from its file. */
+static void assert_as_read(const struct lake_metadata *m)
+{
+    struct buf own = {0}, whole = {0};
+    struct lake_metadata *read;
+    struct err err = {0};
+
+    assert_int_equal(json_print(m->doc, 0, &whole, &err), 0);
+    assert_int_equal(lake_metadata_print(m, &own, &err), 0);
+    assert_string_equal(buf_cstr(&own), buf_cstr(&whole));
+    read = parse(buf_cstr(&own));
+    assert_int_equal(read->schema_count, m->schema_count);
+    assert_int_equal(read->spec_count, m->spec_count);
+    assert_int_equal(read->order_count, m->order_count);
+    assert_int_equal(read->snapshot_count, m->snapshot_count);
+    assert_int_equal(read->snapshot_log_count, m->snapshot_log_count);
+    for (size_t i = 0; i < m->snapshot_count; i++) {
+        const struct lake_snapshot *a = &m->snapshots[i], *b = &read->snapshots[i];
+
+        assert_int_equal(a->id, b->id);
+        assert_int_equal(a->sequence_number, b->sequence_number);
+        assert_int_equal(a->manifest_count, b->manifest_count);
+        assert_int_equal(a->summary_count, b->summary_count);
+        assert_string_equal(a->operation, b->operation);
+    }
+    for (size_t i = 0; i < m->snapshot_log_count; i++) {
+        assert_int_equal(m->snapshot_log[i].timestamp_ms, read->snapshot_log[i].timestamp_ms);
+        assert_int_equal(m->snapshot_log[i].snapshot_id, read->snapshot_log[i].snapshot_id);
+    }
+    lake_metadata_free(read);
+    buf_deinit(&own);
+    buf_deinit(&whole);
+}
+
 static int apply(struct lake_metadata **m, const char *requirements, const char *updates,
                  struct err *err)
 {
@@ -47,6 +81,7 @@ static int apply(struct lake_metadata **m, const char *requirements, const char 
     if (!rc) {
         lake_metadata_free(*m);
         *m = next;
+        assert_as_read(*m);
     }
     return rc;
 }
@@ -343,6 +378,52 @@ static void updates_that_make_no_sense_are_refused(void **state)
     lake_metadata_free(m);
 }
 
+/* Goal: what stays is shared whatever goes around it, and outlives the version it came from. */
+static void a_version_shares_what_did_not_change(void **state)
+{
+    struct lake_metadata *m = created();
+    struct snapshot_card *third, *fifth;
+    struct metadata_shape *shape;
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(apply(&m, NULL,
+                           "[" SNAPSHOT(1, 1) "," SNAPSHOT(2, 2) "," SNAPSHOT(3, 3) "," SNAPSHOT(
+                               4, 4) "," SNAPSHOT(5, 5) "," REF("main", "branch",
+                                                                1) "," REF("main", "branch", 5) "]",
+                           &err),
+                     0);
+    third = m->cards[2];
+    fifth = m->cards[4];
+    shape = m->shape;
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'remove-snapshots','snapshot-ids':[1,4]}," SNAPSHOT(
+                               6, 6) "," REF("main", "branch", 6) "]",
+                           &err),
+                     0);
+    assert_int_equal(m->snapshot_count, 4);
+    assert_ptr_equal(m->cards[1], third);
+    assert_ptr_equal(m->cards[2], fifth);
+    assert_ptr_equal(m->shape, shape);
+    assert_int_equal(m->snapshots[3].id, 6);
+    assert_int_equal(lake_metadata_parent(m, &m->snapshots[3]) == NULL, 1);
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'add-schema','schema':{'type':'struct','fields':["
+                           "{'id':9,'name':'z','required':false,'type':'int'}]}}]",
+                           &err),
+                     0);
+    assert_ptr_not_equal(m->shape, shape);
+    assert_ptr_equal(m->cards[1], third);
+    /* A snapshot that goes and comes back in one breath. */
+    assert_int_equal(apply(&m, NULL,
+                           "[{'action':'remove-snapshots','snapshot-ids':[3]}," SNAPSHOT(3, 7) "]",
+                           &err),
+                     0);
+    assert_ptr_not_equal(m->cards[3], third);
+    assert_int_equal(apply(&m, NULL, "[" SNAPSHOT(3, 8) "]", &err), ERR_INVALID);
+    lake_metadata_free(m);
+}
+
 static void the_metadata_log_is_pruned(void **state)
 {
     struct lake_metadata *m = created();
@@ -420,6 +501,7 @@ int main(void)
         cmocka_unit_test(schemas_and_specs_are_reused_and_numbered),
         cmocka_unit_test(a_column_goes_with_its_partition_field),
         cmocka_unit_test(updates_that_make_no_sense_are_refused),
+        cmocka_unit_test(a_version_shares_what_did_not_change),
         cmocka_unit_test(the_metadata_log_is_pruned),
         cmocka_unit_test(a_file_without_any_one_member_is_whole_or_refused),
     };

@@ -1,8 +1,8 @@
 /* stage_list.c - new manifests, merged manifests, rewritten manifests.
  *
  * Work is bounded by what changes: a rewrite touches the manifests that hold its files, found by
- * their range of sequence numbers; merging touches small manifests only, and only when there are
- * commit.manifest.min-count-to-merge of them.
+ * their range of sequence numbers; merging touches small manifests only, those of a like size, and
+ * only when there are commit.manifest.min-count-to-merge of them.
  */
 #include "lake/stage_int.h"
 
@@ -136,31 +136,59 @@ static bool mergeable(const struct list_job *job, const struct lake_manifest_fil
            (m->format_version < 3 || content == 1 || line->first_row_id >= 0);
 }
 
+struct sized {
+    size_t line;
+    int64_t bytes;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct sized *x = a, *y = b;
+
+    return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
+}
+
+/* The smallest ones, and larger ones as long as each is no more than twice as large as what goes
+ * into the same manifest already: so an entry is written again once for every doubling, whatever
+ * the number of commits, and a few sizes are left. False: there are less than `min`. */
+static bool pick_small(struct list_job *job, const struct lines *lines, int32_t spec_id,
+                       int32_t content, int64_t target, size_t min, struct sized *list, bool *taken)
+{
+    size_t count = 0, used = 0;
+    int64_t total = 0;
+
+    for (size_t i = 0; i < lines->count; i++)
+        if (mergeable(job, &lines->list[i], spec_id, content, target))
+            list[count++] = (struct sized){i, lines->list[i].length};
+    if (count < min)
+        return false;
+    qsort(list, count, sizeof(*list), by_bytes);
+    for (; used < count && (used < 2 || list[used].bytes <= 2 * total); used++) {
+        taken[list[used].line] = true;
+        total += list[used].bytes;
+    }
+    return true;
+}
+
 int list_merge(struct list_job *job, struct lines *lines, struct err *err)
 {
     const struct lake_metadata *m = job->metadata;
     int64_t target = lake_metadata_property_i64(m, "commit.manifest.target-size-bytes", 8 << 20);
     int64_t min = lake_metadata_property_i64(m, "commit.manifest.min-count-to-merge", 100);
     bool *taken = ARENA_ARRAY(job->arena, bool, lines->count + 1);
+    struct sized *list = ARENA_ARRAY(job->arena, struct sized, lines->count + 1);
     struct lines out = {0};
     int rc = 0;
 
-    if (!taken)
+    if (!taken || !list)
         return err_set(err, ERR_NOMEM, "manifest list");
     if (!lake_metadata_property_bool(m, "commit.manifest-merge.enabled", true))
         return 0;
     for (size_t s = 0; s < m->spec_count; s++)
-        for (int32_t content = 0; content < 2; content++) {
-            size_t count = 0;
-
-            for (size_t i = 0; i < lines->count; i++)
-                count += mergeable(job, &lines->list[i], m->specs[s].id, content, target);
-            for (size_t i = 0; i < lines->count && count >= (size_t)(min > 2 ? min : 2); i++)
-                taken[i] |= mergeable(job, &lines->list[i], m->specs[s].id, content, target);
-            if (count >= (size_t)(min > 2 ? min : 2))
-                rc = rc ? rc
-                        : merge_run(job, lines, taken, m->specs[s].id, content, target, &out, err);
-        }
+        for (int32_t content = 0; content < 2 && !rc; content++)
+            if (pick_small(job, lines, m->specs[s].id, content, target, (size_t)(min > 2 ? min : 2),
+                           list, taken))
+                rc = merge_run(job, lines, taken, m->specs[s].id, content, target, &out, err);
     if (rc || !out.count)
         return rc;
     for (size_t i = 0; i < lines->count && !rc; i++)
