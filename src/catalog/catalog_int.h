@@ -223,6 +223,10 @@ bool text_cache_get(struct text_cache *cache, const char *owner, const char *key
 void text_cache_put(struct text_cache *cache, const char *owner, const char *key,
                     struct slice text);
 
+/* The text of a new version, before anybody asks for it. */
+struct lake_draft;
+void text_keep(struct catalog *catalog, const struct lake_draft *draft);
+
 /* ---- table.c ---- */
 
 /* The namespace is there, and the name is free. */

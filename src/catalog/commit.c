@@ -350,6 +350,7 @@ static int group_round(struct group *group, bool *again, struct err *err)
 {
     struct arena arena = {0};
     struct step step = step_of(group->catalog, &arena);
+    bool asked = false;
     int rc = step_load(&step, group->ident, err);
 
     if (!rc)
@@ -364,9 +365,12 @@ static int group_round(struct group *group, bool *again, struct err *err)
         for (size_t i = 0; i < group->count; i++) {
             struct ticket *ticket = group->list[i];
 
+            asked |= ticket->arena != NULL;
             if (ticket->arena)
                 ticket->rc = step_result(&step, ticket->arena, &ticket->out, &ticket->err);
         }
+        if (step.next && asked) /* a client, whose answer is the document */
+            text_keep(group->catalog, &step.draft);
         step_settle(group->catalog, &step);
     }
     step_deinit(group->catalog, &step, rc && rc != ERR_UNKNOWN);

@@ -8,6 +8,7 @@
  */
 #include "base/codec.h"
 #include "catalog/catalog_int.h"
+#include "lake/draft.h"
 
 #define BUCKETS 1024
 
@@ -147,6 +148,13 @@ void text_cache_put(struct text_cache *cache, const char *owner, const char *key
     while (cache->bytes > cache->bytes_max)
         drop(cache, cache->oldest);
     pthread_mutex_unlock(&cache->mutex);
+}
+
+void text_keep(struct catalog *catalog, const struct lake_draft *draft)
+{
+    if (draft->bytes.ptr[0] == '{') /* not packed */
+        text_cache_put(catalog->texts, draft->metadata->uuid, draft->location,
+                       buf_slice(&draft->bytes));
 }
 
 /* A shallow copy of the document whose snapshots are only those that a branch or tag names. */
