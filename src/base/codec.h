@@ -22,7 +22,7 @@ int codec_compress(enum codec codec, int level, struct slice in, struct buf *out
 int codec_decompress(enum codec codec, struct slice in, size_t max, struct buf *out,
                      struct err *err);
 const char *codec_name(enum codec codec);
-void codec_rest(void); /* this thread's contexts, a hundred KiB and more, go until they are needed */
+void codec_rest(void); /* this thread's contexts, some hundred KiB, until they are needed */
 
 uint32_t crc32c(uint32_t seed, const void *ptr, size_t len); /* Castagnoli, SSE4.2 when there */
 uint32_t crc32_ieee(uint32_t seed, const void *ptr, size_t len);
