@@ -157,6 +157,18 @@ static void a_partition_without_rows_is_idle_beside_one_that_has_them(void **sta
     tear_down(&world);
 }
 
+static void wait_until_finished(struct world *world, struct stream_engine *e)
+{
+    struct arena arena = {0};
+
+    for (int i = 0; i < 400 && strcmp(only_job(e, &arena)->state, "FINISHED") != 0; i++) {
+        world->clock->sleep_ns(world->clock, 5000000);
+        arena_reset(&arena);
+    }
+    assert_string_equal(only_job(e, &arena)->state, "FINISHED");
+    arena_deinit(&arena);
+}
+
 static void a_bounded_input_beside_an_endless_one_ends_its_time(void **state)
 {
     struct world world;
@@ -176,9 +188,7 @@ static void a_bounded_input_beside_an_endless_one_ends_its_time(void **state)
     assert_string_equal(only_job(e, &arena)->state, "RUNNING");
     world.bounded[0] = true; /* now all is over: the last window comes too */
     assert_true(wait_for_rows(&world, 10 * KEYS) == 10 * KEYS);
-    for (int i = 0; i < 400 && strcmp(only_job(e, &arena)->state, "FINISHED") != 0; i++)
-        world.clock->sleep_ns(world.clock, 5000000);
-    assert_string_equal(only_job(e, &arena)->state, "FINISHED");
+    wait_until_finished(&world, e);
     arena_deinit(&arena);
     stream_engine_free(e);
     tear_down(&world);
@@ -221,9 +231,7 @@ static void goes_on_from_savepoints(const char *const *settings)
             assert_string_equal(job->state, "RUNNING");
             break;
         }
-        for (int i = 0; i < 200 && strcmp(only_job(e, &arena)->state, "FINISHED") != 0; i++)
-            world.clock->sleep_ns(world.clock, 5000000);
-        assert_string_equal(only_job(e, &arena)->state, "FINISHED");
+        wait_until_finished(&world, e);
         /* It needs nothing that the job had, and stays where it is. */
         snprintf(kept, sizeof(kept), "%s/%s", world.dir, before);
         assert_int_equal(disk_remove_tree(world.disk, kept, NULL), 0);
@@ -295,6 +303,44 @@ static void shards_are_as_many_as_the_start_says(void **state)
         arena_deinit(&arena);
         stream_engine_free(e);
         assert_sums(&world);
+    }
+    tear_down(&world);
+}
+
+/* Goal: likewise from a savepoint, which knows nothing of the start that follows. Method: what the
+ * job itself had is gone each time. */
+static void a_savepoint_is_split_as_the_start_says(void **state)
+{
+    static const char *const threads[] = {"1", "3", "2", "1", "4"};
+    char path[1024] = "", folder[200];
+    struct world world;
+
+    (void)state;
+    set_up(&world);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        const char *const settings[] = {"parallelism.default", threads[i], NULL};
+        struct arena arena = {0};
+        struct stream_engine *e;
+        struct err err = {0};
+        const char *saved;
+
+        world.settings = settings;
+        e = engine(&world);
+        atomic_fetch_add(&world.produced[0], 777);
+        if (i ? stream_engine_start(e, "job", path, &err)
+              : stream_engine_submit(e, "job", "script", &err))
+            fail_msg("on %s threads: %s", threads[i], err.text);
+        atomic_fetch_add(&world.produced[1], 55);
+        catch_up(e);
+        assert_int_equal(only_job(e, &arena)->parallelism, atoi(threads[i]));
+        assert_sums(&world);
+        snprintf(folder, sizeof(folder), "%s/%s", world.dir, only_job(e, &arena)->id);
+        assert_int_equal(stream_engine_savepoint(e, "job", NULL, true, &arena, &saved, &err), 0);
+        snprintf(path, sizeof(path), "%s", saved);
+        wait_until_finished(&world, e);
+        stream_engine_free(e);
+        assert_int_equal(disk_remove_tree(world.disk, folder, NULL), 0);
+        arena_deinit(&arena);
     }
     tear_down(&world);
 }
@@ -535,6 +581,7 @@ int main(void)
         cmocka_unit_test(a_job_goes_on_from_the_savepoint_it_was_stopped_with),
         cmocka_unit_test(a_job_in_shards_goes_on_from_the_savepoint_it_was_stopped_with),
         cmocka_unit_test(shards_are_as_many_as_the_start_says),
+        cmocka_unit_test(a_savepoint_is_split_as_the_start_says),
         cmocka_unit_test(a_savepoint_that_cannot_be_written_stops_nothing),
         cmocka_unit_test(two_inputs_and_their_state_survive_a_loss_of_power_at_any_call),
         cmocka_unit_test(a_restart_strategy_says_when_a_job_has_failed),
