@@ -83,6 +83,9 @@ const char *plan_label(const struct bound_expr *expr);
 void plan_node_inputs(struct planner *p, struct sql_node *node, struct sql_node *left,
                       struct sql_node *right);
 enum bound_time plan_node_time(const struct sql_node *node, size_t column);
+/* The node, whose columns are there, takes rows back at any time: a window that has ended may still
+ * lose some, so the bounds of windows are columns like any other from here on. */
+void plan_node_takes_back(struct sql_node *node);
 /* The node's rows as a source: c0, c1, ... and $row_kind. */
 struct rel plan_feed(struct planner *p, struct sql_node *node);
 struct bound_expr *plan_column(struct planner *p, struct sql_pos pos, const struct rel *rel,

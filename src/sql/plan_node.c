@@ -82,6 +82,16 @@ enum bound_time plan_node_time(const struct sql_node *node, size_t column)
     return ((const struct plan_node *)node)->times[column];
 }
 
+void plan_node_takes_back(struct sql_node *node)
+{
+    enum bound_time *times = ((struct plan_node *)node)->times;
+
+    node->changes = true;
+    for (size_t i = 0; i < node->column_count; i++)
+        if (bound_is_start(times[i]) || bound_is_end(times[i]))
+            times[i] = BOUND_TIMELESS;
+}
+
 /* A table of these columns: printed as `feed`. */
 static void feed_table(struct planner *p, struct bound_source *feed)
 {

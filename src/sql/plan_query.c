@@ -102,7 +102,8 @@ static struct sql_node *limit_node(struct planner *p, const struct sql_bound *q,
     node->rank.to = count > INT64_MAX - skip ? INT64_MAX : skip + count;
     node->rank.window_end = -1;
     node->rank.order_time = o->count == 1 && o->first == BOUND_ROWTIME;
-    node->changes = below->changes || o->count;
+    if (below->changes || o->count)
+        plan_node_takes_back(node);
     return node;
 }
 

@@ -142,16 +142,16 @@ static struct sql_node *rank_node(struct planner *p, struct sql_node *below, str
                                   const struct sql_flow_ranking *rank)
 {
     struct sql_node *node = plan_node_new(p, SQL_NODE_RANK, pos, below->column_count + 1);
-    bool windowed = rank->window_end >= 0;
 
     node->rank = *rank;
-    node->changes = !windowed;
     for (size_t i = 0; i < below->column_count; i++) {
         plan_node_column(p, node, below->columns[i].type, plan_node_time(below, i));
         plan_node_label(node, i, below->labels[i]);
     }
     if (rank->with_number)
         plan_node_column(p, node, bind_nullable(p->b, &sql_type_bigint, false), BOUND_TIMELESS);
+    if (rank->window_end < 0)
+        plan_node_takes_back(node);
     plan_node_inputs(p, node, below, NULL);
     return node;
 }

@@ -104,6 +104,23 @@ static const struct claim windows_are_made_by_the_operator_or_attached_claims[] 
      "        aggregate in windows of 1 min, by c0: COUNT(*)  (line 1)\n"
      "          select  (line 1)\n"
      "            scan orders, watermark  (line 1)\n"},
+    {"duo",
+     "SELECT CAST(window_end AS STRING), COUNT(*) FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "
+     "who ORDER BY c "
+     "DESC) AS rn FROM (SELECT who, window_start, window_end, COUNT(*) AS c FROM "
+     "TABLE(TUMBLE(TABLE orders, DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY who, "
+     "window_start, window_end)) WHERE rn <= 2 GROUP BY window_start, window_end",
+     "  select  (line 1, changes)\n"
+     "    aggregate by c0, c1: COUNT(*)  (line 1, changes, state grows with every new key: SET "
+     "'table.exec.state.ttl' or use windows)\n"
+     "      select  (line 1, changes)\n"
+     "        rows 1 to 2 of c0 order by c3 desc  (line 1, changes, state grows with every new "
+     "key: "
+     "SET 'table.exec.state.ttl' or use windows)\n"
+     "          select  (line 1)\n"
+     "            aggregate by c0 in windows of 1 min, by c1: COUNT(*)  (line 1)\n"
+     "              select  (line 1)\n"
+     "                scan orders, watermark  (line 1)\n"},
     {"windows_",
      "SELECT who, window_start, window_end, COUNT(*) FROM TABLE(TUMBLE(TABLE orders, "
      "DESCRIPTOR(at_), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, GROUPING SETS "
