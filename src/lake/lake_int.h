@@ -64,8 +64,8 @@ struct list_job {
     const struct lake_metadata *metadata; /* the base */
     struct arena *arena;
     int64_t snapshot_id, sequence_number;
-    struct path_list *written; /* gets every manifest made */
-    struct path_list *dropped; /* gets the new files of rewrites left out; NULL: not wanted */
+    struct path_list *written;    /* gets every manifest made */
+    struct path_list *dropped;    /* gets the new files of rewrites left out; NULL: not wanted */
     struct lake_carrier *carrier; /* of manifests and lists; NULL: they are durable when written */
 };
 /* A manifest or list to where it belongs. */
@@ -159,6 +159,15 @@ void *cache_get(struct lake *lake, enum cached kind, const char *path);
 /* Keeps a reference of its own when it fits. `bytes`: what the object costs. */
 void cache_put(struct lake *lake, enum cached kind, const char *path, void *object, size_t bytes);
 void cache_drop(struct lake *lake, const char *path);
+/* manifest_list.c: copies into an arena, everything it points to. */
+int line_copy(struct arena *arena, struct lake_manifest_file *out,
+              const struct lake_manifest_file *from);
+/* Into the cache, as reading the file just written would: a list, and a manifest of data files
+ * under line->path. A cache may forget: no answer. */
+void list_keep(struct lake *lake, int format_version, const char *path, const struct lines *lines);
+void manifest_keep(struct lake *lake, const struct lake_metadata *metadata,
+                   const struct lake_manifest_file *line, const struct lake_entry *entries,
+                   size_t count);
 /* manifest_list.c: the path under which a snapshot's list is kept there. In the arena, or NULL. */
 const char *list_cache_key(const struct lake_metadata *metadata,
                            const struct lake_snapshot *snapshot, struct arena *arena);

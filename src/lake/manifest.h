@@ -25,9 +25,9 @@ struct lake_metric {
 
 struct lake_data_file {
     enum lake_content content;
-    const char *path;   /* a location: s3://... */
-    const char *format; /* "PARQUET" */
-    int32_t spec_id;    /* of the manifest it is in */
+    const char *path;             /* a location: s3://... */
+    const char *format;           /* "PARQUET" */
+    int32_t spec_id;              /* of the manifest it is in */
     struct lake_value *partition; /* one per field of that spec */
     size_t partition_count;
     int64_t record_count, file_bytes;
@@ -38,22 +38,22 @@ struct lake_data_file {
     size_t split_count;
     int32_t *equality_ids;
     size_t equality_count;
-    int32_t sort_order_id;            /* -1: none */
-    int64_t first_row_id;             /* v3; -1: none */
-    const char *referenced_data_file; /* deletes of one file; NULL */
+    int32_t sort_order_id;              /* -1: none */
+    int64_t first_row_id;               /* v3; -1: none */
+    const char *referenced_data_file;   /* deletes of one file; NULL */
     int64_t content_pos, content_bytes; /* deletion vectors; -1 */
 };
 
 struct lake_entry {
-    int32_t status; /* enum lake_status */
-    int64_t snapshot_id;               /* -1: inherit */
+    int32_t status;                                /* enum lake_status */
+    int64_t snapshot_id;                           /* -1: inherit */
     int64_t sequence_number, file_sequence_number; /* -1: inherit */
     struct lake_data_file file;
 };
 
 struct lake_field_summary {
     bool contains_null;
-    int8_t contains_nan; /* -1: unknown */
+    int8_t contains_nan;       /* -1: unknown */
     struct slice lower, upper; /* appendix D; ptr NULL */
 };
 
@@ -62,7 +62,7 @@ struct lake_manifest_file {
     const char *path;
     int64_t length;
     int32_t spec_id;
-    int32_t content; /* 0 data, 1 deletes */
+    int32_t content;                              /* 0 data, 1 deletes */
     int64_t sequence_number, min_sequence_number; /* -1: to be given when the list is written */
     int64_t added_snapshot_id;
     int32_t added_files, existing_files, deleted_files; /* -1: unknown */
@@ -70,7 +70,7 @@ struct lake_manifest_file {
     struct lake_field_summary *partitions;
     size_t partition_count;
     struct slice key_metadata;
-    int64_t first_row_id; /* -1 */
+    int64_t first_row_id;  /* -1 */
     int64_t numbered_rows; /* v3, not in the file: live rows whose entries have ids of their own */
 };
 
@@ -79,7 +79,8 @@ struct lake_manifest {
     int refs; /* atomic */
     const char *path;
     int32_t spec_id, schema_id;
-    int32_t content; /* 0 data, 1 deletes */
+    int32_t content;      /* 0 data, 1 deletes */
+    int64_t first_row_id; /* of the line it was read by: entries without row ids count on from it */
     struct lake_entry *entries; /* as written; lake_entry_inherit resolves */
     size_t entry_count;
 };

@@ -597,9 +597,9 @@ static int32_t meta_i32(const struct avro_file *file, const char *key, int32_t f
 }
 
 /* v3: null row ids count on from the manifest's, in order of the entries. */
-static void inherit_row_ids(struct lake_manifest *m, const struct lake_manifest_file *from)
+static void inherit_row_ids(struct lake_manifest *m)
 {
-    int64_t next = from ? from->first_row_id : -1;
+    int64_t next = m->first_row_id;
 
     for (size_t i = 0; i < m->entry_count && next >= 0 && m->content == 0; i++)
         if (m->entries[i].file.first_row_id < 0) {
@@ -621,6 +621,7 @@ static int parse_into(struct lake_manifest *m, struct slice bytes,
 
     if (rc)
         return rc;
+    m->first_row_id = from ? from->first_row_id : -1;
     content = avro_file_meta(&file, "content");
     m->content = content.ptr && slice_is(content, "deletes");
     m->spec_id = from ? from->spec_id : meta_i32(&file, "partition-spec-id", 0);
@@ -641,7 +642,7 @@ static int parse_into(struct lake_manifest *m, struct slice bytes,
             rc = err_set(err, ERR_NOMEM, "manifest");
     }
     if (!rc)
-        inherit_row_ids(m, from);
+        inherit_row_ids(m);
     return rc;
 }
 
@@ -667,6 +668,37 @@ int lake_manifest_parse(struct slice bytes, const char *path, const struct lake_
     }
     *out = m;
     return 0;
+}
+
+/* What parsing the bytes would give. Only for data files of v2: v3 numbers rows by the line in the
+ * list, and v1 writes less than an entry holds. */
+void manifest_keep(struct lake *lake, const struct lake_metadata *metadata,
+                   const struct lake_manifest_file *line, const struct lake_entry *entries,
+                   size_t count)
+{
+    struct lake_manifest *m =
+        metadata->format_version != 2 || line->content ? NULL : calloc(1, sizeof(*m));
+    int rc;
+
+    if (!m)
+        return;
+    m->refs = 1;
+    m->spec_id = line->spec_id;
+    m->schema_id = metadata->current_schema_id;
+    m->first_row_id = -1;
+    m->path = arena_strdup(&m->arena, line->path);
+    m->entries = ARENA_ARRAY(&m->arena, struct lake_entry, count + 1);
+    rc = m->path && m->entries ? 0 : ERR_NOMEM;
+    for (size_t i = 0; i < count && !rc; i++, m->entry_count++) {
+        struct lake_entry *entry = &m->entries[i];
+
+        *entry = entries[i];
+        rc = lake_data_file_copy(&m->arena, &entry->file, &entries[i].file);
+        entry->file.first_row_id = -1;
+    }
+    if (!rc)
+        cache_put(lake, CACHED_MANIFEST, line->path, m, arena_bytes(&m->arena));
+    lake_manifest_free(m);
 }
 
 void lake_manifest_free(struct lake_manifest *m)

@@ -135,6 +135,52 @@ int lake_manifest_list_print(int format_version, int64_t snapshot_id, int64_t pa
                            err);
 }
 
+int line_copy(struct arena *arena, struct lake_manifest_file *out,
+              const struct lake_manifest_file *from)
+{
+    *out = *from;
+    out->path = arena_strdup(arena, from->path);
+    if (from->key_metadata.ptr)
+        out->key_metadata = arena_slice(arena, from->key_metadata);
+    out->partitions = ARENA_ARRAY(arena, struct lake_field_summary, from->partition_count + 1);
+    if (!out->path || !out->partitions)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < from->partition_count; i++) {
+        struct lake_field_summary *sum = &out->partitions[i];
+
+        *sum = from->partitions[i];
+        if (sum->lower.len)
+            sum->lower = arena_slice(arena, sum->lower);
+        if (sum->upper.len)
+            sum->upper = arena_slice(arena, sum->upper);
+    }
+    return 0;
+}
+
+/* What parsing the bytes would give, without parsing them: the next commit asks for it. */
+void list_keep(struct lake *lake, int format_version, const char *path, const struct lines *lines)
+{
+    struct lake_manifest_list *list = format_version < 2 ? NULL : calloc(1, sizeof(*list));
+    int rc;
+
+    if (!list)
+        return;
+    list->refs = 1;
+    list->path = arena_strdup(&list->arena, path);
+    list->files = ARENA_ARRAY(&list->arena, struct lake_manifest_file, lines->count + 1);
+    rc = list->path && list->files ? 0 : ERR_NOMEM;
+    for (size_t i = 0; i < lines->count && !rc; i++) {
+        rc = line_copy(&list->arena, &list->files[i], &lines->list[i]);
+        list->files[i].numbered_rows = 0; /* which no file holds, */
+        if (format_version < 3)
+            list->files[i].first_row_id = -1; /* nor this */
+        list->file_count++;
+    }
+    if (!rc)
+        cache_put(lake, CACHED_LIST, path, list, arena_bytes(&list->arena));
+    lake_manifest_list_free(list);
+}
+
 int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
                        const struct lake_manifest_file *line, struct lake_manifest **out,
                        struct err *err)
@@ -143,8 +189,13 @@ int lake_manifest_load(struct lake *lake, const struct lake_metadata *metadata,
     int rc;
 
     *out = cache_get(lake, CACHED_MANIFEST, line->path);
-    if (*out)
+    if (*out && (*out)->first_row_id == line->first_row_id)
         return 0;
+    if (*out) { /* a table of v2 became one of v3, and its rows have ids now */
+        lake_manifest_free(*out);
+        *out = NULL;
+        cache_drop(lake, line->path);
+    }
     if (line->key_metadata.len)
         return err_set(err, ERR_UNSUPPORTED, "%s is encrypted, and this tarn has no keys",
                        line->path);

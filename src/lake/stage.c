@@ -347,25 +347,11 @@ static int load_lines(struct attempt *a)
         return 0;
     rc = lake_manifest_list_load(a->staged->lake, a->base, a->parent, &list, a->err);
     for (size_t i = 0; !rc && i < list->file_count; i++) {
-        struct lake_manifest_file line = list->files[i];
+        struct lake_manifest_file line;
 
         /* Borrowed from the list, which is dropped below: copied. */
-        line.path = arena_strdup(&a->staged->attempt, line.path);
-        if (line.key_metadata.ptr)
-            line.key_metadata = arena_slice(&a->staged->attempt, line.key_metadata);
-        line.partitions =
-            ARENA_ARRAY(&a->staged->attempt, struct lake_field_summary, line.partition_count + 1);
-        if (!line.path || !line.partitions)
+        if (line_copy(&a->staged->attempt, &line, &list->files[i]))
             rc = err_set(a->err, ERR_NOMEM, "manifest list");
-        for (size_t k = 0; k < line.partition_count && !rc; k++) {
-            struct lake_field_summary *sum = &line.partitions[k];
-
-            *sum = list->files[i].partitions[k];
-            if (sum->lower.len)
-                sum->lower = arena_slice(&a->staged->attempt, sum->lower);
-            if (sum->upper.len)
-                sum->upper = arena_slice(&a->staged->attempt, sum->upper);
-        }
         rc = rc ? rc : count_line(a, &line);
         rc = rc ? rc : lines_add(&a->lines, &a->staged->attempt, &line);
     }

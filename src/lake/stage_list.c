@@ -39,6 +39,8 @@ int list_write_manifest(struct list_job *job, int32_t spec_id, int32_t content,
     line->added_snapshot_id = job->snapshot_id;
     if (line->min_sequence_number < 0)
         line->min_sequence_number = job->sequence_number;
+    if (!rc)
+        manifest_keep(job->lake, job->metadata, line, entries, count);
     buf_deinit(&bytes);
     return rc;
 }

@@ -197,6 +197,8 @@ static int write_snapshot(struct attempt *a, int64_t id, json_t *summary /* take
               : err_set(a->err, ERR_NOMEM, "snapshot");
     rc = rc ? rc : list_put(s->lake, a->carrier, path, buf_slice(&bytes), a->err);
     rc = rc ? rc : path_list_add(&s->written, &s->attempt, path);
+    if (!rc)
+        list_keep(s->lake, a->base->format_version, path, &a->lines);
     buf_deinit(&bytes);
     if (rc) {
         json_decref(summary);
