@@ -28,7 +28,12 @@ enum disk_flags {
     DISK_CREATE = 2,    /* with WRITE: make it when absent */
     DISK_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS when present */
     DISK_TRUNCATE = 8,
+    DISK_DIRECT = 16, /* past the page cache: only DISK_BLOCKs at such places, from DISK_ALIGNED
+                         memory. ERR_UNSUPPORTED: not here, use the file without */
 };
+
+#define DISK_BLOCK   512
+#define DISK_ALIGNED 4096
 
 struct disk_stat {
     int64_t size;      /* bytes */

@@ -36,7 +36,23 @@ static int posix_flags(int flags)
 {
     return O_CLOEXEC | (flags & DISK_WRITE ? O_RDWR : O_RDONLY) |
            (flags & DISK_CREATE ? O_CREAT : 0) | (flags & DISK_EXCLUSIVE ? O_EXCL : 0) |
-           (flags & DISK_TRUNCATE ? O_TRUNC : 0);
+           (flags & DISK_TRUNCATE ? O_TRUNC : 0) | (flags & DISK_DIRECT ? O_DIRECT : 0);
+}
+
+/* A file system that takes O_DIRECT may still want larger blocks, or copy all the same. */
+static bool is_direct(int fd)
+{
+    struct statx info;
+
+    return statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 &&
+           info.stx_mask & STATX_DIOALIGN && info.stx_dio_offset_align > 0 &&
+           info.stx_dio_offset_align <= DISK_BLOCK && info.stx_dio_mem_align <= DISK_ALIGNED;
+}
+
+static void system_close(struct file *file)
+{
+    close(of(file)->fd);
+    free(file);
 }
 
 static int system_open(struct disk *disk, struct file **out, const char *path, int flags,
@@ -57,16 +73,16 @@ static int system_open(struct disk *disk, struct file **out, const char *path, i
         int number = errno;
 
         free(file);
+        if (flags & DISK_DIRECT && number == EINVAL)
+            return err_set(err, ERR_UNSUPPORTED, "open %s: not past the cache", path);
         return err_errno(err, number, "open %s", path);
+    }
+    if (flags & DISK_DIRECT && !is_direct(file->fd)) {
+        system_close(&file->file);
+        return err_set(err, ERR_UNSUPPORTED, "open %s: not past the cache", path);
     }
     *out = &file->file;
     return 0;
-}
-
-static void system_close(struct file *file)
-{
-    close(of(file)->fd);
-    free(file);
 }
 
 static int system_pread(struct file *file, void *ptr, size_t len, int64_t pos, size_t *got,

@@ -94,6 +94,38 @@ static void exercise(struct disk *disk, const char *root)
     arena_deinit(&arena);
 }
 
+/* What went past the cache is read by who reads through it, and the other way round. */
+static void exercise_direct(struct disk *disk, const char *root)
+{
+    static uint8_t block[DISK_BLOCK] __attribute__((aligned(DISK_ALIGNED)));
+    uint8_t got[2 * DISK_BLOCK];
+    struct file *file, *direct;
+    char path[300];
+    int rc;
+
+    snprintf(path, sizeof(path), "%s/direct", root);
+    assert_int_equal(disk_open(disk, &file, path, DISK_WRITE | DISK_CREATE, NULL), 0);
+    rc = disk_open(disk, &direct, path, DISK_WRITE | DISK_DIRECT, NULL);
+    if (rc == 0) {
+        memset(block, 'd', sizeof(block));
+        assert_int_equal(file_pwrite(file, "plain", 5, 0, NULL), 0);
+        assert_int_equal(file_pwrite(direct, block, sizeof(block), DISK_BLOCK, NULL), 0);
+        assert_int_equal(file_read_all(file, got, sizeof(got), 0, NULL), 0);
+        assert_memory_equal(got, "plain", 5);
+        assert_memory_equal(got + DISK_BLOCK, block, sizeof(block));
+        assert_int_equal(file_pwrite(file, "over", 4, DISK_BLOCK, NULL), 0);
+        assert_int_equal(file_pwrite(direct, block, sizeof(block), 0, NULL), 0);
+        assert_int_equal(file_read_all(file, got, sizeof(got), 0, NULL), 0);
+        assert_memory_equal(got + DISK_BLOCK, "overdd", 6);
+        assert_memory_equal(got, block, sizeof(block));
+        file_close(direct);
+    } else {
+        assert_int_equal(rc, ERR_UNSUPPORTED);
+    }
+    file_close(file);
+    assert_int_equal(disk_unlink(disk, path, NULL), 0);
+}
+
 /* The attribute and the time go with the file, not with its name. /tmp may keep no attributes. */
 static void exercise_attributes(struct disk *disk, const char *root)
 {
@@ -137,6 +169,7 @@ static void the_machines_disk_keeps_the_contract(void **state)
     (void)state;
     assert_non_null(mkdtemp(root));
     exercise_attributes(disk_system(), root);
+    exercise_direct(disk_system(), root);
     exercise(disk_system(), root);
     assert_non_null(mkdtemp(other));
     exercise_attributes(disk_scratch(), other);

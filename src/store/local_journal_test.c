@@ -13,6 +13,8 @@
 #define LANES  8
 #define ROUNDS 60
 
+static int64_t segment_bytes; /* of the journals */
+
 struct played {
     size_t count;
     char last[200]; /* "KIND KEY BYTES" of the newest */
@@ -51,7 +53,7 @@ static struct journal *reopen(struct disk *disk, struct journal *old, struct pla
 
     journal_free(old);
     *played = (struct played){0};
-    assert_int_equal(journal_new(&journal, disk, "j", 4096, NULL), 0);
+    assert_int_equal(journal_new(&journal, disk, "j", segment_bytes, NULL), 0);
     assert_int_equal(journal_replay(journal, play, played, NULL), 0);
     return journal;
 }
@@ -119,7 +121,8 @@ static void stale_records_behind_the_end_mean_nothing(void **state)
     disk_sim_free(sim);
 }
 
-/* Goal: no bytes on the disk make it fall. Method: each bit of a journal turned, one by one. */
+/* Goal: no bytes on the disk make it fall. Method: each bit of a journal turned, one by one, behind
+ * the first group some of them. */
 static void takes_any_damage_for_the_end(void **state)
 {
     struct disk_sim *sim;
@@ -135,7 +138,7 @@ static void takes_any_damage_for_the_end(void **state)
     add(journal, JOURNAL_PUT, "a", "one");
     add(journal, JOURNAL_REMOVE, "b", "");
     assert_int_equal(disk_read_file(disk, "j/0", &good, NULL), 0);
-    for (size_t bit = 0; bit < 800 * 8; bit++) {
+    for (size_t bit = 0; bit < 1600 * 8; bit += 1 + bit / 6400) {
         struct buf bad = {0};
 
         assert_int_equal(buf_append_slice(&bad, buf_slice(&good)), 0);
@@ -237,12 +240,60 @@ static void many_threads_lose_nothing(void **state)
     disk_sim_free(sim);
 }
 
+/* Goal: where groups are padded to whole blocks, the padding is no change, and takes nothing of the
+ * others. Method: records of every length modulo a block, through segments that fill. */
+static void padding_is_nobodys(void **state)
+{
+    static char bytes[2000];
+    struct disk_sim *sim;
+    struct disk *disk;
+    struct played played;
+    struct journal *journal;
+
+    (void)state;
+    assert_int_equal(disk_sim_new(&sim, 1, NULL), 0);
+    disk = disk_sim_disk(sim);
+    journal = reopen(disk, NULL, &played);
+    for (size_t len = 0; len < 600; len++) {
+        memset(bytes, 'x', len);
+        bytes[len] = '\0';
+        add(journal, JOURNAL_PUT, "grows", bytes);
+        if (len % 7)
+            continue;
+        journal = reopen(disk, journal, &played);
+        assert_int_equal(played.count, 1);
+        assert_int_equal(strlen(played.last), len < 192 ? len + 8 : sizeof(played.last) - 1);
+    }
+    journal_free(journal);
+    disk_sim_free(sim);
+}
+
+/* Too small to be written past the page cache, and large enough. */
+static int with_small_segments(void **state)
+{
+    (void)state;
+    segment_bytes = 4096;
+    return 0;
+}
+
+static int with_padded_segments(void **state)
+{
+    (void)state;
+    segment_bytes = 8192;
+    return 0;
+}
+
+#define BOTH(test)                                                                                 \
+    cmocka_unit_test_setup(test, with_small_segments),                                             \
+        cmocka_unit_test_setup(test, with_padded_segments)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plays_back_the_last_change_of_each_key),
-        cmocka_unit_test(stale_records_behind_the_end_mean_nothing),
-        cmocka_unit_test(takes_any_damage_for_the_end),
+        BOTH(plays_back_the_last_change_of_each_key),
+        BOTH(stale_records_behind_the_end_mean_nothing),
+        BOTH(takes_any_damage_for_the_end),
+        BOTH(padding_is_nobodys),
         cmocka_unit_test(many_threads_lose_nothing),
     };
 
