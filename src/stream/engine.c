@@ -301,8 +301,10 @@ int stream_engine_cancel(struct stream_engine *engine, const char *name, struct 
     pthread_mutex_lock(&engine->mutex);
     rc = rows_find(engine->options.meta, &arena, name, &row, err);
     job = rc ? NULL : find(engine, row->name);
-    if (job)
+    if (job) {
+        job_cancel(job);
         retire(engine, job);
+    }
     if (!rc)
         rc = rows_state(engine->options.meta, row->name, "CANCELED", "", err);
     pthread_mutex_unlock(&engine->mutex);

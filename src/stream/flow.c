@@ -279,7 +279,8 @@ int flow_finish(struct flow *flow, struct err *err)
     int rc = 0;
 
     while (flow->sealed && !rc)
-        rc = flow_flush(flow, FINISH_NS, err);
+        rc = job_is_given_up(flow->pipeline->job) ? err_set(err, ERR_CLOSED, "the job is cancelled")
+                                                  : flow_flush(flow, FINISH_NS, err);
     return rc;
 }
 

@@ -12,6 +12,8 @@
 #include "base/codec.h"
 #include "stream/stream_int.h"
 
+#define CANCEL_NS 1000000000 /* that a cancelled job has for a last commit */
+
 int job_new(struct job **out, const struct stream_engine_options *options,
             const struct job_row *row, struct err *err)
 {
@@ -608,7 +610,7 @@ static void *job_main(void *arg)
         if (!rc && (!atomic_load(&job->stopping) || job->saved))
             set_state(job, "FINISHED", "");
         job_close(job);
-        if (!rc)
+        if (!rc || atomic_load(&job->given_up_ns))
             break;
         note_failure(job, err.text);
         if (is_final(rc) || !tries_again(job, job->epoch > epoch, &pause_ms)) {
@@ -644,6 +646,19 @@ void job_stop(struct job *job)
         pipeline_wake(&job->pipelines[i]);
     pthread_cond_broadcast(&job->changed);
     pthread_mutex_unlock(&job->mutex);
+}
+
+void job_cancel(struct job *job)
+{
+    atomic_store(&job->given_up_ns, clock_mono_ns(job->options->clock) + CANCEL_NS);
+    job_stop(job);
+}
+
+bool job_is_given_up(const struct job *job)
+{
+    int64_t from_ns = atomic_load(&job->given_up_ns);
+
+    return from_ns && clock_mono_ns(job->options->clock) >= from_ns;
 }
 
 void job_join(struct job *job)

@@ -154,6 +154,7 @@ int stream_engine_submit(struct stream_engine *engine, const char *name, const c
 /* Starts every job whose row says RUNNING or RESTARTING and that is not running yet. */
 int stream_engine_resume(struct stream_engine *engine, struct err *err);
 /* Jobs are called by name or id from here on. */
+/* With a last commit if that is quick; else rows since the one before are read again by a start. */
 int stream_engine_cancel(struct stream_engine *engine, const char *name, struct err *err);
 /* A job that has ended goes on where it was, or from a savepoint: its places and states are then
  * those of the savepoint, and what came later is read again. ERR_EXISTS: it runs. */

@@ -286,14 +286,27 @@ static int next_rows(struct pipeline *p, struct err *err)
     return 0;
 }
 
+/* With the mutex held; at most until a job that was cancelled is given up. */
+static void wait_for_change(struct job *job)
+{
+    int64_t until_ns = atomic_load(&job->given_up_ns);
+    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+
+    if (until_ns)
+        (void)pthread_cond_timedwait(&job->changed, &job->mutex, &until);
+    else
+        pthread_cond_wait(&job->changed, &job->mutex);
+}
+
 int pipeline_await_state(struct pipeline *p, struct pipeline_cut *cut, struct err *err)
 {
     struct job *job = p->job;
     struct sealed_state *sealed = &p->sealed[cut->state_epoch % 2], taken;
 
     pthread_mutex_lock(&job->mutex);
-    while (sealed->epoch != cut->state_epoch && !p->done && !(p->given && p->rc))
-        pthread_cond_wait(&job->changed, &job->mutex);
+    while (sealed->epoch != cut->state_epoch && !p->done && !(p->given && p->rc) &&
+           !job_is_given_up(job))
+        wait_for_change(job);
     taken = *sealed;
     *sealed = (struct sealed_state){0};
     if (taken.epoch != cut->state_epoch && err)

@@ -259,6 +259,8 @@ struct job {
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
     _Atomic bool stopping;       /* stop, or a pipeline failed: feeds end for good */
     _Atomic bool cut_signal;     /* pipelines end their feeds */
+    _Atomic int64_t given_up_ns; /* mono time from which on nobody waits for its state to be written;
+                                    0: it was not cancelled */
 };
 
 /* input.c: rows of one source, shaped, and their time. What polls or asks for time is called with
@@ -428,6 +430,10 @@ int job_open(struct job *job, struct err *err);
 void job_close(struct job *job);
 int job_start(struct job *job, struct err *err); /* the coordinator's thread */
 void job_stop(struct job *job);                  /* asks for a last commit; job_join waits */
+/* Likewise, but a last commit that has state to write for long is not made: rows since the commit
+ * before it are read again by a start. */
+void job_cancel(struct job *job);
+bool job_is_given_up(const struct job *job); /* it was cancelled, and that long is over */
 void job_join(struct job *job);
 int job_step(struct job *job, int max_polls, struct err *err);
 
