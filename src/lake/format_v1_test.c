@@ -8,20 +8,6 @@
     "{\"spec-id\":0,\"fields\":[{\"source-id\":1,\"field-id\":1000,\"name\":\"id_bucket\","        \
     "\"transform\":\"bucket[2]\"}]}"
 
-static void store_next(struct real *r, struct lake_metadata *next /* take */)
-{
-    struct arena arena = {0};
-    const char *location;
-
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(next);
-    lake_metadata_free(r->m);
-    OK(lake_metadata_load(r->lake, r->location, &r->m, &r->err));
-    arena_deinit(&arena);
-}
-
 static void make(struct real *r)
 {
     struct arena arena = {0};

@@ -156,8 +156,6 @@ static void commit_delete(struct real *r, struct lake_entry *entry)
     int64_t sequence_number = r->m->last_sequence_number + 1;
     struct lake_manifest_list *old;
     struct lake_manifest_file lines[20] = {0};
-    struct lake_metadata *next;
-    const char *location;
     json_t *updates, *snapshot;
 
     OK(lake_manifest_print(r->m, 0, 1, entry, 1, &arena, &bytes, &lines[0], &r->err));
@@ -181,13 +179,7 @@ static void commit_delete(struct real *r, struct lake_entry *entry)
     updates = json_pack("[{s:s, s:o}, {s:s, s:s, s:s, s:i}]", "action", "add-snapshot", "snapshot",
                         snapshot, "action", "set-snapshot-ref", "ref-name", "main", "type",
                         "branch", "snapshot-id", 4711);
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    json_decref(updates);
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(r->m);
-    r->m = next;
+    apply_updates(r, updates);
     buf_deinit(&bytes);
     buf_deinit(&list);
     arena_deinit(&arena);

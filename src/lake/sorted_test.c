@@ -61,23 +61,6 @@ static size_t all_in_order(struct real *r, const char *by)
     return plan.file_count;
 }
 
-struct batch_feed {
-    struct vec_batch batch;
-    size_t at;
-};
-
-static int pull_batch(void *arg, duckdb_data_chunk out, struct err *err)
-{
-    struct batch_feed *f = arg;
-
-    (void)err;
-    if (f->at == f->batch.count)
-        duckdb_data_chunk_set_size(out, 0);
-    else
-        vec_chunk_refer(out, f->batch.chunks[f->at++]);
-    return 0;
-}
-
 /* As a job does it. */
 static void insert_sorted(struct real *r, struct vec_db *db, const char *sql)
 {

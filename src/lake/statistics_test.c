@@ -8,22 +8,6 @@
     "{\"spec-id\":0,\"fields\":[{\"source-id\":2,\"field-id\":1000,\"name\":\"v\","                \
     "\"transform\":\"identity\"}]}"
 
-static void apply(struct real *r, json_t *updates /* take */)
-{
-    struct lake_metadata *next;
-    struct arena arena = {0};
-    const char *location;
-
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(r->m);
-    r->m = next;
-    json_decref(updates);
-    arena_deinit(&arena);
-}
-
 /* Two partitions, rows deleted in one of them; then a second spec, and a file of it. */
 static void init(struct real *r, int version)
 {
@@ -36,7 +20,7 @@ static void init(struct real *r, int version)
     if (version == 3)
         upgrade_v3(r);
     delete_rows(r, 1, first, 1);
-    apply(r, json_pack("[{s:s, s:{s:[{s:i, s:s, s:s}, {s:i, s:s, s:s}]}}, {s:s, s:i}]", "action",
+    apply_updates(r, json_pack("[{s:s, s:{s:[{s:i, s:s, s:s}, {s:i, s:s, s:s}]}}, {s:s, s:i}]", "action",
                        "add-spec", "spec", "fields", "source-id", 2, "transform", "identity",
                        "name", "v", "source-id", 1, "transform", "bucket[4]", "name", "id_bucket",
                        "action", "set-default-spec", "spec-id", -1));
@@ -49,7 +33,7 @@ static void analyze(struct real *r)
 
     OK(lake_partition_statistics_wait(r->lake, r->conn, r->m, &update, &r->err));
     assert_non_null(update);
-    apply(r, json_pack("[o]", update));
+    apply_updates(r, json_pack("[o]", update));
 }
 
 static const char *listed_path(struct real *r)

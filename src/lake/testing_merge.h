@@ -61,7 +61,6 @@ static inline void delete_equal_in(struct real *r, const char *select_id, const 
         .status = LAKE_ADDED, .snapshot_id = -1, .sequence_number = -1, .file_sequence_number = -1};
     struct lake_manifest_file lines[40] = {0};
     struct lake_manifest_list *old;
-    struct lake_metadata *next;
     const char *location, *local = arena_printf(&arena, "%s/eq.parquet", r->dir);
     json_t *updates;
 
@@ -104,13 +103,7 @@ static inline void delete_equal_in(struct real *r, const char *select_id, const 
                   "timestamp-ms", (json_int_t)r->m->last_updated_ms + 1, "manifest-list", location,
                   "summary", "operation", "delete", "schema-id", 0, "action", "set-snapshot-ref",
                   "ref-name", "main", "type", "branch", "snapshot-id", (json_int_t)id);
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    json_decref(updates);
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(r->m);
-    r->m = next;
+    apply_updates(r, updates);
     buf_deinit(&manifest);
     buf_deinit(&list);
     arena_deinit(&arena);

@@ -109,6 +109,50 @@ static inline void query_batch(struct real *r, const char *sql, struct vec_batch
     vec_result_free(result);
 }
 
+/* Lends the chunks of a batch one after the other, as a vec_feed. */
+struct batch_feed {
+    struct vec_batch batch;
+    size_t at;
+};
+
+static inline int pull_batch(void *arg, duckdb_data_chunk out, struct err *err)
+{
+    struct batch_feed *f = arg;
+
+    (void)err;
+    if (f->at == f->batch.count)
+        duckdb_data_chunk_set_size(out, 0);
+    else
+        vec_chunk_refer(out, f->batch.chunks[f->at++]);
+    return 0;
+}
+
+/* The next version of the table is stored, and read back as others would read it. */
+static inline void store_next(struct real *r, struct lake_metadata *next /* take */)
+{
+    struct arena arena = {0};
+    const char *location;
+
+    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
+                           &r->err));
+    snprintf(r->location, sizeof(r->location), "%s", location);
+    lake_metadata_free(next);
+    lake_metadata_free(r->m);
+    OK(lake_metadata_load(r->lake, r->location, &r->m, &r->err));
+    arena_deinit(&arena);
+}
+
+/* Updates of the catalog's, as a metadata file of their own. */
+static inline void apply_updates(struct real *r, json_t *updates /* take */)
+{
+    struct lake_metadata *next;
+
+    assert_non_null(updates);
+    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
+    json_decref(updates);
+    store_next(r, next);
+}
+
 static inline void commit(struct real *r, const struct lake_change *change)
 {
     struct lake_staged *staged = NULL;

@@ -106,25 +106,6 @@ static inline void delete_rows(struct real *r, size_t nth, const int64_t *positi
     arena_deinit(&arena);
 }
 
-/* Updates of the catalog's, as a metadata file of their own. Takes them. */
-static inline void apply_updates(struct real *r, json_t *updates)
-{
-    struct lake_metadata *next;
-    struct arena arena = {0};
-    const char *location;
-
-    assert_non_null(updates);
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(next);
-    lake_metadata_free(r->m);
-    OK(lake_metadata_load(r->lake, r->location, &r->m, &r->err));
-    json_decref(updates);
-    arena_deinit(&arena);
-}
-
 static inline void upgrade_v3(struct real *r)
 {
     apply_updates(

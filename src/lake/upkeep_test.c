@@ -325,16 +325,13 @@ static void the_sweep_takes_only_what_nobody_needs(void **state)
     struct real real, *r = &real;
     struct arena arena = {0};
     struct lake_plan plan;
-    struct lake_change forget = {0};
     struct told told;
     struct lake_upkeep done;
     json_t *updates;
-    struct lake_metadata *next;
-    const char *location, *old;
+    const char *old;
 
     (void)state;
     begin(r, false);
-    (void)forget;
     insert_range(r, 0, 5);
     OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
     old = plan.files[0].entry.file.path;
@@ -342,14 +339,7 @@ static void the_sweep_takes_only_what_nobody_needs(void **state)
     updates = json_pack("[{s:s, s:s}, {s:s, s:[I]}]", "action", "remove-snapshot-ref", "ref-name",
                         "main", "action", "remove-snapshots", "snapshot-ids",
                         (json_int_t)lake_metadata_snapshot(r->m)->id);
-    OK(lake_metadata_apply(r->m, NULL, updates, r->m->last_updated_ms + 1, &next, &r->err));
-    json_decref(updates);
-    OK(lake_metadata_store(r->lake, next, r->m, r->location, &arena, &location, NULL, NULL,
-                           &r->err));
-    snprintf(r->location, sizeof(r->location), "%s", location);
-    lake_metadata_free(next);
-    lake_metadata_free(r->m);
-    OK(lake_metadata_load(r->lake, r->location, &r->m, &r->err));
+    apply_updates(r, updates);
     OK(store_put_at(r->store, lost, SLICE_LIT("x"), &r->err));
     OK(store_put_at(r->store, mine, SLICE_LIT("x"), &r->err));
     OK(inflight_add(lake_inflight(r->lake), mine, &r->err));

@@ -78,24 +78,6 @@ static void world_deinit(struct world *w)
     real_deinit(&w->real);
 }
 
-/* A feed out of a batch. */
-struct batch_feed {
-    struct vec_batch batch;
-    size_t at;
-};
-
-static int pull_batch(void *arg, duckdb_data_chunk out, struct err *err)
-{
-    struct batch_feed *f = arg;
-
-    (void)err;
-    if (f->at == f->batch.count)
-        duckdb_data_chunk_set_size(out, 0);
-    else
-        vec_chunk_refer(out, f->batch.chunks[f->at++]);
-    return 0;
-}
-
 /* Drains the rows of a query; the cut and its files. */
 static struct lake_upsert_cut *drain(struct world *w, const char *sql, struct arena *arena,
                                      struct lake_data_file **files, size_t *count)
