@@ -20,10 +20,10 @@ static void init(struct real *r, int version)
     if (version == 3)
         upgrade_v3(r);
     delete_rows(r, 1, first, 1);
-    apply_updates(r, json_pack("[{s:s, s:{s:[{s:i, s:s, s:s}, {s:i, s:s, s:s}]}}, {s:s, s:i}]", "action",
-                       "add-spec", "spec", "fields", "source-id", 2, "transform", "identity",
-                       "name", "v", "source-id", 1, "transform", "bucket[4]", "name", "id_bucket",
-                       "action", "set-default-spec", "spec-id", -1));
+    apply_updates(r, json_pack("[{s:s, s:{s:[{s:i, s:s, s:s}, {s:i, s:s, s:s}]}}, {s:s, s:i}]",
+                               "action", "add-spec", "spec", "fields", "source-id", 2, "transform",
+                               "identity", "name", "v", "source-id", 1, "transform", "bucket[4]",
+                               "name", "id_bucket", "action", "set-default-spec", "spec-id", -1));
     insert(r, "SELECT 9::BIGINT AS id, 'b' AS v", 4);
 }
 
