@@ -12,6 +12,8 @@
  *
  *   segment: header (512 bytes): magic, generation, retired, CRC-32C
  *            records: header with CRC-32C and generation, bucket, key, attribute, bytes; 8-aligned
+ *            behind the records of a group one of no change, so that groups are whole blocks and go
+ *            past the page cache; not where the file system has no such way
  * A segment's records end at the first that is not whole or is of another generation. Records of
  * one group commit may be torn: none of them was answered.
  * Threads: any; adding blocks (worker).
