@@ -1,9 +1,9 @@
 /* md5.h - MD5 (RFC 1321), of one text or of several side by side.
  *
  * MD5 is one chain of dependent steps: of one text nothing is faster than a processor's latency
- * (0.8 to 0.9 GB/s here). The chains of several texts are independent, and vector instructions take 4 or 8
- * of them for the price of one. S3 wants an MD5 of every upload, and clients send the parts of a
- * large object side by side.
+ * (0.8 to 0.9 GB/s here). The chains of several texts are independent, and vector instructions take
+ * 4 or 8 of them for the price of one. S3 wants an MD5 of every upload, and clients send the parts
+ * of a large object side by side.
  * Threads: any; a state is one caller's at a time.
  */
 #ifndef BASE_MD5_H
