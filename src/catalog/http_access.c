@@ -4,7 +4,8 @@
  * places where clients look, `config` and `storage-credentials`; they are lent for the table's
  * places alone, and run out, where whoever started us can lend (options->lend), and are the store's
  * own where not. A client that asks for remote signing only is told no keys: it sends each request
- * to POST .../sign, and only requests for the table's own places are signed.
+ * to POST .../sign, and only requests for the table's own places are signed. One whose header names
+ * neither is told where the store is, and nothing else.
  */
 #include <stdio.h>
 #include <strings.h>
@@ -36,12 +37,19 @@ static bool lists(const char *header, const char *word)
     return false;
 }
 
-static bool wants_signing(struct rest_call *call)
+enum access { ACCESS_KEYS, ACCESS_SIGNING, ACCESS_OWN };
+
+/* Who says nothing is told keys: clients older than the header know no other way. Who names neither
+ * way has keys of its own, which ours would take the place of. */
+static enum access wanted_access(struct rest_call *call)
 {
     const char *header = http_header(call->req, "X-Iceberg-Access-Delegation");
 
-    return call->http->s3_access_key && lists(header, "remote-signing") &&
-           !lists(header, "vended-credentials");
+    if (!header || lists(header, "vended-credentials"))
+        return ACCESS_KEYS;
+    if (!lists(header, "remote-signing"))
+        return ACCESS_OWN;
+    return call->http->s3_access_key ? ACCESS_SIGNING : ACCESS_KEYS;
 }
 
 /* ---- where the table's files are ---- */
@@ -178,7 +186,8 @@ int rest_access(struct rest_call *call, const struct lake_ident *ident,
 {
     struct lent_places places = places_of(call, metadata);
     struct catalog_lent lent = {0};
-    bool sign = wants_signing(call), keys = call->http->s3_endpoint && !sign;
+    enum access access = wanted_access(call);
+    bool keys = call->http->s3_endpoint && access == ACCESS_KEYS;
     int bad = 0, rc = keys ? lend(call, &places, &lent, err) : 0;
 
     *config = *credentials = NULL;
@@ -186,7 +195,7 @@ int rest_access(struct rest_call *call, const struct lake_ident *ident,
         return rc;
     *config = rest_s3_config(call);
     *credentials = json_array();
-    if (sign) {
+    if (access == ACCESS_SIGNING) {
         bad |= put(*config, "s3.remote-signing-enabled", "true");
         bad |= put(*config, "s3.signer", "S3V4RestSigner");
         bad |= put(*config, "s3.signer.endpoint", table_path(call, ident, "sign"));

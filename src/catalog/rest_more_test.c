@@ -234,6 +234,13 @@ static void keys_are_told_or_requests_signed(void **state)
                         "v1/namespaces/db/tables/t/sign");
     assert_int_equal(json_array_size(json_object_get(answer.json, "storage-credentials")), 0);
     json_decref(answer.json);
+    answer = keyed(f, "GET", "/v1/namespaces/db/tables/t", "X-Iceberg-Access-Delegation: none\r\n",
+                   NULL);
+    assert_null(at(answer.json, "config", "s3.secret-access-key"));
+    assert_null(at(answer.json, "config", "s3.signer.endpoint"));
+    assert_non_null(at(answer.json, "config", "s3.endpoint"));
+    assert_int_equal(json_array_size(json_object_get(answer.json, "storage-credentials")), 0);
+    json_decref(answer.json);
 }
 
 static const char sign_path[] = "/v1/namespaces/db/tables/t/sign";
