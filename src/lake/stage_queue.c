@@ -25,10 +25,10 @@ struct queued {
 /* The last round was refused for certain: what a group wrote is nobody's. */
 static void forget_group(struct queued *q)
 {
-    if (q->shared)
-        lake_staged_abandon(q->staged);
-    if (q->shared)
-        q->staged = NULL;
+    if (!q->shared)
+        return;
+    lake_staged_abandon(q->staged);
+    q->staged = NULL;
     q->shared = false;
 }
 
@@ -88,7 +88,7 @@ static int stage_together(void *const *args, size_t count, struct lake_metadata 
     struct arena arena = {0};
     int rc;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) { /* of an earlier round, alone or with others */
         list[i]->shared |= list[i]->staged != NULL;
         forget_group(list[i]);
     }
