@@ -287,6 +287,22 @@ static int read_own(struct lake *lake, struct vec_conn *conn, const struct lake_
     return rc;
 }
 
+/* A vector is about one data file, and one of several in its Puffin file. To take it apart costs
+ * more than the look at its bits. */
+static int read_own_vector(struct lake *lake, const struct lake_data_file *d, struct arena *arena,
+                           struct positions *out, struct err *err)
+{
+    const char *name = arena_printf(arena, "%s#%" PRId64, d->path, d->content_pos);
+    int rc = name ? recall(lake, name, arena, out, err) : nomem(err);
+
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = read_vector(lake, d, arena, out, err);
+    if (!rc)
+        remember(lake, name, out);
+    return rc;
+}
+
 int delete_file_read(struct lake *lake, struct vec_conn *conn, const struct lake_data_file *d,
                      const char *path, struct arena *arena, struct positions *out, struct err *err)
 {
@@ -294,7 +310,7 @@ int delete_file_read(struct lake *lake, struct vec_conn *conn, const struct lake
 
     *out = (struct positions){0};
     if (!strcasecmp(d->format, "puffin"))
-        rc = read_vector(lake, d, arena, out, err);
+        rc = read_own_vector(lake, d, arena, out, err);
     else if (strcasecmp(d->format, "parquet") != 0)
         rc = err_set(err, ERR_UNSUPPORTED, "deletes in format %s", d->format);
     else
