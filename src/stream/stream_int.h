@@ -259,8 +259,8 @@ struct job {
     _Atomic bool uncommitted;    /* rows or rejects came since the last cut that committed */
     _Atomic bool stopping;       /* stop, or a pipeline failed: feeds end for good */
     _Atomic bool cut_signal;     /* pipelines end their feeds */
-    _Atomic int64_t given_up_ns; /* mono time from which nobody waits for its state to be written; 0:
-                                    it was not cancelled */
+    _Atomic int64_t given_up_ns; /* mono time from which nobody waits for its state; 0: it was not
+                                    cancelled */
 };
 
 /* input.c: rows of one source, shaped, and their time. What polls or asks for time is called with
