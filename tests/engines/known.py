@@ -17,7 +17,8 @@ LIMITS = [
     ("duckdb", "spark", "meta manifests", "metadata_tables", "Spark's table of manifests needs the summaries of partitions that DuckDB leaves out"),
     *(("duckdb", who, "meta manifests", "metadata_tables", "Iceberg's table of manifests needs the summaries of partitions that DuckDB leaves out")
       for who in ("flink", "trino")),
-    *(("*", "trino", "read*", case, "Trino 476 reads no deletion vectors") for case in ("*_mor_v3", "delete_evolved_v3")),
+    # Of delete_evolved_v3 too, unless tarn has merged its older partition specs by then, and the vectors with them.
+    ("*", "trino", "read*", "*_[em]*_v3", "Trino 476 reads no deletion vectors"),
     ("*", "flink", "read", "type_time", "Flink's gateway tells times in whole seconds"),
     ("flink", "flink", "append", "type_time", "Flink's CAST rounds 23:59:59.999999 to 24:00:00, and refuses that"),
     ("*", "duckdb", "read", "type_timestamptz_ns", "DuckDB's iceberg knows no timestamptz_ns"),
