@@ -1,4 +1,4 @@
-/* bind_expr.c - expressions: operators and structures to functions; names and literals lie beside it.
+/* bind_expr.c - expressions: operators and structures to functions; names and literals: beside it.
  *
  * Specification: Calcite's validator as Flink 1.20 sets it up; where the two of them print a plan,
  * types and column names here are those of that plan.
