@@ -281,7 +281,7 @@ static void read_properties(struct picker *p)
     p->target = lake_metadata_property_i64(m, "write.target-file-size-bytes", 512 << 20);
     p->small = lake_metadata_property_i64(m, "tarn.merge.small-bytes", 1 << 20);
     p->small = p->small < 1 ? 1 : p->small > p->target ? p->target : p->small;
-    p->delete_percent = lake_metadata_property_i64(m, "tarn.merge.delete-percent", 20);
+    p->delete_percent = lake_metadata_property_i64(m, "tarn.merge.delete-percent", 15);
     p->delete_files = lake_metadata_property_i64(m, "tarn.merge.delete-files", 8);
     p->delete_files = p->delete_files < 1 ? 1 : p->delete_files;
     p->order_id = lake_sort_usable(m) ? m->default_order_id : 0;

@@ -21,7 +21,7 @@
  *   gc.enabled                                   true    false: expire and remove nothing
  *   tarn.expire.max-snapshots                    1000    never keep more on a branch
  *   tarn.merge.small-bytes                       1048576 below it files differ in number only
- *   tarn.merge.delete-percent                    20      deleted rows that make a file be rewritten
+ *   tarn.merge.delete-percent                    15      deleted rows that make a file be rewritten
  *   tarn.merge.delete-files                      8       or so many delete files that apply to it
  *   tarn.merge.old-specs                         small   files of older partition specs that move
  *                                                        to the current one: small, all, none

@@ -179,6 +179,33 @@ static void the_property_says_which_files_move(void **state)
     real_deinit(r);
 }
 
+static bool is_planned(const struct lake_plan *plan, const char *path)
+{
+    for (size_t i = 0; i < plan->file_count; i++)
+        if (!strcmp(plan->files[i].entry.file.path, path))
+            return true;
+    return false;
+}
+
+/* Rewrites of files that are all still there: one that lost its last row is gone with it. */
+static size_t count_possible(struct real *r, const struct lake_rewrite *rewrites, size_t count)
+{
+    struct arena arena = {0};
+    struct lake_plan plan;
+    size_t possible = 0;
+
+    OK(lake_plan(r->lake, r->m, -1, NULL, NULL, 0, &arena, &plan, &r->err));
+    for (size_t i = 0; i < count; i++) {
+        bool all = true;
+
+        for (size_t k = 0; k < rewrites[i].removed_count; k++)
+            all = all && is_planned(&plan, rewrites[i].removed[k].file.path);
+        possible += all;
+    }
+    arena_deinit(&arena);
+    return possible;
+}
+
 /* Goal: rows deleted while others move stay deleted, and the move is kept. Method: as in
  * upkeep_test, with a new spec each round. */
 static void rows_deleted_during_a_move_follow_it(void **state)
@@ -196,7 +223,7 @@ static void rows_deleted_during_a_move_follow_it(void **state)
         for (int round = 0; round < 3; round++) {
             char name[8], *before;
             struct lake_rewrite *rewrites;
-            size_t count, deletes;
+            size_t count, possible, deletes;
 
             for (int i = 0; i < 2; i++)
                 insert_range(r, round * 1000 + i * 100, 40 + 50 * i);
@@ -208,7 +235,8 @@ static void rows_deleted_during_a_move_follow_it(void **state)
             delete_at_random(r, &rng);
             insert_range(r, round * 1000 + 500, 6);
             before = strdup(rows_of(r));
-            assert_int_equal(commit_rewrites(r, rewrites, count, r->db), count);
+            possible = count_possible(r, rewrites, count);
+            assert_int_equal(commit_rewrites(r, rewrites, count, r->db), possible);
             assert_string_equal(rows_of(r), before);
             assert_true(count_files(r, &deletes) >= deletes);
             free(before);
