@@ -221,7 +221,7 @@ static void rows_deleted_during_a_move_follow_it(void **state)
         rng_init(&rng, (uint64_t)run + 1);
         begin(r, run & 1);
         for (int round = 0; round < 3; round++) {
-            char name[8], *before;
+            char name[16], *before;
             struct lake_rewrite *rewrites;
             size_t count, possible, deletes;
 
