@@ -358,24 +358,6 @@ static int print_value(const json_t *value, struct buf *out, struct err *err)
     return buf_append(out, digits, put_i64(digits, json_integer_value(value)));
 }
 
-static bool is_plain_key(const char *key)
-{
-    while ((*key >= 'a' && *key <= 'z') || *key == '-')
-        key++;
-    return !*key;
-}
-
-static int print_key(const char *key, struct buf *out, struct err *err)
-{
-    json_t *text = is_plain_key(key) ? NULL : json_string(key);
-    int rc = text ? json_print(text, 0, out, err) : 0;
-
-    if (!rc && !text)
-        rc = is_plain_key(key) ? buf_printf(out, "\"%s\"", key) : nomem(err);
-    json_decref(text);
-    return rc ? rc : buf_append_u8(out, ':');
-}
-
 static int print_shape(struct metadata_shape *shape, int list, struct buf *out, struct err *err)
 {
     const struct printed *text;
@@ -387,8 +369,9 @@ static int print_shape(struct metadata_shape *shape, int list, struct buf *out, 
 static int print_member(const struct lake_metadata *m, const char *key, const json_t *value,
                         struct buf *out, struct err *err)
 {
-    int rc = print_key(key, out, err);
+    int rc = json_quote(out, slice_str(key));
 
+    rc = rc ? rc : buf_append_u8(out, ':');
     if (rc || !json_is_array(value))
         return rc ? rc : print_value(value, out, err);
     if (!strcmp(key, "snapshots"))

@@ -1,40 +1,9 @@
 /* bits_test.c - tarn_kept says of each row what the set says, in whatever order rows are asked for.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "vec/vec.h"
+#include "vec/test_db.h"
 
 #define FILES 3
 #define ROWS  5003 /* more than two chunks, and no multiple of 64 */
-
-static struct vec_db *db;
-static struct vec_conn *conn;
-
-static int open_all(void **state)
-{
-    struct vec_options options = {.threads = 1, .memory_bytes = 256 << 20};
-    struct err err = {0};
-
-    (void)state;
-    if (vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err)) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    vec_conn_free(conn);
-    vec_db_free(db);
-    return 0;
-}
 
 /* Some rows here, runs of them there; none of the file 1. The query says the same in SQL. */
 static bool is_gone(int64_t file, int64_t row)

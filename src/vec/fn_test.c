@@ -1,39 +1,7 @@
 /* fn_test.c - Flink's functions in DuckDB: what the recorded vectors cannot say (seeds, limits,
  * many rows at once, types of results). The vectors themselves are in tests/vectors. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "vec/vec.h"
+#include "vec/test_db.h"
 #include "vec/zone.h"
-
-static struct vec_db *db;
-static struct vec_conn *conn;
-
-static int open_all(void **state)
-{
-    struct vec_options options = {.threads = 1, .memory_bytes = 256 << 20};
-    struct err err = {0};
-
-    (void)state;
-    if (vec_db_new(&db, &options, &err) || vec_conn_new(&conn, db, &err) ||
-        vec_functions_register(conn, &err)) {
-        print_error("%s\n", err.text);
-        return -1;
-    }
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    vec_conn_free(conn);
-    vec_db_free(db);
-    return 0;
-}
 
 /* One value as text; an error as "!..." */
 static void ask(const char *expression, char *out, size_t size)
